@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Device fixtures under tt-metal's names. Without a card or simulator, the emulated device stands in."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import ttnn_emulator
+
+torch.set_num_threads(1)  # the suite runs one process a core
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # before any test module opens a device; the board is $TTNN_EMULATOR_BOARD
+    ttnn_emulator.install(verbose=config.option.verbose > 1)
+
+
+def pytest_report_header() -> str:
+    board = ttnn_emulator.installed_board()
+    return f"ttnn device: {f'emulated {board.name}' if board else ttnn_emulator.hardware()}"
+
+
+@pytest.fixture
+def device_params(request: pytest.FixtureRequest) -> dict:
+    """Arguments for `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`."""
+    return getattr(request, "param", {})
+
+
+@pytest.fixture
+def device(device_params: dict) -> Iterator:
+    """One open device, closed after the test."""
+    import ttnn
+
+    opened = ttnn.open_device(device_id=0, **device_params)
+    yield opened
+    ttnn.close_device(opened)
+
+
+@pytest.fixture
+def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator:
+    """A mesh of the shape given by indirect parametrization (default: every chip in one row)."""
+    import ttnn
+
+    shape = getattr(request, "param", None) or (1, ttnn.get_num_devices())
+    if shape[0] * shape[1] > ttnn.get_num_devices():
+        pytest.skip(f"the mesh {shape} needs more chips than the {ttnn.get_num_devices()} there are")
+    opened = ttnn.open_mesh_device(ttnn.MeshShape(*shape), **device_params)
+    yield opened
+    ttnn.close_mesh_device(opened)
+
+
+@pytest.fixture
+def reset_seeds() -> None:
+    """The same random numbers in every run."""
+    torch.manual_seed(213919)
+    random.seed(213919)

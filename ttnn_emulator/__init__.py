@@ -1,0 +1,16 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""An emulated Tenstorrent device: runs any ttnn program on a plain CPU, checked by the real ttnn library."""
+
+from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
+from ttnn_emulator.install import hardware, install, installed_board
+
+__all__ = [
+    "EmulatorError",
+    "MemoryFault",
+    "TraceError",
+    "UnsupportedOperation",
+    "hardware",
+    "install",
+    "installed_board",
+]

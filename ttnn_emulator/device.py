@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What happens when a program calls an operation on the emulated device.
+
+The real library runs first: it validates, builds the program and allocates the results. Then the operation's value
+function fills them in. Operations that the library runs inside another one are part of that one.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ttnn
+
+from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
+from ttnn_emulator.memory import Memory
+from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
+from ttnn_emulator.step import Slot, Step
+
+# Python functions of the library that only call other operations: each of those is emulated by itself.
+COMPOSITE = frozenset({"ttnn.Tensor.__getitem__", "ttnn.as_tensor", "ttnn.load_tensor", "ttnn.dump_tensor"})
+
+
+class EmulatedDevice:
+    """The state of the emulation in this process: memory, traces, and who listens."""
+
+    def __init__(self, library_call: Callable):
+        self.library_call = library_call  # the library's own FastOperation.__call__
+        self.memory = Memory()
+        self.inside_library = False
+        self.capture = None  # the trace being captured, or None
+        self.recorder = None  # the recorder listening, or None
+        self.transfers: dict[str, Callable] = {}  # operations that move data between host and device
+        self.on_close: list[Callable[[int], None]] = []  # told the number of a device that closes
+        self._open: dict[int, tuple[Any, Callable]] = {}  # device number -> device, how to close it
+
+    def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
+        """Stands in for `FastOperation.__call__`."""
+        name = operation.python_fully_qualified_name
+        if self.inside_library or name in COMPOSITE:
+            return self.library_call(operation, *args, **kwargs)
+        transfer = self.transfers.get(name)
+        if transfer is not None:
+            return transfer(operation, *args, **kwargs)
+        devices: list = []
+        _find_devices(args, devices)
+        _find_devices(kwargs.values(), devices)
+        if not devices:
+            return self.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
+        if any(device is not devices[0] and device.id() != devices[0].id() for device in devices):
+            raise EmulatorError(f"{name}: the tensors lie on different devices; move them to one device first")
+        row = self._row(name, kwargs)
+        started = time.perf_counter()
+        step_args, step_kwargs = self._bind(args), self._bind_kwargs(row, kwargs)
+        result, events = self.library(operation, args, kwargs)
+        library_time = time.perf_counter() - started
+        results = [self.slot(tensor) for tensor in device_tensors(result)]
+        step = Step(name, row, step_args, step_kwargs, results, devices[0].get_num_devices())
+        if self.capture is not None:
+            self.capture.add(step, devices[0])
+        else:
+            step.run()
+        if self.recorder is not None:
+            self.recorder.operation(step, args, kwargs, result, events, library_time)
+        return result
+
+    def library(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Any, list]:
+        """Run the real library; with a recorder listening, also what it did (its graph of programs and buffers)."""
+        self.inside_library = True
+        try:
+            if self.recorder is None:
+                return self.library_call(operation, *args, **kwargs), []
+            return self.recorder.observe(lambda: self.library_call(operation, *args, **kwargs))
+        finally:
+            self.inside_library = False
+
+    def slot(self, tensor: ttnn.Tensor) -> Slot:
+        return Slot(self.memory.find(tensor), tensor)
+
+    def refuse_in_capture(self, name: str, tensor: ttnn.Tensor | None, what: str) -> None:
+        """Host traffic cannot be part of a trace."""
+        if self.capture is not None:
+            which = f" of the tensor {list(tensor.shape)}" if tensor is not None else ""
+            raise TraceError(f"{name}: {what}{which} inside a trace capture; do it before or after the capture")
+
+    def opening(self, library_open: Callable, library_close: Callable) -> Callable:
+        """A library function that opens a device, made to remember it."""
+
+        def open_device(*args: Any, **kwargs: Any) -> ttnn.MeshDevice:
+            device = library_open(*args, **kwargs)
+            self._open[device.id()] = (device, library_close)
+            return device
+
+        return open_device
+
+    def closing(self, library_close: Callable) -> Callable:
+        """A library function that closes a device, made to forget its memory and traces."""
+
+        def close_device(device: ttnn.MeshDevice) -> None:
+            number = device.id()
+            if self._open.pop(number, None) is None:
+                raise EmulatorError("the device is closed already")
+            for forget in self.on_close:
+                forget(number)
+            library_close(device)
+
+        return close_device
+
+    def close_all(self) -> None:
+        """Close the devices that the program left open."""
+        for device, library_close in list(self._open.values()):
+            self.closing(library_close)(device)
+
+    def _row(self, name: str, kwargs: dict) -> ValueFunction:
+        row = VALUES.get(name)
+        if row is None:
+            raise UnsupportedOperation(
+                f"{name} has no value function, so its result cannot be computed; "
+                "`python -m ttnn_emulator --ops` lists the operations that have one"
+            )
+        if not row.takes_all:
+            for key, argument in kwargs.items():
+                if key not in row.accepts and key not in PLACEMENT and argument is not None:
+                    raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
+        return row
+
+    def _bind(self, args: Any) -> list:
+        return [self._bind_one(argument) for argument in args]
+
+    def _bind_kwargs(self, row: ValueFunction, kwargs: dict) -> dict:
+        return {
+            key: self._bind_one(argument)
+            for key, argument in kwargs.items()
+            if key in row.accepts or (row.takes_all and key not in PLACEMENT)
+        }
+
+    def _bind_one(self, argument: Any) -> Any:
+        if isinstance(argument, ttnn.Tensor):
+            if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
+                return self.slot(argument)
+            raise EmulatorError(f"the tensor {list(argument.shape)} is on the host; move it with ttnn.to_device first")
+        if isinstance(argument, ttnn.Shape):
+            return tuple(argument)
+        if isinstance(argument, (list, tuple)):
+            bound = self._bind(argument)
+            return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
+        return argument
+
+
+def device_tensors(result: Any) -> list[ttnn.Tensor]:
+    """The device tensors in an operation's result, in order."""
+    if isinstance(result, ttnn.Tensor):
+        return [result] if result.storage_type() == ttnn.DEVICE_STORAGE_TYPE else []
+    if isinstance(result, (list, tuple)):
+        return [tensor for item in result for tensor in device_tensors(item)]
+    return []
+
+
+def _find_devices(arguments: Any, found: list) -> None:
+    for argument in arguments:
+        if isinstance(argument, ttnn.Tensor):
+            if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE and argument.is_allocated():
+                found.append(argument.device())
+        elif isinstance(argument, ttnn.MeshDevice):
+            found.append(argument)
+        elif isinstance(argument, (list, tuple)):
+            _find_devices(argument, found)

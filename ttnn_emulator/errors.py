@@ -1,0 +1,19 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the emulated device raises. Every message is one line: what is wrong, and what to do."""
+
+
+class EmulatorError(RuntimeError):
+    """A program did what a card would not do, or what the emulated device cannot."""
+
+
+class UnsupportedOperation(EmulatorError, NotImplementedError):
+    """The operation (or one of its options) has no value function, so its result cannot be computed."""
+
+
+class MemoryFault(EmulatorError):
+    """A read of device memory that no longer, or not yet, holds the tensor's value."""
+
+
+class TraceError(EmulatorError):
+    """A trace was captured, replayed or released in a way that breaks on a card."""

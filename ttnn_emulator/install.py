@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Putting the emulated device where the library looks for a card."""
+
+import atexit
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from ttnn_emulator.boards import DEFAULT_BOARD, Board, find_board
+from ttnn_emulator.errors import EmulatorError
+from ttnn_emulator.toolchain import prepare
+
+TTNN_VERSION = "0.81.1"
+_installed: Board | None = None
+_emulated = None
+
+
+def hardware() -> str | None:
+    """What the library would run on without the emulated device: "card", "simulator", or None."""
+    if os.environ.get("TT_METAL_SIMULATOR"):
+        return "simulator"
+    return "card" if any(Path("/dev/tenstorrent").glob("*")) else None
+
+
+def install(board: str | None = None, verbose: bool = False) -> str:
+    """Make `ttnn.open_device()` open the emulated `board` in this process, and return what programs will run on.
+
+    `board` defaults to `$TTNN_EMULATOR_BOARD`, else n150. A real card or `TT_METAL_SIMULATOR` always wins: then nothing
+    is changed and "card" or "simulator" is returned. Call it before the first device is opened; one process has one
+    board. `verbose` leaves the library's own log on.
+    """
+    global _installed, _emulated
+    real = hardware()
+    if real:
+        return real
+    wanted = find_board(
+        board or (_installed.name if _installed else os.environ.get("TTNN_EMULATOR_BOARD") or DEFAULT_BOARD)
+    )
+    if _installed is not None:
+        if wanted is not _installed:
+            raise EmulatorError(
+                f"this process already emulates {_installed.name}; the library reads its cluster once, "
+                f"so start another process for {wanted.name}"
+            )
+        return "emulated"
+    os.environ.update(prepare(wanted, _wheel()))
+    if not verbose:
+        _quieten()
+    import ttnn
+
+    if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
+        raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
+    _emulated = _patch(ttnn)
+    _installed = wanted
+    atexit.register(_close_devices)
+    return "emulated"
+
+
+def emulated_device():
+    """The emulation's state, or a clear error before `install`."""
+    if _emulated is None:
+        raise EmulatorError("the emulated device is not installed; call ttnn_emulator.install() first")
+    return _emulated
+
+
+def installed_board() -> Board | None:
+    """The board this process emulates, or None."""
+    return _installed
+
+
+def _wheel() -> Path:
+    """Where ttnn is installed, after checking that it is the version whose behaviour is emulated."""
+    spec = importlib.util.find_spec("ttnn")
+    if spec is None:
+        raise EmulatorError(f"ttnn is not installed; `pip install ttnn=={TTNN_VERSION}` (Python 3.10 or 3.12)")
+    version = importlib.metadata.version("ttnn")
+    if version != TTNN_VERSION:
+        raise EmulatorError(f"ttnn {version} is installed; the emulated device needs ttnn=={TTNN_VERSION}")
+    return Path(spec.origin).parent
+
+
+def _quieten() -> None:
+    """Leave the terminal to the program: no library log, no C++ backtraces in errors, no leak report at exit."""
+    os.environ.setdefault("TT_LOGGER_LEVEL", "off")
+    os.environ.setdefault("TT_METAL_DISABLE_BACKTRACE", "1")
+    os.environ.setdefault("LOGURU_LEVEL", "WARNING")
+    if "loguru" in sys.modules:
+        import loguru
+
+        loguru.logger.remove()
+        loguru.logger.add(sys.stderr, level="WARNING")
+    # registered first, so it runs last: what follows is only the bindings' report of objects alive at exit
+    atexit.register(lambda: (sys.stderr.flush(), os.dup2(os.open(os.devnull, os.O_WRONLY), 2)))
+
+
+def _patch(ttnn):
+    from ttnn_emulator import trace
+    from ttnn_emulator.device import EmulatedDevice
+    from ttnn_emulator.transfers import Transfers
+    from ttnn_emulator.values import load_all
+
+    load_all()
+    operation = ttnn.decorators.FastOperation
+    emulated = EmulatedDevice(operation.__call__)
+    operation.__call__ = lambda self, *args, **kwargs: emulated.call(self, args, kwargs)
+
+    transfers = Transfers(emulated)
+    ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.cpu(self)
+    ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
+    for name in ("to_list", "item", "to_numpy", "to_torch"):
+        setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
+
+    traces = trace.Traces(emulated)
+    for name in ("begin_trace_capture", "end_trace_capture", "execute_trace", "release_trace"):
+        setattr(ttnn, name, getattr(traces, name))
+    for name in ("record_event", "wait_for_event", "event_synchronize"):
+        setattr(ttnn, name, getattr(trace, name))
+
+    emulated.on_close = [emulated.memory.close, traces.close]
+    for opener, closer in (
+        ("open_device", "close_device"),
+        ("CreateDevice", "CloseDevice"),
+        ("open_mesh_device", "close_mesh_device"),
+    ):
+        library_close = getattr(ttnn, closer)
+        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close))
+        setattr(ttnn, closer, emulated.closing(library_close))
+    return emulated
+
+
+def _close_devices() -> None:
+    """Close what the program left open, so that the library shuts down in order."""
+    _emulated.close_all()

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated device's memory: what each address holds, one torch tensor per chip of the mesh.
+
+The library allocates (it owns the addresses, the limits and the out-of-memory errors); this keeps the contents, keyed
+by (device, buffer type, address). As on a card, an address that the allocator hands out again loses what it held, and
+views of one allocation share its contents.
+"""
+
+from typing import Any
+
+import torch
+import ttnn
+
+from ttnn_emulator.errors import EmulatorError, MemoryFault
+from ttnn_emulator.numerics import is_float, storage_dtype
+
+_SWEEP_BYTES = 1 << 28  # look for contents of freed tensors after this many new bytes
+_POISON = (1 << 31) - 1  # what an unwritten integer reads as
+
+
+class Buffer:
+    """The contents of one allocation."""
+
+    __slots__ = ("key", "owner", "shards", "dtype", "shape", "bank_bytes", "born", "lost", "shared", "derived")
+
+    def __init__(self, key: tuple, owner: int, tensor: ttnn.Tensor, born: int):
+        self.key, self.owner, self.born = key, owner, born
+        self.dtype, self.shape = tensor.dtype, tuple(tensor.shape)
+        self.bank_bytes = bytes_per_bank(tensor)
+        self.shards: list[torch.Tensor] | None = None
+        self.lost: str | None = None  # why the contents are gone
+        self.shared = True  # other buffers, or the host, may hold the very same torch tensors
+        self.derived: dict[str, Any] = {}  # forms of the value that are costly to make, dropped at the next write
+
+    def write(self, shards: list[torch.Tensor], shape: tuple[int, ...], dtype: ttnn.DataType) -> None:
+        self.shards, self.shape, self.dtype = shards, shape, dtype
+        self.lost, self.shared, self.derived = None, True, {}
+
+    def own(self) -> list[torch.Tensor]:
+        """The contents, to be changed in place: no longer shared with anyone."""
+        if self.shards is None:
+            self.read(0, self.shape)
+        if self.shared:
+            self.shards = [shard.clone() for shard in self.shards]
+            self.shared = False
+        self.derived = {}
+        return self.shards
+
+    def read(self, chip: int, shape: tuple[int, ...]) -> torch.Tensor:
+        if self.lost:
+            raise MemoryFault(f"{self.describe()} is gone: {self.lost}")
+        if self.shards is None:
+            raise MemoryFault(f"{self.describe()} was never written; write it before it is read")
+        value = self.shards[chip]
+        if value.shape == shape:
+            return value
+        if value.numel() != torch.Size(shape).numel():
+            raise MemoryFault(f"{self.describe()} is read as shape {list(shape)}, which holds another number of values")
+        return value.reshape(shape)
+
+    def describe(self) -> str:
+        place = str(self.key[1]).rsplit(".", 1)[-1]
+        name = str(self.dtype).rsplit(".", 1)[-1].lower()
+        return f"the {name} tensor {list(self.shape)} at {place} address {self.key[2]}"
+
+
+class Memory:
+    """All buffers of all open devices."""
+
+    def __init__(self):
+        self._buffers: dict[tuple, Buffer] = {}
+        self._overwritten: dict[tuple[tuple, int], Buffer] = (
+            {}
+        )  # live tensors whose memory a trace took, by key and owner
+        self._births = 0
+        self._new_bytes = 0
+        self._closed: set[int] = set()
+
+    def find(self, tensor: ttnn.Tensor) -> Buffer:
+        """The buffer behind a device tensor."""
+        key, owner = _key(tensor)
+        if key[0] in self._closed:
+            raise EmulatorError(
+                f"the tensor {list(tensor.shape)} lies on a device that was closed; open one and move it there"
+            )
+        buffer = self._buffers.get(key)
+        if buffer is None or buffer.owner != owner:
+            buffer = self._overwritten.get((key, owner)) or self._add(key, owner, tensor)
+        return buffer
+
+    def _add(self, key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
+        self._births += 1
+        buffer = self._buffers[key] = Buffer(key, owner, tensor, self._births)
+        self._new_bytes += buffer.bank_bytes
+        if self._new_bytes * 8 > _SWEEP_BYTES:
+            self._sweep(tensor.device())
+        return buffer
+
+    def _sweep(self, device: ttnn.MeshDevice) -> None:
+        """Forget the contents of freed tensors: Python's garbage collector frees them without telling us."""
+        live = {(b.buffer_type, b.address) for b in ttnn._ttnn.reports.get_buffers(device)}
+        number = device.id()
+        self._buffers = {k: b for k, b in self._buffers.items() if k[0] != number or k[1:] in live}
+        self._new_bytes = 0
+
+    @property
+    def births(self) -> int:
+        """How many allocations were seen so far: a clock for traces."""
+        return self._births
+
+    def born_after(self, clock: int, device: int) -> list[Buffer]:
+        return [b for b in self._buffers.values() if b.born > clock and b.key[0] == device]
+
+    def holds(self, buffer: Buffer) -> bool:
+        """Whether the buffer's address still belongs to it."""
+        return self._buffers.get(buffer.key) is buffer
+
+    def reclaim(self, buffer: Buffer) -> None:
+        """Give the address back to `buffer`: a trace writes where it was captured, whoever lives there now."""
+        self._buffers[buffer.key] = buffer
+
+    def overwrite(self, buffer: Buffer, reason: str) -> None:
+        """A trace wrote over a tensor that is still alive: reading it from now on is an error."""
+        buffer.lost = reason
+        self._overwritten[buffer.key, buffer.owner] = buffer
+
+    def free(self, tensor: ttnn.Tensor) -> None:
+        if tensor.is_allocated():
+            key, owner = _key(tensor)
+            buffer = self._buffers.get(key)
+            if buffer is not None and buffer.owner == owner:
+                del self._buffers[key]
+
+    def close(self, device: int) -> None:
+        self._buffers = {k: b for k, b in self._buffers.items() if k[0] != device}
+        self._overwritten = {k: b for k, b in self._overwritten.items() if k[0][0] != device}
+        self._closed.add(device)
+
+
+def _key(tensor: ttnn.Tensor) -> tuple[tuple, int]:
+    if not tensor.is_allocated():
+        raise MemoryFault(f"the tensor {list(tensor.shape)} was deallocated; it has no value any more")
+    device = tensor.device()
+    if device is None:
+        raise EmulatorError(f"the tensor {list(tensor.shape)} is on no open device")
+    return (device.id(), tensor.memory_config().buffer_type, tensor.buffer_address()), tensor.buffer_unique_id()
+
+
+def bytes_per_bank(tensor: ttnn.Tensor) -> int:
+    """How far the allocation reaches in each memory bank or core (all banks keep the same address free for it)."""
+    config = tensor.memory_config()
+    page, pages = tensor.buffer_aligned_page_size(), tensor.buffer_num_pages()
+    shards = config.shard_spec.grid.num_cores() if config.shard_spec is not None else _banks(tensor, config)
+    return -(-pages // shards) * page
+
+
+def _banks(tensor: ttnn.Tensor, config: ttnn.MemoryConfig) -> int:
+    device = tensor.device()
+    grid = device.dram_grid_size() if config.buffer_type == ttnn.BufferType.DRAM else _l1_grid(device)
+    return grid.x * grid.y
+
+
+def _l1_grid(device: ttnn.MeshDevice) -> ttnn.CoreCoord:
+    return device.compute_with_storage_grid_size()
+
+
+def unwritten(dtype: ttnn.DataType, shape: tuple[int, ...]) -> torch.Tensor:
+    """What memory reads as before anything was written: NaN, or an absurd integer."""
+    return torch.full(shape, float("nan") if is_float(dtype) else _POISON, dtype=storage_dtype(dtype))

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the machine holds numbers: rounding into each data type, and the operand bits a matmul pass sees.
+
+Values live on the CPU in the smallest torch type that holds them exactly: bfloat16 for bfloat16, bfloat8_b and
+bfloat4_b (their 7 and 3 significant bits share its exponent range), float32 for float32, int64 for the integers.
+"""
+
+import torch
+import ttnn
+
+FLOAT_DTYPES = (ttnn.bfloat16, ttnn.float32, ttnn.bfloat8_b, ttnn.bfloat4_b)
+_INTEGER_BITS = {ttnn.uint8: (8, False), ttnn.uint16: (16, False), ttnn.int32: (32, True), ttnn.uint32: (32, False)}
+_TORCH_DTYPES = {
+    ttnn.bfloat16: torch.bfloat16,
+    ttnn.float32: torch.float32,
+    ttnn.bfloat8_b: torch.float32,
+    ttnn.bfloat4_b: torch.float32,
+    ttnn.uint8: torch.uint8,
+    ttnn.uint16: torch.uint16,
+    ttnn.int32: torch.int32,
+    ttnn.uint32: torch.uint32,
+}
+_BLOCK_MANTISSA_BITS = {ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
+_BLOCK = 16  # elements of a row that share one exponent
+
+
+def is_float(dtype: ttnn.DataType) -> bool:
+    return dtype in FLOAT_DTYPES
+
+
+def storage_dtype(dtype: ttnn.DataType) -> torch.dtype:
+    """The torch type that holds a device value of `dtype`."""
+    if dtype == ttnn.float32:
+        return torch.float32
+    return torch.bfloat16 if is_float(dtype) else torch.int64
+
+
+def host_dtype(dtype: ttnn.DataType) -> torch.dtype:
+    """The torch type in which the library's `to_torch` returns `dtype`."""
+    return _TORCH_DTYPES[dtype]
+
+
+def round_to(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """`value` as a kernel's packer leaves it in a tensor of `dtype`."""
+    if dtype == ttnn.bfloat16:
+        return value if value.dtype == torch.bfloat16 else round_to_bfloat16(value.float())
+    if dtype == ttnn.float32:
+        return value.float()
+    if dtype in _BLOCK_MANTISSA_BITS:
+        return _round_block_on_device(value.float(), dtype)
+    return wrap_integer(value.long(), dtype)
+
+
+def round_from_host(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """`value` as the host's converter leaves it (`from_torch`): ties go to even, block floats are rounded once."""
+    if dtype == ttnn.bfloat16:
+        return value.to(torch.bfloat16)
+    if dtype == ttnn.float32:
+        return value.float()
+    if dtype in _BLOCK_MANTISSA_BITS:
+        return round_to_block_float(value.float(), _BLOCK_MANTISSA_BITS[dtype])
+    if value.is_floating_point() and dtype == ttnn.uint16:
+        value = value.clamp(0, 65535)
+    return wrap_integer(value.long(), dtype)
+
+
+def round_to_bfloat16(value: torch.Tensor) -> torch.Tensor:
+    """float32 -> bfloat16 as the packer does it: to nearest, ties away from zero (torch rounds ties to even)."""
+    bits = value.contiguous().view(torch.int32)
+    return (bits + 0x8000 >> 16).to(torch.int16).view(torch.bfloat16)
+
+
+def round_to_block_float(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
+    """Round to a shared-exponent format: 16 neighbours of a row take the largest exponent among them."""
+    if value.ndim == 0:
+        return round_to_block_float(value.reshape(1), mantissa_bits).reshape(())
+    step = _block_step(value, mantissa_bits)
+    # the host's converter rounds the mantissa to nearest, ties to even, and saturates instead of carrying over
+    return _scale_mantissa(value, step, (1 << mantissa_bits) - 1, torch.round)
+
+
+def _round_block_on_device(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """The packer rounds to bfloat8_b; bfloat4_b is what is left of that after its low mantissa bits are cut off."""
+    eight = round_to_block_float(value, 7)
+    if dtype == ttnn.bfloat8_b or value.ndim == 0:
+        return eight
+    return _scale_mantissa(eight.float(), _block_step(eight.float(), 3), 7, torch.trunc)
+
+
+def _block_step(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
+    """The weight of the last mantissa bit, for every element of `value`."""
+    width = value.shape[-1]
+    padded = torch.nn.functional.pad(value, (0, -width % _BLOCK)).unflatten(-1, (-1, _BLOCK))
+    exponent = (padded.contiguous().view(torch.int32) >> 23 & 0xFF).amax(-1, keepdim=True)
+    # 2**(exponent - 127 - (bits - 1)), written as bits; zero blocks keep a harmless step of 1
+    step_exponent = (exponent - (mantissa_bits - 1)).clamp_min(1)
+    step = torch.where(exponent == 0, 127, step_exponent).to(torch.int32) << 23
+    return step.view(torch.float32).expand_as(padded).flatten(-2)[..., :width]
+
+
+def _scale_mantissa(value: torch.Tensor, step: torch.Tensor, largest: int, rounding) -> torch.Tensor:
+    return (rounding(value / step).clamp(-largest, largest) * step).to(torch.bfloat16)
+
+
+def wrap_integer(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """Keep the bits that fit: integers wrap around."""
+    if dtype not in _INTEGER_BITS:
+        raise NotImplementedError(f"{dtype} has no emulated number format")
+    bits, signed = _INTEGER_BITS[dtype]
+    value = value & ((1 << bits) - 1)
+    return torch.where(value >= 1 << (bits - 1), value - (1 << bits), value) if signed else value
+
+
+def truncate(value: torch.Tensor, significant_bits: int) -> torch.Tensor:
+    """Cut a bfloat16 or float32 value to its leading `significant_bits`, the hidden one included."""
+    if value.dtype == torch.bfloat16:
+        return (value.contiguous().view(torch.int16) & -(1 << (8 - significant_bits))).view(torch.bfloat16)
+    return (value.contiguous().view(torch.int32) & -(1 << (24 - significant_bits))).view(torch.float32)

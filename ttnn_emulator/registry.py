@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of value functions: what each operation computes, in torch.
+
+A value function has the parameter names of its operation and takes one chip's torch tensors where the operation takes
+device tensors; it returns the torch tensors for the operation's results. It need not name the parameters that only
+place or schedule work (`PLACEMENT`): those decide where a value lies, never what it is. A parameter it does not name
+and that is not in that list is refused when a program uses it, so nothing is ignored in silence.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+PLACEMENT = frozenset(
+    """memory_config output_mem_config program_config core_grid sub_core_grids sub_core_grid sub_device_id
+    subdevice_id queue_id cq_id output_tensor optional_output_tensor output_tensors preallocated_output_tensors
+    optional_output_tensors optional_tensor output out use_multicore use_pack_untilize compute_kernel_config device_compute_kernel_config
+    num_links topology fast_and_approximate_mode multi_device_global_semaphore barrier_semaphore
+    persistent_output_buffer persistent_output_buffers persistent_intermediate_buffer chunks_per_sync
+    num_workers_per_link num_buffers_per_channel intermediate_memory_config use_low_perf global_cb prefetcher_pipes
+    output_tile tile reshape_tile_mode recreate_mapping_tensor use_legacy overlap_qk_coregrid device mesh_device
+    slice_dim_hint""".split()
+)
+
+
+@dataclass(frozen=True)
+class ValueFunction:
+    """One row of the table."""
+
+    function: Callable
+    accepts: frozenset[str]
+    takes_all: bool  # has **kwargs
+    operands: bool  # gets `Operand`s (value, dtype, buffer) instead of torch tensors
+    mesh: bool  # gets every chip's tensors as a list, and returns such a list
+    moves: bool  # the result holds the same value: nothing to do where the library returns a view
+    in_place: bool  # changes the memory of an operand itself (`Operand.own`) and returns nothing
+    wants_outputs: bool  # has a parameter `outputs`: the results' shapes and dtypes
+
+
+VALUES: dict[str, ValueFunction] = {}
+
+
+def value(
+    *names: str, operands: bool = False, mesh: bool = False, moves: bool = False, in_place: bool = False
+) -> Callable[[Callable], Callable]:
+    """Register a value function for the operations `names` (without the leading `ttnn.`)."""
+
+    def register(function: Callable) -> Callable:
+        parameters = inspect.signature(function).parameters
+        row = ValueFunction(
+            function=function,
+            accepts=frozenset(parameters),
+            takes_all=any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()),
+            operands=operands or in_place,
+            mesh=mesh,
+            moves=moves,
+            in_place=in_place,
+            wants_outputs="outputs" in parameters,
+        )
+        for name in names:
+            if f"ttnn.{name}" in VALUES:
+                raise ValueError(f"ttnn.{name} has two value functions")
+            VALUES[f"ttnn.{name}"] = row
+        return function
+
+    return register

@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""One operation bound to device memory: what is run at once, and what a trace replays.
+
+A step keeps buffers and plain parameters only, no library objects, so that running it again calls no library.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import ttnn
+
+from ttnn_emulator.errors import EmulatorError, MemoryFault
+from ttnn_emulator.memory import Buffer, unwritten
+from ttnn_emulator.numerics import is_float, round_to
+from ttnn_emulator.registry import ValueFunction
+
+
+class Slot:
+    """A tensor argument or result: a buffer seen with a shape and dtype."""
+
+    __slots__ = ("buffer", "shape", "dtype", "size")
+
+    def __init__(self, buffer: Buffer, tensor: ttnn.Tensor):
+        self.buffer, self.shape, self.dtype = buffer, tuple(tensor.shape), tensor.dtype
+        self.size = tensor.buffer_num_pages() * tensor.buffer_page_size()  # bytes a chip
+
+
+@dataclass
+class Operand:
+    """What a value function with `operands=True` gets for a tensor."""
+
+    value: torch.Tensor
+    dtype: ttnn.DataType
+    buffer: Buffer
+    chip: int
+
+    def own(self) -> torch.Tensor:
+        """The device's own copy, to be changed in place."""
+        return self.buffer.own()[self.chip].view(self.value.shape)
+
+    def round(self, value: torch.Tensor) -> torch.Tensor:
+        """`value` as this tensor's memory holds it."""
+        return round_to(value, self.dtype)
+
+    def derive(self, form: str, make: Callable[[torch.Tensor], Any]) -> Any:
+        """`make(value)`, made once and kept until the buffer is written."""
+        key = (form, self.chip, self.value.shape)
+        if key not in self.buffer.derived:
+            self.buffer.derived[key] = make(self.value)
+        return self.buffer.derived[key]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a value function that names `outputs` is told of each result."""
+
+    shape: tuple[int, ...]
+    dtype: ttnn.DataType
+
+
+class Step:
+    """An operation with its arguments resolved."""
+
+    __slots__ = ("name", "row", "args", "kwargs", "results", "chips", "inputs")
+
+    def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict, results: list[Slot], chips: int):
+        self.name, self.row, self.args, self.kwargs, self.results, self.chips = name, row, args, kwargs, results, chips
+        self.inputs = [slot for slot in _slots((args, list(kwargs.values())))]
+        if row.wants_outputs:
+            self.kwargs["outputs"] = [Output(slot.shape, slot.dtype) for slot in results]
+
+    def run(self) -> None:
+        """Read the inputs, compute, write the results."""
+        if self.row.moves and self.results[0].buffer is self.inputs[0].buffer:
+            return  # a view: the value is there already
+        try:
+            if self.row.in_place:
+                for chip in range(self.chips):
+                    self._call(chip)
+            else:
+                self._run()
+        except MemoryFault as fault:
+            raise type(fault)(f"{self.name}: {fault}") from None
+
+    def _run(self) -> None:
+        if self.row.mesh:
+            per_chip = self.row.function(*self._resolve_all(self.args), **self._resolve_all(self.kwargs))
+            outputs = [list(output) for output in (per_chip if isinstance(per_chip, tuple) else (per_chip,))]
+        else:
+            chips = [_flatten(self._call(chip)) for chip in range(self.chips)]
+            outputs = [list(shards) for shards in zip(*chips)]
+        if len(outputs) != len(self.results):
+            raise EmulatorError(f"{self.name} gave {len(outputs)} values for {len(self.results)} results")
+        for slot, shards in zip(self.results, outputs):
+            self.store(slot, shards)
+
+    def _call(self, chip: int) -> Any:
+        args = [self._resolve(argument, chip) for argument in self.args]
+        kwargs = {key: self._resolve(argument, chip) for key, argument in self.kwargs.items()}
+        return self.row.function(*args, **kwargs)
+
+    def _resolve(self, argument: Any, chip: int) -> Any:
+        if isinstance(argument, Slot):
+            value = argument.buffer.read(chip, argument.shape)
+            if self.row.operands:
+                return Operand(value, argument.dtype, argument.buffer, chip)
+            return value
+        if isinstance(argument, list):
+            return [self._resolve(item, chip) for item in argument]
+        return argument
+
+    def _resolve_all(self, argument: Any) -> Any:
+        if isinstance(argument, Slot):
+            return [argument.buffer.read(chip, argument.shape) for chip in range(self.chips)]
+        if isinstance(argument, dict):
+            return {key: self._resolve_all(item) for key, item in argument.items()}
+        if isinstance(argument, list):
+            return [self._resolve_all(item) for item in argument]
+        return argument
+
+    def store(self, slot: Slot, shards: list[torch.Tensor]) -> None:
+        """Round to the result's dtype and write, after checking against what the library returned."""
+        for shard in shards:
+            if tuple(shard.shape) != slot.shape:
+                raise EmulatorError(
+                    f"{self.name}: the computed shape {list(shard.shape)} is not the library's {list(slot.shape)}"
+                )
+            if shard.dtype != torch.bool and shard.is_floating_point() != is_float(slot.dtype):
+                raise EmulatorError(f"{self.name}: computed {shard.dtype} where the library returned {slot.dtype}")
+        rounded = [round_to(shard, slot.dtype) for shard in shards]
+        for source in self.inputs:
+            if not source.buffer.shared and _overlap(rounded, source.buffer.shards):
+                source.buffer.shared = True  # a later change in place must not reach this result
+        slot.buffer.write(rounded, slot.shape, slot.dtype)
+
+    def mark_captured(self) -> None:
+        """Leave the results as they are inside a trace capture: allocated, never computed."""
+        for slot in self.results:
+            if not any(slot.buffer is source.buffer for source in self.inputs):
+                slot.buffer.write([unwritten(slot.dtype, slot.shape)] * self.chips, slot.shape, slot.dtype)
+
+
+def _slots(arguments: Any) -> list[Slot]:
+    if isinstance(arguments, Slot):
+        return [arguments]
+    if isinstance(arguments, (list, tuple)):
+        return [slot for item in arguments for slot in _slots(item)]
+    return []
+
+
+def _overlap(shards: list[torch.Tensor], others: list[torch.Tensor] | None) -> bool:
+    places = {other.untyped_storage().data_ptr() for other in others or ()}
+    return any(shard.untyped_storage().data_ptr() in places for shard in shards)
+
+
+def _flatten(result: Any) -> list[torch.Tensor]:
+    return list(result) if isinstance(result, (list, tuple)) else [result]

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The files the library must find before it starts: a cluster description, a compiler, a runtime root.
+
+Everything is made under one cache folder (`$XDG_CACHE_HOME/ttnn_emulator`). Each file is written under a temporary
+name and renamed, so that processes starting at the same time, or one that is killed half-way, leave it whole.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from ttnn_emulator.boards import Board
+from ttnn_emulator.placeholder_elf import placeholder_elf
+
+# Prints the version the library expects and answers every compile and link with placeholder bytes; a dependency file
+# goes beside each object because the build cache reads it. Pure POSIX shell: it is started ten times per new program.
+_COMPILER = """#!/bin/sh
+if [ "$1" = --version ]; then echo 'riscv-tt-elf-g++ (tenstorrent/sfpi:{version}) 15.1.0'; exit; fi
+source=unknown
+while [ $# -gt 0 ]; do
+  case $1 in
+    -o) shift; out=$1 ;;
+    -*) ;;
+    *) source=$1 ;;
+  esac
+  shift
+done
+case $out in
+  *.elf) cp '{elf}' "$out" ;;
+  *.o) echo "$out: $source" > "${{out%.o}}.d"; echo o > "$out" ;;
+  *) echo x > "$out" ;;
+esac
+"""
+
+
+def cache_folder() -> Path:
+    """The one folder the emulated device writes to."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ttnn_emulator"
+
+
+def prepare(board: Board, wheel: Path) -> dict[str, str]:
+    """Make the files for `board` and return the environment that points the library (installed at `wheel`) to them."""
+    sfpi = _sfpi_version(wheel)
+    # whatever decides the files' content is in the folder's name: another version never meets this one's files
+    content = (str(wheel), sfpi, _COMPILER, placeholder_elf().hex())
+    key = hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
+    folder = cache_folder() / key
+    root = folder / "root"
+    compiler = root / "runtime" / "sfpi" / "compiler" / "bin" / "riscv-tt-elf-g++"
+    elf = folder / "placeholder.elf"
+    cluster = folder / f"{board.name}.yaml"
+    _write(elf, placeholder_elf())
+    _write(compiler, _COMPILER.format(version=sfpi, elf=elf).encode(), mode=0o755)
+    _write(cluster, board.descriptor().encode())
+    for link, target in {
+        "tt_metal": wheel / "tt_metal",
+        "ttnn": wheel / "ttnn",
+        "runtime/hw": wheel / "runtime" / "hw",
+    }.items():
+        _link(root / link, target)
+    return {
+        "TT_METAL_MOCK_CLUSTER_DESC_PATH": str(cluster),
+        "TT_METAL_RUNTIME_ROOT": str(root),
+        "TT_METAL_CACHE": str(folder / "kernels" / board.name),
+    }
+
+
+def _sfpi_version(wheel: Path) -> str:
+    """The compiler version the library asks for, such as `7.89.0[1050]`."""
+    fields = dict(
+        line.split("=", 1) for line in (wheel / "tt_metal" / "sfpi-version").read_text().splitlines() if "=" in line
+    )
+    return f"{fields['sfpi_version']}[{fields['sfpi_build']}]".replace("'", "")
+
+
+def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    if path.exists() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.chmod(temporary, mode)
+    os.replace(temporary, path)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_name(f"{link.name}.{os.getpid()}")
+    temporary.symlink_to(target)
+    os.replace(temporary, link)

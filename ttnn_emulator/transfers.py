@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Moving values between the host and the emulated device.
+
+Host tensors are real in the library, so values enter through its own converters and mesh mappers and leave through
+its own composers. Only the copy itself, which the mock cluster does not make, is made here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import ttnn
+
+from ttnn_emulator.device import EmulatedDevice
+from ttnn_emulator.errors import EmulatorError, UnsupportedOperation
+from ttnn_emulator.numerics import host_dtype, round_from_host, storage_dtype
+
+
+def is_on_device(tensor: Any) -> bool:
+    return isinstance(tensor, ttnn.Tensor) and tensor.storage_type() == ttnn.DEVICE_STORAGE_TYPE
+
+
+class Transfers:
+    """The transfer operations, by name, and the tensor methods that read a device."""
+
+    def __init__(self, emulated: EmulatedDevice):
+        self._emulated = emulated
+        emulated.transfers = {
+            "ttnn.from_torch": self.from_torch,
+            "ttnn.to_torch": self.to_torch,
+            "ttnn.to_device": self.to_device,
+            "ttnn.from_device": self.from_device,
+            "ttnn.copy_host_to_device_tensor": self.copy_host_to_device_tensor,
+            "ttnn.copy_device_to_host_tensor": self.copy_device_to_host_tensor,
+            "ttnn.deallocate": self.deallocate,
+        }
+
+    def from_torch(self, operation: Any, tensor: torch.Tensor, dtype: Any = None, **options: Any) -> ttnn.Tensor:
+        device = options.get("device")
+        if device is None or tensor is None:
+            return self._emulated.library(operation, (tensor, dtype), options)[0]
+        self._emulated.refuse_in_capture("ttnn.from_torch", None, "a host write")
+        if options.get("col_tilize"):
+            raise UnsupportedOperation("ttnn.from_torch: the option col_tilize is not emulated")
+        result = self._library(operation, tensor, dtype, **options)
+        if device.get_num_devices() == 1:
+            value = torch.as_tensor(tensor).detach().clone().reshape(tuple(result.shape))
+            shards = [round_from_host(value, result.dtype)]
+        else:
+            placed = ("device", "memory_config", "cq_id")
+            on_host = {key: option for key, option in options.items() if key not in placed}
+            shards = self._host_values(self._library(operation, tensor, dtype, **on_host), device.get_num_devices())
+        self._write(result, shards)
+        return result
+
+    def to_torch(self, operation: Any, tensor: ttnn.Tensor, dtype: torch.dtype | None = None, **options: Any) -> Any:
+        if not is_on_device(tensor):
+            return self._library(operation, tensor, dtype, **options)
+        if tensor.device().get_num_devices() > 1:
+            options.pop("device", None)
+            return self._library(operation, self.from_device(None, tensor), dtype, **options)
+        value = self._read(tensor, "ttnn.to_torch")[0].to(host_dtype(tensor.dtype), copy=True)
+        rank = options.get("torch_rank")
+        while rank is not None and value.ndim > rank:
+            if value.shape[0] != 1:
+                raise EmulatorError(f"ttnn.to_torch: the shape {list(value.shape)} cannot be squeezed to rank {rank}")
+            value = value.squeeze(0)
+        return value if dtype is None else value.to(dtype)
+
+    def to_device(self, operation: Any, tensor: ttnn.Tensor, device: Any, memory_config: Any = None, **options: Any):
+        if is_on_device(tensor):
+            return self._library(operation, tensor, device, memory_config, **options)
+        self._emulated.refuse_in_capture("ttnn.to_device", tensor, "a host write")
+        result = self._library(operation, tensor, device, memory_config, **options)
+        self._write(result, self._host_values(tensor, device.get_num_devices()))
+        return result
+
+    def from_device(self, operation: Any, tensor: ttnn.Tensor, blocking: bool = True, **options: Any) -> ttnn.Tensor:
+        if not is_on_device(tensor):
+            return tensor
+        return self._host_tensor(self._read(tensor, "ttnn.from_device"), tensor)
+
+    def copy_host_to_device_tensor(
+        self, operation: Any, host_tensor: ttnn.Tensor, device_tensor: ttnn.Tensor, *args: Any, **options: Any
+    ) -> None:
+        name = "ttnn.copy_host_to_device_tensor"
+        self._emulated.refuse_in_capture(name, device_tensor, "a host write")
+        if tuple(host_tensor.shape) != tuple(device_tensor.shape) or host_tensor.dtype != device_tensor.dtype:
+            raise EmulatorError(
+                f"{name}: a {host_tensor.dtype} tensor {list(host_tensor.shape)} cannot replace the "
+                f"{device_tensor.dtype} tensor {list(device_tensor.shape)}; a device tensor (and a trace's input) keeps "
+                "its shape and dtype"
+            )
+        self._library(operation, host_tensor, device_tensor, *args, **options)
+        self._write(device_tensor, self._host_values(host_tensor, device_tensor.device().get_num_devices()))
+
+    def copy_device_to_host_tensor(
+        self, operation: Any, device_tensor: ttnn.Tensor, host_tensor: ttnn.Tensor, *args: Any, **options: Any
+    ) -> None:
+        raise UnsupportedOperation(
+            "ttnn.copy_device_to_host_tensor is not emulated; use ttnn.from_device or tensor.cpu(), which return the copy"
+        )
+
+    def deallocate(self, operation: Any, tensor: ttnn.Tensor, force: bool = True) -> None:
+        if is_on_device(tensor):
+            self._emulated.memory.free(tensor)
+        self._library(operation, tensor, force)
+
+    def reading_method(self, method: Callable) -> Callable:
+        """A tensor method that works on host tensors, made to bring a device tensor to the host first."""
+
+        def read(tensor: ttnn.Tensor, *args: Any, **options: Any) -> Any:
+            if is_on_device(tensor) and not self._emulated.inside_library:
+                tensor = self.from_device(None, tensor)
+            return method(tensor, *args, **options)
+
+        return read
+
+    def cpu(self, tensor: ttnn.Tensor, blocking: bool = True, cq_id: int | None = None) -> ttnn.Tensor:
+        """Stands in for `Tensor.cpu`."""
+        return self.from_device(None, tensor)
+
+    def moving_method(self, method: Callable) -> Callable:
+        """`Tensor.to`: to a device it is a write, to a layout the library does it."""
+
+        def to(tensor: ttnn.Tensor, target: Any = None, *args: Any, **options: Any) -> ttnn.Tensor:
+            device = options.pop("device", target)
+            if isinstance(device, ttnn.MeshDevice) and not self._emulated.inside_library:
+                config = args[0] if args else options.get("mem_config")
+                return ttnn.to_device(tensor, device, config if config is not None else tensor.memory_config())
+            return method(tensor, device, *args, **options)
+
+        return to
+
+    def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
+        result, events = self._emulated.library(operation, args, options)
+        if self._emulated.recorder is not None:
+            self._emulated.recorder.programs_of(operation.python_fully_qualified_name, events)
+        return result
+
+    def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor]) -> None:
+        slot = self._emulated.slot(tensor)
+        slot.buffer.write([shard.reshape(slot.shape) for shard in shards], slot.shape, slot.dtype)
+        if self._emulated.recorder is not None:
+            self._emulated.recorder.transfer("to device", slot.size * len(shards), tensor)
+
+    def _read(self, tensor: ttnn.Tensor, caller: str) -> list[torch.Tensor]:
+        self._emulated.refuse_in_capture(caller, tensor, "a host read")
+        slot = self._emulated.slot(tensor)
+        values = [slot.buffer.read(chip, slot.shape) for chip in _chips(tensor)]
+        if self._emulated.recorder is not None:
+            self._emulated.recorder.transfer("to host", slot.size * len(values), tensor)
+        return values
+
+    def _host_values(self, tensor: ttnn.Tensor, chips: int) -> list[torch.Tensor]:
+        """What each chip receives of a host tensor."""
+        shards = [shard.to_torch() for shard in ttnn.get_device_tensors(tensor)]
+        values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
+        values = [value.to(storage_dtype(tensor.dtype)) for value in values]
+        return values * chips if len(values) == 1 else values
+
+    def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
+        """A real host tensor with these values, in the layout of the device tensor `like`."""
+        host = [
+            ttnn.Tensor(value.to(host_dtype(like.dtype)), data_type=like.dtype, layout=like.layout) for value in values
+        ]
+        return host[0] if len(host) == 1 else ttnn.from_host_shards(host, like.device().shape)
+
+
+def _chips(tensor: ttnn.Tensor) -> list[int]:
+    """The chips of the mesh that a tensor lies on: all of them, or one for an item of `get_device_tensors`."""
+    columns = tensor.device().shape[1]
+    return [coordinate[0] * columns + coordinate[1] for coordinate in tensor.device_coords()]

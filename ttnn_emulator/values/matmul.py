@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix multiplication, with the operand bits and the accumulator that the compute configuration selects.
+
+The first operand goes to the matrix unit's SrcB register, the second to SrcA. A LoFi pass multiplies the top 7
+significant bits of SrcB by the top 5 of SrcA; HiFi2 adds SrcA's remaining bits, HiFi3 SrcB's, HiFi4 both remainders.
+With `fp32_dest_acc_en` sums are float32; otherwise they are rounded to bfloat16 after each tile of K (the machine does
+so after each half tile: an approximation).
+"""
+
+import functools
+from typing import Any
+
+import torch
+import ttnn
+
+from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.numerics import round_to_bfloat16, truncate
+from ttnn_emulator.registry import value
+from ttnn_emulator.step import Operand, Output
+from ttnn_emulator.values.activations import activate
+
+_SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
+_TF32_BITS = 11  # what the registers keep of a float32 operand
+_TILE = 32
+_SIGNIFICANT_BITS = {ttnn.bfloat16: 8, ttnn.float32: 24, ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
+
+
+@value("matmul", operands=True)
+def matmul(
+    input_tensor_a: Operand,
+    input_tensor_b: Operand,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    dtype: ttnn.DataType | None = None,
+    activation: Any = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
+    core_grid: Any = None,
+    outputs: list[Output],
+) -> torch.Tensor:
+    return linear(
+        input_tensor_a,
+        input_tensor_b,
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        activation=activation,
+        program_config=program_config,
+        compute_kernel_config=compute_kernel_config,
+        core_grid=core_grid,
+        outputs=outputs,
+    )
+
+
+@value("linear", operands=True)
+def linear(
+    input_tensor_a: Operand,
+    input_tensor_b: Operand,
+    *,
+    bias: Operand | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    dtype: ttnn.DataType | None = None,
+    activation: Any = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
+    core_grid: Any = None,
+    outputs: list[Output],
+) -> torch.Tensor:
+    tuned = program_config is not None or core_grid is not None
+    fidelity, wide = compute_settings(
+        compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
+    )
+    fused = getattr(program_config, "fused_activation", None)
+    plain = bias is None and activation is None and fused is None
+    product = multiply(
+        input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, outputs[0].dtype if plain else None
+    )
+    if bias is not None:
+        # the bias is a tensor of one row (padded to a tile in memory)
+        product = product + bias.value.float()
+    for function in (fused, activation):
+        product = activate(product, function) if function is not None else product
+    return product.reshape(outputs[0].shape)
+
+
+def compute_settings(
+    config: Any, output: ttnn.DataType, first: ttnn.DataType, second: ttnn.DataType, tuned: bool = True
+) -> tuple[ttnn.MathFidelity, bool]:
+    """The math fidelity, and whether sums are float32: as configured, or the library's defaults."""
+    if config is not None:
+        return config.math_fidelity, config.fp32_dest_acc_en
+    low_precision = {first, second} <= {ttnn.bfloat8_b, ttnn.bfloat4_b}
+    if ttnn.float32 in (first, second):
+        return ttnn.MathFidelity.HiFi4, output == ttnn.float32
+    raised = not tuned and not low_precision
+    return ttnn.MathFidelity.HiFi2 if raised else ttnn.MathFidelity.LoFi, output == ttnn.float32
+
+
+def multiply(
+    first: Operand,
+    second: Operand,
+    transpose_first: bool,
+    transpose_second: bool,
+    fidelity: ttnn.MathFidelity,
+    wide: bool,
+    output: ttnn.DataType | None,
+) -> torch.Tensor:
+    """`first @ second` as the matrix unit computes it; `output` is the dtype when nothing follows the product."""
+    a = first.value.mT if transpose_first else first.value
+    if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
+        a = _keep(a, first.dtype, _SRC_B_BITS)
+    bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
+    weight = _Weight(second, transpose_second, bits)
+    if fidelity != ttnn.MathFidelity.HiFi3:
+        return _accumulate(_keep(a, first.dtype, _TF32_BITS), weight, wide, output)
+    # HiFi3 lacks only the product of both remainders
+    high = _keep(a, first.dtype, _SRC_B_BITS)
+    low = (a.float() - high.float()).to(a.dtype)
+    head = _Weight(second, transpose_second, _SRC_A_BITS)
+    return _accumulate(high, weight, wide, None).float() + _accumulate(low, head, wide, None).float()
+
+
+def _keep(value: torch.Tensor, dtype: ttnn.DataType, bits: int) -> torch.Tensor:
+    if dtype not in _SIGNIFICANT_BITS:
+        raise UnsupportedOperation(f"ttnn.matmul: {dtype} operands are not emulated")
+    return value if _SIGNIFICANT_BITS[dtype] <= bits else truncate(value, bits)
+
+
+class _Weight:
+    """The second operand in the forms a product may want, each made once for a tensor that does not change."""
+
+    def __init__(self, operand: Operand, transposed: bool, bits: int):
+        self._operand, self._transposed, self._bits = operand, transposed, bits
+        self.shape = operand.value.mT.shape if transposed else operand.value.shape
+
+    def rows(self) -> torch.Tensor:
+        """[..., N, K], contiguous: the order in which the CPU multiplies fastest."""
+
+        def make(value: torch.Tensor) -> torch.Tensor:
+            value = _keep(value, self._operand.dtype, self._bits)
+            return (value if self._transposed else value.mT).contiguous()
+
+        return self._operand.derive(f"rows{self._transposed}{self._bits}", make)
+
+    def floats(self) -> torch.Tensor:
+        """[..., K, N] in float32."""
+        return self.rows().float().mT
+
+    def int8(self) -> torch.Tensor | None:
+        """[N, K] as int8, if that holds every value exactly."""
+
+        def make(_: torch.Tensor) -> torch.Tensor | None:
+            rows = self.rows()
+            rows = rows.reshape(rows.shape[-2:])
+            whole = rows.to(torch.int8)
+            return whole if bool((whole == rows).all()) else None
+
+        return self._operand.derive(f"int8{self._transposed}{self._bits}", make)
+
+
+def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool, output: ttnn.DataType | None) -> torch.Tensor:
+    if not wide:
+        return _bfloat16_sums(a.float(), weight.floats())
+    single = weight.shape[:-2].numel() == 1
+    if single and _is_int8(a) and weight.int8() is not None:
+        # integers: int32 sums are what float32 sums are below 2**24, and quick
+        rows = a.reshape(-1, a.shape[-1]).to(torch.int8)
+        return torch._int_mm(rows, weight.int8().mT).float().unflatten(0, a.shape[:-1])
+    if output == ttnn.bfloat16 and a.dtype == torch.bfloat16 and single:
+        # float32 sums, rounded by the CPU's own kernel: ties, which need an exact sum, were left to the integers
+        rows = weight.rows()
+        return torch.nn.functional.linear(a, rows.reshape(rows.shape[-2:]))
+    return torch.matmul(a.float(), weight.floats())
+
+
+def _is_int8(value: torch.Tensor) -> bool:
+    whole = value.to(torch.int8)
+    return bool((whole == value).all())
+
+
+def _bfloat16_sums(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Sums kept in a 16-bit accumulator, rounded after every tile of K."""
+    tiles = [
+        torch.matmul(a[..., start : start + _TILE], b[..., start : start + _TILE, :])
+        for start in range(0, a.shape[-1], _TILE)
+    ]
+    return functools.reduce(lambda total, part: round_to_bfloat16(total + part).float(), tiles, tiles[0].new_zeros(()))
