@@ -13,4 +13,12 @@ __all__ = [
     "hardware",
     "install",
     "installed_board",
+    "record",
 ]
+
+
+def record():
+    """`with ttnn_emulator.record() as r:` records what the block asks of the emulated device; see `Recorder`."""
+    from ttnn_emulator.recorder import record as start  # imports ttnn, which install() wants to do itself
+
+    return start()

@@ -14,6 +14,7 @@ import ttnn
 
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
 from ttnn_emulator.memory import Memory
+from ttnn_emulator.programs import Program, observe
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
 from ttnn_emulator.step import Slot, Step
 
@@ -32,6 +33,7 @@ class EmulatedDevice:
         self.recorder = None  # the recorder listening, or None
         self.transfers: dict[str, Callable] = {}  # operations that move data between host and device
         self.on_close: list[Callable[[int], None]] = []  # told the number of a device that closes
+        self._observed: set[tuple] = set()  # the kinds of call whose programs were seen
         self._open: dict[int, tuple[Any, Callable]] = {}  # device number -> device, how to close it
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -50,27 +52,32 @@ class EmulatedDevice:
         if any(device is not devices[0] and device.id() != devices[0].id() for device in devices):
             raise EmulatorError(f"{name}: the tensors lie on different devices; move them to one device first")
         row = self._row(name, kwargs)
+        step = Step(name, row, self._bind(args), self._bind_kwargs(row, kwargs), devices[0].get_num_devices())
         started = time.perf_counter()
-        step_args, step_kwargs = self._bind(args), self._bind_kwargs(row, kwargs)
-        result, events = self.library(operation, args, kwargs)
-        library_time = time.perf_counter() - started
-        results = [self.slot(tensor) for tensor in device_tensors(result)]
-        step = Step(name, row, step_args, step_kwargs, results, devices[0].get_num_devices())
+        result, step.programs = self.library(operation, args, kwargs, step.signature())
+        host_us = (time.perf_counter() - started) * 1e6
+        step.results = [self.slot(tensor) for tensor in device_tensors(result)]
         if self.capture is not None:
             self.capture.add(step, devices[0])
         else:
             step.run()
         if self.recorder is not None:
-            self.recorder.operation(step, args, kwargs, result, events, library_time)
+            self.recorder.operation(step, host_us, devices[0])
         return result
 
-    def library(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Any, list]:
-        """Run the real library; with a recorder listening, also what it did (its graph of programs and buffers)."""
+    def library(self, operation: Any, args: tuple, kwargs: dict, signature: tuple) -> tuple[Any, list[Program]]:
+        """Run the real library, and return its result with the programs it enqueued where someone wants to know.
+
+        A call that is the first of its kind is observed too: only then does the library tell how large the circular
+        buffers of its programs are.
+        """
         self.inside_library = True
         try:
-            if self.recorder is None:
+            if self.recorder is None and self.capture is None and signature in self._observed:
                 return self.library_call(operation, *args, **kwargs), []
-            return self.recorder.observe(lambda: self.library_call(operation, *args, **kwargs))
+            self._observed.add(signature)
+            name = operation.python_fully_qualified_name
+            return observe(name, lambda: self.library_call(operation, *args, **kwargs))
         finally:
             self.inside_library = False
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 PLACEMENT = frozenset(
     """memory_config output_mem_config program_config core_grid sub_core_grids sub_core_grid sub_device_id
     subdevice_id queue_id cq_id output_tensor optional_output_tensor output_tensors preallocated_output_tensors
-    optional_output_tensors optional_tensor output out use_multicore use_pack_untilize compute_kernel_config device_compute_kernel_config
+    optional_output_tensors optional_tensor output out use_multicore use_pack_untilize compute_kernel_config
+    device_compute_kernel_config
     num_links topology fast_and_approximate_mode multi_device_global_semaphore barrier_semaphore
     persistent_output_buffer persistent_output_buffers persistent_intermediate_buffer chunks_per_sync
     num_workers_per_link num_buffers_per_channel intermediate_memory_config use_low_perf global_cb prefetcher_pipes

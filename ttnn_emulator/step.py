@@ -15,6 +15,7 @@ import ttnn
 from ttnn_emulator.errors import EmulatorError, MemoryFault
 from ttnn_emulator.memory import Buffer, unwritten
 from ttnn_emulator.numerics import is_float, round_to
+from ttnn_emulator.programs import Program
 from ttnn_emulator.registry import ValueFunction
 
 
@@ -64,13 +65,17 @@ class Output:
 class Step:
     """An operation with its arguments resolved."""
 
-    __slots__ = ("name", "row", "args", "kwargs", "results", "chips", "inputs")
+    __slots__ = ("name", "row", "args", "kwargs", "chips", "inputs", "results", "programs")
 
-    def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict, results: list[Slot], chips: int):
-        self.name, self.row, self.args, self.kwargs, self.results, self.chips = name, row, args, kwargs, results, chips
-        self.inputs = [slot for slot in _slots((args, list(kwargs.values())))]
-        if row.wants_outputs:
-            self.kwargs["outputs"] = [Output(slot.shape, slot.dtype) for slot in results]
+    def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict, chips: int):
+        self.name, self.row, self.args, self.kwargs, self.chips = name, row, args, kwargs, chips
+        self.inputs = _slots((args, list(kwargs.values())))
+        self.results: list[Slot] = []  # set once the library has allocated them
+        self.programs: list[Program] = []  # what the library enqueued, where that was observed
+
+    def signature(self) -> tuple:
+        """What kind of call this is, for telling a first one."""
+        return (self.name, *((slot.shape, slot.dtype, slot.buffer.key[1]) for slot in self.inputs))
 
     def run(self) -> None:
         """Read the inputs, compute, write the results."""
@@ -100,6 +105,8 @@ class Step:
     def _call(self, chip: int) -> Any:
         args = [self._resolve(argument, chip) for argument in self.args]
         kwargs = {key: self._resolve(argument, chip) for key, argument in self.kwargs.items()}
+        if self.row.wants_outputs:
+            kwargs["outputs"] = [Output(slot.shape, slot.dtype) for slot in self.results]
         return self.row.function(*args, **kwargs)
 
     def _resolve(self, argument: Any, chip: int) -> Any:

@@ -27,12 +27,12 @@ class Trace:
         self.steps: list[Step] = []
         self.writes: dict[Buffer, str] = {}  # buffer -> the operation that writes it
         self.reads: dict[Buffer, str] = {}  # buffers that must be alive at a replay -> the operation that reads them
-        self.programs_before = device.num_program_cache_entries()
+        self._programs_before = device.num_program_cache_entries()
         self.checked_at = clock  # allocations up to here are known not to lie in the trace's memory
         self.ranges: list[tuple] = []
 
     def add(self, step: Step, device: ttnn.MeshDevice) -> None:
-        if device.num_program_cache_entries() > self.programs_before:
+        if device.num_program_cache_entries() > self._programs_before:
             raise TraceError(
                 f"{step.name}: this program was never run before, and a card cannot load it inside a trace capture; "
                 "run the same operations once before the capture"
@@ -56,7 +56,7 @@ class Trace:
         """The operation of this trace that writes into the memory of a foreign `buffer`."""
         start, end = buffer.key[2], buffer.key[2] + buffer.bank_bytes
         at = bisect.bisect_left(self.ranges, (buffer.key[1].value, end))
-        for kind, first, last, name in reversed(self.ranges[:at]):
+        for kind, _, last, name in reversed(self.ranges[:at]):
             if kind != buffer.key[1].value:
                 break
             if last > start:
@@ -109,10 +109,11 @@ class Traces:
             raise TraceError("ttnn.execute_trace: a capture is under way; end it first")
         trace = self._find(trace_id, "ttnn.execute_trace")
         self._check_memory(trace)
+        recorder = self._emulated.recorder
         for step in trace.steps:
             step.run()
-        if self._emulated.recorder is not None:
-            self._emulated.recorder.replay(trace)
+            if recorder is not None:
+                recorder.replayed(step)
 
     def release_trace(self, mesh_device: ttnn.MeshDevice, trace_id: ttnn.MeshTraceId) -> None:
         del self._traces[self._find(trace_id, "ttnn.release_trace").number]
@@ -138,8 +139,8 @@ class Traces:
         for buffer, name in trace.reads.items():
             if not memory.holds(buffer):
                 raise MemoryFault(
-                    f"ttnn.execute_trace: {name} reads {buffer.describe()}, which was freed after the capture and whose "
-                    "address now holds another tensor; keep a trace's inputs alive"
+                    f"ttnn.execute_trace: {name} reads {buffer.describe()}, which was freed after the capture; "
+                    "its address now holds another tensor; keep a trace's inputs alive"
                 )
         for buffer in memory.born_after(trace.checked_at, trace.device_id):
             name = None if buffer in trace.writes else trace.writer_of(buffer)

@@ -39,7 +39,7 @@ class Transfers:
     def from_torch(self, operation: Any, tensor: torch.Tensor, dtype: Any = None, **options: Any) -> ttnn.Tensor:
         device = options.get("device")
         if device is None or tensor is None:
-            return self._emulated.library(operation, (tensor, dtype), options)[0]
+            return self._library(operation, tensor, dtype, **options)
         self._emulated.refuse_in_capture("ttnn.from_torch", None, "a host write")
         if options.get("col_tilize"):
             raise UnsupportedOperation("ttnn.from_torch: the option col_tilize is not emulated")
@@ -89,8 +89,8 @@ class Transfers:
         if tuple(host_tensor.shape) != tuple(device_tensor.shape) or host_tensor.dtype != device_tensor.dtype:
             raise EmulatorError(
                 f"{name}: a {host_tensor.dtype} tensor {list(host_tensor.shape)} cannot replace the "
-                f"{device_tensor.dtype} tensor {list(device_tensor.shape)}; a device tensor (and a trace's input) keeps "
-                "its shape and dtype"
+                f"{device_tensor.dtype} tensor {list(device_tensor.shape)}; a device tensor (and a trace's input) "
+                "keeps its shape and dtype"
             )
         self._library(operation, host_tensor, device_tensor, *args, **options)
         self._write(device_tensor, self._host_values(host_tensor, device_tensor.device().get_num_devices()))
@@ -99,7 +99,7 @@ class Transfers:
         self, operation: Any, device_tensor: ttnn.Tensor, host_tensor: ttnn.Tensor, *args: Any, **options: Any
     ) -> None:
         raise UnsupportedOperation(
-            "ttnn.copy_device_to_host_tensor is not emulated; use ttnn.from_device or tensor.cpu(), which return the copy"
+            "ttnn.copy_device_to_host_tensor is not emulated; use ttnn.from_device or tensor.cpu()"
         )
 
     def deallocate(self, operation: Any, tensor: ttnn.Tensor, force: bool = True) -> None:
@@ -134,9 +134,9 @@ class Transfers:
         return to
 
     def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
-        result, events = self._emulated.library(operation, args, options)
+        result, programs = self._emulated.library(operation, args, options, (operation.python_fully_qualified_name,))
         if self._emulated.recorder is not None:
-            self._emulated.recorder.programs_of(operation.python_fully_qualified_name, events)
+            self._emulated.recorder.programs.extend(programs)
         return result
 
     def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor]) -> None:

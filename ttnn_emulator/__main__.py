@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m ttnn_emulator [--board B] script.py args…`: run an unmodified ttnn program on the emulated device."""
+
+import argparse
+import os
+import runpy
+import sys
+
+from ttnn_emulator.boards import BOARDS, DEFAULT_BOARD
+from ttnn_emulator.errors import EmulatorError
+from ttnn_emulator.install import install
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ttnn_emulator",
+        usage="%(prog)s [--board BOARD] [-v] (script.py | -m module | -c code | --ops) [arguments]",
+        description="Run a ttnn program on an emulated Tenstorrent device. A real card always wins.",
+    )
+    boards = ", ".join(BOARDS)
+    parser.add_argument("--board", help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})")
+    parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")
+    parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
+    parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
+    parser.add_argument("-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code")
+    parser.add_argument("script", nargs=argparse.REMAINDER, default=[], help="the program and its arguments")
+    options = parser.parse_args()
+    try:
+        install(options.board, options.verbose)
+    except EmulatorError as error:
+        print(f"ttnn_emulator: {error}", file=sys.stderr)
+        return 2
+    if options.ops:
+        return _list_operations()
+    command = options.module or options.code or options.script
+    if not command:
+        parser.error("give a script, -m module, -c code or --ops")
+    try:
+        return _run(options, command)
+    except EmulatorError as error:
+        # the program's own line is worth more than this package's
+        print(f"{_program_line(error)}ttnn_emulator: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace, command: list[str]) -> int:
+    sys.argv = command
+    if options.module:
+        sys.path[0] = os.getcwd()
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    elif options.code:
+        sys.argv = ["-c", *command[1:]]
+        sys.path[0] = ""
+        exec(compile(command[0], "<string>", "exec"), {"__name__": "__main__"})
+    elif not os.path.exists(command[0]):
+        print(f"ttnn_emulator: there is no file {command[0]}", file=sys.stderr)
+        return 2
+    else:
+        sys.path[0] = os.path.dirname(os.path.abspath(command[0]))
+        runpy.run_path(command[0], run_name="__main__")
+    return 0
+
+
+def _program_line(error: BaseException) -> str:
+    """`file:line: ` of the program's own last frame."""
+    here, place = os.path.dirname(__file__), ""
+    frame = error.__traceback__
+    while frame is not None:
+        name = frame.tb_frame.f_code.co_filename
+        if not name.startswith((here, "<frozen")) and f"{os.sep}ttnn{os.sep}" not in name:
+            place = f"{name}:{frame.tb_lineno}: "
+        frame = frame.tb_next
+    return place
+
+
+def _list_operations() -> int:
+    from ttnn_emulator.registry import VALUES
+
+    for name in sorted(VALUES):
+        print(name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading device programs off the library's graph of a call."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ttnn
+
+_L1 = 1  # the number of the L1 buffer type in the graph
+_CORES = re.compile(r"\[(\d+)-(\d+) - (\d+)-(\d+)\]")
+_FIDELITY = re.compile(r"math_fidelity=(\w+)")
+_DIMENSIONS = re.compile(r"\d+")
+# circular buffers are only in the graph of the call that builds a program, so they are remembered for later calls
+_footprints: dict[str, tuple[int, int]] = {}
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A tensor as the library described it to a program."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    memory: str  # such as "L1_WIDTH_SHARDED"
+    bytes: int
+
+    @property
+    def in_dram(self) -> bool:
+        return self.memory.startswith("DRAM")
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program that the library enqueued."""
+
+    name: str
+    operation: str  # the ttnn operation that asked for it
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    attributes: str
+    fidelity: str
+    cores: int  # 0 where the library did not say
+    circular_buffer_bytes: int  # a core
+    cached: bool
+    dram_read: int
+    dram_written: int
+    flops: int
+    host_us: float = 0.0
+
+
+def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
+    """Run a library call for `operation` under the library's graph capture, and read the programs off its graph."""
+    ttnn._ttnn.graph.begin_graph_capture(ttnn.graph.RunMode.NORMAL)
+    try:
+        result = call()
+    finally:
+        graph = ttnn._ttnn.graph.end_graph_capture()
+    return result, programs_in(graph, operation)
+
+
+def programs_in(graph: list[dict], operation: str) -> list[Program]:
+    """The programs of a captured graph, in the order in which they were enqueued."""
+    tensors = {node["counter"]: _tensor(node["params"]) for node in graph if node["node_type"] == "tensor"}
+    programs: list[Program] = []
+    calls: list[dict] = []  # the calls that are open at this point of the graph, outermost first
+    enqueued: list[list[dict]] = []  # beside each, the circular buffers of every program that it enqueued
+    buffers: list[dict] = []
+    for node in graph:
+        kind = node["node_type"]
+        if kind == "function_start":
+            calls.append(node)
+            enqueued.append([])
+        elif kind == "circular_buffer_allocate":
+            buffers.append(node["params"])
+        elif kind == "program_execution":
+            enqueued[-1].append(buffers)
+            buffers = []
+        elif kind == "function_end":
+            start = calls.pop()
+            outputs = [tensors[counter] for counter in node["connections"] if counter in tensors]
+            programs += [_program(start, operation, own, tensors, outputs) for own in enqueued.pop()]
+    return programs
+
+
+def _program(start: dict, operation: str, buffers: list[dict], tensors: dict, outputs: list[TensorInfo]) -> Program:
+    name, arguments = start["params"]["name"], start["arguments"]
+    attributes = arguments[0] if arguments else ""
+    inputs = [tensors[counter] for counter in start["input_tensors"] if counter in tensors]
+    key = name + "".join(arguments)
+    if buffers:
+        _footprints[key] = footprint_of(buffers)
+    footprint, cores = _footprints.get(key, (0, 0))
+    fidelity = _FIDELITY.search(attributes)
+    return Program(
+        name=name,
+        operation=operation,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        attributes=attributes,
+        fidelity=fidelity.group(1) if fidelity else "",
+        cores=cores,
+        circular_buffer_bytes=footprint,
+        cached=bool(start["params"].get("program_cache_hit")),
+        dram_read=sum(tensor.bytes for tensor in inputs if tensor.in_dram),
+        dram_written=sum(tensor.bytes for tensor in outputs if tensor.in_dram),
+        flops=_flops(name, inputs, outputs),
+    )
+
+
+def footprint_of(buffers: list[dict]) -> tuple[int, int]:
+    """Circular-buffer bytes on the fullest core, and how many cores have any. Those on top of a tensor cost nothing."""
+    per_core: Counter = Counter()
+    for buffer in buffers:
+        size = 0 if buffer["globally_allocated"] in ("1", True) else int(buffer["size"])
+        for left, top, right, bottom in _CORES.findall(buffer["core_range_set"]):
+            for x in range(int(left), int(right) + 1):
+                for y in range(int(top), int(bottom) + 1):
+                    per_core[x, y] += size
+    return max(per_core.values(), default=0), len(per_core)
+
+
+def _flops(name: str, inputs: list[TensorInfo], outputs: list[TensorInfo]) -> int:
+    """Multiplications and additions of matrix products; one an element elsewhere."""
+    elements = sum(_volume(tensor.shape) for tensor in outputs)
+    if "Matmul" in name and inputs:
+        return 2 * elements * inputs[0].shape[-1]
+    if name.startswith(("Unary", "Binary", "LayerNorm", "Softmax")):
+        return elements
+    return 0
+
+
+def _volume(shape: tuple[int, ...]) -> int:
+    product = 1
+    for dimension in shape:
+        product *= dimension
+    return product
+
+
+def _tensor(params: dict) -> TensorInfo:
+    memory = params.get("memory_config", "")
+    placement = re.search(r"TensorMemoryLayout::(\w+)", memory)
+    place = "L1" if int(params.get("buffer_type", 0)) == _L1 else "DRAM"
+    return TensorInfo(
+        shape=tuple(int(d) for d in _DIMENSIONS.findall(params["shape"])),
+        dtype=params["dtype"].rsplit(":", 1)[-1],
+        layout=params["layout"].rsplit(":", 1)[-1],
+        memory=f"{place}_{placement.group(1)}" if placement else place,
+        bytes=int(params.get("size", 0)),
+    )
