@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""RMSNorm: divide each row by its root mean square, then multiply by a learned gain."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+
+class RMSNorm:
+    """One normalisation, from `<prefix>.weight` [features]."""
+
+    def __init__(self, config: Any, state: Mapping[str, torch.Tensor], prefix: str) -> None:
+        self.weight = state[f"{prefix}.weight"].float()
+        self.eps = config.rms_norm_eps
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """x: [..., features] float32 -> the same shape."""
+        return self.weight * (x * torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True) + self.eps))

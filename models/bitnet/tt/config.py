@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The shape of a BitNet model, read from a Hugging Face config and checked once."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+TILE = 32
+
+
+@dataclass(frozen=True)
+class BitNetConfig:
+    """All sizes of one model, under Hugging Face's names. Immutable; knows neither devices nor the environment.
+
+    `linear_class` says what a checkpoint's `weight_scale` means: it multiplies the ternary weights for
+    'autobitlinear', divides them for 'bitlinear'. None: the config does not say (full-precision weights have no scale).
+    """
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    vocab_size: int
+    max_position_embeddings: int
+    rope_theta: float
+    rms_norm_eps: float
+    tie_word_embeddings: bool = False
+    bos_token_id: int | None = None
+    eos_token_ids: tuple[int, ...] = ()
+    linear_class: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "intermediate_size", "head_dim", "vocab_size"):
+            size = getattr(self, name)
+            _require(size > 0 and size % TILE == 0, f"{name} is {size}, must be a positive multiple of {TILE}")
+        for name in ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings"):
+            _require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, must be positive")
+        _require(
+            self.num_attention_heads % self.num_key_value_heads == 0,
+            f"{self.num_attention_heads} attention heads do not divide among {self.num_key_value_heads} KV heads",
+        )
+        _require(
+            self.num_attention_heads * self.head_dim == self.hidden_size,
+            f"{self.num_attention_heads} heads of {self.head_dim} do not make up hidden_size {self.hidden_size}",
+        )
+        _require(self.rope_theta > 0 and self.rms_norm_eps > 0, "rope_theta and rms_norm_eps must be positive")
+        _require(
+            self.linear_class in (None, "autobitlinear", "bitlinear"),
+            f"linear_class is {self.linear_class!r}, must be 'autobitlinear' or 'bitlinear'",
+        )
+
+    @classmethod
+    def from_hf(cls, hf_config: Any) -> "BitNetConfig":
+        """From a Hugging Face config: the dict of its config.json, or the config object itself.
+
+        Raises ValueError with one line if the model is not a BitNet or needs what this port does not have.
+        """
+        hf = dict(hf_config if isinstance(hf_config, Mapping) else hf_config.to_dict())
+        quantization = hf.get("quantization_config") or {}
+        _require(hf.get("model_type") == "bitnet", f"model_type is {hf.get('model_type')!r}, must be 'bitnet'")
+        _require(hf.get("hidden_act", "relu2") == "relu2", f"hidden_act is {hf.get('hidden_act')!r}, must be 'relu2'")
+        _require(not hf.get("attention_bias"), "attention_bias is set; BitNet's projections have no bias")
+        _require(not quantization.get("use_rms_norm"), "use_rms_norm (a norm in every projection) is not supported")
+        required = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+        required += ("max_position_embeddings", "rms_norm_eps")
+        for name in required:
+            _require(hf.get(name) is not None, f"{name} is missing")
+        return cls(
+            **{name: hf[name] for name in required},
+            num_key_value_heads=hf.get("num_key_value_heads") or hf["num_attention_heads"],
+            head_dim=hf.get("head_dim") or hf["hidden_size"] // max(hf["num_attention_heads"], 1),
+            rope_theta=_rope_theta(hf),
+            tie_word_embeddings=bool(hf.get("tie_word_embeddings", False)),
+            bos_token_id=hf.get("bos_token_id"),
+            eos_token_ids=_token_ids(hf.get("eos_token_id")),
+            # transformers' own default for a quantised BitNet that does not name its class
+            linear_class=quantization.get("linear_class", "bitlinear") if quantization else None,
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "BitNetConfig":
+        """From `config.json` in a checkpoint folder, and the stop tokens of `generation_config.json` where it has one:
+        the published model names its end-of-turn token only there. Errors name the file."""
+        path = Path(folder) / "config.json"
+        generation_path = path.with_name("generation_config.json")
+        try:
+            config = cls.from_hf(json.loads(path.read_text(encoding="utf-8")))
+            if not generation_path.exists():
+                return config
+            path = generation_path
+            more_eos = _token_ids(json.loads(path.read_text(encoding="utf-8")).get("eos_token_id"))
+            return replace(config, eos_token_ids=tuple(dict.fromkeys(config.eos_token_ids + more_eos)))
+        except FileNotFoundError:
+            raise ValueError(f"{path}: no such file") from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def to_hf(self) -> dict[str, Any]:
+        """The dict to write as config.json; `from_hf` reads it back to an equal config, as does transformers."""
+        hf: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        eos, linear_class = hf.pop("eos_token_ids"), hf.pop("linear_class")
+        hf |= {"architectures": ["BitNetForCausalLM"], "model_type": "bitnet", "hidden_act": "relu2"}
+        hf |= {"attention_bias": False, "eos_token_id": eos[0] if len(eos) == 1 else list(eos) or None}
+        if linear_class is not None:
+            hf["quantization_config"] = {
+                "quant_method": "bitnet",
+                "linear_class": linear_class,
+                "quantization_mode": "offline",
+                "modules_to_not_convert": ["lm_head"],
+            }
+        return hf
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _token_ids(value: int | list[int] | None) -> tuple[int, ...]:
+    """No token, one, or several, as a tuple."""
+    return () if value is None else (value,) if isinstance(value, int) else tuple(value)
+
+
+def _rope_theta(hf: Mapping[str, Any]) -> float:
+    """The rotation base. transformers 5 keeps it in `rope_parameters`, the published checkpoints at the top level."""
+    rope = {**(hf.get("rope_scaling") or {}), **(hf.get("rope_parameters") or {})}
+    rope_type = rope.get("rope_type", rope.get("type", "default"))
+    _require(rope_type == "default", f"rope scaling {rope_type!r} is not supported")
+    _require(rope.get("partial_rotary_factor", 1.0) == 1.0, "partial_rotary_factor is not supported")
+    theta = rope.get("rope_theta", hf.get("rope_theta"))
+    _require(theta is not None, "rope_theta is missing")
+    return float(theta)
