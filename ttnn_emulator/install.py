@@ -110,6 +110,7 @@ def _patch(ttnn):
     transfers = Transfers(emulated)
     ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.cpu(self)
     ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
+    ttnn.Tensor.reshape = transfers.reshaping_method(ttnn.Tensor.reshape)
     for name in ("to_list", "item", "to_numpy", "to_torch"):
         setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
 

@@ -133,6 +133,16 @@ class Transfers:
 
         return to
 
+    def reshaping_method(self, method: Callable) -> Callable:
+        """`Tensor.reshape`: on a device it is the operation."""
+
+        def reshape(tensor: ttnn.Tensor, *shape: Any) -> ttnn.Tensor:
+            if not is_on_device(tensor) or self._emulated.inside_library:
+                return method(tensor, *shape)
+            return ttnn.reshape(tensor, list(shape) if isinstance(shape[0], int) else shape[0])
+
+        return reshape
+
     def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
         result, programs = self._emulated.library(operation, args, options, (operation.python_fully_qualified_name,))
         if self._emulated.recorder is not None:

@@ -1,32 +1,108 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Activations that other operations fuse: named by a string, a `UnaryOpType` or a `UnaryWithParam`."""
+"""Activations that other operations fuse: named by a string, a `UnaryOpType` or a `UnaryWithParam`.
+
+A parameter that selects a faster approximation (of exp, gelu, sigmoid, ...) does not change the function computed here.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import ttnn
+from torch.nn import functional
 
 from ttnn_emulator.errors import UnsupportedOperation
 
-_FUNCTIONS: dict[str, Callable] = {
+# op type -> the function of (x, *parameters); float32 or int64 tensors
+_WITH_PARAMETERS: dict[str, Callable] = {
+    "LEAKY_RELU": lambda x, slope: functional.leaky_relu(x, slope),
+    "PRELU_SFPU": lambda x, slope: functional.leaky_relu(x, slope),
+    "ELU": lambda x, alpha=1.0: functional.elu(x, alpha),
+    "CELU": lambda x, alpha=1.0, *_: functional.celu(x, alpha),
+    "SELU": lambda x, *_: functional.selu(x),
+    "RELU_MAX": lambda x, limit: x.clamp(0, limit),
+    "RELU_MIN": lambda x, limit: x.clamp(min=limit),
+    "HARDTANH": lambda x, low=-1.0, high=1.0: x.clamp(low, high),
+    "CLAMP_TSS": lambda x, low, high: x.clamp(low, high),
+    "SOFTPLUS": lambda x, beta=1.0, *rest: functional.softplus(x, beta, rest[-1] if rest else 20.0),
+    "SOFTSHRINK": lambda x, width=0.5: functional.softshrink(x, width),
+    "HARDSHRINK": lambda x, width=0.5: functional.hardshrink(x, width),
+    "THRESHOLD": lambda x, limit, other: functional.threshold(x, limit, other),
+    "SOFTCAP": lambda x, cap: cap * torch.tanh(x / cap),
+    "HEAVISIDE": lambda x, middle: torch.heaviside(x, torch.tensor(middle, dtype=x.dtype)),
+    "POWER": lambda x, exponent: x**exponent,
+    "POWER_ITERATIVE": lambda x, exponent: x**exponent,
+    "RPOW": lambda x, base: base**x,
+    "ADD_UNARY_SFPU": lambda x, other: x + other,
+    "SUB_UNARY_SFPU": lambda x, other: x - other,
+    "MUL_UNARY_SFPU": lambda x, other: x * other,
+    "DIV_UNARY_SFPU": lambda x, other: x / other,
+    "RSUB": lambda x, other: other - x,
+    "MAXIMUM": lambda x, other: x.clamp(min=other),
+    "MINIMUM": lambda x, other: x.clamp(max=other),
+    "UNARY_EQ": lambda x, other: (x == other).to(x.dtype),
+    "UNARY_NE": lambda x, other: (x != other).to(x.dtype),
+    "UNARY_GT": lambda x, other: (x > other).to(x.dtype),
+    "UNARY_GE": lambda x, other: (x >= other).to(x.dtype),
+    "UNARY_LT": lambda x, other: (x < other).to(x.dtype),
+    "UNARY_LE": lambda x, other: (x <= other).to(x.dtype),
+    "FILL": lambda x, other: torch.full_like(x, other),
+}
+# parameters of these only choose how they are approximated
+_PLAIN: dict[str, Callable] = {
+    "GELU": functional.gelu,
+    "GELU_TANH": lambda x: functional.gelu(x, approximate="tanh"),
+    "SILU": functional.silu,
+    "RECIP": torch.reciprocal,
+    "MISH": functional.mish,
+    "HARDSWISH": functional.hardswish,
+    "HARDSIGMOID": functional.hardsigmoid,
+    "HARDMISH": lambda x: x * (x * 0.5 + 1).clamp(0, 1),
+    "LOGSIGMOID": functional.logsigmoid,
+    "SOFTSIGN": functional.softsign,
+    "TANHSHRINK": functional.tanhshrink,
+    "RELU6": functional.relu6,
+    "CBRT": lambda x: torch.sgn(x) * x.abs() ** (1 / 3),
     "IDENTITY": lambda x: x,
-    "RELU": torch.relu,
-    "SQUARE": torch.square,
-    "GELU": torch.nn.functional.gelu,
-    "SILU": torch.nn.functional.silu,
+    "LOGICAL_NOT_UNARY": lambda x: (x == 0).to(x.dtype),
+    "EQZ": lambda x: (x == 0).to(x.dtype),
+    "NEZ": lambda x: (x != 0).to(x.dtype),
+    "GTZ": lambda x: (x > 0).to(x.dtype),
+    "GEZ": lambda x: (x >= 0).to(x.dtype),
+    "LTZ": lambda x: (x < 0).to(x.dtype),
+    "LEZ": lambda x: (x <= 0).to(x.dtype),
+    **{
+        name.upper(): getattr(torch, name)
+        for name in (
+            "abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc erfinv exp exp2 expm1 floor frac i0 "
+            "lgamma log log10 log1p log2 neg relu rsqrt sigmoid sign sin sinh sqrt square tan tanh trunc"
+        ).split()
+    },
+}
+# what a program may write instead of an op type
+_ALIASES = {
+    "GELU_APPROX": "GELU",
+    "SIGMOID_APPROX": "SIGMOID",
+    "LOGICAL_NOT": "LOGICAL_NOT_UNARY",
+    "RECIPROCAL": "RECIP",
+    "SWISH": "SILU",
+    "LOG_SIGMOID": "LOGSIGMOID",
+    "POW": "POWER",
 }
 
 
 def activate(x: torch.Tensor, activation: Any) -> torch.Tensor:
-    """Apply one fused activation to a float32 tensor."""
+    """Apply one fused activation to a float32 (or int64) tensor."""
     name, parameters = activation, ()
     if isinstance(activation, ttnn.UnaryWithParam):
         name, parameters = activation.op_type.name, tuple(activation.params)
     elif isinstance(activation, ttnn.UnaryOpType):
         name = activation.name
-    function = _FUNCTIONS.get(str(name).upper())
-    if function is None:
+    key = str(name).upper()
+    key = _ALIASES.get(key, key)
+    if key in _PLAIN:
+        return _PLAIN[key](x)
+    if key not in _WITH_PARAMETERS:
         raise UnsupportedOperation(f"the fused activation {name} is not emulated")
-    return function(x, *parameters)
+    return _WITH_PARAMETERS[key](x, *parameters)

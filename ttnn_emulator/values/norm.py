@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Normalisations and softmax, in float32 throughout. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32]."""
+
+from typing import Any
+
+import torch
+
+from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.registry import value
+from ttnn_emulator.values.support import from_golden, goldens
+
+goldens(
+    {
+        "input_tensor; epsilon weight bias residual_input_tensor": "rms_norm",
+        "input_tensor; dim numeric_stable": "softmax softmax_in_place",
+    }
+)
+
+
+@value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input
+def layer_norm(
+    input_tensor, *, epsilon: float = 1e-12, weight=None, bias=None, residual_input_tensor=None, recip_tensor=None
+):
+    x = input_tensor.float()
+    if residual_input_tensor is not None:
+        x = x + residual_input_tensor.float()
+    width = x.shape[-1]
+    affine = [None if part is None else part.float().reshape(-1)[:width] for part in (weight, bias)]
+    return torch.nn.functional.layer_norm(x, (width,), *affine, eps=epsilon)
+
+
+def _masked_softmax(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, name: str) -> torch.Tensor:
+    x = x.float() * (1.0 if scale is None else scale)
+    if mask is not None:
+        if mask.shape[-2] not in (1, x.shape[-2]):
+            raise UnsupportedOperation(f"{name}: a mask of {mask.shape[-2]} rows for {x.shape[-2]} is not emulated")
+        x = x + mask.float()
+    return torch.softmax(x, dim=-1)
+
+
+@value("scale_mask_softmax", "scale_mask_softmax_in_place")
+def scale_mask_softmax(
+    input_tensor,
+    scale: float | None = None,
+    mask=None,
+    *,
+    is_causal_mask: bool = False,
+    numeric_stable: bool = False,
+):
+    return _masked_softmax(input_tensor, scale, mask, "ttnn.scale_mask_softmax")
+
+
+@value("scale_causal_mask_hw_dims_softmax_in_place")
+def scale_causal_mask_hw_dims_softmax_in_place(
+    input_tensor, scale: float | None = None, mask=None, *, numeric_stable: bool = False
+):
+    return _masked_softmax(input_tensor, scale, mask, "ttnn.scale_causal_mask_hw_dims_softmax_in_place")
+
+
+@value("batch_norm")
+def batch_norm(
+    input,
+    *,
+    running_mean=None,
+    running_var=None,
+    training: bool = False,
+    eps: float = 1e-05,
+    momentum: float = 0.1,
+    weight=None,
+    bias=None,
+):
+    if training and (running_mean is not None or running_var is not None):
+        raise UnsupportedOperation("ttnn.batch_norm: updating running statistics (training=True) is not emulated")
+    if not training and (running_mean is None or running_var is None):
+        raise UnsupportedOperation("ttnn.batch_norm: inference without running_mean and running_var is not emulated")
+    mean, var, scale, shift = (
+        None if part is None else part.float().reshape(-1) for part in (running_mean, running_var, weight, bias)
+    )
+    return torch.nn.functional.batch_norm(input.float(), mean, var, scale, shift, training, momentum, eps)
+
+
+_TILE = 32
+# right, but for the dtype, which they would round to in torch's way
+_RMS_POST = from_golden("rms_norm_post_all_gather", "input_tensor stats; epsilon weight bias")
+_LAYER_POST = from_golden("layer_norm_post_all_gather", "input_tensor stats; epsilon weight bias")
+
+
+def _statistics(input_tensor: torch.Tensor, residual: torch.Tensor | None, sums: bool) -> torch.Tensor:
+    """A chip's share: sum(x*x) in column 0, and sum(x) in the first column of the next tile."""
+    x = input_tensor.float() if residual is None else input_tensor.float() + residual.float()
+    statistics = torch.zeros(*x.shape[:-1], _TILE * (2 if sums else 1))
+    statistics[..., 0] = x.square().sum(-1)
+    if sums:
+        statistics[..., _TILE] = x.sum(-1)
+    return statistics
+
+
+@value("rms_norm_pre_all_gather")
+def rms_norm_pre_all_gather(
+    input_tensor, *, residual_input_tensor=None, dtype: Any = None, use_2d_core_grid: Any = None
+):
+    return _statistics(input_tensor, residual_input_tensor, sums=False)
+
+
+@value("layer_norm_pre_all_gather")
+def layer_norm_pre_all_gather(input_tensor, *, residual_input_tensor=None, dtype: Any = None, recip_tensor=None):
+    return _statistics(input_tensor, residual_input_tensor, sums=True)
+
+
+@value("rms_norm_post_all_gather")
+def rms_norm_post_all_gather(
+    input_tensor,
+    stats,
+    *,
+    epsilon: float = 1e-12,
+    weight=None,
+    bias=None,
+    dtype: Any = None,
+    use_2d_core_grid: Any = None,
+):
+    return _RMS_POST(input_tensor, stats, epsilon=epsilon, weight=weight, bias=bias)
+
+
+@value("layer_norm_post_all_gather")
+def layer_norm_post_all_gather(
+    input_tensor, stats, *, epsilon: float = 1e-12, weight=None, bias=None, dtype: Any = None
+):
+    return _LAYER_POST(input_tensor, stats, epsilon=epsilon, weight=weight, bias=bias)

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Elementwise operations of one tensor. All are computed in float32, or in integers for integer tensors.
+
+Options that choose an approximation (`fast_and_approximate_mode`, `vector_mode`, the sigmoid's `mode`) do not change
+the function computed here.
+"""
+
+from typing import Any
+
+import torch
+import ttnn
+
+from ttnn_emulator.registry import value
+from ttnn_emulator.step import Output
+from ttnn_emulator.values.activations import activate
+from ttnn_emulator.values.support import convert, goldens, widen
+
+goldens(
+    {
+        "input_tensor": """abs acos acosh asin asinh atan atanh bitwise_not cbrt ceil cos cosh deg2rad digamma eqz erf
+            erfc erfinv exp exp2 expm1 floor frac gez gtz hardmish hardsigmoid hardswish i0 i1 identity isfinite isinf
+            isnan isneginf isposinf lez lgamma log log10 log1p log2 log_sigmoid ltz mish multigammaln neg nez rad2deg
+            reciprocal relu relu6 rsqrt sigmoid_accurate sign signbit silu sin sinh softsign sqrt square swish tan tanh
+            tanhshrink trunc logical_not""",
+        "input_tensor; alpha": "elu celu",
+        "input_tensor; alpha_p alpha_n": "xielu",
+        "input_tensor; scale alpha": "selu",
+        "input_tensor; min_val max_val": "hardtanh",
+        "input_tensor; beta threshold": "softplus",
+        "input_tensor; lambd": "hardshrink softshrink",
+        "input_tensor; negative_slope": "leaky_relu",
+        "input_tensor; decimals": "round",
+        "input_tensor; diagonal": "tril triu",
+        "input_tensor; min max": "clamp clip",
+        "input_tensor; dim": "glu reglu swiglu",
+        "input_tensor; dim variant": "geglu",
+        "input_tensor upper_limit": "relu_max",
+        "input_tensor lower_limit": "relu_min",
+        "input_tensor threshold value": "threshold",
+        "input_tensor value": "heaviside",
+        "input_tensor beta": "softcap",
+        "input_tensor k": "polygamma",
+        "input_tensor_a coeffs": "polyval",
+        "input_tensor; eps": "logit",
+    }
+)
+
+
+@value("logical_not_")  # its golden function computes nothing
+def logical_not_(input_tensor):
+    return input_tensor == 0
+
+
+@value("sigmoid")
+def sigmoid(input_tensor, *, vector_mode: int = 4, mode: Any = None):
+    return torch.sigmoid(input_tensor.float())
+
+
+@value("gelu")  # the golden function computes nothing for the fast variants
+def gelu(input_tensor, *, variant: Any = None):
+    approximate = "tanh" if variant == ttnn.GeluVariant.Tanh else "none"
+    return torch.nn.functional.gelu(input_tensor.float(), approximate=approximate)
+
+
+@value("rdiv")
+def rdiv(input_tensor, value, *, rounding_mode: str | None = None):
+    return torch.div(torch.tensor(float(value)), input_tensor.float(), rounding_mode=rounding_mode)
+
+
+@value("pow")
+def power(
+    input_tensor,
+    exponent,
+    *,
+    dtype: Any = None,
+    activations: Any = (),
+    input_tensor_a_activations: Any = (),
+    input_tensor_b_activations: Any = (),
+    outputs: list[Output],
+):
+    base, exponent = widen(input_tensor), widen(exponent)
+    for activation in input_tensor_a_activations:
+        base = activate(base, activation)
+    for activation in input_tensor_b_activations:
+        exponent = activate(exponent, activation)
+    result = torch.pow(base, exponent)
+    for activation in activations:
+        result = activate(result, activation)
+    return convert(result, outputs[0].dtype)
+
+
+@value("rpow")
+def rpow(input_tensor, exponent):
+    return torch.pow(float(exponent), input_tensor.float())
+
+
+@value("unary_chain")
+def unary_chain(input_tensor, ops_chain):
+    result = widen(input_tensor)
+    for activation in ops_chain:
+        result = activate(result, activation)
+    return result
+
+
+@value("fill")
+def fill(input_tensor, fill_value):
+    return torch.full_like(input_tensor, fill_value)
