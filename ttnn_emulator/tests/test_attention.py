@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attention against float64 loops over users and heads."""
+
+import math
+
+import pytest
+import torch
+import ttnn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ttnn_emulator.tests.test_heads import on
+from ttnn_emulator.tests.test_kv_cache import DTYPES, integers, on_host, positions_of, shuffled_pages
+
+EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HEADS = st.sampled_from([(20, 5, 128), (4, 1, 32), (3, 3, 64)])
+
+
+def attend(query, keys, values, scale=None, visible=None, bias=None, sink=None):
+    """One head: query [S, D], keys and values [K, D], `visible` a function of (row, key)."""
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = query.double() @ keys.double().T * scale
+    if bias is not None:
+        scores = scores + bias.double()
+    for row in range(scores.shape[0]):
+        for key in range(scores.shape[1]):
+            if visible is not None and not visible(row, key):
+                scores[row, key] = -math.inf
+    if sink is not None:
+        scores = torch.cat([scores, torch.full((scores.shape[0], 1), float(sink) * scale).double()], -1)
+    return torch.softmax(scores, -1)[:, : keys.shape[0]] @ values.double()
+
+
+def by_head(query, keys, values, bias=None, sinks=None, **rest):
+    """[B, heads, S, D] with as many or fewer key heads."""
+    group = query.shape[1] // keys.shape[1]
+
+    def one(b, h):
+        mask = None if bias is None else bias[b % bias.shape[0], h % bias.shape[1]]
+        sink = None if sinks is None else sinks[h]
+        return attend(query[b, h], keys[b, h // group], values[b, h // group], bias=mask, sink=sink, **rest)
+
+    return torch.stack([torch.stack([one(b, h) for h in range(query.shape[1])]) for b in range(query.shape[0])])
+
+
+def close(result, expected):
+    assert result.shape == expected.shape
+    torch.testing.assert_close(result.double(), expected, atol=0.01, rtol=0.01)
+
+
+def three(batch, heads, kv_heads, rows, size, keys=None, dtype=ttnn.bfloat16):
+    keys = rows if keys is None else keys
+    shapes = ((batch, heads, rows, size), (batch, kv_heads, keys, size), (batch, kv_heads, keys, size))
+    dtypes = (ttnn.bfloat16, dtype, dtype)
+    return [on_host(torch.randn(shape), kind) for shape, kind in zip(shapes, dtypes)]
+
+
+@EXAMPLES
+@given(
+    batch=st.integers(1, 2),
+    shape=HEADS,
+    rows=st.sampled_from([1, 31, 32, 50, 64]),
+    causal=st.booleans(),
+    scale=st.sampled_from([None, 0.3]),
+)
+def test_prefill(device, batch, shape, rows, causal, scale):
+    heads, kv_heads, size = shape
+    tensors = three(batch, heads, kv_heads, rows, size)
+    result = ttnn.transformer.scaled_dot_product_attention(
+        *(on(device, t) for t in tensors), is_causal=causal, scale=scale
+    )
+    visible = (lambda row, key: key <= row) if causal else None
+    close(ttnn.to_torch(result), by_head(*tensors, scale=scale, visible=visible))
+
+
+@pytest.mark.parametrize("mask_heads", [1, 4])
+def test_prefill_with_a_mask(device, mask_heads):
+    tensors = three(2, 4, 2, 64, 64, keys=96)
+    mask = torch.where(torch.rand(2, mask_heads, 64, 96) < 0.3, -1e9, torch.randn(2, mask_heads, 64, 96)).bfloat16()
+    result = ttnn.transformer.scaled_dot_product_attention(
+        *(on(device, t) for t in tensors), attn_mask=on(device, mask), is_causal=False
+    )
+    close(ttnn.to_torch(result), by_head(*tensors, bias=mask))
+
+
+def test_prefill_with_a_window_and_sinks(device):
+    tensors = three(1, 4, 2, 64, 64)
+    inputs = [on(device, t) for t in tensors]
+    result = ttnn.transformer.scaled_dot_product_attention(*inputs, is_causal=True, sliding_window_size=10)
+    close(ttnn.to_torch(result), by_head(*tensors, visible=lambda row, key: row - 10 < key <= row))
+    sinks = torch.randn(4).bfloat16()
+    result = ttnn.transformer.scaled_dot_product_attention(
+        *inputs, is_causal=True, attention_sink=on(device, sinks.reshape(1, 4, 1, 1))
+    )
+    close(ttnn.to_torch(result), by_head(*tensors, sinks=sinks, visible=lambda row, key: key <= row))
+
+
+@EXAMPLES
+@given(
+    users=st.sampled_from([1, 7, 32]), shape=HEADS, block=st.sampled_from([32, 64]), dtype=DTYPES, window=st.booleans()
+)
+def test_paged_decode(device, users, shape, block, dtype, window):
+    heads, kv_heads, size = shape
+    query = torch.randn(1, users, heads, size).bfloat16()
+    pages, positions = shuffled_pages(users, 3), positions_of(users, 3 * block)
+    caches = [on_host(torch.randn(3 * users + 3, kv_heads, block, size), dtype) for _ in range(2)]
+    limit = 40 if window else None
+    result = ttnn.to_torch(
+        ttnn.transformer.paged_scaled_dot_product_attention_decode(
+            on(device, query),
+            *(on(device, cache, dtype) for cache in caches),
+            integers(device, pages),
+            cur_pos_tensor=integers(device, positions),
+            sliding_window_size=limit,
+        )
+    )
+    for user, position in enumerate(positions.tolist()):
+        if position < 0:
+            continue
+        first = max(0, position + 1 - limit) if window else 0
+        keys, values = (cache[pages[user]].transpose(0, 1).flatten(1, 2)[:, first : position + 1] for cache in caches)
+        close(result[0, user][None, :, None], by_head(query[0, user][None, :, None], keys[None], values[None]))
+
+
+@EXAMPLES
+@given(users=st.sampled_from([1, 7, 32]), shape=HEADS, dtype=DTYPES, listed=st.booleans())
+def test_decode(device, users, shape, dtype, listed):
+    heads, kv_heads, size = shape
+    query = torch.randn(1, users, heads, size).bfloat16()
+    positions = positions_of(users, 128).clamp_min(0 if listed else -1)
+    caches = [on_host(torch.randn(users, kv_heads, 128, size), dtype) for _ in range(2)]
+    where = {"cur_pos": positions.tolist()} if listed else {"cur_pos_tensor": integers(device, positions)}
+    result = ttnn.to_torch(
+        ttnn.transformer.scaled_dot_product_attention_decode(
+            on(device, query), *(on(device, cache, dtype) for cache in caches), **where
+        )
+    )
+    for user, position in enumerate(positions.tolist()):
+        if position >= 0:
+            keys, values = (cache[user : user + 1, :, : position + 1] for cache in caches)
+            close(result[0, user][None, :, None], by_head(query[0, user][None, :, None], keys, values))
+
+
+def test_decode_with_a_mask_and_sinks(device):
+    query = torch.randn(1, 7, 4, 64).bfloat16()
+    caches = [torch.randn(7, 2, 128, 64).bfloat16() for _ in range(2)]
+    mask = torch.where(torch.rand(7, 1, 4, 128) < 0.3, -1e9, 0.0).bfloat16()
+    inputs = [on(device, t) for t in (query, *caches)]
+    result = ttnn.to_torch(
+        ttnn.transformer.scaled_dot_product_attention_decode(*inputs, is_causal=False, attn_mask=on(device, mask))
+    )
+    expected = by_head(query[0][:, :, None], *caches, bias=mask[:, 0][:, :, None])
+    close(result[0][:, :, None], expected)
+    sinks = torch.randn(4).bfloat16()
+    table = torch.zeros(4, 32).bfloat16()
+    table[:, 0] = sinks
+    result = ttnn.to_torch(
+        ttnn.transformer.scaled_dot_product_attention_decode(
+            *inputs, cur_pos=[50] * 7, attention_sink=on(device, table)
+        )
+    )
+    close(result[0][:, :, None], by_head(query[0][:, :, None], *(c[:, :, :51] for c in caches), sinks=sinks))
+
+
+@EXAMPLES
+@given(
+    shape=HEADS,
+    start=st.sampled_from([0, 32, 64, 96]),
+    rows=st.sampled_from([32, 64]),
+    dtype=DTYPES,
+    late=st.booleans(),
+)
+def test_chunked(device, shape, start, rows, dtype, late):
+    heads, kv_heads, size = shape
+    pages = shuffled_pages(1, 8)
+    query = torch.randn(1, heads, rows, size).bfloat16()
+    caches = [on_host(torch.randn(11, kv_heads, 32, size), dtype) for _ in range(2)]
+    first = {"chunk_start_idx_tensor": integers(device, torch.tensor([start]))} if late else {"chunk_start_idx": start}
+    result = ttnn.transformer.chunked_scaled_dot_product_attention(
+        on(device, query),
+        *(on(device, cache, dtype) for cache in caches),
+        integers(device, pages),
+        program_config=ttnn.SDPAProgramConfig(
+            compute_with_storage_grid_size=(8, 8), q_chunk_size=32, k_chunk_size=32, exp_approx_mode=False
+        ),
+        **first,
+    )
+    keys, values = (cache[pages[0]].transpose(0, 1).flatten(1, 2)[None, :, : start + rows] for cache in caches)
+    expected = by_head(query, keys, values, visible=lambda row, key: key <= start + row)
+    close(ttnn.to_torch(result), expected)
+
+
+def test_joint(device):
+    tensors, joint = three(1, 4, 4, 64, 64), three(1, 4, 4, 32, 64)
+    config = ttnn.SDPAProgramConfig(
+        compute_with_storage_grid_size=(8, 7), q_chunk_size=32, k_chunk_size=32, exp_approx_mode=False
+    )
+    results = ttnn.transformer.joint_scaled_dot_product_attention(
+        *(on(device, t) for t in (*tensors, *joint)), joint_strategy="rear", program_config=config
+    )
+    expected = by_head(*(torch.cat(pair, 2) for pair in zip(tensors, joint)))
+    for result, part in zip(results, expected.split([64, 32], 2)):
+        close(ttnn.to_torch(result), part)
+
+
+@pytest.mark.parametrize("operation", ["attention_softmax", "attention_softmax_"])
+def test_softmax(device, operation):
+    scores = torch.randn(2, 4, 64, 64).bfloat16()
+    mask = torch.where(torch.rand(2, 1, 1, 64) < 0.3, -1e9, 0.0).bfloat16()
+    result = getattr(ttnn.transformer, operation)(on(device, scores), head_size=64, attention_mask=on(device, mask))
+    close(ttnn.to_torch(result), torch.softmax(scores.double() / 8 + mask.double(), -1))
