@@ -86,12 +86,10 @@ def _quieten() -> None:
     """Leave the terminal to the program: no library log, no C++ backtraces in errors, no leak report at exit."""
     os.environ.setdefault("TT_LOGGER_LEVEL", "off")
     os.environ.setdefault("TT_METAL_DISABLE_BACKTRACE", "1")
-    os.environ.setdefault("LOGURU_LEVEL", "WARNING")
-    if "loguru" in sys.modules:
-        import loguru
+    import loguru  # comes with ttnn
 
-        loguru.logger.remove()
-        loguru.logger.add(sys.stderr, level="WARNING")
+    loguru.logger.remove()
+    loguru.logger.add(sys.stderr, filter={"ttnn": "WARNING"})  # the program's own lines stay
     # registered first, so it runs last: what follows is only the bindings' report of objects alive at exit
     atexit.register(lambda: (sys.stderr.flush(), os.dup2(os.open(os.devnull, os.O_WRONLY), 2)))
 
@@ -111,7 +109,7 @@ def _patch(ttnn):
     ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.cpu(self)
     ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
     ttnn.Tensor.reshape = transfers.reshaping_method(ttnn.Tensor.reshape)
-    for name in ("to_list", "item", "to_numpy", "to_torch"):
+    for name in ("to_list", "item", "to_numpy", "to_torch", "__repr__"):
         setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
 
     traces = trace.Traces(emulated)

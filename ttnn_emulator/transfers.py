@@ -111,7 +111,7 @@ class Transfers:
         """A tensor method that works on host tensors, made to bring a device tensor to the host first."""
 
         def read(tensor: ttnn.Tensor, *args: Any, **options: Any) -> Any:
-            if is_on_device(tensor) and not self._emulated.inside_library:
+            if is_on_device(tensor) and tensor.is_allocated() and not self._emulated.inside_library:
                 tensor = self.from_device(None, tensor)
             return method(tensor, *args, **options)
 

@@ -1,0 +1,36 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint clean
+
+PYTHON := .venv/bin/python
+SOURCES := models ttnn_emulator conftest.py
+# a card or a simulator takes one process at a time; the emulated device takes as many as there are
+WORKERS ?= $(if $(or $(wildcard /dev/tenstorrent/*),$(TT_METAL_SIMULATOR)),0,2)
+export OMP_NUM_THREADS ?= 1
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
+
+setup: ## install what is needed into .venv
+	@scripts/setup
+
+demo: setup ## an attention block on the emulated device
+	@$(PYTHON) ttnn_emulator/examples/attention_block.py
+
+test: setup ## the tests: everything on an emulated n150, the models again on a p150
+	$(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow" models
+
+test-all: setup ## the same, full-size cases included
+	$(PYTHON) -m pytest -n $(WORKERS)
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) models
+
+lint: setup ## check the formatting
+	@$(PYTHON) -m black --quiet --check $(SOURCES) || { $(PYTHON) -m black --check $(SOURCES); exit 1; }
+	@$(PYTHON) -m isort --quiet --check $(SOURCES)
+	@$(PYTHON) -m ruff check --quiet $(SOURCES)
+
+clean: ## remove .venv and what the tools left
+	rm -rf .venv build generated .pytest_cache .hypothesis .benchmarks .ruff_cache *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
