@@ -53,6 +53,8 @@ class EmulatedDevice:
             raise EmulatorError(f"{name}: the tensors lie on different devices; move them to one device first")
         row = self._row(name, kwargs)
         step = Step(name, row, self._bind(args), self._bind_kwargs(row, kwargs), devices[0].get_num_devices())
+        if row.mesh and "mesh_shape" in row.accepts:
+            step.kwargs["mesh_shape"] = tuple(devices[0].shape)
         started = time.perf_counter()
         result, step.programs = self.library(operation, args, kwargs, step.signature())
         host_us = (time.perf_counter() - started) * 1e6
