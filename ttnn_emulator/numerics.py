@@ -6,6 +6,8 @@ Values live on the CPU in the smallest torch type that holds them exactly: bfloa
 bfloat4_b (their 7 and 3 significant bits share its exponent range), float32 for float32, int64 for the integers.
 """
 
+from collections.abc import Callable
+
 import torch
 import ttnn
 
@@ -23,6 +25,7 @@ _TORCH_DTYPES = {
 }
 _BLOCK_MANTISSA_BITS = {ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
 _BLOCK = 16  # elements of a row that share one exponent
+_CHUNK = 1 << 16
 
 
 def is_float(dtype: ttnn.DataType) -> bool:
@@ -73,34 +76,40 @@ def round_to_bfloat16(value: torch.Tensor) -> torch.Tensor:
 
 def round_to_block_float(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
     """Round to a shared-exponent format: 16 neighbours of a row take the largest exponent among them."""
-    if value.ndim == 0:
-        return round_to_block_float(value.reshape(1), mantissa_bits).reshape(())
-    step = _block_step(value, mantissa_bits)
     # the host's converter rounds the mantissa to nearest, ties to even, and saturates instead of carrying over
-    return _scale_mantissa(value, step, (1 << mantissa_bits) - 1, torch.round)
+    return _scale_mantissas(value, mantissa_bits, torch.round)
 
 
 def _round_block_on_device(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
     """The packer rounds to bfloat8_b; bfloat4_b is what is left of that after its low mantissa bits are cut off."""
     eight = round_to_block_float(value, 7)
-    if dtype == ttnn.bfloat8_b or value.ndim == 0:
-        return eight
-    return _scale_mantissa(eight.float(), _block_step(eight.float(), 3), 7, torch.trunc)
+    return eight if dtype == ttnn.bfloat8_b else _scale_mantissas(eight.float(), 3, torch.trunc)
 
 
-def _block_step(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
-    """The weight of the last mantissa bit, for every element of `value`."""
-    width = value.shape[-1]
-    padded = torch.nn.functional.pad(value, (0, -width % _BLOCK)).unflatten(-1, (-1, _BLOCK))
-    exponent = (padded.contiguous().view(torch.int32) >> 23 & 0xFF).amax(-1, keepdim=True)
-    # 2**(exponent - 127 - (bits - 1)), written as bits; zero blocks keep a harmless step of 1
-    step_exponent = (exponent - (mantissa_bits - 1)).clamp_min(1)
-    step = torch.where(exponent == 0, 127, step_exponent).to(torch.int32) << 23
-    return step.view(torch.float32).expand_as(padded).flatten(-2)[..., :width]
+def _scale_mantissas(value: torch.Tensor, mantissa_bits: int, rounding: Callable) -> torch.Tensor:
+    """Bring every mantissa to a whole number of its block's last bit by `rounding`."""
+    if not value.numel():
+        return value.to(torch.bfloat16)
+    width = value.shape[-1] if value.ndim else 1
+    rows = value.reshape(-1, width)
+    result = torch.empty(rows.shape, dtype=torch.bfloat16)
+    at_once = max(1, _CHUNK // width)  # rows: what fits the CPU's cache is several times faster
+    for chunk, rounded in zip(rows.split(at_once), result.split(at_once)):
+        blocks = torch.nn.functional.pad(chunk, (0, -width % _BLOCK)).unflatten(-1, (-1, _BLOCK)).contiguous()
+        step, inverse = _block_step(blocks, mantissa_bits)
+        scaled = rounding(blocks * inverse)
+        scaled.clamp_(1 - (1 << mantissa_bits), (1 << mantissa_bits) - 1).mul_(step)
+        rounded.copy_(scaled.flatten(-2)[..., :width])
+    return result.reshape(value.shape)
 
 
-def _scale_mantissa(value: torch.Tensor, step: torch.Tensor, largest: int, rounding) -> torch.Tensor:
-    return (rounding(value / step).clamp(-largest, largest) * step).to(torch.bfloat16)
+def _block_step(blocks: torch.Tensor, mantissa_bits: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The weight of each block's last mantissa bit, and its inverse: both powers of two."""
+    largest = (blocks.view(torch.int32) & 0x7FFFFFFF).amax(-1, keepdim=True)
+    exponent = largest >> 23
+    # written as bits: 2**(exponent - 127 - (bits - 1)); zero blocks keep a harmless step of 1
+    biased = torch.where(exponent == 0, 127, (exponent - (mantissa_bits - 1)).clamp_min(1)).to(torch.int32)
+    return (biased << 23).view(torch.float32), (254 - biased << 23).view(torch.float32)
 
 
 def wrap_integer(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:

@@ -166,11 +166,11 @@ def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool, output: ttnn.DataT
     single = weight.shape[:-2].numel() == 1
     if single and _is_int8(a) and weight.int8() is not None:
         # integers: int32 sums are what float32 sums are below 2**24, and quick
-        rows = a.reshape(-1, a.shape[-1]).to(torch.int8)
-        return torch._int_mm(rows, weight.int8().mT).float().unflatten(0, a.shape[:-1])
-    if output == ttnn.bfloat16 and a.dtype == torch.bfloat16 and single:
+        whole = a.reshape(-1, a.shape[-1]).to(torch.int8)
+        return torch._int_mm(whole, weight.int8().mT).float().unflatten(0, a.shape[:-1])
+    rows = weight.rows()
+    if output == ttnn.bfloat16 and a.dtype == rows.dtype == torch.bfloat16 and single:
         # float32 sums, rounded by the CPU's own kernel: ties, which need an exact sum, were left to the integers
-        rows = weight.rows()
         return torch.nn.functional.linear(a, rows.reshape(rows.shape[-2:]))
     return torch.matmul(a.float(), weight.floats())
 

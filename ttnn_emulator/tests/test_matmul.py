@@ -1,0 +1,266 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Products against torch in double precision: shapes, dtypes, transposes, biases, and every program config."""
+
+import pytest
+import torch
+import ttnn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
+LIBRARY = settings(deadline=None, max_examples=30)
+
+
+@pytest.fixture(scope="module")
+def device():
+    opened = ttnn.open_device(device_id=0)
+    yield opened
+    ttnn.close_device(opened)
+
+
+@pytest.fixture
+def exact(device):
+    """Nothing cut off, sums in float32."""
+    return ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=True
+    )
+
+
+def upload(device, value, dtype=ttnn.bfloat16, memory=DRAM):
+    return ttnn.from_torch(value, dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device, memory_config=memory)
+
+
+def on_device(value, dtype):
+    """What a tensor of this dtype holds, by the library's own host conversion."""
+    return ttnn.to_torch(ttnn.from_torch(value, dtype=dtype, layout=ttnn.TILE_LAYOUT)).double()
+
+
+def assert_near(result, expected, tolerance=0.005):
+    result, expected = ttnn.to_torch(result).double(), expected.double()
+    assert result.shape == expected.shape
+    assert float((result - expected).norm()) <= tolerance * float(expected.norm()) + 1e-6
+
+
+@given(
+    batch=st.lists(st.integers(1, 3), max_size=2),
+    m=st.integers(1, 70),
+    k=st.integers(1, 100),
+    n=st.integers(1, 70),
+    dtypes=st.lists(st.sampled_from([ttnn.bfloat16, ttnn.float32, ttnn.bfloat8_b]), min_size=2, max_size=2),
+    shared=st.booleans(),
+)
+@LIBRARY
+def test_any_shape_and_dtype(device, batch, m, k, n, dtypes, shared):
+    a = torch.randn(*batch, m, k)
+    b = torch.randn(*([1] * len(batch) if shared else batch), k, n)
+    compute = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=True
+    )
+    result = ttnn.matmul(
+        upload(device, a, dtypes[0]), upload(device, b, dtypes[1]), dtype=ttnn.bfloat16, compute_kernel_config=compute
+    )
+    assert_near(result, on_device(a, dtypes[0]) @ on_device(b, dtypes[1]))
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("batch", [(), (2, 3)])
+def test_transposes(device, exact, transpose_a, transpose_b, batch):
+    a, b = torch.randn(*batch, 64, 96).to(torch.bfloat16), torch.randn(*batch, 96, 32).to(torch.bfloat16)
+    first = a.mT.contiguous() if transpose_a else a
+    second = b.mT.contiguous() if transpose_b else b
+    result = ttnn.matmul(
+        upload(device, first),
+        upload(device, second),
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        compute_kernel_config=exact,
+    )
+    assert_near(result, a.double() @ b.double())
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize(
+    "activation, function",
+    [
+        (None, lambda x: x),
+        ("relu", torch.relu),
+        ("silu", torch.nn.functional.silu),
+        ("gelu", torch.nn.functional.gelu),
+    ],
+)
+def test_linear_with_bias_and_activation(device, exact, rows, activation, function):
+    x, w, bias = (torch.randn(*shape).to(torch.bfloat16) for shape in ((rows, 64), (64, 96), (1, 96)))
+    result = ttnn.linear(
+        upload(device, x),
+        upload(device, w),
+        bias=upload(device, bias),
+        activation=activation,
+        compute_kernel_config=exact,
+    )
+    assert_near(result, function(x.double() @ w.double() + bias.double()), 0.02)
+
+
+def test_the_bias_is_not_optional_in_the_sum(device, exact):
+    x, w = torch.zeros(32, 64), torch.zeros(64, 32)
+    result = ttnn.linear(
+        upload(device, x), upload(device, w), bias=upload(device, torch.full((1, 32), 3.0)), compute_kernel_config=exact
+    )
+    assert ttnn.to_torch(result).eq(3).all()
+
+
+def test_operator_and_output_tensor(device):
+    a, b = torch.eye(64).to(torch.bfloat16) * 2, torch.randn(64, 64).to(torch.bfloat16)
+    first, second = upload(device, a), upload(device, b)
+    assert torch.equal(ttnn.to_torch(first @ second), b * 2)
+    target = upload(device, torch.zeros(64, 64))
+    ttnn.matmul(first, second, optional_output_tensor=target)
+    assert torch.equal(ttnn.to_torch(target), b * 2)
+
+
+def sharded(grid, shape, strategy):
+    return ttnn.create_sharded_memory_config(
+        shape, core_grid=grid, strategy=strategy, use_height_and_width_as_shard_shape=True
+    )
+
+
+def reuse(m, k, n):
+    return ttnn.MatmulMultiCoreReuseProgramConfig(
+        compute_with_storage_grid_size=(4, 2), in0_block_w=k // 32, out_subblock_h=1, out_subblock_w=1,
+        per_core_M=m // 32, per_core_N=n // 32,
+    )  # fmt: skip
+
+
+def mcast_2d(activation=None):
+    return ttnn.MatmulMultiCoreReuseMultiCastProgramConfig(
+        compute_with_storage_grid_size=(4, 2), in0_block_w=2, out_subblock_h=1, out_subblock_w=1,
+        per_core_M=2, per_core_N=2, transpose_mcast=False, fused_activation=activation,
+    )  # fmt: skip
+
+
+def mcast_1d(activation=None, along_n=True):
+    return ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig(
+        compute_with_storage_grid_size=(8, 1), in0_block_w=2, out_subblock_h=1, out_subblock_w=1,
+        per_core_M=4 if along_n else 1, per_core_N=1 if along_n else 8, fuse_batch=True,
+        fused_activation=activation, mcast_in0=along_n,
+    )  # fmt: skip
+
+
+SILU = ttnn.UnaryWithParam(ttnn.UnaryOpType.SILU)
+
+
+@pytest.mark.parametrize("along_n", [True, False], ids=["over_n", "over_m"])
+@pytest.mark.parametrize("activation", [None, SILU], ids=["plain", "silu"])
+def test_1d_multicast(device, exact, along_n, activation):
+    a, b = torch.randn(1, 1, 128, 256).to(torch.bfloat16), torch.randn(256, 256).to(torch.bfloat16)
+    config = mcast_1d(activation, along_n)
+    result = ttnn.linear(upload(device, a), upload(device, b), program_config=config, compute_kernel_config=exact)
+    product = a.double() @ b.double()
+    assert_near(result, torch.nn.functional.silu(product) if activation else product, 0.02)
+
+
+@pytest.mark.parametrize("activation", [None, SILU], ids=["plain", "silu"])
+def test_2d_multicast(device, exact, activation):
+    a, b = torch.randn(1, 1, 128, 256).to(torch.bfloat16), torch.randn(256, 256).to(torch.bfloat16)
+    result = ttnn.linear(
+        upload(device, a), upload(device, b), program_config=mcast_2d(activation), compute_kernel_config=exact
+    )
+    product = a.double() @ b.double()
+    assert_near(result, torch.nn.functional.silu(product) if activation else product, 0.02)
+
+
+def test_2d_multicast_on_block_shards(device, exact):
+    a, b = torch.randn(1, 1, 128, 256).to(torch.bfloat16), torch.randn(256, 256).to(torch.bfloat16)
+    shards = sharded(ttnn.CoreGrid(y=2, x=4), (64, 64), ttnn.ShardStrategy.BLOCK)
+    result = ttnn.linear(
+        upload(device, a, memory=shards), upload(device, b), program_config=mcast_2d(), memory_config=shards,
+        compute_kernel_config=exact,
+    )  # fmt: skip
+    assert result.memory_config().is_sharded()
+    assert_near(result, a.double() @ b.double())
+
+
+def test_1d_multicast_on_width_shards(device, exact):
+    a, b = torch.randn(1, 1, 32, 512).to(torch.bfloat16), torch.randn(512, 256).to(torch.bfloat16)
+    grid = ttnn.CoreGrid(y=1, x=8)
+    config = ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig(
+        compute_with_storage_grid_size=(8, 1), in0_block_w=2, out_subblock_h=1, out_subblock_w=1,
+        per_core_M=1, per_core_N=1, fuse_batch=True, fused_activation=None, mcast_in0=True,
+    )  # fmt: skip
+    result = ttnn.linear(
+        upload(device, a, memory=sharded(grid, (32, 64), ttnn.ShardStrategy.WIDTH)),
+        upload(device, b),
+        program_config=config,
+        memory_config=sharded(grid, (32, 32), ttnn.ShardStrategy.WIDTH),
+        compute_kernel_config=exact,
+    )
+    assert_near(result, a.double() @ b.double())
+
+
+def test_batched_reuse(device, exact):
+    a, b = torch.randn(2, 4, 64, 96).to(torch.bfloat16), torch.randn(2, 4, 96, 64).to(torch.bfloat16)
+    result = ttnn.matmul(
+        upload(device, a), upload(device, b), program_config=reuse(64, 96, 64), compute_kernel_config=exact
+    )
+    assert_near(result, a.double() @ b.double())
+
+
+@pytest.mark.parametrize("weights", [ttnn.bfloat16, ttnn.bfloat8_b, ttnn.bfloat4_b])
+def test_dram_sharded(device, exact, weights):
+    k, n, cores = 512, 768, 8
+    a, b = torch.randn(1, 1, 32, k).to(torch.bfloat16), torch.randn(1, 1, k, n)
+    banks = device.dram_grid_size().x
+    width = -(-n // (32 * banks)) * 32
+    grid = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(banks - 1, 0))})
+    spec = ttnn.ShardSpec(grid, (k, width), ttnn.ShardOrientation.ROW_MAJOR)
+    in_banks = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.DRAM, spec)
+    row = ttnn.CoreGrid(y=1, x=cores)
+    config = ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig(
+        in0_block_w=k // cores // 32, per_core_M=1, per_core_N=n // cores // 32, fused_activation=None
+    )
+    result = ttnn.linear(
+        upload(device, a, memory=sharded(row, (32, k // cores), ttnn.ShardStrategy.WIDTH)),
+        upload(device, b, weights, in_banks),
+        program_config=config,
+        memory_config=ttnn.L1_WIDTH_SHARDED_MEMORY_CONFIG,
+        compute_kernel_config=exact,
+    )
+    assert_near(result, a.double() @ on_device(b, weights))
+
+
+def test_core_grid(device, exact):
+    a, b = torch.randn(128, 128).to(torch.bfloat16), torch.randn(128, 128).to(torch.bfloat16)
+    result = ttnn.matmul(
+        upload(device, a), upload(device, b), core_grid=ttnn.CoreGrid(y=4, x=4), compute_kernel_config=exact
+    )
+    assert_near(result, a.double() @ b.double())
+
+
+def test_a_wrong_shape_is_the_librarys_own_error(device):
+    with pytest.raises(RuntimeError, match="TT_FATAL|width"):
+        ttnn.matmul(upload(device, torch.ones(32, 64)), upload(device, torch.ones(32, 64)))
+
+
+def test_a_weight_that_is_written_again_is_multiplied_anew(device):
+    """Forms of a weight are kept between products; a write must drop them."""
+    a, b = torch.eye(32), torch.randint(-1, 2, (32, 32)).float()
+    first, second = upload(device, a), upload(device, b)
+    assert torch.equal(ttnn.to_torch(ttnn.matmul(first, second)).float(), b)
+    host = ttnn.from_torch(b * 3, dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT)
+    ttnn.copy_host_to_device_tensor(host, second)
+    assert torch.equal(ttnn.to_torch(ttnn.matmul(first, second)).float(), b * 3)
+
+
+@pytest.mark.parametrize("weights", [ttnn.bfloat16, ttnn.bfloat4_b])
+def test_integers_and_fractions_take_different_ways_to_the_same_value(device, exact, weights):
+    """int8 operands are multiplied as integers, others as floats: with one fraction among them nothing else changes."""
+    a, b = torch.randint(-100, 100, (32, 256)).float(), torch.randint(-1, 2, (256, 32)).float()
+    fraction = a.clone()
+    fraction[0, 0] = 0.5
+    whole = ttnn.matmul(upload(device, a), upload(device, b, weights), dtype=ttnn.float32, compute_kernel_config=exact)
+    mixed = ttnn.matmul(
+        upload(device, fraction), upload(device, b, weights), dtype=ttnn.float32, compute_kernel_config=exact
+    )
+    assert torch.equal(ttnn.to_torch(whole)[1:], ttnn.to_torch(mixed)[1:])
+    assert torch.equal(ttnn.to_torch(mixed)[0], (fraction.double() @ b.double())[0].float())
