@@ -4,8 +4,8 @@
 
 Floats are computed in float32 and integers in 64 bits (the result's dtype wraps them). What the matrix or vector unit
 leaves in its registers between two fused steps is rounded to bfloat16 unless a float32 tensor takes part, and so is a
-scalar that meets a 16-bit (or block float) tensor. The wheel's golden functions know neither, and tell integers by torch
-dtypes that are not used here; hence this table of its own.
+scalar that meets a 16-bit (or block float) tensor. The wheel's golden functions know neither, and tell integers by
+torch dtypes that are not used here; hence this table of its own.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,6 @@ _FUNCTIONS: dict[str, Callable] = {
     "xlogy": torch.xlogy,
     "bias_gelu": lambda a, b: torch.nn.functional.gelu(a + b),
     "remainder": torch.remainder,
-    "fmod": torch.fmod,
     "gcd": torch.gcd,
     "lcm": torch.lcm,
 }
@@ -177,6 +176,12 @@ def floor_div(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[
 def div_no_nan(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[Output]):
     second = value if input_tensor_b is None else input_tensor_b
     return _compute(lambda a, b: torch.where(b == 0, 0.0, a / b), input_tensor_a, second, _UNFUSED, outputs[0].dtype)
+
+
+@value("fmod")
+def fmod(input_tensor_a, input_tensor_b=None, *, scalar=None, outputs: list[Output]):
+    second = scalar if input_tensor_b is None else input_tensor_b
+    return _compute(torch.fmod, input_tensor_a, second, _UNFUSED, outputs[0].dtype)
 
 
 @value("prelu")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisations and softmax, in float32 throughout. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32]."""
+"""Normalisations and softmax, in float32. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32]."""
 
 from typing import Any
 
@@ -30,13 +30,9 @@ def layer_norm(
     return torch.nn.functional.layer_norm(x, (width,), *affine, eps=epsilon)
 
 
-def _masked_softmax(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, name: str) -> torch.Tensor:
+def _masked_softmax(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None) -> torch.Tensor:
     x = x.float() * (1.0 if scale is None else scale)
-    if mask is not None:
-        if mask.shape[-2] not in (1, x.shape[-2]):
-            raise UnsupportedOperation(f"{name}: a mask of {mask.shape[-2]} rows for {x.shape[-2]} is not emulated")
-        x = x + mask.float()
-    return torch.softmax(x, dim=-1)
+    return torch.softmax(x if mask is None else x + mask.float(), dim=-1)
 
 
 @value("scale_mask_softmax", "scale_mask_softmax_in_place")
@@ -48,14 +44,16 @@ def scale_mask_softmax(
     is_causal_mask: bool = False,
     numeric_stable: bool = False,
 ):
-    return _masked_softmax(input_tensor, scale, mask, "ttnn.scale_mask_softmax")
+    if mask is not None and not is_causal_mask:
+        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # its first row masks every row
+    return _masked_softmax(input_tensor, scale, mask)
 
 
 @value("scale_causal_mask_hw_dims_softmax_in_place")
 def scale_causal_mask_hw_dims_softmax_in_place(
     input_tensor, scale: float | None = None, mask=None, *, numeric_stable: bool = False
 ):
-    return _masked_softmax(input_tensor, scale, mask, "ttnn.scale_causal_mask_hw_dims_softmax_in_place")
+    return _masked_softmax(input_tensor, scale, mask)
 
 
 @value("batch_norm")

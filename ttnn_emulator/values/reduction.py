@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reductions, scans and searches along a dimension. Sums are kept in float32 (the machine's own order of adding differs)."""
+"""Reductions, scans and searches along a dimension. Sums are kept in float32, in torch's order."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,7 +32,6 @@ def _register(name: str, function: Callable) -> None:
         *,
         scalar: float = 1.0,
         correction: Any = None,
-        output_layout: Any = None,
         outputs: list[Output],
     ):
         x = widen(input_tensor)

@@ -50,7 +50,7 @@ def from_golden(name: str, parameters: str) -> Callable:
 def convert(value: torch.Tensor, dtype: ttnn.DataType, source: ttnn.DataType | None = None) -> torch.Tensor:
     """`value` in the kind (float or integer) of `dtype`, as the machine's typecast does it.
 
-    float -> int32/uint32 cuts the fraction off; beyond the range int32 gives its lowest value, uint32 saturates and is 0
+    float -> int32/uint32 cuts the fraction off; beyond the range int32 gives its lowest value; uint32 saturates, at 0
     for negatives. float -> uint16/uint8 rounds to nearest (ties away from zero) and saturates. int32 -> uint16
     saturates. Other integer conversions keep the low bits.
     """

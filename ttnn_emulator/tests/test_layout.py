@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Layouts, memories and dtypes: values stay, but for the new dtype's rounding."""
+
+import pytest
+import torch
+import ttnn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttnn_emulator.tests.tensors import assert_close, assert_same, examples, floats, get, put, random, seeds, shapes
+
+
+@examples
+@given(shape=shapes, dtype=st.sampled_from((ttnn.bfloat16, ttnn.float32)), seed=seeds)
+def test_layouts_keep_values(device, shape, dtype, seed):
+    a, x = put(random(shape, seed), device, dtype)
+    rows = ttnn.to_layout(a, ttnn.ROW_MAJOR_LAYOUT)
+    assert rows.layout == ttnn.ROW_MAJOR_LAYOUT
+    assert_same(rows, x)
+    assert_same(ttnn.to_layout(rows, ttnn.TILE_LAYOUT), x)
+    assert_same(ttnn.untilize(a), x)
+    assert_same(ttnn.tilize_with_zero_padding(rows), x)
+    assert_same(ttnn.to_memory_config(a, ttnn.L1_MEMORY_CONFIG), x)
+    assert_same(ttnn.clone(a), x)
+
+
+def test_padding_variants(device):
+    rows, x = put(random((1, 1, 40, 50), 1), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    tiles = ttnn.tilize_with_val_padding(rows, (1, 1, 64, 64), 1.0)
+    assert_same(tiles, x)
+    assert_same(ttnn.untilize_with_unpadding(tiles, (0, 0, 9, 19)), x[:, :, :10, :20])
+    aligned, y = put(random((1, 1, 64, 64), 2), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    assert_same(ttnn.tilize(aligned), y)
+
+
+def _sharded(layout, shard, cores):
+    grid = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(cores[0] - 1, cores[1] - 1))})
+    return ttnn.MemoryConfig(layout, ttnn.BufferType.L1, ttnn.ShardSpec(grid, shard, ttnn.ShardOrientation.ROW_MAJOR))
+
+
+@pytest.mark.parametrize("dtype", [ttnn.bfloat16, ttnn.bfloat8_b])
+def test_shards_keep_values(device, dtype):
+    a, x = put(random((1, 1, 64, 128), 1), device, dtype)
+    heights = _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, (32, 128), (2, 1))
+    widths = _sharded(ttnn.TensorMemoryLayout.WIDTH_SHARDED, (64, 32), (4, 1))
+    sharded = ttnn.interleaved_to_sharded(a, heights)
+    assert_same(sharded, x)
+    assert_same(ttnn.reshard(sharded, widths), x)
+    assert_same(ttnn.to_memory_config(a, widths), x)
+    assert_same(ttnn.sharded_to_interleaved(sharded, ttnn.DRAM_MEMORY_CONFIG), x)
+
+
+@examples
+@given(shape=shapes, source=floats, target=floats, seed=seeds)
+def test_typecast_between_floats(device, shape, source, target, seed):
+    a, x = put(random(shape, seed), device, source)
+    assert_close(ttnn.typecast(a, target), x)
+
+
+@pytest.mark.parametrize(
+    "target,expected",
+    [
+        (ttnn.int32, [-2, -1, 0, 0, 1, 2, 300, -(2**31)]),
+        (ttnn.uint32, [0, 0, 0, 0, 1, 2, 300, 2**32 - 1]),
+        (ttnn.uint16, [0, 0, 0, 1, 2, 3, 300, 65535]),
+    ],
+)
+def test_typecast_to_integers(device, target, expected):
+    a, _ = put(torch.tensor([[-2.75, -1.5, -0.5, 0.5, 1.5, 2.5, 300.25, 1e10]]), device, ttnn.float32)
+    assert get(ttnn.typecast(a, target)).tolist() == [expected]
+
+
+def test_typecast_from_integers(device):
+    a, x = put(torch.tensor([[0, 1, 257, 70000, -5]]), device, ttnn.int32)
+    assert_close(ttnn.typecast(a, ttnn.float32), x)
+    assert_close(ttnn.typecast(a, ttnn.bfloat16), x)
+    assert get(ttnn.typecast(a, ttnn.uint16)).tolist() == [[0, 1, 257, 65535, 0]]
+    assert get(ttnn.typecast(a, ttnn.uint32)).tolist() == [[0, 1, 257, 70000, 2**32 - 5]]
+
+
+def test_copies(device):
+    a, x = put(random((64, 50), 1), device)
+    target, _ = put(torch.zeros(64, 50), device)
+    ttnn.copy(a, target)
+    assert_same(target, x)
+    other, _ = put(torch.zeros(64, 50), device)
+    ttnn.assign(a, other)
+    assert_same(other, x)
+    assert_same(ttnn.assign(a, memory_config=ttnn.L1_MEMORY_CONFIG), x)
+    copy = ttnn.clone(a)
+    ttnn.add_(a, 1.0)
+    assert_same(copy, x)
+    assert_same(ttnn.move(copy), x)
+    assert_same(ttnn.reallocate(ttnn.clone(target)), x)

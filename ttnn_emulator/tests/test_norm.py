@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Normalisations, softmax and embedding against their formulas in float64."""
+
+import pytest
+import torch
+import ttnn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttnn_emulator.tests.tensors import (
+    assert_close,
+    assert_same,
+    examples,
+    floats,
+    get,
+    integers,
+    put,
+    random,
+    seeds,
+    shapes,
+)
+
+
+def _rms(x, weight=1.0, bias=0.0, epsilon=1e-5):
+    return x / (x.square().mean(-1, keepdim=True) + epsilon).sqrt() * weight + bias
+
+
+def _layer(x, weight=1.0, bias=0.0, epsilon=1e-5):
+    x = x - x.mean(-1, keepdim=True)
+    return _rms(x, weight, bias, epsilon)
+
+
+@pytest.mark.parametrize("name,formula", [("rms_norm", _rms), ("layer_norm", _layer)])
+@examples
+@given(shape=shapes, dtype=floats, seed=seeds)
+def test_norms(name, formula, device, shape, dtype, seed):
+    a, x = put(random(shape, seed), device, dtype)
+    width = shape[-1]
+    weight, w = put(random((1, width), seed + 1), device)
+    assert_close(getattr(ttnn, name)(a, epsilon=1e-5, weight=weight), formula(x, w), 1e-3)
+    assert_close(getattr(ttnn, name)(a, epsilon=1e-3), formula(x, epsilon=1e-3), 1e-3)
+
+
+@pytest.mark.parametrize("name,formula", [("rms_norm", _rms), ("layer_norm", _layer)])
+def test_weights_in_rows_of_32_bias_and_residual(name, formula, device):
+    a, x = put(random((1, 1, 64, 128), 1), device)
+    b, y = put(random((1, 1, 64, 128), 2), device)
+    weight, w = put(random((1, 1, 4, 32), 3), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    bias, c = put(random((1, 1, 4, 32), 4), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    result = getattr(ttnn, name)(a, epsilon=1e-5, weight=weight, bias=bias, residual_input_tensor=b)
+    assert_close(result, formula(x + y, w.reshape(-1), c.reshape(-1)), 1e-2)
+    assert_same(a, x)
+
+
+@pytest.mark.parametrize("name,formula", [("rms_norm", _rms), ("layer_norm", _layer)])
+def test_sharded_norms(name, formula, device):
+    a, x = put(random((1, 1, 32, 256), 1), device)
+    config = ttnn.create_sharded_memory_config(
+        (1, 1, 32, 256), ttnn.CoreGrid(y=1, x=4), ttnn.ShardStrategy.WIDTH, ttnn.ShardOrientation.ROW_MAJOR
+    )
+    program = ttnn.LayerNormShardedMultiCoreProgramConfig(
+        compute_with_storage_grid_size=(4, 1), subblock_w=2, block_h=1, block_w=2, inplace=False
+    )
+    weight, w = put(random((1, 1, 8, 32), 3), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    result = getattr(ttnn, name)(
+        ttnn.to_memory_config(a, config), epsilon=1e-5, weight=weight, program_config=program, memory_config=config
+    )
+    assert_close(result, formula(x, w.reshape(-1)), 1e-3)
+
+
+def test_norm_over_two_steps(device):
+    """The distributed form on one chip: its own statistics, then the norm."""
+    a, x = put(random((1, 1, 32, 128), 1), device)
+    weight, w = put(random((1, 1, 4, 32), 3), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    for name, formula in (("rms_norm", _rms), ("layer_norm", _layer)):
+        statistics = getattr(ttnn, f"{name}_pre_all_gather")(a, dtype=ttnn.bfloat16)
+        result = getattr(ttnn, f"{name}_post_all_gather")(a, statistics, epsilon=1e-5, weight=weight)
+        # the statistics are bfloat16, and so is the mean that is taken off
+        assert (get(result) - formula(x, w.reshape(-1))).abs().max() < 0.05
+
+
+@examples
+@given(shape=shapes, dtype=floats, seed=seeds, dim=st.sampled_from((-1, -2)))
+def test_softmax(device, shape, dtype, seed, dim):
+    a, x = put(random(shape, seed), device, dtype)
+    expected = x.exp() / x.exp().sum(dim, keepdim=True)
+    result = ttnn.softmax(a, dim=dim)
+    assert_close(result, expected, 1e-4)
+
+
+def test_softmax_in_place_and_masked(device):
+    a, x = put(random((1, 2, 64, 64), 1), device)
+    mask = torch.where(torch.arange(64) < 50, 0.0, -1e4).expand(1, 1, 32, 64)
+    masks, m = put(mask, device)
+    assert_close(ttnn.scale_mask_softmax(a, 0.125, masks), torch.softmax(x / 8 + m[:, :, :1], -1), 1e-4)
+    result = ttnn.softmax_in_place(a)
+    assert_close(a, torch.softmax(x, -1), 1e-4)
+    assert_close(result, torch.softmax(x, -1), 1e-4)
+
+
+def test_batch_norm(device):
+    a, x = put(random((2, 3, 32, 32), 1), device, ttnn.float32)
+    (mean, m), (var, v), (weight, w), (bias, b) = (
+        put(random((1, 3, 1, 1), seed, 0.5, 2), device, ttnn.float32) for seed in (2, 3, 4, 5)
+    )
+    result = ttnn.batch_norm(a, running_mean=mean, running_var=var, weight=weight, bias=bias, eps=1e-5)
+    assert_close(result, (x - m) / (v + 1e-5).sqrt() * w + b, 1e-4)
+
+
+@examples
+@given(
+    rows=st.integers(1, 70),
+    width=st.sampled_from((32, 64, 160)),
+    batch=st.integers(1, 3),
+    layout=st.sampled_from((ttnn.TILE_LAYOUT, ttnn.ROW_MAJOR_LAYOUT)),
+)
+def test_embedding(device, rows, width, batch, layout):
+    table, x = put(random((100, width), 1), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    index = integers((batch, rows), 2, 0, 100)
+    tokens, _ = put(index, device, ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT)
+    result = ttnn.embedding(tokens, table, layout=layout)
+    assert_same(result, x[index].reshape(tuple(result.shape)))
