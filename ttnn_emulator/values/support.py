@@ -39,8 +39,11 @@ def from_golden(name: str, parameters: str) -> Callable:
         + [inspect.Parameter(p, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None) for p in keywords]
     )
 
+    names = positional + keywords
+
     def function(*args: Any, **kwargs: Any) -> Any:
-        bound = {key: widen(argument) for key, argument in signature.bind(*args, **kwargs).arguments.items()}
+        # the library took these arguments before, so they fit the signature
+        bound = {key: widen(argument) for key, argument in (*zip(names, args), *kwargs.items())}
         return golden(*[bound.pop(p) for p in positional], **{k: v for k, v in bound.items() if v is not None})
 
     function.__signature__ = signature
