@@ -17,6 +17,13 @@ EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=[Healt
 HEADS = st.sampled_from([(20, 5, 128), (4, 1, 32), (3, 3, 64)])
 
 
+def on_grid(grid=(8, 8)):
+    """Chunks of a tile, on a grid that every board has (with all cores of a Blackhole, one head has too many)."""
+    return ttnn.SDPAProgramConfig(
+        compute_with_storage_grid_size=grid, q_chunk_size=32, k_chunk_size=32, exp_approx_mode=False
+    )
+
+
 def attend(query, keys, values, scale=None, visible=None, bias=None, sink=None):
     """One head: query [S, D], keys and values [K, D], `visible` a function of (row, key)."""
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
@@ -74,6 +81,23 @@ def test_prefill(device, batch, shape, rows, causal, scale):
     close(ttnn.to_torch(result), by_head(*tensors, scale=scale, visible=visible))
 
 
+def test_prefill_in_windows_of_their_own(device):
+    tensors = three(1, 4, 2, 64, 64)
+    result = ttnn.transformer.scaled_dot_product_attention(
+        *(on(device, t) for t in tensors),
+        is_causal=False,
+        cu_window_seqlens=integers(device, torch.tensor([0, 20, 64])),
+    )
+    close(ttnn.to_torch(result), by_head(*tensors, visible=lambda row, key: (row < 20) == (key < 20)))
+
+
+def test_prefill_with_joined_heads(device):
+    tensors = three(2, 4, 2, 64, 64)
+    result = ttnn.transformer.scaled_dot_product_attention(*(on(device, t) for t in tensors), output_concat_heads=True)
+    expected = by_head(*tensors, visible=lambda row, key: key <= row)
+    close(ttnn.to_torch(result), expected.transpose(1, 2).flatten(2).unsqueeze(1))
+
+
 @pytest.mark.parametrize("mask_heads", [1, 4])
 def test_prefill_with_a_mask(device, mask_heads):
     tensors = three(2, 4, 2, 64, 64, keys=96)
@@ -113,6 +137,7 @@ def test_paged_decode(device, users, shape, block, dtype, window):
             integers(device, pages),
             cur_pos_tensor=integers(device, positions),
             sliding_window_size=limit,
+            program_config=on_grid(),
         )
     )
     for user, position in enumerate(positions.tolist()):
@@ -133,7 +158,7 @@ def test_decode(device, users, shape, dtype, listed):
     where = {"cur_pos": positions.tolist()} if listed else {"cur_pos_tensor": integers(device, positions)}
     result = ttnn.to_torch(
         ttnn.transformer.scaled_dot_product_attention_decode(
-            on(device, query), *(on(device, cache, dtype) for cache in caches), **where
+            on(device, query), *(on(device, cache, dtype) for cache in caches), program_config=on_grid(), **where
         )
     )
     for user, position in enumerate(positions.tolist()):
@@ -181,9 +206,7 @@ def test_chunked(device, shape, start, rows, dtype, late):
         on(device, query),
         *(on(device, cache, dtype) for cache in caches),
         integers(device, pages),
-        program_config=ttnn.SDPAProgramConfig(
-            compute_with_storage_grid_size=(8, 8), q_chunk_size=32, k_chunk_size=32, exp_approx_mode=False
-        ),
+        program_config=on_grid(),
         **first,
     )
     keys, values = (cache[pages[0]].transpose(0, 1).flatten(1, 2)[None, :, : start + rows] for cache in caches)
@@ -193,11 +216,8 @@ def test_chunked(device, shape, start, rows, dtype, late):
 
 def test_joint(device):
     tensors, joint = three(1, 4, 4, 64, 64), three(1, 4, 4, 32, 64)
-    config = ttnn.SDPAProgramConfig(
-        compute_with_storage_grid_size=(8, 7), q_chunk_size=32, k_chunk_size=32, exp_approx_mode=False
-    )
     results = ttnn.transformer.joint_scaled_dot_product_attention(
-        *(on(device, t) for t in (*tensors, *joint)), joint_strategy="rear", program_config=config
+        *(on(device, t) for t in (*tensors, *joint)), joint_strategy="rear", program_config=on_grid((8, 7))
     )
     expected = by_head(*(torch.cat(pair, 2) for pair in zip(tensors, joint)))
     for result, part in zip(results, expected.split([64, 32], 2)):

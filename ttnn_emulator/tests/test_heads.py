@@ -172,3 +172,48 @@ def test_heads_grouped_by_key(device):
             assert torch.equal(query[1, 4 * group + number], head(fused[1, 0], 6 * group + number, 64))
         assert torch.equal(key[1, group], head(fused[1, 0], 6 * group + 4, 64))
         assert torch.equal(val[1, group], head(fused[1, 0], 6 * group + 5, 64))
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
+def test_keys_that_are_the_values(device, transpose, apart):
+    fused = numbers(1, 1, 32, 8 * 64)
+    parts = fused.chunk(2, -1) if apart else (fused,)
+    _, key, val = map(
+        ttnn.to_torch,
+        ttnn.experimental.nlp_create_qkv_heads(
+            *(on(device, part) for part in parts),
+            num_heads=4,
+            num_kv_heads=4,
+            transpose_k_heads=transpose,
+            kv_tied=True,
+        ),
+    )
+    assert torch.equal(key.mT if transpose else key, val)
+    assert torch.equal(val[0, 3], head(fused[0, 0], 7, 64))
+
+
+def test_heads_of_separate_tensors(device):
+    """create_qkv_heads_from_separate_tensors: key and value alternate."""
+    fused, fused_kv = numbers(2, 1, 64, 2 * 64), numbers(2, 1, 32, 4 * 64)
+    inputs = [
+        on(
+            device,
+            x,
+            memory_config=ttnn.create_sharded_memory_config(x.shape, ttnn.CoreGrid(x=2, y=2), ttnn.ShardStrategy.BLOCK),
+        )
+        for x in (fused, fused_kv)
+    ]
+    query, key, val = map(
+        ttnn.to_torch,
+        ttnn.experimental.create_qkv_heads_from_separate_tensors(
+            *inputs,
+            num_heads=2,
+            num_kv_heads=2,
+            transpose_k_heads=True,
+            memory_config=ttnn.L1_HEIGHT_SHARDED_MEMORY_CONFIG,
+        ),
+    )
+    assert torch.equal(query[1, 1], head(fused[1, 0], 1, 64))
+    assert torch.equal(key[1, 1], head(fused_kv[1, 0], 2, 64).mT)
+    assert torch.equal(val[1, 1], head(fused_kv[1, 0], 3, 64))

@@ -13,7 +13,7 @@ import ttnn
 
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
-from ttnn_emulator.values.kv_cache import gather_blocks
+from ttnn_emulator.values.kv_cache import read_blocks
 
 _prefill = ttnn.transformer.scaled_dot_product_attention.golden_function
 _joint = ttnn.transformer.joint_scaled_dot_product_attention.golden_function
@@ -69,7 +69,10 @@ def chunked_scaled_dot_product_attention(
     """A piece of a prompt, q [B, heads, S, D] from position `chunk_start_idx` on, over a paged cache that holds it."""
     start = int(chunk_start_idx_tensor.flatten()[0]) if chunk_start_idx_tensor is not None else chunk_start_idx
     keys = start + input_tensor_q.shape[2]  # causal, so later blocks are never read
-    key, val = (gather_blocks(cache, page_table_tensor, keys) for cache in (input_tensor_k, input_tensor_v))
+    key, val = (
+        torch.stack([read_blocks(cache, row, 0, keys) for row in page_table_tensor[: input_tensor_q.shape[0]]])
+        for cache in (input_tensor_k, input_tensor_v)
+    )
     # with fewer queries than keys, the golden function takes the queries to be the last positions
     return _prefill(
         input_tensor_q.float(),

@@ -3,7 +3,8 @@
 """Splitting a fused projection into attention heads, and joining heads again.
 
 The wheel has golden functions for the `transformer.*` forms only, and those know no GQA; everything here is the same
-few reshapes, so it is written once.
+few reshapes, so it is written once. `experimental.split_query_key_value_and_split_heads` and `.concatenate_heads` have
+none: they place kernels on a 12-wide grid, which no board here has.
 """
 
 from typing import Any
@@ -29,13 +30,6 @@ def split_query_key_value_and_split_heads(
     return _split(input_tensor, kv_input_tensor, num_heads, num_kv_heads, transpose_key)
 
 
-@value("experimental.split_query_key_value_and_split_heads")
-def experimental_split(
-    input_tensor: torch.Tensor, compute_with_storage_grid_size: Any = None, *, num_heads: int = 16
-) -> Heads:
-    return _split(input_tensor, None, num_heads, None, True)
-
-
 @value("experimental.nlp_create_qkv_heads")
 def nlp_create_qkv_heads(
     input: torch.Tensor,
@@ -44,9 +38,10 @@ def nlp_create_qkv_heads(
     num_heads: int,
     num_kv_heads: int | None = None,
     transpose_k_heads: bool = True,
+    kv_tied: bool = False,
 ) -> Heads:
-    """[B, 1, S, (heads + 2 kv heads) D] -> [B, heads, S, D]."""
-    return _split(input, input_kv, num_heads, num_kv_heads, transpose_k_heads)
+    """[B, 1, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; tied, the keys are also the values."""
+    return _split(input, input_kv, num_heads, num_kv_heads, transpose_k_heads, kv_tied)
 
 
 @value("experimental.nlp_create_qkv_heads_vit", "experimental.nlp_create_qkv_heads_segformer")
@@ -110,10 +105,8 @@ def nlp_create_qkv_heads_decode(
     return tuple(heads.split([num_heads, kv_heads, kv_heads], -2))
 
 
-@value("transformer.concatenate_heads", "experimental.concatenate_heads", "experimental.nlp_concat_heads")
-def concatenate_heads(
-    input_tensor: torch.Tensor, compute_with_storage_grid_size: Any = None, *, outputs: list[Output]
-) -> torch.Tensor:
+@value("transformer.concatenate_heads", "experimental.nlp_concat_heads")
+def concatenate_heads(input_tensor: torch.Tensor, *, outputs: list[Output]) -> torch.Tensor:
     """[B, heads, S, D] -> [B, (1,) S, heads D]."""
     return input_tensor.transpose(1, 2).reshape(outputs[0].shape)
 
@@ -129,15 +122,22 @@ def nlp_concat_heads_decode(input_tensor: torch.Tensor, *, num_heads: int, outpu
 
 
 def _split(
-    fused: torch.Tensor, fused_kv: torch.Tensor | None, num_heads: int, num_kv_heads: int | None, transpose_key: bool
+    fused: torch.Tensor,
+    fused_kv: torch.Tensor | None,
+    num_heads: int,
+    num_kv_heads: int | None,
+    transpose_key: bool,
+    tied: bool = False,
 ) -> Heads:
     """Query heads, then key heads, then value heads: in one tensor, or the keys and values in a second one."""
     kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+    kv_parts = [kv_heads] if tied else [kv_heads, kv_heads]
     if fused_kv is None:
-        query, key, val = _to_heads(fused, num_heads + 2 * kv_heads).split([num_heads, kv_heads, kv_heads], 1)
+        parts = [num_heads, *kv_parts]
+        query, *keys_values = _to_heads(fused, sum(parts)).split(parts, 1)
     else:
-        query = _to_heads(fused, num_heads)
-        key, val = _to_heads(fused_kv, 2 * kv_heads).split([kv_heads, kv_heads], 1)
+        query, keys_values = _to_heads(fused, num_heads), _to_heads(fused_kv, sum(kv_parts)).split(kv_parts, 1)
+    key, val = keys_values[0], keys_values[-1]
     return query, key.mT if transpose_key else key, val
 
 

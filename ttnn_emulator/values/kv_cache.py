@@ -28,27 +28,24 @@ def paged_update_cache(
     cache_position_modulo: int | None = None,
 ) -> None:
     """One row a user, from an input [1, users, heads (padded or not), D]; a position of -1 skips the user."""
-    users = input_tensor.value.shape[1]
-    given = (
-        signed(update_idxs_tensor.value.flatten())
-        if update_idxs_tensor is not None
-        else torch.tensor(list(update_idxs))
-    )
-    positions = given[batch_offset : batch_offset + users]
-    active = (positions >= 0).nonzero().flatten()
-    if not active.numel():
+    count = input_tensor.value.shape[1]
+    given = signed(update_idxs_tensor.value.flatten()).tolist() if update_idxs_tensor is not None else update_idxs
+    places = [(user, place) for user, place in enumerate(given[batch_offset : batch_offset + count]) if place >= 0]
+    if not places:
         return
-    positions = positions[active]
+    users, positions = (list(column) for column in zip(*places))
     if cache_position_modulo:
-        positions = positions % cache_position_modulo
+        positions = [position % cache_position_modulo for position in positions]
     cache = cache_tensor.own()
     if page_table is not None:
-        block, row = find_blocks(page_table.value, active, positions, cache)
+        blocks, rows = find_blocks(page_table.value, users, positions, cache)
     else:
-        block, row = (active * 0 if share_cache else active + batch_offset), positions
-        _check(int(row.max()) < cache.shape[2], f"position {int(row.max())} lies beyond the cache's {cache.shape[2]}")
-    new = input_tensor.value[0, active, : cache.shape[1]]
-    cache[block, :, row] = cache_tensor.round(new)
+        blocks, rows = [0 if share_cache else user + batch_offset for user in users], positions
+        _check(max(rows) < cache.shape[2], f"position {max(rows)} lies beyond the cache's {cache.shape[2]}")
+    new = input_tensor.value[0, :, : cache.shape[1]]
+    if len(users) < count:
+        new = new[users]
+    cache[blocks, :, rows] = cache_tensor.round(new)
 
 
 @value("experimental.paged_fused_update_cache", in_place=True)
@@ -135,43 +132,33 @@ def signed(numbers: torch.Tensor) -> torch.Tensor:
 
 
 def find_blocks(
-    page_table: torch.Tensor, users: torch.Tensor, positions: torch.Tensor, cache: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+    page_table: torch.Tensor, users: list[int], positions: list[int], cache: torch.Tensor
+) -> tuple[list[int], list[int]]:
     """The block and the row in it of each user's position."""
-    number = positions // cache.shape[2]
+    size, columns = cache.shape[2], page_table.shape[-1]
+    last = max(positions)
+    _check(last < columns * size, f"position {last} lies beyond the page table's {columns} blocks")
+    blocks = page_table[users, [position // size for position in positions]].tolist()
+    for block in blocks:
+        _check(0 <= block < cache.shape[0], f"the page table names block {block} of {cache.shape[0]}")
+    return blocks, [position % size for position in positions]
+
+
+def read_blocks(cache: torch.Tensor, page_row: torch.Tensor, first: int, last: int) -> torch.Tensor:
+    """A user's positions `first` to `last` (exclusive) in float32, [heads, last - first, D]; no other block is read."""
+    heads, size = cache.shape[1:3]
+    skipped, end = first // size, -(-last // size)
+    _check(end <= page_row.numel(), f"position {last - 1} lies beyond the page table's {page_row.numel()} blocks")
+    blocks = page_row[skipped:end]
+    lowest, highest = int(blocks.min()), int(blocks.max())
     _check(
-        int(number.max()) < page_table.shape[-1],
-        f"position {int(positions.max())} lies beyond the page table's {page_table.shape[-1]} blocks",
+        0 <= lowest and highest < cache.shape[0],
+        f"the page table names blocks {lowest} to {highest} of {cache.shape[0]}",
     )
-    block = page_table[users, number]
-    first, last = int(block.min()), int(block.max())
-    _check(
-        first >= 0 and last < cache.shape[0],
-        f"the page table names block {min(first, last)} to {last} of {cache.shape[0]}",
-    )
-    return block, positions % cache.shape[2]
-
-
-def gather_blocks(
-    cache: torch.Tensor, page_table: torch.Tensor, keys: int, positions: torch.Tensor | None = None
-) -> torch.Tensor:
-    """The first `keys` positions of every user in float32, [users, heads, keys, D].
-
-    With the users' own last `positions`, blocks after those are not looked up in the page table.
-    """
-    size = cache.shape[2]
-    count = -(-keys // size)
-    _check(count <= page_table.shape[-1], f"{keys} positions do not fit the page table's {page_table.shape[-1]} blocks")
-    blocks = page_table[:, :count]
-    if positions is not None:
-        blocks = blocks.masked_fill(torch.arange(count) * size > positions[:, None], 0)
-    if blocks.numel():
-        first, last = int(blocks.min()), int(blocks.max())
-        _check(
-            first >= 0 and last < cache.shape[0], f"the page table names blocks {first} to {last} of {cache.shape[0]}"
-        )
-    gathered = cache[blocks.flatten()].float().unflatten(0, blocks.shape)
-    return gathered.transpose(1, 2).flatten(2, 3)[:, :, :keys]
+    # rows of a table [block x head] in the order head, block: one copy, contiguous
+    order = (blocks * heads + torch.arange(heads)[:, None]).flatten()
+    rows = cache.view(-1, size * cache.shape[3]).index_select(0, order).float()
+    return rows.view(heads, len(blocks) * size, -1)[:, first - skipped * size : last - skipped * size]
 
 
 def _check(good: bool, fault: str) -> None:
