@@ -184,3 +184,30 @@ def test_other_holders_of_the_values_are_not_changed(device):
     ttnn.experimental.paged_update_cache(cache, device_rows, update_idxs=[4])
     assert torch.equal(ttnn.to_torch(cache)[0, 0, 4], rows[0, 0, 0])
     assert not host.any() and not before.any()
+
+
+def test_in_a_trace(device):
+    """A replay writes where the positions on the device say at that time."""
+    pages = shuffled_pages(2, 3)
+    cache = torch.zeros(9, 1, 32, 64)
+    device_cache, device_pages = on(device, cache), integers(device, pages)
+    rows, device_rows = step_rows(device, 2, 1, 64)
+    positions = integers(device, torch.tensor([5, 40]))
+
+    def step():
+        ttnn.experimental.paged_update_cache(
+            device_cache, device_rows, update_idxs_tensor=positions, page_table=device_pages
+        )
+
+    step()
+    trace = ttnn.begin_trace_capture(device, cq_id=0)
+    step()
+    ttnn.end_trace_capture(device, trace, cq_id=0)
+    expected = put(cache, rows, torch.tensor([5, 40]), pages, ttnn.bfloat16)
+    for places in ([6, 41], [31, -1], [32, 64]):
+        host = ttnn.from_torch(torch.tensor(places).int(), dtype=ttnn.int32)
+        ttnn.copy_host_to_device_tensor(host, positions)
+        ttnn.execute_trace(device, trace, cq_id=0, blocking=True)
+        expected = put(expected, rows, torch.tensor(places), pages, ttnn.bfloat16)
+        assert torch.equal(ttnn.to_torch(device_cache).float(), expected)
+    ttnn.release_trace(device, trace)
