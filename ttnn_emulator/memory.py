@@ -58,11 +58,17 @@ class Buffer:
         value = self.shards[chip]
         if value.shape == shape:
             return value
-        if value.ndim == len(shape) and all(own >= wanted for own, wanted in zip(value.shape, shape)):
-            return value[tuple(slice(0, size) for size in shape)]  # a view (ttnn.pad) took the tile padding in
-        if value.numel() != torch.Size(shape).numel():
+        if value.numel() == torch.Size(shape).numel():
+            return value.reshape(shape)
+        return self._crop(value, shape)
+
+    def _crop(self, value: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        """A view without the tile padding that another view, or the operation that wrote, took in."""
+        rank = max(value.ndim, len(shape))
+        own, wanted = ((1,) * (rank - len(sizes)) + tuple(sizes) for sizes in (value.shape, shape))
+        if any(size < part for size, part in zip(own, wanted)):
             raise MemoryFault(f"{self.describe()} is read as shape {list(shape)}, which holds another number of values")
-        return value.reshape(shape)
+        return value.reshape(own)[tuple(slice(0, size) for size in wanted)].reshape(shape)
 
     def describe(self) -> str:
         place = str(self.key[1]).rsplit(".", 1)[-1]
@@ -75,9 +81,8 @@ class Memory:
 
     def __init__(self):
         self._buffers: dict[tuple, Buffer] = {}
-        self._overwritten: dict[tuple[tuple, int], Buffer] = (
-            {}
-        )  # live tensors whose memory a trace took, by key and owner
+        self._overwritten: dict[tuple, Buffer] = {}  # live tensors whose memory a trace took, by key and owner
+        self._freed: set[tuple] = set()  # key and owner of what was deallocated since the last sweep
         self._births = 0
         self._new_bytes = 0
         self._closed: set[int] = set()
@@ -90,9 +95,15 @@ class Memory:
                 f"the tensor {list(tensor.shape)} lies on a device that was closed; open one and move it there"
             )
         buffer = self._buffers.get(key)
-        if buffer is None or buffer.owner != owner:
-            buffer = self._overwritten.get((key, owner)) or self._add(key, owner, tensor)
-        return buffer
+        if buffer is not None and buffer.owner == owner:
+            return buffer
+        overwritten = self._overwritten.get((key, owner))
+        if overwritten is not None:
+            return overwritten
+        if (key, owner) in self._freed or (buffer is not None and owner < buffer.owner):
+            # a view whose allocation was freed by another name; the library counts owners up
+            raise MemoryFault(f"the tensor {list(tensor.shape)} is a view of one that was deallocated; it has no value")
+        return self._add(key, owner, tensor)
 
     def _add(self, key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
         self._births += 1
@@ -107,6 +118,7 @@ class Memory:
         live = {(b.buffer_type, b.address) for b in ttnn._ttnn.reports.get_buffers(device)}
         number = device.id()
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != number or k[1:] in live}
+        self._freed.clear()
         self._new_bytes = 0
 
     @property
@@ -136,10 +148,12 @@ class Memory:
             buffer = self._buffers.get(key)
             if buffer is not None and buffer.owner == owner:
                 del self._buffers[key]
+                self._freed.add((key, owner))
 
     def close(self, device: int) -> None:
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != device}
         self._overwritten = {k: b for k, b in self._overwritten.items() if k[0][0] != device}
+        self._freed = {freed for freed in self._freed if freed[0][0] != device}
         self._closed.add(device)
 
 

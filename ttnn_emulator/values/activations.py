@@ -16,6 +16,7 @@ from ttnn_emulator.errors import UnsupportedOperation
 
 # op type -> the function of (x, *parameters); float32 or int64 tensors
 _WITH_PARAMETERS: dict[str, Callable] = {
+    "ROUND": lambda x, decimals=0.0: torch.round(x, decimals=int(decimals)),
     "LEAKY_RELU": lambda x, slope: functional.leaky_relu(x, slope),
     "PRELU_SFPU": lambda x, slope: functional.leaky_relu(x, slope),
     "ELU": lambda x, alpha=1.0: functional.elu(x, alpha),

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""x = x + attention(norm(x));  x = x + mlp(norm(x))."""
+
+from collections.abc import Mapping
+
+import torch
+import ttnn
+
+from models.bitnet.tt.attention import Attention
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.kv_cache import LayerCache
+from models.bitnet.tt.mlp import MLP
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.rms_norm import RMSNorm
+from models.bitnet.tt.rope import Rotation
+from models.bitnet.tt.scales import fold_scales
+from models.common.lightweightmodule import LightweightModule
+
+
+class DecoderLayer(LightweightModule):
+    """Layer `number` of the model."""
+
+    def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int):
+        self.config = config
+        prefix = f"model.layers.{number}"
+        scales = fold_scales(config.model, state, number)
+
+        def norm(name: str) -> RMSNorm:
+            return RMSNorm(config, state[f"{prefix}.{name}.weight"], config.model.rms_norm_eps, config.residual_norm)
+
+        self.input_norm, self.post_attention_norm = norm("input_layernorm"), norm("post_attention_layernorm")
+        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", scales)
+        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", scales)
+
+    def forward_prefill(
+        self,
+        x: ttnn.Tensor,
+        rotation: Rotation,
+        cache: LayerCache,
+        page_table: ttnn.Tensor,
+        chunk: ttnn.Tensor,
+        start: int,
+    ) -> ttnn.Tensor:
+        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Consumes x; see `Attention.forward_prefill`."""
+        attended = self.attention.forward_prefill(
+            self.input_norm.forward_prefill(x), rotation, cache, page_table, chunk, start
+        )
+        x = _add(x, attended, ttnn.DRAM_MEMORY_CONFIG)
+        return _add(x, self.mlp.forward_prefill(self.post_attention_norm.forward_prefill(x)), ttnn.DRAM_MEMORY_CONFIG)
+
+    def forward_decode(
+        self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
+    ) -> ttnn.Tensor:
+        """The residual stream [1, 1, users, hidden], sharded in L1 -> the same. Consumes x."""
+        residual = self.config.residual_memory
+        attended = self.attention.forward_decode(
+            self.input_norm.forward_decode(x), rotation, cache, page_table, positions
+        )
+        x = _add(x, attended, residual)
+        return _add(x, self.mlp.forward_decode(self.post_attention_norm.forward_decode(x)), residual)
+
+
+def _add(x: ttnn.Tensor, update: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    """Consumes both."""
+    total = ttnn.add(x, update, memory_config=memory)
+    ttnn.deallocate(x)
+    ttnn.deallocate(update)
+    return total

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weights on their way to the device: converted once, kept on disk, shown on a progress bar."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import ttnn
+
+
+class DeviceWeights:
+    """Loads matrices onto `device`.
+
+    With a `cache` folder (named by the checkpoint's content hash) each converted matrix is kept there, in a file named
+    by the tensor, its data type and its layout, so that the next start skips the conversion. `on_load` is told the name
+    of every matrix.
+    """
+
+    def __init__(
+        self, device: ttnn.MeshDevice, cache: Path | None = None, on_load: Callable[[str], None] = lambda name: None
+    ):
+        self._device, self._cache, self._on_load = device, cache, on_load
+
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+        """A projection `weight` [out, in] -> [1, 1, in, out] in tiles."""
+        host = self._converted(name, dtype, ttnn.TILE_LAYOUT, lambda: weight.to(torch.bfloat16).T[None, None])
+        self._on_load(name)
+        return ttnn.to_device(host, self._device, memory)
+
+    def load_table(self, name: str, table: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+        """A look-up `table` [rows, width], one row after the other in DRAM."""
+        host = self._converted(name, dtype, ttnn.ROW_MAJOR_LAYOUT, lambda: table)
+        self._on_load(name)
+        return ttnn.to_device(host, self._device, ttnn.DRAM_MEMORY_CONFIG)
+
+    def _converted(
+        self, name: str, dtype: ttnn.DataType, layout: ttnn.Layout, value: Callable[[], torch.Tensor]
+    ) -> ttnn.Tensor:
+        if self._cache is None:
+            return ttnn.from_torch(value(), dtype=dtype, layout=layout)
+        path = self._cache / f"{name}.{dtype.name.lower()}.{layout.name.lower()}.tensorbin"
+        if not path.exists():
+            self._cache.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_name(f"{os.getpid()}.{path.name}")
+            ttnn.dump_tensor(str(unfinished), ttnn.from_torch(value(), dtype=dtype, layout=layout))
+            unfinished.replace(path)
+        return ttnn.load_tensor(str(path))

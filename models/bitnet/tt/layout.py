@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where tensors lie on the chip, computed from the model's shape and the chip's: pure functions, no device needed.
+
+Decode works on one tile of rows (32 users at most), so every activation is width-sharded over cores in L1 and every
+ternary weight is width-sharded over all DRAM banks, from which the DRAM-sharded matmul streams it. Prefill works on
+many rows, so its activations are interleaved in DRAM and its matmuls use the whole grid in two dimensions.
+"""
+
+import math
+from dataclasses import dataclass
+
+import ttnn
+
+TILE = 32
+_WIDEST = 8  # columns of a core rectangle: what every supported chip has
+_MOST_CORES = 64
+_LARGEST_BLOCK = 96  # output tiles a core keeps in a 2D matmul: float32 partials of these fit L1 beside the operands
+
+
+@dataclass(frozen=True)
+class Chip:
+    """What the layouts need to know of a chip."""
+
+    grid: tuple[int, int]  # compute cores, columns and rows
+    dram_banks: int
+
+    @classmethod
+    def of(cls, device: ttnn.MeshDevice) -> "Chip":
+        grid = device.compute_with_storage_grid_size()
+        return cls((grid.x, grid.y), device.dram_grid_size().x)
+
+    @property
+    def cores(self) -> int:
+        return self.grid[0] * self.grid[1]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A row of tiles cut into equal pieces over a rectangle of cores."""
+
+    width: int  # elements in all
+    rectangle: tuple[int, int]  # columns and rows of cores
+
+    @property
+    def cores(self) -> int:
+        return self.rectangle[0] * self.rectangle[1]
+
+    @property
+    def tiles(self) -> int:
+        """Tiles on each core."""
+        return self.width // TILE // self.cores
+
+    def memory_config(self) -> ttnn.MemoryConfig:
+        x, y = self.rectangle
+        grid = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(x - 1, y - 1))})
+        return _sharded(ttnn.TensorMemoryLayout.WIDTH_SHARDED, grid, [TILE, self.width // self.cores])
+
+
+def columns(width: int, chip: Chip) -> Columns:
+    """The most cores that share `width` out in whole tiles: full rows of the core grid, or part of the first one."""
+    tiles = width // TILE
+    rows = range(2, min(chip.grid[1], _MOST_CORES // _WIDEST) + 1)
+    rectangles = [(x, 1) for x in range(1, _WIDEST + 1)] + [(_WIDEST, y) for y in rows]
+    return Columns(width, max(r for r in rectangles if tiles % (r[0] * r[1]) == 0))
+
+
+def users_memory_config(users: int, width: int, grid: ttnn.CoreRangeSet) -> ttnn.MemoryConfig:
+    """One user's heads (a tile of rows) on each core."""
+    return _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, grid, [TILE, width])
+
+
+def first_cores(count: int, chip: Chip, wide: int | None = None) -> ttnn.CoreRangeSet:
+    """The first `count` cores, row by row."""
+    grid = ttnn.CoreCoord(wide or chip.grid[0], chip.grid[1])
+    return ttnn.num_cores_to_corerangeset(count, grid, row_wise=True)
+
+
+def dram_sharded(rows: int, width: int, chip: Chip) -> ttnn.MemoryConfig:
+    """A weight [rows, width] cut by columns over all DRAM banks (the last may be padded)."""
+    per_bank = math.ceil(width / TILE / chip.dram_banks) * TILE
+    banks = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(chip.dram_banks - 1, 0))})
+    spec = ttnn.ShardSpec(banks, [rows, per_bank], ttnn.ShardOrientation.ROW_MAJOR)
+    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.DRAM, spec)
+
+
+def dram_sharded_matmul(
+    inner_tiles: int, output_tiles: int
+) -> ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig:
+    """One tile of rows times a DRAM-sharded weight; each core has `inner_tiles` of the input, `output_tiles` of the
+    output."""
+    return ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig(
+        in0_block_w=inner_tiles, per_core_M=1, per_core_N=output_tiles, fused_activation=None
+    )
+
+
+def head_matmul(inner_tiles: int, width: int, chip: Chip) -> ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig:
+    """One tile of rows times a wide weight that is interleaved in DRAM, its columns shared out over the whole grid.
+
+    Rows that are sharded have `inner_tiles` on each core.
+    """
+    per_core = math.ceil(width / TILE / chip.cores)
+    return ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig(
+        compute_with_storage_grid_size=chip.grid,
+        in0_block_w=_divisor(inner_tiles, 2),
+        out_subblock_h=1,
+        out_subblock_w=_divisor(per_core, 4),
+        per_core_M=1,
+        per_core_N=per_core,
+        fuse_batch=True,
+        fused_activation=None,
+        mcast_in0=True,
+    )
+
+
+def prefill_matmul(rows: int, inner: int, width: int, chip: Chip) -> ttnn.MatmulMultiCoreReuseMultiCastProgramConfig:
+    """[rows, inner] @ [inner, width] over the whole grid: rows of cores share rows, columns share columns."""
+    per_row, per_column = math.ceil(rows / TILE / chip.grid[1]), math.ceil(width / TILE / chip.grid[0])
+    # a block too large for L1 is computed in several passes over its columns
+    out_width = max(w for w in range(1, per_column + 1) if per_column % w == 0 and w * per_row <= _LARGEST_BLOCK)
+    subblock_width = _divisor(out_width, 4)
+    return ttnn.MatmulMultiCoreReuseMultiCastProgramConfig(
+        compute_with_storage_grid_size=chip.grid,
+        in0_block_w=_divisor(inner // TILE, 4),
+        out_subblock_h=_divisor(per_row, 4 // subblock_width),
+        out_subblock_w=subblock_width,
+        out_block_h=per_row,
+        out_block_w=out_width,
+        per_core_M=per_row,
+        per_core_N=per_column,
+        transpose_mcast=False,
+        fused_activation=None,
+        fuse_batch=True,
+    )
+
+
+def sharded_norm(rectangle: tuple[int, int], tiles: int) -> ttnn.LayerNormShardedMultiCoreProgramConfig:
+    """A norm over columns that lie on cores inside `rectangle`, `tiles` on each."""
+    return ttnn.LayerNormShardedMultiCoreProgramConfig(
+        compute_with_storage_grid_size=list(rectangle),
+        subblock_w=_divisor(tiles, 4),
+        block_h=1,
+        block_w=tiles,
+        inplace=False,
+    )
+
+
+def _sharded(layout: ttnn.TensorMemoryLayout, grid: ttnn.CoreRangeSet, shape: list[int]) -> ttnn.MemoryConfig:
+    spec = ttnn.ShardSpec(grid, shape, ttnn.ShardOrientation.ROW_MAJOR)
+    return ttnn.MemoryConfig(layout, ttnn.BufferType.L1, spec)
+
+
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor of `number` that is not above `most`."""
+    return max(d for d in range(1, most + 1) if number % d == 0)

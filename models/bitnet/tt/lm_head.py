@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""logits = x @ Whead^T, with the vocabulary cut into pieces that fit the cores' L1."""
+
+import torch
+import ttnn
+
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.model_config import ModelConfig
+from models.common.lightweightmodule import LightweightModule
+
+_TILES_PER_CORE = 64  # columns of tiles whose partial sums and weights a core has room for
+
+
+class LMHead(LightweightModule):
+    """`weight` [vocabulary, hidden]."""
+
+    def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
+        self.config = config
+        self.compute = config.compute_of("lm_head")
+        dtype = config.precision.matmuls["lm_head"].weight
+        widest = _TILES_PER_CORE * TILE * config.chip.cores
+        self.pieces = [
+            (weights.load(f"lm_head.{start}", piece, dtype, ttnn.DRAM_MEMORY_CONFIG), config.head_program(len(piece)))
+            for start, piece in ((s, weight[s : s + widest]) for s in range(0, len(weight), widest))
+        ]
+
+    def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
+        """One tile of rows [1, 1, rows <= 32, hidden], anywhere -> [1, 1, rows, vocabulary] in DRAM. Consumes x."""
+        logits = [
+            ttnn.linear(
+                x,
+                weight,
+                program_config=program,
+                compute_kernel_config=self.compute,
+                dtype=self.config.activations,
+                memory_config=ttnn.DRAM_MEMORY_CONFIG,
+            )
+            for weight, program in self.pieces
+        ]
+        ttnn.deallocate(x)
+        return logits[0] if len(logits) == 1 else ttnn.concat(logits, dim=-1)

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole model on the device: tokens in, logits out. The KV cache and every input are passed in."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+import ttnn
+
+from models.bitnet.tt.decoder import DecoderLayer
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.embedding import Embedding
+from models.bitnet.tt.kv_cache import LayerCache
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.lm_head import LMHead
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.rms_norm import RMSNorm
+from models.bitnet.tt.rope import RotaryEmbedding
+from models.common.lightweightmodule import LightweightModule
+
+ResidualHook = Callable[[str, ttnn.Tensor], None]
+
+
+class BitNetModel(LightweightModule):
+    """Built from a normalised state dict (see `weights.load_state_dict`)."""
+
+    def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor]):
+        self.config = config
+        model = config.model
+        self.rope = RotaryEmbedding(config)
+        self.embedding = Embedding(config, weights, state["model.embed_tokens.weight"])
+        self.layers = [DecoderLayer(config, weights, state, i) for i in range(model.num_hidden_layers)]
+        self.norm = RMSNorm(config, state["model.norm.weight"], model.rms_norm_eps, config.residual_norm)
+        self.lm_head = LMHead(config, weights, state.get("lm_head.weight", state["model.embed_tokens.weight"]))
+
+    def forward_prefill(
+        self,
+        tokens: ttnn.Tensor,
+        cache: list[LayerCache],
+        page_table: ttnn.Tensor,
+        chunk: ttnn.Tensor,
+        start: int,
+        last: int | None,
+    ) -> ttnn.Tensor | None:
+        """One chunk of one user's prompt, at positions [start, start + rows).
+
+        tokens: uint32 [1, rows], rows a multiple of 32; page_table, chunk: see `Attention.forward_prefill`. Fills the
+        cache. If `last` is a row of this chunk, returns the logits of the tile of 32 rows that holds it
+        ([1, 1, 32, vocabulary], its row being last % 32).
+        """
+        x = self.embedding.forward_prefill(tokens)
+        rotation = self.rope.forward_prefill(start, tokens.shape[-1])
+        for layer, layer_cache in zip(self.layers, cache):
+            x = layer.forward_prefill(x, rotation, layer_cache, page_table, chunk, start)
+        rotation.deallocate()
+        if last is None:
+            ttnn.deallocate(x)
+            return None
+        first = last // TILE * TILE
+        tile = ttnn.slice(x, [0, 0, first, 0], [1, 1, first + TILE, x.shape[-1]])
+        return self.lm_head(self.norm.forward_prefill(tile))
+
+    def forward_decode(
+        self,
+        tokens: ttnn.Tensor,
+        positions: ttnn.Tensor,
+        rope_positions: ttnn.Tensor,
+        page_table: ttnn.Tensor,
+        cache: list[LayerCache],
+    ) -> ttnn.Tensor:
+        """One token a user -> logits [1, 1, users, vocabulary] in DRAM.
+
+        tokens: uint32 [1, 32]; positions: int32 [users], -1 for an idle user; rope_positions: uint32 [2 * users, 1];
+        page_table: int32 [users, blocks].
+        """
+        x = self.embedding.forward_decode(tokens)
+        rotation = self.rope.forward_decode(rope_positions)
+        for layer, layer_cache in zip(self.layers, cache):
+            x = layer.forward_decode(x, rotation, layer_cache, page_table, positions)
+        rotation.deallocate()
+        return self.lm_head(self.norm.forward_decode(x))

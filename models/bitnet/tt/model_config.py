@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every memory, program and compute config of a model on a device, resolved once before the first forward."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ttnn
+
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.layout import (
+    TILE,
+    Chip,
+    Columns,
+    columns,
+    dram_sharded,
+    dram_sharded_matmul,
+    first_cores,
+    head_matmul,
+    prefill_matmul,
+    sharded_norm,
+    users_memory_config,
+)
+from models.bitnet.tt.precision import Precision, find_precision
+
+MAX_USERS = TILE  # decode puts one user on each row of a tile
+_PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
+
+
+@dataclass(frozen=True, eq=False)
+class MatmulConfig:
+    """One matrix product in decode and in prefill."""
+
+    inner: int
+    width: int
+    weight_dtype: ttnn.DataType
+    weight_memory: ttnn.MemoryConfig
+    compute: Any
+    decode_program: Any
+    decode_memory: ttnn.MemoryConfig
+    chip: Chip
+
+    def prefill_program(self, rows: int) -> ttnn.MatmulMultiCoreReuseMultiCastProgramConfig:
+        return prefill_matmul(rows, self.inner, self.width, self.chip)
+
+
+@dataclass(frozen=True)
+class NormConfig:
+    """A norm over sharded rows in decode; in prefill the library's default serves."""
+
+    program: ttnn.LayerNormShardedMultiCoreProgramConfig
+    memory: ttnn.MemoryConfig
+    compute: Any
+
+
+class ModelConfig:
+    """What a model's modules are built with.
+
+    `users` is the number of decode rows, `max_seq_len` the context that positions may reach, `cache_dtype` (default:
+    the precision's) the KV cache's data type.
+    """
+
+    def __init__(
+        self,
+        model: BitNetConfig,
+        device: ttnn.MeshDevice,
+        precision: str | Precision = "accuracy",
+        users: int = MAX_USERS,
+        max_seq_len: int | None = None,
+        cache_dtype: ttnn.DataType | None = None,
+    ):
+        self.model = model
+        self.device = device
+        self.precision = find_precision(precision)
+        self.users = users
+        self.max_seq_len = max_seq_len or model.max_position_embeddings
+        self.cache_dtype = cache_dtype or self.precision.cache
+        self.chip = Chip.of(device)
+        self._check()
+
+        self.activations = self.precision.activations
+        self.prefill_chunk = _PREFILL_CHUNK
+        self.norm_compute = self._compute(ttnn.MathFidelity.HiFi4)
+        self.attention_compute = self._compute(self.precision.attention_fidelity)
+
+        # decode: where activations lie between programs
+        heads, kv_heads, width = model.num_attention_heads, model.num_key_value_heads, model.head_dim
+        residual, hidden = columns(model.hidden_size, self.chip), columns(model.intermediate_size, self.chip)
+        joined = heads * width
+        # the heads' joining places one head on each core, row by row over the whole width of the chip
+        head_rows = (min(heads, self.chip.grid[0]), -(-heads // self.chip.grid[0]))
+        self.residual_tiles = residual.tiles
+        self.residual_memory = residual.memory_config()
+        self.hidden_memory = hidden.memory_config()
+        self.residual_norm = self._norm(residual)
+        self.hidden_norm = self._norm(hidden)
+        self.heads_norm = NormConfig(
+            sharded_norm(head_rows, width // TILE),
+            users_columns(joined, first_cores(heads, self.chip), width),
+            self.norm_compute,
+        )
+
+        # matrix products; fused q, k and v give each core one whole head, so that heads are split without a copy
+        total = heads + 2 * kv_heads
+        head_cores = first_cores(total, self.chip, wide=min(8, self.chip.grid[0]))
+        self.qkv = self._matmul(
+            "qkv", residual.tiles, total * width, width // TILE, users_columns(total * width, head_cores, width)
+        )
+        self.o = self._matmul("o", width // TILE, model.hidden_size, residual.tiles, self.residual_memory)
+        self.gate = self._matmul("gate", residual.tiles, model.intermediate_size, hidden.tiles, self.hidden_memory)
+        self.up = self._matmul("up", residual.tiles, model.intermediate_size, hidden.tiles, self.hidden_memory)
+        self.down = self._matmul("down", hidden.tiles, model.hidden_size, residual.tiles, self.residual_memory)
+
+        # attention: one user on each core, queries and keys on neighbouring ranges of cores
+        self.head_memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1)
+        self.query_key_cores = first_cores(2 * users, self.chip)
+        self.rope_memory = users_memory_config(2 * users, width, self.query_key_cores)
+        self.rotation_memory = users_memory_config(2 * users, TILE, self.query_key_cores)
+        self.attention_memory = users_memory_config(users, width, first_cores(users, self.chip, wide=8))
+        self.decode_attention = ttnn.SDPAProgramConfig(
+            compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
+        )
+
+    def prefill_attention(self, rows: int) -> ttnn.SDPAProgramConfig:
+        """Attention of a chunk of `rows` queries: blocks of the largest power of two that divides them, 256 at most."""
+        block = min(rows & -rows, 256)
+        return ttnn.SDPAProgramConfig(
+            compute_with_storage_grid_size=self.chip.grid, q_chunk_size=block, k_chunk_size=block, exp_approx_mode=False
+        )
+
+    def head_program(self, width: int) -> ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig:
+        return head_matmul(self.residual_tiles, width, self.chip)
+
+    def compute_of(self, name: str) -> Any:
+        """The compute config of a matmul by name."""
+        matmul = self.precision.matmuls[name]
+        return self._compute(matmul.fidelity, matmul.fp32_accumulation)
+
+    def _compute(self, fidelity: ttnn.MathFidelity, fp32_accumulation: bool = True) -> Any:
+        return ttnn.init_device_compute_kernel_config(
+            self.device.arch(),
+            math_fidelity=fidelity,
+            math_approx_mode=False,
+            fp32_dest_acc_en=fp32_accumulation,
+            packer_l1_acc=True,
+        )
+
+    def _norm(self, where: Columns) -> NormConfig:
+        return NormConfig(sharded_norm(where.rectangle, where.tiles), where.memory_config(), self.norm_compute)
+
+    def _matmul(
+        self, name: str, inner_tiles: int, width: int, output_tiles: int, memory: ttnn.MemoryConfig
+    ) -> MatmulConfig:
+        inner = {"down": self.model.intermediate_size}.get(name, self.model.hidden_size)
+        return MatmulConfig(
+            inner=inner,
+            width=width,
+            weight_dtype=self.precision.matmuls[name].weight,
+            weight_memory=dram_sharded(inner, width, self.chip),
+            compute=self.compute_of(name),
+            decode_program=dram_sharded_matmul(inner_tiles, output_tiles),
+            decode_memory=memory,
+            chip=self.chip,
+        )
+
+    def _check(self) -> None:
+        """Refuse what the layouts cannot hold, with the reason."""
+        model, cores = self.model, self.chip.cores
+        if not 1 <= self.users <= MAX_USERS:
+            raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, a row of one tile each")
+        if self.max_seq_len > model.max_position_embeddings:
+            raise ValueError(
+                f"max_seq_len {self.max_seq_len} is past the model's context of {model.max_position_embeddings}"
+            )
+        total = model.num_attention_heads + 2 * model.num_key_value_heads
+        if total > cores:
+            raise ValueError(f"{total} query, key and value heads do not fit {cores} cores, one on each")
+        if 2 * self.users > cores:
+            raise ValueError(f"batch {self.users}: queries and keys need {2 * self.users} cores, there are {cores}")
+
+
+def users_columns(width: int, cores: ttnn.CoreRangeSet, per_core: int) -> ttnn.MemoryConfig:
+    """One tile of rows, `per_core` columns on each of `cores`."""
+    assert cores.num_cores() * per_core == width
+    spec = ttnn.ShardSpec(cores, [TILE, per_core], ttnn.ShardOrientation.ROW_MAJOR)
+    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.L1, spec)

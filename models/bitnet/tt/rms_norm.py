@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""x / sqrt(mean(x^2) + eps) * gamma.
+
+A constant factor on the input changes nothing if eps takes its square: norm(c*x; eps) = norm(x; eps/c^2). That is how
+the scales of the projections before a sub-norm cost no program (see `scales.py`).
+"""
+
+import torch
+import ttnn
+
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.model_config import ModelConfig, NormConfig
+from models.common.lightweightmodule import LightweightModule
+
+
+class RMSNorm(LightweightModule):
+    """`gamma` [width] in float32; `decode` says how decode's rows are sharded."""
+
+    def __init__(self, config: ModelConfig, gamma: torch.Tensor, eps: float, decode: NormConfig):
+        self.eps = eps
+        self.decode = decode
+        self.gamma = ttnn.from_torch(
+            gamma.float().reshape(1, 1, -1, TILE),
+            dtype=config.activations,
+            layout=ttnn.ROW_MAJOR_LAYOUT,
+            device=config.device,
+            memory_config=ttnn.DRAM_MEMORY_CONFIG,
+        )
+
+    def forward_prefill(self, x: ttnn.Tensor) -> ttnn.Tensor:
+        """[1, 1, rows, width] in DRAM -> the same. Keeps x."""
+        return ttnn.rms_norm(
+            x,
+            epsilon=self.eps,
+            weight=self.gamma,
+            memory_config=ttnn.DRAM_MEMORY_CONFIG,
+            compute_kernel_config=self.decode.compute,
+        )
+
+    def forward_decode(self, x: ttnn.Tensor) -> ttnn.Tensor:
+        """[1, 1, users, width], width-sharded in L1 -> the same. Keeps x."""
+        return ttnn.rms_norm(
+            x,
+            epsilon=self.eps,
+            weight=self.gamma,
+            program_config=self.decode.program,
+            memory_config=self.decode.memory,
+            compute_kernel_config=self.decode.compute,
+        )
