@@ -3,6 +3,7 @@
 """`python -m ttnn_emulator [--board B] script.py args…`: run an unmodified ttnn program on the emulated device."""
 
 import argparse
+import importlib.util
 import os
 import runpy
 import sys
@@ -48,6 +49,9 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
     sys.argv = command
     if options.module:
         sys.path[0] = os.getcwd()
+        if not _is_module(command[0]):
+            print(f"ttnn_emulator: there is no module {command[0]}", file=sys.stderr)
+            return 2
         runpy.run_module(command[0], run_name="__main__", alter_sys=True)
     elif options.code:
         sys.argv = ["-c", *command[1:]]
@@ -60,6 +64,13 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         sys.path[0] = os.path.dirname(os.path.abspath(command[0]))
         runpy.run_path(command[0], run_name="__main__")
     return 0
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of a package on the way
+        return False
 
 
 def _program_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import ttnn
 
-from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
+from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.memory import Memory
 from ttnn_emulator.programs import Program, observe
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
@@ -45,8 +45,8 @@ class EmulatedDevice:
         if transfer is not None:
             return transfer(operation, *args, **kwargs)
         devices: list = []
-        _find_devices(args, devices)
-        _find_devices(kwargs.values(), devices)
+        _find_devices(name, args, devices)
+        _find_devices(name, kwargs.values(), devices)
         if not devices:
             return self.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
         if any(device is not devices[0] and device.id() != devices[0].id() for device in devices):
@@ -165,12 +165,14 @@ def device_tensors(result: Any) -> list[ttnn.Tensor]:
     return []
 
 
-def _find_devices(arguments: Any, found: list) -> None:
+def _find_devices(name: str, arguments: Any, found: list) -> None:
     for argument in arguments:
         if isinstance(argument, ttnn.Tensor):
-            if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE and argument.is_allocated():
+            if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
+                if not argument.is_allocated():
+                    raise MemoryFault(f"{name}: the tensor {list(argument.shape)} was deallocated; it has no value any more")
                 found.append(argument.device())
         elif isinstance(argument, ttnn.MeshDevice):
             found.append(argument)
         elif isinstance(argument, (list, tuple)):
-            _find_devices(argument, found)
+            _find_devices(name, argument, found)

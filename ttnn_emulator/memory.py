@@ -82,7 +82,6 @@ class Memory:
     def __init__(self):
         self._buffers: dict[tuple, Buffer] = {}
         self._overwritten: dict[tuple, Buffer] = {}  # live tensors whose memory a trace took, by key and owner
-        self._freed: set[tuple] = set()  # key and owner of what was deallocated since the last sweep
         self._births = 0
         self._new_bytes = 0
         self._closed: set[int] = set()
@@ -97,13 +96,7 @@ class Memory:
         buffer = self._buffers.get(key)
         if buffer is not None and buffer.owner == owner:
             return buffer
-        overwritten = self._overwritten.get((key, owner))
-        if overwritten is not None:
-            return overwritten
-        if (key, owner) in self._freed or (buffer is not None and owner < buffer.owner):
-            # a view whose allocation was freed by another name; the library counts owners up
-            raise MemoryFault(f"the tensor {list(tensor.shape)} is a view of one that was deallocated; it has no value")
-        return self._add(key, owner, tensor)
+        return self._overwritten.get((key, owner)) or self._add(key, owner, tensor)
 
     def _add(self, key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
         self._births += 1
@@ -118,7 +111,6 @@ class Memory:
         live = {(b.buffer_type, b.address) for b in ttnn._ttnn.reports.get_buffers(device)}
         number = device.id()
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != number or k[1:] in live}
-        self._freed.clear()
         self._new_bytes = 0
 
     @property
@@ -143,27 +135,26 @@ class Memory:
         self._overwritten[buffer.key, buffer.owner] = buffer
 
     def free(self, tensor: ttnn.Tensor) -> None:
-        if tensor.is_allocated():
+        if tensor.buffer_unique_id() is not None:
             key, owner = _key(tensor)
             buffer = self._buffers.get(key)
             if buffer is not None and buffer.owner == owner:
                 del self._buffers[key]
-                self._freed.add((key, owner))
 
     def close(self, device: int) -> None:
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != device}
         self._overwritten = {k: b for k, b in self._overwritten.items() if k[0][0] != device}
-        self._freed = {freed for freed in self._freed if freed[0][0] != device}
         self._closed.add(device)
 
 
 def _key(tensor: ttnn.Tensor) -> tuple[tuple, int]:
-    if not tensor.is_allocated():
+    owner = tensor.buffer_unique_id()
+    if owner is None:  # for a view too, when what it views was deallocated
         raise MemoryFault(f"the tensor {list(tensor.shape)} was deallocated; it has no value any more")
     device = tensor.device()
     if device is None:
         raise EmulatorError(f"the tensor {list(tensor.shape)} is on no open device")
-    return (device.id(), tensor.memory_config().buffer_type, tensor.buffer_address()), tensor.buffer_unique_id()
+    return (device.id(), tensor.memory_config().buffer_type, tensor.buffer_address()), owner
 
 
 def bytes_per_bank(tensor: ttnn.Tensor) -> int:

@@ -10,6 +10,17 @@ from typing import Any
 
 import ttnn
 
+_TILE = 32
+_TILE_BYTES = {
+    "BFLOAT4_B": 576,
+    "BFLOAT8_B": 1088,
+    "UINT8": 1024,
+    "UINT16": 2048,
+    "BFLOAT16": 2048,
+    "FLOAT32": 4096,
+    "UINT32": 4096,
+    "INT32": 4096,
+}
 _L1 = 1  # the number of the L1 buffer type in the graph
 _CORES = re.compile(r"\[(\d+)-(\d+) - (\d+)-(\d+)\]")
 _FIDELITY = re.compile(r"math_fidelity=(\w+)")
@@ -140,14 +151,25 @@ def _volume(shape: tuple[int, ...]) -> int:
     return product
 
 
+def _tensor_bytes(shape: tuple[int, ...], dtype: str, layout: str) -> int:
+    """Bytes of a tensor's pages. (The graph's own figure takes a block float for a byte an element.)"""
+    if layout != "TILE":
+        return _volume(shape) * _TILE_BYTES.get(dtype, 0) // _TILE**2
+    rows, columns = (1, 1, *shape)[-2:]
+    tiles = -(-rows // _TILE) * -(-columns // _TILE)
+    return _volume(shape[:-2]) * tiles * _TILE_BYTES.get(dtype, 0)
+
+
 def _tensor(params: dict) -> TensorInfo:
+    shape = tuple(int(d) for d in _DIMENSIONS.findall(params["shape"]))
+    dtype, layout = (params[key].rsplit(":", 1)[-1] for key in ("dtype", "layout"))
     memory = params.get("memory_config", "")
     placement = re.search(r"TensorMemoryLayout::(\w+)", memory)
     place = "L1" if int(params.get("buffer_type", 0)) == _L1 else "DRAM"
     return TensorInfo(
-        shape=tuple(int(d) for d in _DIMENSIONS.findall(params["shape"])),
-        dtype=params["dtype"].rsplit(":", 1)[-1],
-        layout=params["layout"].rsplit(":", 1)[-1],
+        shape=shape,
+        dtype=dtype,
+        layout=layout,
         memory=f"{place}_{placement.group(1)}" if placement else place,
-        bytes=int(params.get("size", 0)),
+        bytes=_tensor_bytes(shape, dtype, layout),
     )

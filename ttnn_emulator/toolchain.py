@@ -64,6 +64,7 @@ def prepare(board: Board, wheel: Path) -> dict[str, str]:
         "TT_METAL_MOCK_CLUSTER_DESC_PATH": str(cluster),
         "TT_METAL_RUNTIME_ROOT": str(root),
         "TT_METAL_CACHE": str(folder / "kernels" / board.name),
+        "TT_METAL_LOGS_PATH": str(folder / "logs"),
     }
 
 

@@ -57,7 +57,7 @@ class Transfers:
     def to_torch(self, operation: Any, tensor: ttnn.Tensor, dtype: torch.dtype | None = None, **options: Any) -> Any:
         if not is_on_device(tensor):
             return self._library(operation, tensor, dtype, **options)
-        if tensor.device().get_num_devices() > 1:
+        if tensor.is_allocated() and tensor.device().get_num_devices() > 1:
             options.pop("device", None)
             return self._library(operation, self.from_device(None, tensor), dtype, **options)
         value = self._read(tensor, "ttnn.to_torch")[0].to(host_dtype(tensor.dtype), copy=True)
@@ -111,7 +111,7 @@ class Transfers:
         """A tensor method that works on host tensors, made to bring a device tensor to the host first."""
 
         def read(tensor: ttnn.Tensor, *args: Any, **options: Any) -> Any:
-            if is_on_device(tensor) and tensor.is_allocated() and not self._emulated.inside_library:
+            if is_on_device(tensor) and not self._emulated.inside_library:
                 tensor = self.from_device(None, tensor)
             return method(tensor, *args, **options)
 

@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ways in: the command line, `install`, the cache, and what is said when something is wrong."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import ttnn_emulator
+from ttnn_emulator import EmulatorError, install
+from ttnn_emulator.tests.subprocesses import emulator, environment, python
+
+PROGRAM = """
+import sys
+import torch
+import ttnn
+
+device = ttnn.open_device(device_id=0)
+x = ttnn.from_torch(torch.ones(32, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+print(float(ttnn.to_torch(ttnn.add(x, x)).sum()), sys.argv[1:], __name__)
+ttnn.close_device(device)
+"""
+
+
+def said(process):
+    """What a failed run printed: one line, to standard error."""
+    assert process.stdout == "" and "Traceback" not in process.stderr
+    lines = process.stderr.splitlines()
+    assert len(lines) == 1, process.stderr
+    return lines[0]
+
+
+def test_a_script_runs_unmodified_and_the_terminal_is_its_own(tmp_path):
+    (tmp_path / "helper.py").write_text("VALUE = 1")
+    (tmp_path / "program.py").write_text("import helper\n" + PROGRAM)
+    run = emulator("program.py", "--board", "mine", "-v", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout == "2048.0 ['--board', 'mine', '-v'] __main__\n"
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "__pycache__") == ["helper.py", "program.py"]
+
+
+def test_a_module(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    run = emulator("-m", "program", "a", "b", cwd=tmp_path)
+    assert (run.returncode, run.stderr, run.stdout) == (0, "", "2048.0 ['a', 'b'] __main__\n")
+
+
+def test_code():
+    run = emulator("-c", PROGRAM, "a")
+    assert (run.returncode, run.stderr, run.stdout) == (0, "", "2048.0 ['a'] __main__\n")
+
+
+def test_an_open_device_is_closed_at_the_end_in_silence():
+    run = emulator("-c", PROGRAM.replace("ttnn.close_device(device)", "y = ttnn.add(x, 1.0)"))
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_the_programs_own_log_lines_stay():
+    run = emulator("-c", "import ttnn; from loguru import logger; logger.info('working')")
+    assert len(run.stderr.splitlines()) == 1 and "working" in run.stderr
+
+
+def test_verbose_leaves_the_librarys_log_on():
+    assert "Opening" in emulator("-v", "-c", PROGRAM).stdout or emulator("-v", "-c", PROGRAM).stderr
+
+
+def test_an_exit_status_and_a_failure_are_the_programs_own(tmp_path):
+    assert emulator("-c", "import sys; sys.exit(7)").returncode == 7
+    (tmp_path / "wrong.py").write_text("def f():\n    raise ValueError('mine')\n\n\nf()\n")
+    run = emulator("wrong.py", cwd=tmp_path)
+    assert run.returncode == 1 and "ValueError: mine" in run.stderr
+
+
+def test_an_emulator_error_names_the_programs_line(tmp_path):
+    program = PROGRAM.replace("print(", "ttnn.deallocate(x)\nprint(")
+    (tmp_path / "late.py").write_text(program)
+    line = next(i for i, text in enumerate(program.splitlines(), 1) if text.startswith("print("))
+    run = emulator("late.py", cwd=tmp_path)
+    assert run.returncode == 1
+    assert said(run).startswith(f"late.py:{line}: ttnn_emulator: ttnn.add: the tensor [32, 32] was deallocated")
+
+
+def test_ops_lists_operations():
+    run = emulator("--ops")
+    names = run.stdout.split()
+    assert run.returncode == 0 and run.stderr == ""
+    assert names == sorted(names) and {"ttnn.add", "ttnn.matmul", "ttnn.rms_norm"} <= set(names)
+
+
+def test_board_option_and_variable():
+    code = "import ttnn; print(ttnn.get_arch_name())"
+    assert emulator("--board", "P150", "-c", code).stdout == "blackhole\n"
+    assert emulator("-c", code, TTNN_EMULATOR_BOARD="p100").stdout == "blackhole\n"
+    assert emulator("--board", "n150", "-c", code, TTNN_EMULATOR_BOARD="p100").stdout == "wormhole_b0\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, changes, message",
+    [
+        (["--board", "n151", "-c", "1"], {}, "unknown board 'n151'; choose one of n150, p100, p150, p300, 4xp150"),
+        (["-c", "1"], {"TTNN_EMULATOR_BOARD": "x"}, "unknown board 'x'; choose one of"),
+        (["--board", "n300", "-c", "1"], {}, "board 'n300' cannot be emulated: "),
+        (["nowhere.py"], {}, "there is no file nowhere.py"),
+        (["-m", "no_such_module_here"], {}, "there is no module no_such_module_here"),
+        (["-c", "1"], {"TTNN_CONFIG_OVERRIDES": '{"enable_fast_runtime_mode": false}'}, "fast runtime mode"),
+    ],
+    ids=["unknown", "unknown_in_variable", "refused", "no_script", "no_module", "slow_mode"],
+)
+def test_bad_input_is_one_line(arguments, changes, message, tmp_path):
+    run = emulator(*arguments, cwd=tmp_path, **changes)
+    assert run.returncode == 2
+    assert message.lower() in said(run).lower()
+
+
+def test_nothing_to_run_shows_the_usage():
+    run = emulator()
+    assert run.returncode == 2 and "give a script" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_another_ttnn_version_is_refused(monkeypatch):
+    monkeypatch.setattr(ttnn_emulator.install.__globals__["importlib"].metadata, "version", lambda _: "0.60.0")
+    with pytest.raises(EmulatorError, match=r"ttnn 0.60.0 is installed; the emulated device needs ttnn==0.81.1"):
+        install.__globals__["_wheel"]()
+
+
+def test_a_missing_ttnn_is_refused(monkeypatch):
+    monkeypatch.setattr(install.__globals__["importlib"].util, "find_spec", lambda _: None)
+    with pytest.raises(EmulatorError, match=r"ttnn is not installed; `pip install ttnn==0.81.1`"):
+        install.__globals__["_wheel"]()
+
+
+def test_the_supported_version_is_the_pinned_one():
+    assert importlib.metadata.version("ttnn") == install.__globals__["TTNN_VERSION"]
+
+
+def test_install_twice():
+    run = python(
+        "-c",
+        """
+import ttnn_emulator
+print(ttnn_emulator.installed_board(), ttnn_emulator.install("p150"), ttnn_emulator.install(), ttnn_emulator.install("P150"))
+try:
+    ttnn_emulator.install("n150")
+except ttnn_emulator.EmulatorError as error:
+    print(error)
+""",
+    )
+    assert run.stderr == ""
+    first, second = run.stdout.splitlines()
+    assert first == "None emulated emulated emulated"
+    assert second.startswith("this process already emulates p150;") and second.endswith(
+        "start another process for n150"
+    )
+
+
+def test_record_before_install():
+    run = python("-c", "import ttnn_emulator\nwith ttnn_emulator.record(): pass")
+    assert "call ttnn_emulator.install() first" in run.stderr.splitlines()[-1]
+
+
+def test_a_simulator_wins():
+    run = python("-c", "import ttnn_emulator; print(ttnn_emulator.install())", TT_METAL_SIMULATOR="/some/libttsim.so")
+    assert (run.stdout, run.stderr) == ("simulator\n", "")
+
+
+def test_nothing_is_written_outside_the_cache(tmp_path):
+    home, cache, here = (tmp_path / name for name in ("home", "cache", "here"))
+    for folder in (home, cache, here):
+        folder.mkdir()
+    run = emulator("-c", PROGRAM, cwd=here, HOME=str(home), XDG_CACHE_HOME=str(cache))
+    assert (run.returncode, run.stderr) == (0, "")
+    assert [p.name for p in cache.iterdir()] == ["ttnn_emulator"]
+    assert list(home.iterdir()) == [] and list(here.iterdir()) == []
+
+
+def test_processes_that_start_at_once_share_the_cache(tmp_path):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "ttnn_emulator", "-c", PROGRAM],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment(XDG_CACHE_HOME=str(tmp_path)),
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        output, errors = process.communicate(timeout=120)
+        assert (process.returncode, output, errors) == (0, "2048.0 [] __main__\n", "")
+
+
+def test_a_half_written_cache_is_repaired(tmp_path):
+    assert emulator("-c", PROGRAM, XDG_CACHE_HOME=str(tmp_path)).returncode == 0
+    damaged = 0
+    for path in sorted(tmp_path.rglob("*")):
+        if path.suffix in (".yaml", ".elf") or path.name.endswith("g++"):
+            if not path.is_symlink() and path.is_file():
+                path.write_bytes(path.read_bytes()[:10])
+                damaged += 1
+    links = [path for path in tmp_path.rglob("*") if path.is_symlink()]
+    for link in links:
+        link.unlink()
+    assert damaged >= 3 and len(links) == 3
+    run = emulator("-c", PROGRAM, XDG_CACHE_HOME=str(tmp_path))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "2048.0 [] __main__\n", "")
