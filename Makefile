@@ -16,7 +16,7 @@ setup: ## install what is needed into .venv
 	@scripts/setup
 
 demo: setup ## an attention block on the emulated device
-	@$(PYTHON) ttnn_emulator/examples/attention_block.py
+	@$(PYTHON) -m ttnn_emulator.examples.attention_block
 
 test: setup ## the tests: everything on an emulated n150, the models again on a p150
 	$(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
