@@ -62,6 +62,11 @@ class Buffer:
             return value.reshape(shape)
         return self._crop(value, shape)
 
+    def view_as(self, shape: tuple[int, ...]) -> None:
+        """A view of all values was made: read later views, which may leave parts out, from its shape."""
+        if self.shards is not None and self.shards[0].numel() == torch.Size(shape).numel():
+            self.shards = [shard.reshape(shape) for shard in self.shards]
+
     def _crop(self, value: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         """A view without the tile padding that another view, or the operation that wrote, took in."""
         rank = max(value.ndim, len(shape))

@@ -80,7 +80,8 @@ class Step:
     def run(self) -> None:
         """Read the inputs, compute, write the results."""
         if self.row.moves and self.results[0].buffer is self.inputs[0].buffer:
-            return  # a view: the value is there already
+            self.results[0].buffer.view_as(self.results[0].shape)  # a view: the values are there already
+            return
         try:
             if self.row.in_place:
                 for chip in range(self.chips):

@@ -70,7 +70,7 @@ class BitNetModel(LightweightModule):
     ) -> ttnn.Tensor:
         """One token a user -> logits [1, 1, users, vocabulary] in DRAM.
 
-        tokens: uint32 [1, 32]; positions: int32 [users], -1 for an idle user; rope_positions: uint32 [2 * users, 1];
+        tokens: uint32 [1, 32]; positions: int32 [users], -1 for an idle user; rope_positions: uint32, see `rope.rope_positions`;
         page_table: int32 [users, blocks].
         """
         x = self.embedding.forward_decode(tokens)

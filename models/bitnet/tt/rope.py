@@ -62,10 +62,18 @@ class RotaryEmbedding(LightweightModule):
         return Rotation(ttnn.slice(self.cos_tiles, begin, end), ttnn.slice(self.sin_tiles, begin, end), self.pairs)
 
     def forward_decode(self, positions: ttnn.Tensor) -> Rotation:
-        """positions: uint32 [2 * users, 1], every user's twice (for its query and its key)."""
+        """positions: uint32 [1, 2 * users * 32], every user's position for the 32 rows of its query's tile, then the
+        same for its key's. Whole tiles are looked up, of which the first row counts: that takes one program a table."""
+        blocks, width = 2 * self.config.users, self.config.model.head_dim
 
         def look_up(table: ttnn.Tensor) -> ttnn.Tensor:
             rows = ttnn.embedding(positions, table, layout=ttnn.TILE_LAYOUT, memory_config=self.config.rope_memory)
-            return ttnn.unsqueeze_to_4D(rows)
+            tiles = ttnn.reshape(rows, (1, blocks, TILE, width))
+            return ttnn.reshape(tiles, (1, blocks, 1, width), (1, blocks, TILE, width))
 
         return Rotation(look_up(self.cos_rows), look_up(self.sin_rows), self.decode_pairs)
+
+
+def rope_positions(positions: torch.Tensor) -> torch.Tensor:
+    """Host positions [users] (negative: idle) as `RotaryEmbedding.forward_decode` wants them."""
+    return positions.clamp_min(0).to(torch.int32).repeat(2).repeat_interleave(TILE)[None]
