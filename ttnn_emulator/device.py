@@ -33,7 +33,6 @@ class EmulatedDevice:
         self.recorder = None  # the recorder listening, or None
         self.transfers: dict[str, Callable] = {}  # operations that move data between host and device
         self.on_close: list[Callable[[int], None]] = []  # told the number of a device that closes
-        self._observed: set[tuple] = set()  # the kinds of call whose programs were seen
         self._open: dict[int, tuple[Any, Callable]] = {}  # device number -> device, how to close it
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -56,7 +55,7 @@ class EmulatedDevice:
         if row.mesh and "mesh_shape" in row.accepts:
             step.kwargs["mesh_shape"] = tuple(devices[0].shape)
         started = time.perf_counter()
-        result, step.programs = self.library(operation, args, kwargs, step.signature())
+        result, step.programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         step.results = [self.slot(tensor) for tensor in device_tensors(result)]
         if self.capture is not None:
@@ -67,17 +66,12 @@ class EmulatedDevice:
             self.recorder.operation(step, host_us, devices[0])
         return result
 
-    def library(self, operation: Any, args: tuple, kwargs: dict, signature: tuple) -> tuple[Any, list[Program]]:
-        """Run the real library, and return its result with the programs it enqueued where someone wants to know.
-
-        A call that is the first of its kind is observed too: only then does the library tell how large the circular
-        buffers of its programs are.
-        """
+    def library(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Any, list[Program]]:
+        """Run the real library, and return its result with the programs it enqueued where someone wants to know."""
         self.inside_library = True
         try:
-            if self.recorder is None and self.capture is None and signature in self._observed:
+            if self.recorder is None and self.capture is None:
                 return self.library_call(operation, *args, **kwargs), []
-            self._observed.add(signature)
             name = operation.python_fully_qualified_name
             return observe(name, lambda: self.library_call(operation, *args, **kwargs))
         finally:

@@ -5,7 +5,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ttnn
@@ -25,7 +25,7 @@ _L1 = 1  # the number of the L1 buffer type in the graph
 _CORES = re.compile(r"\[(\d+)-(\d+) - (\d+)-(\d+)\]")
 _FIDELITY = re.compile(r"math_fidelity=(\w+)")
 _DIMENSIONS = re.compile(r"\d+")
-# circular buffers are only in the graph of the call that builds a program, so they are remembered for later calls
+# circular-buffer bytes and cores of every program seen
 _footprints: dict[str, tuple[int, int]] = {}
 
 
@@ -65,46 +65,86 @@ class Program:
 
 def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
     """Run a library call for `operation` under the library's graph capture, and read the programs off its graph."""
-    ttnn._ttnn.graph.begin_graph_capture(ttnn.graph.RunMode.NORMAL)
+    result, graph = _capture(ttnn.graph.RunMode.NORMAL, call)
+    starts = [node for node in graph if node["node_type"] == "function_start"]
+    if _executes(graph) and not all(_key(start) in _footprints for start in starts):
+        _learn_footprints(call)
+        for start in starts:
+            _footprints.setdefault(_key(start), (0, 0))
+    return result, programs_in(graph, operation)
+
+
+def _capture(mode: ttnn.graph.RunMode, call: Callable[[], Any]) -> tuple[Any, list[dict]]:
+    ttnn._ttnn.graph.begin_graph_capture(mode)
     try:
         result = call()
     finally:
         graph = ttnn._ttnn.graph.end_graph_capture()
-    return result, programs_in(graph, operation)
+    return result, graph
+
+
+def _executes(graph: list[dict]) -> bool:
+    return any(node["node_type"] == "program_execution" for node in graph)
+
+
+def _learn_footprints(call: Callable[[], Any]) -> None:
+    """Make the call once more without dispatch: only then does the graph tell of every program's circular buffers."""
+    try:
+        _, graph = _capture(ttnn.graph.RunMode.NO_DISPATCH, call)
+    except RuntimeError:
+        return  # the call freed its own input, and cannot be made twice
+    calls: list[tuple[str, list[dict]]] = []  # the open calls, each with its buffers
+    for node in graph:
+        kind = node["node_type"]
+        if kind == "function_start":
+            calls.append((_key(node), []))
+        elif kind in ("circular_buffer_allocate", "dataflow_buffer_allocate"):
+            calls[-1][1].append(node["params"])
+        elif kind == "function_end":
+            key, buffers = calls.pop()
+            if buffers:
+                _footprints[key] = footprint_of(buffers)
+
+
+def _key(start: dict) -> str:
+    return start["params"]["name"] + "".join(start["arguments"])
 
 
 def programs_in(graph: list[dict], operation: str) -> list[Program]:
     """The programs of a captured graph, in the order in which they were enqueued."""
     tensors = {node["counter"]: _tensor(node["params"]) for node in graph if node["node_type"] == "tensor"}
     programs: list[Program] = []
-    calls: list[dict] = []  # the calls that are open at this point of the graph, outermost first
-    enqueued: list[list[dict]] = []  # beside each, the circular buffers of every program that it enqueued
-    buffers: list[dict] = []
+    calls: list[_Call] = []  # the calls that are open at this point of the graph, outermost first
     for node in graph:
         kind = node["node_type"]
         if kind == "function_start":
-            calls.append(node)
-            enqueued.append([])
-        elif kind == "circular_buffer_allocate":
-            buffers.append(node["params"])
+            calls.append(_Call(node))
         elif kind == "program_execution":
-            enqueued[-1].append(buffers)
-            buffers = []
+            calls[-1].programs += 1
         elif kind == "function_end":
-            start = calls.pop()
-            outputs = [tensors[counter] for counter in node["connections"] if counter in tensors]
-            programs += [_program(start, operation, own, tensors, outputs) for own in enqueued.pop()]
+            call = calls.pop()
+            results = [tensors[counter] for counter in node["connections"] if counter in tensors]
+            if call.start["params"]["name"].endswith("create_device_tensor") and calls:
+                calls[-1].made += results
+            # the graph does not link an operation with several results to them
+            programs += [_program(call.start, operation, tensors, results or call.made)] * call.programs
     return programs
 
 
-def _program(start: dict, operation: str, buffers: list[dict], tensors: dict, outputs: list[TensorInfo]) -> Program:
+@dataclass
+class _Call:
+    """A call that is open at some point of a graph."""
+
+    start: dict
+    programs: int = 0  # enqueued so far
+    made: list[TensorInfo] = field(default_factory=list)  # tensors allocated so far
+
+
+def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInfo]) -> Program:
     name, arguments = start["params"]["name"], start["arguments"]
     attributes = arguments[0] if arguments else ""
     inputs = [tensors[counter] for counter in start["input_tensors"] if counter in tensors]
-    key = name + "".join(arguments)
-    if buffers:
-        _footprints[key] = footprint_of(buffers)
-    footprint, cores = _footprints.get(key, (0, 0))
+    footprint, cores = _footprints.get(_key(start), (0, 0))
     fidelity = _FIDELITY.search(attributes)
     return Program(
         name=name,
@@ -126,7 +166,8 @@ def footprint_of(buffers: list[dict]) -> tuple[int, int]:
     """Circular-buffer bytes on the fullest core, and how many cores have any. Those on top of a tensor cost nothing."""
     per_core: Counter = Counter()
     for buffer in buffers:
-        size = 0 if buffer["globally_allocated"] in ("1", True) else int(buffer["size"])
+        on_a_tensor = buffer.get("globally_allocated", buffer.get("borrows_memory")) in ("1", True)
+        size = 0 if on_a_tensor else int(buffer["size"])
         for left, top, right, bottom in _CORES.findall(buffer["core_range_set"]):
             for x in range(int(left), int(right) + 1):
                 for y in range(int(top), int(bottom) + 1):

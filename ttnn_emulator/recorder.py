@@ -49,9 +49,10 @@ class Recorder:
         self._add(step, host_us)
         self._measure_memory(device, step.programs)
 
-    def replayed(self, step: Step) -> None:
+    def replayed(self, step: Step, device: ttnn.MeshDevice) -> None:
         """An operation of a trace was run by a replay: the library was not called."""
         self._add(step, 0.0)
+        self._measure_memory(device, step.programs)
 
     def transfer(self, direction: str, size: int, tensor: ttnn.Tensor) -> None:
         name = str(tensor.dtype).rsplit(".", 1)[-1].lower()

@@ -73,10 +73,6 @@ class Step:
         self.results: list[Slot] = []  # set once the library has allocated them
         self.programs: list[Program] = []  # what the library enqueued, where that was observed
 
-    def signature(self) -> tuple:
-        """What kind of call this is, for telling a first one."""
-        return (self.name, *((slot.shape, slot.dtype, slot.buffer.key[1]) for slot in self.inputs))
-
     def run(self) -> None:
         """Read the inputs, compute, write the results."""
         if self.row.moves and self.results[0].buffer is self.inputs[0].buffer:

@@ -113,7 +113,7 @@ class Traces:
         for step in trace.steps:
             step.run()
             if recorder is not None:
-                recorder.replayed(step)
+                recorder.replayed(step, mesh_device)
 
     def release_trace(self, mesh_device: ttnn.MeshDevice, trace_id: ttnn.MeshTraceId) -> None:
         del self._traces[self._find(trace_id, "ttnn.release_trace").number]

@@ -144,7 +144,7 @@ class Transfers:
         return reshape
 
     def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
-        result, programs = self._emulated.library(operation, args, options, (operation.python_fully_qualified_name,))
+        result, programs = self._emulated.library(operation, args, options)
         if self._emulated.recorder is not None:
             self._emulated.recorder.programs.extend(programs)
         return result
