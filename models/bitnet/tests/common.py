@@ -1,0 +1,288 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the device modules share: models of random weights, shuffled pages, uploads, and the thresholds."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.reference.attention import LayerCache as ReferenceCache
+from models.bitnet.reference.rope import rope_tables
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import Precision
+from models.bitnet.tt.rope import RotaryEmbedding, Rotation, rope_positions
+from models.common.utility_functions import comp_pcc, comp_relative
+
+# (precision, level): smallest PCC, largest relative Frobenius error. PCC does not see a lost scale, the error does;
+# for small independent errors the two say the same: error = sqrt(2 * (1 - PCC)).
+THRESHOLDS = {
+    # one operation on float32 or bfloat16 values: a norm, a rotation
+    ("accuracy", "operation"): (0.99999, 0.004),
+    ("performance", "operation"): (0.9999, 0.008),
+    # attention, MLP, a projection, the output matrix
+    ("accuracy", "module"): (0.9999, 0.0141),
+    ("performance", "module"): (0.999, 0.0447),
+    # a whole decoder layer
+    ("accuracy", "layer"): (0.9998, 0.0200),
+    ("performance", "layer"): (0.998, 0.0632),
+}
+
+BATCHES = (1, 7, 32)
+LENGTHS = (31, 32, 33, 65, 127, 160)  # around the edges of tiles and of pages
+
+
+def shape(heads: int, kv_heads: int, head_dim: int, intermediate: int, vocab: int = 320, layers: int = 1):
+    """A model's sizes; the rest as in the 2B-4T."""
+    return BitNetConfig(
+        hidden_size=heads * head_dim,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=kv_heads,
+        head_dim=head_dim,
+        vocab_size=vocab,
+        max_position_embeddings=4096,
+        rope_theta=500000.0,
+        rms_norm_eps=1e-5,
+    )
+
+
+TINY = shape(4, 2, 32, 224)
+SMALL = shape(4, 2, 64, 352)
+FULL = shape(20, 5, 128, 6912)  # one layer of the 2B-4T
+
+every_precision = pytest.mark.parametrize("precision", ["accuracy", "performance"])
+tiny_and_full = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
+every_scaling = pytest.mark.parametrize("badly_scaled", [False, True], ids=["even", "badly_scaled"])
+
+
+def assert_close(golden: torch.Tensor, calculated: torch.Tensor, pcc: float, relative: float) -> None:
+    """The same shape, finite, correlated, and no further apart than `relative` times the golden's size."""
+    assert calculated.shape == golden.shape, f"shape {tuple(calculated.shape)}, must be {tuple(golden.shape)}"
+    assert golden.isfinite().all(), "the golden values are not finite: the test is wrong"
+    assert calculated.isfinite().all(), f"{(~calculated.isfinite()).sum()} values are not finite"
+    correlated, measured_pcc = comp_pcc(golden, calculated, pcc)
+    near, measured_error = comp_relative(golden, calculated, relative)
+    print(f"PCC {measured_pcc:.7f}, relative error {measured_error:.6f}")
+    assert correlated, f"PCC {measured_pcc:.7f} is below {pcc}"
+    assert near, f"relative error {measured_error:.6f} is above {relative}"
+
+
+def assert_level(
+    precision: str | Precision, level: str, golden: torch.Tensor, calculated: torch.Tensor, slack: float = 1.0
+) -> None:
+    """`assert_close` with the thresholds of a precision and a level; `slack` multiplies the distance from 1 and 0."""
+    pcc, relative = THRESHOLDS[precision if isinstance(precision, str) else precision.name, level]
+    assert_close(golden, calculated, 1 - slack**2 * (1 - pcc), slack * relative)
+
+
+# --- random models ---------------------------------------------------------------------------------------------------
+
+
+def random_ternary(out: int, inner: int) -> torch.Tensor:
+    return torch.randint(-1, 2, (out, inner), dtype=torch.int8)
+
+
+def spread(*size: int, low: float = 1e-3, high: float = 1e3) -> torch.Tensor:
+    """Magnitudes evenly spread between `low` and `high` on a logarithmic scale."""
+    low, high = torch.tensor(low).log10(), torch.tensor(high).log10()
+    return 10 ** (low + (high - low) * torch.rand(size))
+
+
+def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, torch.Tensor]:
+    """A normalised state dict: ternary weights with their scales, norms, embedding and output matrix.
+
+    Badly scaled, every weight scale lies anywhere between 1e-3 and 1e3, and one that is lost shows. Two products are
+    kept in bounds, or there would be nothing to compare: q's scale times k's, since a saturated softmax shows only
+    rounding, and gate's squared times up's, since eps would swallow the hidden row.
+    """
+
+    def gamma(width: int) -> torch.Tensor:
+        return torch.rand(width) + 0.5
+
+    hidden, inner, vocab = model.hidden_size, model.intermediate_size, model.vocab_size
+    state = {
+        "model.embed_tokens.weight": torch.randn(vocab, hidden).bfloat16(),
+        "model.norm.weight": gamma(hidden),
+        "lm_head.weight": torch.randn(vocab, hidden).bfloat16(),
+    }
+    kv = model.num_key_value_heads * model.head_dim
+    for layer in range(model.num_hidden_layers):
+        prefix = f"model.layers.{layer}"
+        for name, out, into in (
+            ("self_attn.q_proj", hidden, hidden),
+            ("self_attn.k_proj", kv, hidden),
+            ("self_attn.v_proj", kv, hidden),
+            ("self_attn.o_proj", hidden, hidden),
+            ("mlp.gate_proj", inner, hidden),
+            ("mlp.up_proj", inner, hidden),
+            ("mlp.down_proj", hidden, inner),
+        ):
+            state[f"{prefix}.{name}.weight"] = random_ternary(out, into)
+            scale = spread() if badly_scaled else (0.5 + torch.rand(())) * into**-0.5
+            state[f"{prefix}.{name}.weight_scale"] = scale
+        for name in ("input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm"):
+            state[f"{prefix}.{name}.weight"] = gamma(hidden)
+        state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
+        if badly_scaled:
+            q, gate = spread(low=1e-2, high=1e1), spread(low=1e-1, high=1e3)
+            state[f"{prefix}.self_attn.q_proj.weight_scale"] = q
+            state[f"{prefix}.self_attn.k_proj.weight_scale"] = 1.5 / hidden / q  # scores of about 1
+            state[f"{prefix}.mlp.gate_proj.weight_scale"] = gate
+            state[f"{prefix}.mlp.up_proj.weight_scale"] = spread(low=max(1e-3, 1e-2 / gate.item() ** 2), high=1e3)
+    return state
+
+
+class SharedWeights(DeviceWeights):
+    """Uploads a matrix once, however many modules are built from it."""
+
+    def __init__(self, device: ttnn.MeshDevice):
+        super().__init__(device)
+        self._loaded: dict[str, ttnn.Tensor] = {}
+
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+        if name not in self._loaded:
+            self._loaded[name] = super().load(name, weight, dtype, memory)
+        return self._loaded[name]
+
+
+# --- to the device and back ------------------------------------------------------------------------------------------
+
+
+def to_prefill(x: torch.Tensor, config: ModelConfig) -> ttnn.Tensor:
+    """Rows [length, width] -> [1, 1, whole tiles, width] in DRAM. The rows past the length hold noise: they must not
+    matter."""
+    padded = torch.randn(whole_tiles(len(x)), x.shape[1])
+    padded[: len(x)] = x
+    return ttnn.from_torch(
+        padded[None, None],
+        dtype=config.activations,
+        layout=ttnn.TILE_LAYOUT,
+        device=config.device,
+        memory_config=ttnn.DRAM_MEMORY_CONFIG,
+    )
+
+
+def to_decode(x: torch.Tensor, config: ModelConfig, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    """Rows [users, width] -> [1, 1, users, width] sharded in L1."""
+    return ttnn.from_torch(
+        x[None, None], dtype=config.activations, layout=ttnn.TILE_LAYOUT, device=config.device, memory_config=memory
+    )
+
+
+def to_rows(x: ttnn.Tensor, rows: int) -> torch.Tensor:
+    """[1, 1, >= rows, width] on the device -> [rows, width] float32."""
+    values = ttnn.to_torch(x).float()
+    assert values.shape[:2] == (1, 1)
+    return values[0, 0, :rows]
+
+
+def to_integers(values: torch.Tensor, device: ttnn.MeshDevice, dtype: ttnn.DataType = ttnn.int32) -> ttnn.Tensor:
+    return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=device)
+
+
+def whole_tiles(length: int) -> int:
+    return -(-length // TILE) * TILE
+
+
+# --- rotation and cache ----------------------------------------------------------------------------------------------
+
+
+def pairs_order(heads: torch.Tensor) -> torch.Tensor:
+    """Heads [..., head_dim] in the reference's order (halves) -> the device's (neighbours), as the rows of Q and K."""
+    return heads.unflatten(-1, (2, -1)).transpose(-1, -2).flatten(-2)
+
+
+def decode_rotation(rope: RotaryEmbedding, positions: Sequence[int]) -> Rotation:
+    """The angles of one step; an idle user (-1) may have any."""
+    return rope.forward_decode(to_integers(rope_positions(torch.tensor(positions)), rope.config.device, ttnn.uint32))
+
+
+class Pages:
+    """A pool of blocks and a shuffled page table: [users, blocks that `positions` positions need]."""
+
+    def __init__(self, users: int, positions: int, block_size: int = 32, spare_blocks: int = 3):
+        per_user = -(-positions // block_size)
+        self.paging = PagedAttentionConfig(block_size, users * per_user + spare_blocks)
+        blocks = torch.randperm(self.paging.max_num_blocks)[: users * per_user]
+        self.table = blocks.reshape(users, per_user).to(torch.int32)
+
+    def write(self, pool: torch.Tensor, user: int, values: torch.Tensor) -> None:
+        """values [kv_heads, positions, head_dim] into the user's blocks of a pool [blocks, kv_heads, block, head_dim]."""
+        for block, part in zip(self.table[user].tolist(), values.split(self.paging.block_size, dim=1)):
+            pool[block, :, : part.shape[1]] = part
+
+    def read(self, pool: torch.Tensor, user: int, positions: int) -> torch.Tensor:
+        """The inverse: [kv_heads, positions, head_dim]."""
+        return torch.cat(list(pool[self.table[user].long()]), dim=1)[:, :positions]
+
+    def prefill_tables(self, user: int, start: int, rows: int, device: ttnn.MeshDevice):
+        """One user's whole table, and the part of it that `rows` rows from position `start` fill."""
+        size = self.paging.block_size
+        assert start % size == 0
+        chunk = self.table[user : user + 1, start // size : -(-(start + rows) // size)]
+        return to_integers(self.table[user : user + 1], device), to_integers(chunk, device)
+
+
+def random_past(config: ModelConfig, pages: Pages, state: dict, lengths: Sequence[int], layer: int = 0):
+    """Keys and values of `lengths` past positions of each user: (on the device, [reference cache of each user]).
+
+    Random, of the size that the layer's own would have; unscaled and in pairs on the device. All other positions hold
+    large noise, so that whoever reads one shows it.
+    """
+    model, prefix = config.model, f"model.layers.{layer}.self_attn"
+    k_scale, v_scale = (state[f"{prefix}.{name}_proj.weight_scale"] for name in "kv")
+    size = (2 * model.hidden_size / 3) ** 0.5
+    pool_shape = (pages.paging.max_num_blocks, model.num_key_value_heads, pages.paging.block_size, model.head_dim)
+    keys, values = 50 * size * torch.randn(2, *pool_shape)
+    references = []
+    for user, length in enumerate(lengths):
+        k, v = size * torch.randn(2, model.num_key_value_heads, length, model.head_dim)
+        k, v = stored_as(k, config.cache_dtype), stored_as(v, config.cache_dtype)
+        pages.write(keys, user, pairs_order(k))
+        pages.write(values, user, v)
+        references.append((k[None] * k_scale, v[None] * v_scale))
+    return LayerCache(*(to_cache(pool, config) for pool in (keys, values))), references
+
+
+def stored_as(values: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """The values as a cache of `dtype` holds them to bfloat16's seven bits; a block float's own error is the cache's."""
+    return values.bfloat16().float() if dtype == ttnn.bfloat16 else values
+
+
+def to_cache(pool: torch.Tensor, config: ModelConfig) -> ttnn.Tensor:
+    return ttnn.from_torch(
+        pool,
+        dtype=config.cache_dtype,
+        layout=ttnn.TILE_LAYOUT,
+        device=config.device,
+        memory_config=ttnn.DRAM_MEMORY_CONFIG,
+    )
+
+
+def empty_cache(config: ModelConfig, pages: Pages) -> LayerCache:
+    """A pool of noise: a block that nobody wrote shows when it is read."""
+    shape = (
+        pages.paging.max_num_blocks,
+        config.model.num_key_value_heads,
+        pages.paging.block_size,
+        config.model.head_dim,
+    )
+    return LayerCache(*(to_cache(pool, config) for pool in 1000 * torch.randn(2, *shape)))
+
+
+def reference_steps(module, x: torch.Tensor, model: BitNetConfig, caches: Sequence[ReferenceCache]):
+    """One decode step of a reference attention or layer, user by user: ([users, hidden], [cache of each user])."""
+    outputs, new = [], []
+    for row, cache in zip(x, caches):
+        cos, sin = rope_tables(model, cache[0].shape[2], 1)
+        y, cache = module(row[None, None], cos, sin, cache)
+        outputs.append(y[0, 0])
+        new.append(cache)
+    return torch.stack(outputs), new

@@ -1,0 +1,217 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attention on the device against the reference, one user at a time."""
+
+import pytest
+import torch
+import ttnn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.bitnet.reference.attention import Attention as ReferenceAttention
+from models.bitnet.reference.rope import rope_tables
+from models.bitnet.tests.common import (
+    BATCHES,
+    FULL,
+    LENGTHS,
+    SMALL,
+    TINY,
+    Pages,
+    SharedWeights,
+    assert_level,
+    decode_rotation,
+    empty_cache,
+    every_precision,
+    every_scaling,
+    pairs_order,
+    random_past,
+    random_state,
+    reference_steps,
+    shape,
+    tiny_and_full,
+    to_decode,
+    to_integers,
+    to_prefill,
+    to_rows,
+    whole_tiles,
+)
+from models.bitnet.tt.attention import Attention
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.rope import RotaryEmbedding
+from models.bitnet.tt.scales import fold_scales
+
+PREFIX = "model.layers.0.self_attn"
+CONTEXT = 256
+
+
+class Case:
+    """One attention block on the device and its reference; `weights` are shared between cases of one test."""
+
+    def __init__(self, device, model, precision, users, state, weights=None):
+        self.model, self.state = model, state
+        self.config = ModelConfig(model, device, precision, users, max_seq_len=CONTEXT)
+        self.rope = RotaryEmbedding(self.config)
+        scales = fold_scales(model, state, 0)
+        self.attention = Attention(self.config, weights or SharedWeights(device), state, PREFIX, scales)
+        self.reference = ReferenceAttention(model, state, PREFIX)
+
+    def prefill(self, x, pages, cache, user=0, start=0):
+        """One user's rows [length, hidden] at positions from `start` on."""
+        rows, device = whole_tiles(len(x)), self.config.device
+        page_table, chunk = pages.prefill_tables(user, start, rows, device)
+        rotation = self.rope.forward_prefill(start, rows)
+        y = self.attention.forward_prefill(to_prefill(x, self.config), rotation, cache, page_table, chunk, start)
+        return to_rows(y, len(x))
+
+    def decode(self, x, pages, cache, positions):
+        """One row a user [users, hidden]."""
+        device = self.config.device
+        table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
+        rotation = decode_rotation(self.rope, positions)
+        row = to_decode(x, self.config, self.config.residual_memory)
+        return to_rows(self.attention.forward_decode(row, rotation, cache, table, at), len(x))
+
+    def golden(self, x):
+        """Prefill in the reference: (rows, cache)."""
+        y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
+        return y[0], cache
+
+    def cached(self, pages, cache, user, positions):
+        """The device's keys and values [kv_heads, positions, head_dim] in the reference's order and scale."""
+        keys, values = (pages.read(ttnn.to_torch(t).float(), user, positions) for t in (cache.keys, cache.values))
+        keys = keys.unflatten(-1, (-1, 2)).transpose(-1, -2).flatten(-2)
+        return keys * self.state[f"{PREFIX}.k_proj.weight_scale"], values * self.state[f"{PREFIX}.v_proj.weight_scale"]
+
+
+def mixed_positions(users):
+    """Positions around the edges of tiles and pages, and the first and last of the context."""
+    edges = torch.tensor([31, 32, 33, 0, 64, 95, 127, 128, 159, 160, CONTEXT - 1])
+    return torch.cat([edges, torch.randint(0, CONTEXT, (users,))])[:users].tolist()
+
+
+@every_scaling
+@every_precision
+@tiny_and_full
+def test_attention_prefill(device, reset_seeds, model, precision, badly_scaled):
+    """Lengths around tiles and pages; the cache holds what the reference's does."""
+    case = Case(device, model, precision, 1, random_state(model, badly_scaled))
+    for length in (33, 160) if model is FULL else LENGTHS:
+        pages = Pages(2, length)
+        cache, x = empty_cache(case.config, pages), torch.randn(length, model.hidden_size)
+        golden, (keys, values) = case.golden(x)
+        assert_level(precision, "module", golden, case.prefill(x, pages, cache, user=1))
+        for expected, stored in zip((keys, values), case.cached(pages, cache, 1, length)):
+            assert_level(precision, "operation", expected[0], stored, slack=2)
+
+
+@every_scaling
+@every_precision
+@tiny_and_full
+def test_attention_decode(device, reset_seeds, model, precision, badly_scaled):
+    """Every batch, each user at its own position; only the new position of each user's cache changes."""
+    state, weights = random_state(model, badly_scaled), SharedWeights(device)
+    for users in BATCHES:
+        case = Case(device, model, precision, users, state, weights)
+        pages, positions = Pages(users, CONTEXT), mixed_positions(users)
+        cache, past = random_past(case.config, pages, state, positions)
+        before = [ttnn.to_torch(t) for t in (cache.keys, cache.values)]
+        x = torch.randn(users, model.hidden_size)
+        golden, new = reference_steps(case.reference, x, model, past)
+        assert_level(precision, "module", golden, case.decode(x, pages, cache, positions))
+
+        for user, position in enumerate(positions):
+            block, offset = pages.table[user, position // 32], position % 32
+            for pool, after in zip(before, (cache.keys, cache.values)):
+                pool[block, :, offset] = ttnn.to_torch(after)[block, :, offset]
+            for expected, stored in zip(new[user], case.cached(pages, cache, user, position + 1)):
+                assert_level(precision, "operation", expected[0, :, -1], stored[:, -1], slack=2)
+        assert all(torch.equal(pool, ttnn.to_torch(t)) for pool, t in zip(before, (cache.keys, cache.values)))
+
+
+@every_precision
+@pytest.mark.parametrize("model", [TINY, FULL], ids=["tiny", "2b"])
+def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
+    """Three steps after a prefill give the rows that a prefill of the longer sequence gives.
+
+    Not bit for bit: one kernel adds in another order than the other, and a sum that falls next to a rounding boundary
+    then moves an int8 code by one step.
+    """
+    case = Case(device, model, precision, 2, random_state(model))
+    for length in (32, 65) if model is FULL else LENGTHS:
+        pages, x = Pages(2, length + 3 + 32), torch.randn(length + 3, model.hidden_size)
+        longer = case.prefill(x, pages, empty_cache(case.config, pages))
+        cache = empty_cache(case.config, pages)
+        for user in range(2):
+            case.prefill(x[:length], pages, cache, user)
+        for position in range(length, length + 3):
+            step = case.decode(x[position].expand(2, -1), pages, cache, [position] * 2)
+            assert_level(precision, "module", longer[position].expand(2, -1), step)
+
+
+@every_precision
+@pytest.mark.parametrize("first, rest", [(64, 33), (96, 31), (128, 65)])
+def test_attention_prefill_in_chunks(device, reset_seeds, precision, first, rest):
+    """A prompt in two chunks gives the rows and the cache of the whole."""
+    case = Case(device, SMALL, precision, 1, random_state(SMALL))
+    pages, x = Pages(1, first + rest), torch.randn(first + rest, SMALL.hidden_size)
+    cache = empty_cache(case.config, pages)
+    parts = [case.prefill(x[:first], pages, cache), case.prefill(x[first:], pages, cache, start=first)]
+    golden, new = case.golden(x)
+    assert_level(precision, "module", golden, torch.cat(parts))
+    for expected, stored in zip(new, case.cached(pages, cache, 0, first + rest)):
+        assert_level(precision, "operation", expected[0], stored, slack=2)
+
+
+@every_precision
+def test_attention_prefill_leaves_others_alone(device, reset_seeds, precision):
+    """A prefill writes its own pages and no other."""
+    case = Case(device, TINY, precision, 1, random_state(TINY))
+    pages = Pages(3, 96)
+    cache = empty_cache(case.config, pages)
+    before = [ttnn.to_torch(t) for t in (cache.keys, cache.values)]
+    case.prefill(torch.randn(65, TINY.hidden_size), pages, cache, user=1)
+    others = torch.ones(pages.paging.max_num_blocks, dtype=torch.bool)
+    others[pages.table[1].long()] = False
+    for old, new in zip(before, (cache.keys, cache.values)):
+        assert torch.equal(old[others], ttnn.to_torch(new)[others])
+
+
+@every_precision
+def test_attention_decode_skips_idle_users(device, reset_seeds, precision):
+    """Users at -1 write nothing, and nobody else's row depends on them."""
+    state = random_state(TINY)
+    case = Case(device, TINY, precision, 7, state)
+    pages, positions = Pages(7, CONTEXT), [40, -1, 0, 127, -1, -1, 64]
+    busy = [user for user, position in enumerate(positions) if position >= 0]
+    cache, past = random_past(case.config, pages, state, [max(position, 0) for position in positions])
+    before = [ttnn.to_torch(t) for t in (cache.keys, cache.values)]
+    x = torch.randn(7, TINY.hidden_size)
+    golden, _ = reference_steps(case.reference, x[busy], TINY, [past[user] for user in busy])
+    assert_level(precision, "module", golden, case.decode(x, pages, cache, positions)[busy])
+    for user in set(range(7)) - set(busy):
+        blocks = pages.table[user].long()
+        for old, new in zip(before, (cache.keys, cache.values)):
+            assert torch.equal(old[blocks], ttnn.to_torch(new)[blocks])
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_attention_prefill_then_decode_of_any_shape(device, data):
+    """Any heads, pages, batch and lengths: every user's prefill, then one step of all of them."""
+    torch.manual_seed(data.draw(st.integers(0, 1000), "seed"))
+    kv_heads = data.draw(st.integers(1, 4), "kv heads")
+    heads = kv_heads * data.draw(st.integers(1, 4), "queries a kv head")
+    model = shape(heads, kv_heads, data.draw(st.sampled_from([32, 64, 96, 128]), "head_dim"), 64)
+    lengths = data.draw(st.lists(st.integers(1, 130), min_size=1, max_size=4), "lengths")
+    precision = data.draw(st.sampled_from(["accuracy", "performance"]), "precision")
+    case = Case(device, model, precision, len(lengths), random_state(model, badly_scaled=True))
+    pages = Pages(len(lengths), 160, block_size=data.draw(st.sampled_from([32, 64, 128]), "block size"))
+    cache, past = empty_cache(case.config, pages), []
+    for user, length in enumerate(lengths):
+        x = torch.randn(length, model.hidden_size)
+        golden, reference_cache = case.golden(x)
+        past.append(reference_cache)
+        assert_level(precision, "module", golden, case.prefill(x, pages, cache, user))
+    x = torch.randn(len(lengths), model.hidden_size)
+    golden, _ = reference_steps(case.reference, x, model, past)
+    assert_level(precision, "module", golden, case.decode(x, pages, cache, lengths))

@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The norm on the device against the reference, on the layouts of all its three places in a layer."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.bitnet.reference.rms_norm import RMSNorm as ReferenceRMSNorm
+from models.bitnet.tests.common import (
+    BATCHES,
+    FULL,
+    LENGTHS,
+    SMALL,
+    assert_level,
+    every_precision,
+    shape,
+    spread,
+    tiny_and_full,
+    to_decode,
+    to_prefill,
+    to_rows,
+)
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.rms_norm import RMSNorm
+
+PLACES = ("residual_norm", "heads_norm", "hidden_norm")
+
+
+class Eps:
+    def __init__(self, eps: float):
+        self.rms_norm_eps = eps
+
+
+class Case:
+    """One norm; `gamma` random and as wide as the place is."""
+
+    def __init__(self, device, model, precision, users, place, eps=1e-5):
+        self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
+        self.width = model.intermediate_size if place == "hidden_norm" else model.hidden_size
+        self.gamma, self.decoded = torch.rand(self.width) + 0.5, getattr(self.config, place)
+        self.norm = RMSNorm(self.config, self.gamma, eps, self.decoded)
+        self.reference = ReferenceRMSNorm(Eps(eps), {"n.weight": self.gamma}, "n")
+
+    def check_prefill(self, x):
+        y = to_rows(self.norm.forward_prefill(to_prefill(x, self.config)), len(x))
+        assert_level(self.config.precision, "operation", self.reference(x), y)
+
+    def check_decode(self, x):
+        y = self.norm.forward_decode(to_decode(x, self.config, self.decoded.memory))
+        assert y.memory_config() == self.decoded.memory
+        assert_level(self.config.precision, "operation", self.reference(x), to_rows(y, len(x)))
+
+
+@every_precision
+@tiny_and_full
+def test_rms_norm_prefill(device, reset_seeds, model, precision):
+    for place in PLACES:
+        case = Case(device, model, precision, 1, place)
+        for length in (33,) if model is FULL else LENGTHS:
+            # every row comes out equally large, so a wrong one shows
+            case.check_prefill(torch.randn(length, case.width) * spread(length, 1, low=0.1))
+
+
+@every_precision
+@tiny_and_full
+def test_rms_norm_decode(device, reset_seeds, model, precision):
+    for place in PLACES:
+        for users in BATCHES:
+            case = Case(device, model, precision, users, place)
+            case.check_decode(torch.randn(users, case.width) * spread(users, 1, low=0.1))
+
+
+@every_precision
+@pytest.mark.parametrize("eps", [1e-20, 1e-11, 10.0, 1e6, 1e12], ids="{:.0e}".format)
+def test_rms_norm_prefill_and_decode_with_folded_eps(device, reset_seeds, precision, eps):
+    """Folding scales makes eps as small as 1e-23 or as large as 1e13: rows of a size at which it counts."""
+    case = Case(device, SMALL, precision, 7, "hidden_norm", eps)
+    x = torch.randn(7, case.width) * eps**0.5
+    case.check_prefill(x)
+    case.check_decode(x)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    heads=st.integers(1, 12),
+    head_dim=st.sampled_from([32, 64, 96, 128]),
+    intermediate=st.integers(1, 60),
+    users=st.integers(1, 32),
+    precision=st.sampled_from(["accuracy", "performance"]),
+    place=st.sampled_from(PLACES),
+    seed=st.integers(0, 1000),
+)
+def test_rms_norm_decode_of_any_shape(device, heads, head_dim, intermediate, users, precision, place, seed):
+    torch.manual_seed(seed)
+    case = Case(device, shape(heads, 1, head_dim, 32 * intermediate), precision, users, place)
+    case.check_decode(torch.randn(users, case.width) * spread(users, 1, low=0.1))
