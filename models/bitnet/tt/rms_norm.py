@@ -20,10 +20,16 @@ class RMSNorm(LightweightModule):
     def __init__(self, config: ModelConfig, gamma: torch.Tensor, eps: float, decode: NormConfig):
         self.eps = eps
         self.decode = decode
-        self.gamma = ttnn.from_torch(
-            gamma.float().reshape(1, 1, -1, TILE),
+        # decode reads a row of gamma; prefill wants tiles, or the library keeps whole rows of x in L1 (6912 do not fit)
+        self.gamma_row = self._upload(config, gamma.reshape(1, 1, -1, TILE), ttnn.ROW_MAJOR_LAYOUT)
+        self.gamma_tiles = self._upload(config, gamma.reshape(1, 1, 1, -1), ttnn.TILE_LAYOUT)
+
+    @staticmethod
+    def _upload(config: ModelConfig, gamma: torch.Tensor, layout: ttnn.Layout) -> ttnn.Tensor:
+        return ttnn.from_torch(
+            gamma.float(),
             dtype=config.activations,
-            layout=ttnn.ROW_MAJOR_LAYOUT,
+            layout=layout,
             device=config.device,
             memory_config=ttnn.DRAM_MEMORY_CONFIG,
         )
@@ -33,7 +39,7 @@ class RMSNorm(LightweightModule):
         return ttnn.rms_norm(
             x,
             epsilon=self.eps,
-            weight=self.gamma,
+            weight=self.gamma_tiles,
             memory_config=ttnn.DRAM_MEMORY_CONFIG,
             compute_kernel_config=self.decode.compute,
         )
@@ -43,7 +49,7 @@ class RMSNorm(LightweightModule):
         return ttnn.rms_norm(
             x,
             epsilon=self.eps,
-            weight=self.gamma,
+            weight=self.gamma_row,
             program_config=self.decode.program,
             memory_config=self.decode.memory,
             compute_kernel_config=self.decode.compute,

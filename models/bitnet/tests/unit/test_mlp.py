@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The feed-forward block on the device against the reference."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import torch
+import ttnn
+
+from models.bitnet.reference.mlp import MLP as ReferenceMLP
+from models.bitnet.tests.common import (
+    BATCHES,
+    FULL,
+    LENGTHS,
+    SMALL,
+    SharedWeights,
+    assert_level,
+    every_precision,
+    every_scaling,
+    random_state,
+    shape,
+    spread,
+    tiny_and_full,
+    to_decode,
+    to_prefill,
+    to_rows,
+)
+from models.bitnet.tt.mlp import MLP
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.scales import fold_scales
+
+PREFIX = "model.layers.0.mlp"
+
+
+class Case:
+    def __init__(self, device, model, precision, users, state, weights=None):
+        self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
+        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, fold_scales(model, state, 0))
+        self.reference = ReferenceMLP(model, state, PREFIX)
+
+    def prefill(self, x):
+        return to_rows(self.mlp.forward_prefill(to_prefill(x, self.config)), len(x))
+
+    def decode(self, x):
+        y = self.mlp.forward_decode(to_decode(x, self.config, self.config.residual_memory))
+        assert y.memory_config() == self.config.residual_memory
+        return to_rows(y, len(x))
+
+
+def random_rows(rows: int, width: int) -> torch.Tensor:
+    """Rows of different sizes: the sub-norm makes them nearly equal again."""
+    return torch.randn(rows, width) * spread(rows, 1, low=0.5, high=20.0)
+
+
+@every_scaling
+@every_precision
+@tiny_and_full
+def test_mlp_prefill(device, reset_seeds, model, precision, badly_scaled):
+    case = Case(device, model, precision, 1, random_state(model, badly_scaled))
+    for length in (33,) if model is FULL else LENGTHS:
+        x = random_rows(length, model.hidden_size)
+        assert_level(precision, "module", case.reference(x), case.prefill(x))
+
+
+@every_scaling
+@every_precision
+@tiny_and_full
+def test_mlp_decode(device, reset_seeds, model, precision, badly_scaled):
+    state, weights = random_state(model, badly_scaled), SharedWeights(device)
+    for users in BATCHES:
+        case = Case(device, model, precision, users, state, weights)
+        x = random_rows(users, model.hidden_size)
+        assert_level(precision, "module", case.reference(x), case.decode(x))
+
+
+@every_precision
+def test_mlp_decode_equals_prefill(device, reset_seeds, precision):
+    case = Case(device, SMALL, precision, 32, random_state(SMALL))
+    x = random_rows(32, SMALL.hidden_size)
+    assert_level(precision, "module", case.prefill(x), case.decode(x))
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    heads=st.integers(1, 12),
+    intermediate=st.integers(2, 40),
+    rows=st.integers(1, 130),
+    users=st.integers(1, 32),
+    precision=st.sampled_from(["accuracy", "performance"]),
+    seed=st.integers(0, 1000),
+)
+def test_mlp_prefill_and_decode_of_any_shape(device, heads, intermediate, rows, users, precision, seed):
+    torch.manual_seed(seed)
+    model = shape(heads, 1, 32, 32 * intermediate)
+    case = Case(device, model, precision, users, random_state(model, badly_scaled=True))
+    for run, count in ((case.prefill, rows), (case.decode, users)):
+        x = random_rows(count, model.hidden_size)
+        assert_level(precision, "module", case.reference(x), run(x))
