@@ -141,9 +141,10 @@ class Step:
         slot.buffer.write(rounded, slot.shape, slot.dtype)
 
     def mark_captured(self) -> None:
-        """Leave the results as they are inside a trace capture: allocated, never computed."""
+        """Leave the results as they are inside a trace capture: allocated, never computed. What was written before
+        the capture (an output tensor of the program's own) keeps its values."""
         for slot in self.results:
-            if not any(slot.buffer is source.buffer for source in self.inputs):
+            if slot.buffer.shards is None:
                 slot.buffer.write([unwritten(slot.dtype, slot.shape)] * self.chips, slot.shape, slot.dtype)
 
 

@@ -6,6 +6,7 @@ import torch
 import ttnn
 
 from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 from models.common.lightweightmodule import LightweightModule
 
@@ -22,10 +23,12 @@ class Embedding(LightweightModule):
         return self._look_up(tokens, ttnn.DRAM_MEMORY_CONFIG)
 
     def forward_decode(self, tokens: ttnn.Tensor) -> ttnn.Tensor:
-        """tokens: uint32 [1, 32], one a user and then anything -> [1, 1, users, hidden], width-sharded in L1."""
-        x = self._look_up(tokens, self.config.residual_memory)
-        users, width = self.config.users, x.shape[-1]
-        return ttnn.reshape(x, (1, 1, users, width), (1, 1, x.shape[2], width))
+        """tokens: uint32 [1, users] -> [1, 1, users, hidden], width-sharded in L1."""
+        users = self.config.users
+        # a whole tile of tokens is looked up straight into the shards
+        tile = tokens if users == TILE else ttnn.pad(tokens, [(0, 0), (0, TILE - users)], 0)
+        x = self._look_up(tile, self.config.residual_memory)
+        return ttnn.reshape(x, (1, 1, users, x.shape[-1]), (1, 1, TILE, x.shape[-1]))
 
     def _look_up(self, tokens: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
         x = ttnn.embedding(

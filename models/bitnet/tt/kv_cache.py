@@ -63,13 +63,19 @@ def allocate_kv_cache(config: ModelConfig, paging: PagedAttentionConfig) -> list
 
 
 class BlockPool:
-    """Which blocks are free, and each user's page table."""
+    """Which blocks are free, and each user's page table.
+
+    A pool with blocks for every user's whole context is contiguous: each user owns a fixed run of them for good.
+    """
 
     def __init__(self, paging: PagedAttentionConfig, users: int, max_seq_len: int):
         self.block_size = paging.block_size
         self.blocks_per_user = -(-max_seq_len // paging.block_size)
-        self._free = list(range(paging.max_num_blocks))[::-1]
-        self._owned: list[list[int]] = [[] for _ in range(users)]
+        self.contiguous = paging.max_num_blocks >= users * self.blocks_per_user
+        blocks = list(range(paging.max_num_blocks))
+        runs = [blocks[u * self.blocks_per_user : (u + 1) * self.blocks_per_user] for u in range(users)]
+        self._owned: list[list[int]] = runs if self.contiguous else [[] for _ in range(users)]
+        self._free: list[int] = [] if self.contiguous else blocks[::-1]
 
     @property
     def free_blocks(self) -> int:
@@ -88,6 +94,8 @@ class BlockPool:
 
     def release(self, user: int) -> None:
         """Take a finished user's blocks back."""
+        if self.contiguous:
+            return
         self._free += self._owned[user][::-1]
         self._owned[user] = []
 

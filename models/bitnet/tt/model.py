@@ -70,8 +70,8 @@ class BitNetModel(LightweightModule):
     ) -> ttnn.Tensor:
         """One token a user -> logits [1, 1, users, vocabulary] in DRAM.
 
-        tokens: uint32 [1, 32]; positions: int32 [users], -1 for an idle user; rope_positions: uint32, see `rope.rope_positions`;
-        page_table: int32 [users, blocks].
+        tokens: uint32 [1, users]; positions: int32 [users], -1 for an idle user; rope_positions: uint32, see
+        `rope.rope_positions`; page_table: int32 [users, blocks].
         """
         x = self.embedding.forward_decode(tokens)
         rotation = self.rope.forward_decode(rope_positions)

@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""BitNet b1.58 on a Tenstorrent device: a prompt in, words out, and what each step cost.
+
+python models/bitnet/demo/demo.py "And it came to pass"
+python models/bitnet/demo/demo.py --prompts models/bitnet/demo/prompts/prompts_32.json --temperature 0.8
+python models/bitnet/demo/demo.py --chat
+python models/bitnet/demo/demo.py --model microsoft/bitnet-b1.58-2B-4T --precision performance
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, from any folder
+
+from models.bitnet.demo.device import OpenDevice, open_device  # noqa: E402
+
+DEMO = Path(__file__).resolve().parent
+SHIPPED_MODEL = DEMO / "tiny"
+DEFAULT_PROMPT = "And it came to pass, when the king heard"
+MOST_PROMPTS = 32
+
+
+def main() -> int:
+    options = parse_arguments()
+    prompts = read_prompts(options)
+    folder = find_model(options.model)
+    with open_device(options.board) as opened:
+        # what follows is ttnn, which wants the device prepared before it is imported
+        from models.bitnet.tt.bitnet import BitNet
+        from models.bitnet.tt.config import BitNetConfig
+        from models.bitnet.tt.sampling import SamplingParams
+
+        try:
+            context = options.max_seq_len or BitNetConfig.from_pretrained(folder).max_position_embeddings
+            sampling = SamplingParams(options.temperature, options.top_k, options.top_p, options.seed)
+            model = BitNet.from_pretrained(
+                folder,
+                opened.device,
+                precision=options.precision,
+                max_batch=len(prompts),
+                max_seq_len=context,
+                weight_cache=options.weight_cache,
+                enable_trace=not options.no_trace,
+            )
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"demo: {error}") from None
+        with model:
+            say(f"{folder.name} on {opened.description}, precision {options.precision}; warming up …")
+            model.warm_up(sample=not sampling.greedy)
+            if options.chat:
+                return chat(model, options, sampling)
+            completions = complete(model, prompts, options, sampling)
+            report(model, opened, options, completions, sampling)
+            return 1 if any(c.finish_reason == "error" for c in completions) else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prompt", nargs="?", help=f"the text to continue (default: {DEFAULT_PROMPT!r})")
+    parser.add_argument("--prompts", type=Path, help='a JSON file of up to 32 prompts: [{"prompt": "..."}, ...]')
+    parser.add_argument("--chat", action="store_true", help="talk with the model; an empty line ends")
+    parser.add_argument(
+        "--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id (default: shipped)"
+    )
+    parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
+    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance"))
+    parser.add_argument("--max-new-tokens", type=int, default=100)
+    parser.add_argument("--max-seq-len", type=int, help="context to keep a cache for (default: the model's)")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
+    parser.add_argument("--top-k", type=int, default=0, help="draw from the k likeliest, 32 at most")
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, help="the same seed draws the same tokens")
+    parser.add_argument("--stop", action="append", default=[], help="end before this text; may be repeated")
+    parser.add_argument("--no-trace", action="store_true", help="run every program of every step from the host")
+    parser.add_argument("--weight-cache", type=Path, help="a folder that keeps device-ready weights")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    options = parser.parse_args()
+    if options.prompt and options.prompts:
+        parser.error("give a prompt or --prompts, not both")
+    return options
+
+
+def read_prompts(options: argparse.Namespace) -> list[str]:
+    if options.prompts is None:
+        return [options.prompt if options.prompt is not None else DEFAULT_PROMPT]
+    try:
+        entries = json.loads(options.prompts.read_text())
+        prompts = [entry["prompt"] for entry in entries]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SystemExit(f'demo: {options.prompts} is not a JSON list of {{"prompt": "..."}}: {error}') from None
+    if not 1 <= len(prompts) <= MOST_PROMPTS:
+        raise SystemExit(f"demo: {options.prompts} has {len(prompts)} prompts; give 1 to {MOST_PROMPTS}")
+    return prompts
+
+
+def find_model(name: str) -> Path:
+    """A folder as it is; anything else is a Hugging Face hub id, of which only safetensors and JSON are fetched."""
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SystemExit(f"demo: {name} is neither a folder nor a model that the hub gives: {reason}") from None
+
+
+def complete(model: Any, prompts: list[str], options: argparse.Namespace, sampling: Any) -> list[Any]:
+    """Continue the prompts; one alone is shown as it grows, a batch when it is done."""
+    alone = len(prompts) == 1
+    if alone:
+        print(prompts[0], end="", flush=True)
+    finished = model.generate(
+        prompts,
+        options.max_new_tokens,
+        sampling,
+        stream=(lambda number, text: print(text, end="", flush=True)) if alone else progress_of(len(prompts)),
+        stop=options.stop,
+    )
+    print()
+    for number, (prompt, completion) in enumerate(zip(prompts, finished)):
+        if not alone:
+            print(f"[{number}] {prompt}{completion.text}")
+        if completion.error:
+            say(f"prompt {number}: {completion.error}")
+    return finished
+
+
+def progress_of(prompts: int) -> Any:
+    """A stream callback that counts for a batch."""
+    shown = [0]
+
+    def count(number: int, text: str) -> None:
+        shown[0] += 1
+        if sys.stderr.isatty():
+            print(f"\r{shown[0]} pieces of text from {prompts} prompts", end="", file=sys.stderr, flush=True)
+
+    return count
+
+
+def chat(model: Any, options: argparse.Namespace, sampling: Any) -> int:
+    messages: list[dict[str, str]] = []
+    while True:
+        try:
+            line = input("You: ").strip()
+        except (EOFError, KeyboardInterrupt):
+            line = ""
+        if not line:
+            return 0
+        messages.append({"role": "user", "content": line})
+        print("Model: ", end="", flush=True)
+        answer = model.chat(
+            messages, options.max_new_tokens, sampling, stream=lambda _, text: print(text, end="", flush=True)
+        )
+        print()
+        if answer.error:
+            say(answer.error)
+        messages.append({"role": "assistant", "content": answer.text})
+
+
+def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completions: list[Any], sampling: Any) -> None:
+    """The table, and with --json the line of JSON that ends the output."""
+    numbers = measure(model, completions)
+    numbers["programs_per_step"] = model.generator.count_programs(sample=not sampling.greedy)
+    rows = [
+        ("time to first token", f"{numbers['ttft_s'] * 1000:.0f} ms"),
+        ("time per token", f"{numbers['ms_per_token']:.1f} ms"),
+        ("tokens/s/user", f"{numbers['tokens_per_s_user']:.1f}"),
+        ("tokens/s", f"{numbers['tokens_per_s']:.1f}"),
+        ("programs per step", f"{numbers['programs_per_step']}"),
+        ("uploaded per step", f"{numbers['uploaded_bytes_per_step']} bytes"),
+        ("downloaded per step", f"{numbers['downloaded_bytes_per_step']} bytes"),
+        ("decode", "untraced" if options.no_trace else "a replayed trace"),
+        ("device", opened.description),
+    ]
+    print()
+    for name, value in rows:
+        print(f"  {name:<22}{value}")
+    if opened.kind == "emulated":
+        print("  These times are the emulation's on this machine's CPU, not a card's.")
+    if options.json:
+        first = completions[0]
+        line = {
+            "text": first.text,
+            "tokens": first.tokens,
+            "completions": [
+                {"text": c.text, "tokens": c.tokens, "finish_reason": c.finish_reason} for c in completions
+            ],
+            "device": opened.description,
+            "precision": options.precision,
+            "traced": not options.no_trace,
+            **numbers,
+        }
+        print(json.dumps(line))
+
+
+def measure(model: Any, completions: list[Any]) -> dict[str, float]:
+    """Times, and the bytes of a steady step: the median over the steps, since requests join and leave in few."""
+    steps = model.steps
+    seconds = statistics.median(step.seconds for step in steps) if steps else 0.0
+    generated = sum(step.users for step in steps)
+    total = sum(step.seconds for step in steps)
+    return {
+        "ttft_s": completions[0].ttft_s,
+        "ms_per_token": seconds * 1000,
+        "tokens_per_s_user": 1 / seconds if seconds else 0.0,
+        "tokens_per_s": generated / total if total else 0.0,
+        "uploaded_bytes_per_step": int(statistics.median(step.uploaded_bytes for step in steps)) if steps else 0,
+        "downloaded_bytes_per_step": int(statistics.median(step.downloaded_bytes for step in steps)) if steps else 0,
+    }
+
+
+def say(text: str) -> None:
+    """To the person, not into the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Opening what there is: a card, the simulator, or else the emulated device."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_TRACE_REGION = 64 << 20  # bytes of DRAM for captured decode steps
+
+
+@dataclass(frozen=True)
+class OpenDevice:
+    """An open device and, in words, what it is."""
+
+    device: Any
+    kind: str  # "card", "simulator" or "emulated"
+    description: str
+
+
+@contextlib.contextmanager
+def open_device(board: str | None = None) -> Iterator[OpenDevice]:
+    """Open the first device. `board` chooses which board to emulate where there is neither card nor simulator."""
+    kind, name = _prepare(board)
+    import ttnn
+
+    device = ttnn.open_device(device_id=0, trace_region_size=_TRACE_REGION)
+    architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
+    try:
+        yield OpenDevice(device, kind, f"{kind} {name or architecture}")
+    finally:
+        ttnn.close_device(device)
+
+
+def _prepare(board: str | None) -> tuple[str, str]:
+    if os.environ.get("TT_METAL_SIMULATOR"):
+        return "simulator", ""
+    if any(Path("/dev/tenstorrent").glob("*")):
+        return "card", ""
+    try:
+        import ttnn_emulator
+    except ModuleNotFoundError:
+        raise SystemExit(
+            "no Tenstorrent card (/dev/tenstorrent), no simulator (TT_METAL_SIMULATOR), and the package ttnn_emulator, "
+            "which emulates one, is not installed"
+        ) from None
+    try:
+        ttnn_emulator.install(board)
+    except ttnn_emulator.EmulatorError as error:
+        raise SystemExit(str(error)) from None
+    return "emulated", ttnn_emulator.installed_board().name

@@ -1,0 +1,342 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running a model on the device: prefill in chunks, decode as a replayed trace, tokens chosen on the device.
+
+Everything that a decode step reads lies on the device: the step itself writes the next step's tokens, positions and
+random numbers there. The host uploads something only when a request joins, leaves or needs another cache block, and
+downloads four bytes a user.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import ttnn
+
+from models.bitnet.tt.kv_cache import LayerCache
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.model import BitNetModel
+from models.bitnet.tt.rope import rope_positions
+from models.bitnet.tt.sampling import Draws, Sampler, SamplerInputs, SamplingParams
+
+IDLE = -1  # the position of a row without a request
+_LOGITS, _GREEDY, _SAMPLE = "logits", "greedy", "sample"
+
+
+@dataclass
+class _Trace:
+    number: ttnn.MeshTraceId
+    output: ttnn.Tensor
+
+
+class Generator:
+    """`model` with its `cache`; `blocks_per_user` is the width of the page table. Close it when done."""
+
+    def __init__(self, model: BitNetModel, cache: list[LayerCache], block_size: int, blocks_per_user: int):
+        self.model = model
+        self.config = model.config
+        self.device = model.config.device
+        self.cache = cache
+        self.block_size = block_size
+        self.users = model.config.users
+        self.sampler = Sampler(self.device)
+        # the step's inputs, allocated before any trace is captured, and what the host knows of their contents
+        self._tokens_held = torch.zeros(self.users, dtype=torch.int32)
+        self._positions_held = torch.full((self.users,), IDLE, dtype=torch.int32)
+        self._page_table_held = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
+        self._sampling_held: tuple[SamplingParams, ...] = ()
+        self._draws: list[Draws] = []
+        self._states_held: list[tuple[int, ...]] = []
+        self.tokens = self._upload(self._tokens_held[None, None], ttnn.uint32)
+        self.positions = self._upload(self._positions_held, ttnn.int32)
+        self.rope_positions = self._upload(rope_positions(self._positions_held), ttnn.uint32)
+        self.page_table = self._upload(self._page_table_held, ttnn.int32)
+        self.sampler_inputs = SamplerInputs(self.device, self.users)
+        self._traces: dict[str, _Trace] = {}
+        # host traffic of all decode steps, in bytes
+        self.uploaded_bytes = 0
+        self.downloaded_bytes = 0
+
+    # prefill
+
+    def prefill_forward_text(
+        self,
+        tokens: torch.Tensor,
+        page_table: torch.Tensor,
+        kv_cache: list[LayerCache] | None = None,
+        prompt_lens: list[int] | None = None,
+        sampling_params: list[SamplingParams] | None = None,
+        draws: list[Draws] | None = None,
+    ) -> torch.Tensor:
+        """Fill the cache with each row's prompt.
+
+        tokens: [batch, longest], padded with anything; page_table: int32 [batch, blocks]. Returns the logits of each
+        prompt's last token [batch, 1, vocabulary], or with `sampling_params` the tokens that follow [batch], chosen on
+        the device (`draws` are then advanced).
+        """
+        lengths = prompt_lens or [tokens.shape[1]] * len(tokens)
+        self._check_prompts(tokens, lengths, page_table)
+        results = []
+        for row, length in enumerate(lengths):
+            logits = self._prefill(tokens[row, :length], page_table[row], kv_cache or self.cache)
+            if sampling_params is None:
+                last = (length - 1) % TILE
+                row_logits = ttnn.slice(logits, [0, 0, last, 0], [1, 1, last + 1, logits.shape[-1]])
+                results.append(ttnn.to_torch(row_logits).float()[0, 0])
+                ttnn.deallocate(row_logits)
+                ttnn.deallocate(logits)
+            else:
+                results.append(self._first_token(logits, (length - 1) % TILE, sampling_params[row], draws[row]))
+        return torch.stack(results)
+
+    def _prefill(self, tokens: torch.Tensor, blocks: torch.Tensor, cache: list[LayerCache]) -> ttnn.Tensor:
+        """One prompt, chunk by chunk; returns the logits of the tile of rows that holds its last token."""
+        page_table = self._upload(blocks[None], ttnn.int32)
+        length = len(tokens)
+        for start in range(0, length, self.config.prefill_chunk):
+            part = tokens[start : start + self.config.prefill_chunk]
+            rows = -(-len(part) // TILE) * TILE
+            padded = torch.nn.functional.pad(part, (0, rows - len(part)))
+            first = start // self.block_size
+            chunk = blocks[None, first : first - (-rows // self.block_size)]
+            inputs = self._upload(padded[None], ttnn.uint32), self._upload(chunk, ttnn.int32)
+            last = length - 1 - start if start + self.config.prefill_chunk >= length else None
+            logits = self.model.forward_prefill(inputs[0], cache, page_table, inputs[1], start, last)
+            for tensor in inputs:
+                ttnn.deallocate(tensor)
+        ttnn.deallocate(page_table)
+        return logits
+
+    def _first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
+        """The token that follows a prompt. All rows of the tile are chosen from, one counts."""
+        tokens = self._upload(torch.zeros(1, 1, TILE), ttnn.uint32)
+        if params.greedy:
+            self.sampler.greedy(logits, tokens)
+        else:
+            inputs = SamplerInputs(self.device, TILE)
+            inputs.set([params] * TILE, [draws] * TILE)
+            self.sampler.sample(logits, inputs, tokens)
+            inputs.deallocate()
+        draws.advance()
+        chosen = ttnn.to_torch(tokens).flatten()[row].to(torch.int32)
+        ttnn.deallocate(tokens)
+        return chosen
+
+    # decode
+
+    def decode_forward(
+        self,
+        tokens: torch.Tensor,
+        start_pos: torch.Tensor,
+        page_table: torch.Tensor | None = None,
+        kv_cache: list[LayerCache] | None = None,
+        enable_trace: bool = True,
+        read_from_device: bool = True,
+        sampling_params: list[SamplingParams] | None = None,
+        draws: list[Draws] | None = None,
+    ) -> Any:
+        """One step for every user.
+
+        tokens: [users]; start_pos: [users], IDLE for rows without a request; page_table: int32 [users, blocks], None if
+        unchanged. Only what differs from what the device holds is uploaded: feeding a step's tokens and the next
+        positions back uploads nothing. With `sampling_params` (one a user) the result is the next tokens [users],
+        chosen on the device, else logits [users, 1, vocabulary]; `read_from_device=False` leaves it on the device for
+        `read_decode_output`. `draws` (needed unless all are greedy) are advanced.
+        """
+        self._set_step(tokens, start_pos, page_table, kv_cache)
+        mode = _LOGITS
+        if sampling_params is not None:
+            mode = _GREEDY if all(params.greedy for params in sampling_params) else _SAMPLE
+        if mode == _SAMPLE:
+            self._set_sampling(sampling_params, draws)
+        output = self._replay(mode) if enable_trace else self._step(mode)
+        self._note_step(mode)
+        if not read_from_device:
+            return output
+        return self.process_decode_output_host(self.read_decode_output(output), is_tokens=mode != _LOGITS)
+
+    def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
+        """A step's result on the host."""
+        host = ttnn.to_torch(output)
+        self.downloaded_bytes += host.nbytes
+        return host
+
+    def process_decode_output_host(self, output: torch.Tensor, is_tokens: bool = False) -> torch.Tensor:
+        """Tokens [users], or logits [users, 1, vocabulary] in float32."""
+        if not is_tokens:
+            return output.float()[0, 0][:, None]
+        tokens = output.flatten().to(torch.int32)
+        self._tokens_held = tokens.clone()
+        return tokens
+
+    def warmup_model_prefill(self, lengths: list[int] | None = None) -> None:
+        """Build the programs of these prompt lengths (default: one tile) ahead of the first request."""
+        for length in lengths or [TILE]:
+            blocks = -(-length // self.block_size)
+            # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
+            self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))
+
+    def warmup_model_decode(self, enable_trace: bool = True, sample: bool = False) -> None:
+        """Build (and with trace, capture) the decode step with every row idle."""
+        mode = _SAMPLE if sample else _GREEDY
+        idle = torch.full((self.users,), IDLE)
+        self._set_step(torch.zeros(self.users), idle, None, None)
+        if enable_trace:
+            self._capture(mode)
+        else:
+            self._step(mode)
+            self._forget_step()
+
+    def count_programs(self, sample: bool = False) -> int:
+        """How many device programs a decode step is, from the library's graph of one with every row idle."""
+        self._set_step(torch.zeros(self.users), torch.full((self.users,), IDLE), None, None)
+        graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
+        graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
+        try:
+            self._step(_SAMPLE if sample else _GREEDY)
+        finally:
+            graph = graph_capture.end_graph_capture()
+        self._forget_step()
+        return sum(node["node_type"] == "program_execution" for node in graph)
+
+    def close(self) -> None:
+        """Release the traces."""
+        for trace in self._traces.values():
+            ttnn.release_trace(self.device, trace.number)
+        self._traces = {}
+
+    def __enter__(self) -> "Generator":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _step(self, mode: str) -> ttnn.Tensor:
+        """One decode step on what the device holds, leaving the next step's inputs there."""
+        logits = self.model.forward_decode(
+            ttnn.reshape(self.tokens, (1, self.users)),
+            self.positions,
+            self.rope_positions,
+            self.page_table,
+            self.cache,
+        )
+        if mode == _GREEDY:
+            self.sampler.greedy(logits, self.tokens)
+        elif mode == _SAMPLE:
+            self.sampler.sample(logits, self.sampler_inputs, self.tokens)
+        ttnn.plus_one(self.positions, skip_negative_entries=True)
+        ttnn.plus_one(self.rope_positions)
+        return logits if mode == _LOGITS else self.tokens
+
+    def _replay(self, mode: str) -> ttnn.Tensor:
+        if mode not in self._traces:
+            held = self._held()
+            self._set_step(torch.zeros(self.users), torch.full((self.users,), IDLE), None, None)
+            self._capture(mode)
+            self._restore(held)
+        trace = self._traces[mode]
+        ttnn.execute_trace(self.device, trace.number, cq_id=0, blocking=False)
+        return trace.output
+
+    def _capture(self, mode: str) -> None:
+        """Compile and capture the step. Rows must be idle, so that nothing is written to the cache."""
+        if mode in self._traces:
+            return
+        output = self._step(mode)
+        if mode == _LOGITS:
+            ttnn.deallocate(output)
+        number = ttnn.begin_trace_capture(self.device, cq_id=0)
+        try:
+            output = self._step(mode)
+        finally:
+            ttnn.end_trace_capture(self.device, number, cq_id=0)
+        self._traces[mode] = _Trace(number, output)
+        self._forget_step()
+
+    # what the device holds
+
+    def _set_step(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        page_table: torch.Tensor | None,
+        kv_cache: list[LayerCache] | None,
+    ) -> None:
+        if kv_cache is not None and kv_cache is not self.cache:
+            raise ValueError("decode reads the cache that the generator was made with: its trace holds the addresses")
+        tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
+        for name, given in (("tokens", tokens), ("start_pos", positions)):
+            if len(given) != self.users:
+                raise ValueError(f"{name} has {len(given)} entries for {self.users} users; give idle users {IDLE}")
+        active = positions != IDLE
+        self._check_tokens(tokens[active])
+        if int(positions.max()) >= self.config.max_seq_len:
+            raise ValueError(f"position {int(positions.max())} is past the context of {self.config.max_seq_len}")
+        if not torch.equal(tokens[active], self._tokens_held[active]):
+            self._write(self.tokens, torch.where(active, tokens, 0)[None, None])
+            self._tokens_held = tokens
+        if not torch.equal(positions, self._positions_held):
+            self._write(self.positions, positions)
+            self._write(self.rope_positions, rope_positions(positions))
+            self._positions_held = positions
+        if page_table is not None and not torch.equal(page_table, self._page_table_held):
+            self._write(self.page_table, page_table)
+            self._page_table_held = page_table.clone()
+
+    def _set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
+        states = [draw.state for draw in draws]
+        if tuple(params) != self._sampling_held or states != self._states_held:
+            self.sampler_inputs.set(params, draws)
+        self._sampling_held, self._draws, self._states_held = tuple(params), list(draws), states
+
+    def _note_step(self, mode: str) -> None:
+        """Keep up with what the step left on the device."""
+        self._positions_held = torch.where(self._positions_held == IDLE, IDLE, self._positions_held + 1)
+        if mode == _SAMPLE:
+            for draw in self._draws:
+                draw.advance()
+            self._states_held = [draw.state for draw in self._draws]
+
+    def _forget_step(self) -> None:
+        """The step was run for its programs only: the device's tokens, positions and draws mean nothing now."""
+        self._tokens_held = torch.full((self.users,), -1, dtype=torch.int32)
+        self._positions_held = torch.full((self.users,), -2, dtype=torch.int32)
+        self._sampling_held = ()
+
+    def _held(self) -> tuple:
+        return self._tokens_held, self._positions_held, self._sampling_held, self._draws
+
+    def _restore(self, held: tuple) -> None:
+        tokens, positions, sampling, draws = held
+        self._set_step(tokens, positions, None, None)
+        if sampling:
+            self._set_sampling(list(sampling), draws)
+
+    def _upload(self, values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+        return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self.device)
+
+    def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:
+        host = ttnn.from_torch(values.to(torch.int32), dtype=target.dtype)
+        ttnn.copy_host_to_device_tensor(host, target)
+        self.uploaded_bytes += values.numel() * 4
+
+    def _check_prompts(self, tokens: torch.Tensor, lengths: list[int], page_table: torch.Tensor) -> None:
+        if len(tokens) > self.users:
+            raise ValueError(
+                f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator"
+            )
+        for row, length in enumerate(lengths):
+            if length < 1:
+                raise ValueError(f"prompt {row} is empty; give at least one token")
+            if length > self.config.max_seq_len:
+                raise ValueError(
+                    f"prompt {row} has {length} tokens, more than the context of {self.config.max_seq_len}; shorten it"
+                )
+            if -(-length // self.block_size) > page_table.shape[1]:
+                raise ValueError(f"prompt {row} has {length} tokens, its page table only {page_table.shape[1]} blocks")
+            self._check_tokens(tokens[row, :length])
+
+    def _check_tokens(self, tokens: torch.Tensor) -> None:
+        if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < self.config.model.vocab_size:
+            bad = tokens[(tokens < 0) | (tokens >= self.config.model.vocab_size)]
+            raise ValueError(f"token {int(bad[0])} is outside the vocabulary of {self.config.model.vocab_size}")
