@@ -93,14 +93,15 @@ class Generator:
         """One prompt, chunk by chunk; returns the logits of the tile of rows that holds its last token."""
         page_table = self._upload(blocks[None], ttnn.int32)
         length = len(tokens)
-        for start in range(0, length, self.config.prefill_chunk):
-            part = tokens[start : start + self.config.prefill_chunk]
+        step = max(self.config.prefill_chunk, self.block_size)  # a chunk begins with a block
+        for start in range(0, length, step):
+            part = tokens[start : start + step]
             rows = -(-len(part) // TILE) * TILE
             padded = torch.nn.functional.pad(part, (0, rows - len(part)))
             first = start // self.block_size
             chunk = blocks[None, first : first - (-rows // self.block_size)]
             inputs = self._upload(padded[None], ttnn.uint32), self._upload(chunk, ttnn.int32)
-            last = length - 1 - start if start + self.config.prefill_chunk >= length else None
+            last = length - 1 - start if start + step >= length else None
             logits = self.model.forward_prefill(inputs[0], cache, page_table, inputs[1], start, last)
             for tensor in inputs:
                 ttnn.deallocate(tensor)

@@ -21,16 +21,16 @@ class OutOfBlocks(RuntimeError):
 
 @dataclass(frozen=True)
 class PagedAttentionConfig:
-    """The pool: `max_num_blocks` blocks of `block_size` positions (a multiple of 32)."""
+    """The pool: `max_num_blocks` blocks of `block_size` positions, a power of two of at least one tile (32)."""
 
     block_size: int = 32
     max_num_blocks: int = 1024
 
     def __post_init__(self) -> None:
-        if self.block_size % TILE or self.block_size <= 0 or self.max_num_blocks <= 0:
-            raise ValueError(
-                f"block_size {self.block_size} must be a positive multiple of {TILE}, and the pool not empty"
-            )
+        if self.block_size < TILE or self.block_size & (self.block_size - 1):
+            raise ValueError(f"block_size is {self.block_size}, must be a power of two, {TILE} or more")
+        if self.max_num_blocks < 1:
+            raise ValueError("max_num_blocks must be at least 1")
 
     @classmethod
     def contiguous(cls, users: int, max_seq_len: int, block_size: int = 32) -> "PagedAttentionConfig":
