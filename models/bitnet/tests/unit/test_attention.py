@@ -34,6 +34,7 @@ from models.bitnet.tests.common import (
     to_prefill,
     to_rows,
     whole_tiles,
+    with_float_weights,
 )
 from models.bitnet.tt.attention import Attention
 from models.bitnet.tt.model_config import ModelConfig
@@ -54,6 +55,7 @@ class Case:
         scales = fold_scales(model, state, 0)
         self.attention = Attention(self.config, weights or SharedWeights(device), state, PREFIX, scales)
         self.reference = ReferenceAttention(model, state, PREFIX)
+        with_float_weights(self.reference)
 
     def prefill(self, x, pages, cache, user=0, start=0):
         """One user's rows [length, hidden] at positions from `start` on."""

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole decoder layer on the device against the reference, one user at a time."""
+
+import pytest
+import torch
+import ttnn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
+from models.bitnet.reference.rope import rope_tables
+from models.bitnet.tests.common import (
+    BATCHES,
+    FULL,
+    LENGTHS,
+    SMALL,
+    TINY,
+    Pages,
+    SharedWeights,
+    assert_level,
+    decode_rotation,
+    empty_cache,
+    every_precision,
+    every_scaling,
+    random_past,
+    random_state,
+    random_stream,
+    reference_steps,
+    shape,
+    tiny_and_full,
+    to_decode,
+    to_integers,
+    to_prefill,
+    to_rows,
+    whole_tiles,
+    with_float_weights,
+)
+from models.bitnet.tt.decoder import DecoderLayer
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.rope import RotaryEmbedding
+
+CONTEXT = 256
+
+
+def _torch(dtype: ttnn.DataType) -> torch.dtype:
+    return {ttnn.float32: torch.float32, ttnn.bfloat16: torch.bfloat16}[dtype]
+
+
+class Case:
+    """Layer `number` on the device and in the reference."""
+
+    def __init__(self, device, model, precision, users, state, weights=None, number=0):
+        self.model, self.config = model, ModelConfig(model, device, precision, users, max_seq_len=CONTEXT)
+        self.rope = RotaryEmbedding(self.config)
+        self.layer = DecoderLayer(self.config, weights or SharedWeights(device), state, number)
+        self.reference = ReferenceLayer(model, state, f"model.layers.{number}")
+        with_float_weights(self.reference.self_attn, self.reference.mlp)
+        self.stream = lambda rows: random_stream(rows, model, state, number).to(_torch(self.config.activations)).float()
+
+    def prefill(self, x, pages, cache, user=0, start=0):
+        """One user's rows [length, hidden] at positions from `start` on."""
+        rows = whole_tiles(len(x))
+        page_table, chunk = pages.prefill_tables(user, start, rows, self.config.device)
+        rotation = self.rope.forward_prefill(start, rows)
+        y = self.layer.forward_prefill(to_prefill(x, self.config), rotation, cache, page_table, chunk, start)
+        return to_rows(y, len(x))
+
+    def decode(self, x, pages, cache, positions):
+        """One row a user [users, hidden]."""
+        device = self.config.device
+        table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
+        row = to_decode(x, self.config, self.config.residual_memory)
+        y = self.layer.forward_decode(row, decode_rotation(self.rope, positions), cache, table, at)
+        assert y.memory_config() == self.config.residual_memory
+        return to_rows(y, len(x))
+
+    def golden(self, x):
+        """Prefill in the reference: (rows, cache)."""
+        y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
+        return y[0], cache
+
+    def check(self, x, golden, y):
+        """The stream, and what the layer added to it."""
+        assert_level(self.config.precision, "layer", golden, y)
+        assert_level(self.config.precision, "update", golden - x, y - x)
+
+    def check_prefill(self, x, pages, cache, user=0):
+        """Returns the reference's cache."""
+        golden, reference_cache = self.golden(x)
+        self.check(x, golden, self.prefill(x, pages, cache, user))
+        return reference_cache
+
+    def check_decode(self, x, pages, cache, positions, past):
+        golden, _ = reference_steps(self.reference, x, self.model, past)
+        self.check(x, golden, self.decode(x, pages, cache, positions))
+
+
+def mixed_positions(users):
+    edges = [31, 32, 33, 0, 64, 95, 127, 128, 159, 160, CONTEXT - 1]
+    return (edges + torch.randint(0, CONTEXT, (users,)).tolist())[:users]
+
+
+@every_scaling
+@every_precision
+@tiny_and_full
+def test_decoder_prefill(device, reset_seeds, model, precision, badly_scaled):
+    case = Case(device, model, precision, 1, random_state(model, badly_scaled))
+    for length in (33, 127) if model is FULL else LENGTHS:
+        pages = Pages(2, length)
+        case.check_prefill(case.stream(length), pages, empty_cache(case.config, pages), user=1)
+
+
+@every_scaling
+@every_precision
+@tiny_and_full
+def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
+    state, weights = random_state(model, badly_scaled), SharedWeights(device)
+    for users in BATCHES:
+        case = Case(device, model, precision, users, state, weights)
+        pages, positions = Pages(users, CONTEXT), mixed_positions(users)
+        cache, past = random_past(case.config, pages, state, positions)
+        case.check_decode(case.stream(users), pages, cache, positions, past)
+
+
+@every_precision
+@pytest.mark.parametrize("model", [SMALL, FULL], ids=["small", "2b"])
+def test_decoder_decode_after_prefill(device, reset_seeds, model, precision):
+    """Steps after a prefill give the rows that a prefill of the longer sequence gives, up to a flipped int8 code."""
+    case = Case(device, model, precision, 2, random_state(model))
+    for length in (33,) if model is FULL else (31, 32, 127):
+        pages, x = Pages(2, length + 2 + 32), case.stream(length + 2)
+        longer = case.prefill(x, pages, empty_cache(case.config, pages))
+        cache = empty_cache(case.config, pages)
+        for user in range(2):
+            case.prefill(x[:length], pages, cache, user)
+        for position in range(length, length + 2):
+            step = case.decode(x[position].expand(2, -1), pages, cache, [position] * 2)
+            assert_level(precision, "layer", longer[position].expand(2, -1), step)
+
+
+@every_precision
+def test_decoder_prefill_and_decode_of_the_second_layer(device, reset_seeds, precision):
+    """A layer takes its own weights, not the first's."""
+    model = shape(4, 2, 32, 224, layers=2)
+    state = random_state(model, badly_scaled=True)
+    case = Case(device, model, precision, 3, state, number=1)
+    pages = Pages(3, 96)
+    cache = empty_cache(case.config, pages)
+    past = [case.check_prefill(case.stream(n), pages, cache, u) for u, n in enumerate((40, 65, 7))]
+    case.check_decode(case.stream(3), pages, cache, [40, 65, 7], past)
+
+
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_decoder_prefill_then_decode_of_any_shape(device, data):
+    """Any sizes, pages, batch and lengths: every user's prefill, then one step of all of them."""
+    torch.manual_seed(data.draw(st.integers(0, 1000), "seed"))
+    kv_heads = data.draw(st.integers(1, 3), "kv heads")
+    heads = kv_heads * data.draw(st.integers(1, 4), "queries a kv head")
+    intermediate = 32 * data.draw(st.integers(4, 40), "intermediate tiles")
+    model = shape(heads, kv_heads, data.draw(st.sampled_from([32, 64, 128]), "head_dim"), intermediate)
+    lengths = data.draw(st.lists(st.integers(1, 100), min_size=1, max_size=3), "lengths")
+    precision = data.draw(st.sampled_from(["accuracy", "performance"]), "precision")
+    case = Case(device, model, precision, len(lengths), random_state(model))
+    pages = Pages(len(lengths), 128, block_size=data.draw(st.sampled_from([32, 64]), "block size"))
+    cache, past = empty_cache(case.config, pages), []
+    for user, length in enumerate(lengths):
+        past.append(case.check_prefill(case.stream(length), pages, cache, user))
+    case.check_decode(case.stream(len(lengths)), pages, cache, lengths, past)
