@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """x = x + attention(norm(x));  x = x + mlp(norm(x))."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 import ttnn
@@ -17,13 +17,21 @@ from models.bitnet.tt.rope import Rotation
 from models.bitnet.tt.scales import fold_scales
 from models.common.lightweightmodule import LightweightModule
 
+# Called with a name and the residual stream after each sub-block. It looks, and keeps nothing: the next sub-block
+# consumes the tensor.
+ResidualHook = Callable[[str, ttnn.Tensor], None]
+
+
+def no_hook(name: str, residual: ttnn.Tensor) -> None:
+    """The hook that does nothing."""
+
 
 class DecoderLayer(LightweightModule):
     """Layer `number` of the model."""
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int):
         self.config = config
-        prefix = f"model.layers.{number}"
+        self.prefix = prefix = f"model.layers.{number}"
         scales = fold_scales(config.model, state, number)
 
         def norm(name: str) -> RMSNorm:
@@ -41,16 +49,29 @@ class DecoderLayer(LightweightModule):
         page_table: ttnn.Tensor,
         chunk: ttnn.Tensor,
         start: int,
+        on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
-        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Consumes x; see `Attention.forward_prefill`."""
+        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Consumes x; see `Attention.forward_prefill`.
+
+        on_residual is called as `<prefix>.self_attn` and `<prefix>.mlp`, the reference's names.
+        """
         attended = self.attention.forward_prefill(
             self.input_norm.forward_prefill(x), rotation, cache, page_table, chunk, start
         )
         x = _add(x, attended, ttnn.DRAM_MEMORY_CONFIG)
-        return _add(x, self.mlp.forward_prefill(self.post_attention_norm.forward_prefill(x)), ttnn.DRAM_MEMORY_CONFIG)
+        on_residual(f"{self.prefix}.self_attn", x)
+        x = _add(x, self.mlp.forward_prefill(self.post_attention_norm.forward_prefill(x)), ttnn.DRAM_MEMORY_CONFIG)
+        on_residual(f"{self.prefix}.mlp", x)
+        return x
 
     def forward_decode(
-        self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
+        self,
+        x: ttnn.Tensor,
+        rotation: Rotation,
+        cache: LayerCache,
+        page_table: ttnn.Tensor,
+        positions: ttnn.Tensor,
+        on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
         """The residual stream [1, 1, users, hidden], sharded in L1 -> the same. Consumes x."""
         residual = self.config.residual_memory
@@ -58,7 +79,10 @@ class DecoderLayer(LightweightModule):
             self.input_norm.forward_decode(x), rotation, cache, page_table, positions
         )
         x = _add(x, attended, residual)
-        return _add(x, self.mlp.forward_decode(self.post_attention_norm.forward_decode(x)), residual)
+        on_residual(f"{self.prefix}.self_attn", x)
+        x = _add(x, self.mlp.forward_decode(self.post_attention_norm.forward_decode(x)), residual)
+        on_residual(f"{self.prefix}.mlp", x)
+        return x
 
 
 def _add(x: ttnn.Tensor, update: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole model on the device: tokens in, logits out. The KV cache and every input are passed in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 import ttnn
 
-from models.bitnet.tt.decoder import DecoderLayer
+from models.bitnet.tt.decoder import DecoderLayer, ResidualHook, no_hook
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.embedding import Embedding
 from models.bitnet.tt.kv_cache import LayerCache
@@ -17,8 +17,6 @@ from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rms_norm import RMSNorm
 from models.bitnet.tt.rope import RotaryEmbedding
 from models.common.lightweightmodule import LightweightModule
-
-ResidualHook = Callable[[str, ttnn.Tensor], None]
 
 
 class BitNetModel(LightweightModule):
@@ -41,17 +39,20 @@ class BitNetModel(LightweightModule):
         chunk: ttnn.Tensor,
         start: int,
         last: int | None,
+        on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor | None:
         """One chunk of one user's prompt, at positions [start, start + rows).
 
         tokens: uint32 [1, rows], rows a multiple of 32; page_table, chunk: see `Attention.forward_prefill`. Fills the
         cache. If `last` is a row of this chunk, returns the logits of the tile of 32 rows that holds it
-        ([1, 1, 32, vocabulary], its row being last % 32).
+        ([1, 1, 32, vocabulary], its row being last % 32). on_residual sees the stream after the embedding and after
+        every sub-block, under the reference's names.
         """
         x = self.embedding.forward_prefill(tokens)
+        on_residual("model.embed_tokens", x)
         rotation = self.rope.forward_prefill(start, tokens.shape[-1])
         for layer, layer_cache in zip(self.layers, cache):
-            x = layer.forward_prefill(x, rotation, layer_cache, page_table, chunk, start)
+            x = layer.forward_prefill(x, rotation, layer_cache, page_table, chunk, start, on_residual)
         rotation.deallocate()
         if last is None:
             ttnn.deallocate(x)
@@ -67,6 +68,7 @@ class BitNetModel(LightweightModule):
         rope_positions: ttnn.Tensor,
         page_table: ttnn.Tensor,
         cache: list[LayerCache],
+        on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
         """One token a user -> logits [1, 1, users, vocabulary] in DRAM.
 
@@ -74,8 +76,9 @@ class BitNetModel(LightweightModule):
         `rope.rope_positions`; page_table: int32 [users, blocks].
         """
         x = self.embedding.forward_decode(tokens)
+        on_residual("model.embed_tokens", x)
         rotation = self.rope.forward_decode(rope_positions)
         for layer, layer_cache in zip(self.layers, cache):
-            x = layer.forward_decode(x, rotation, layer_cache, page_table, positions)
+            x = layer.forward_decode(x, rotation, layer_cache, page_table, positions, on_residual)
         rotation.deallocate()
         return self.lm_head(self.norm.forward_decode(x))

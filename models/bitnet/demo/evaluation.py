@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""How near the device's model is to the reference: teacher-forced logits of both, and every figure that compares them.
+
+A text is cut into windows. The first half of a window is prefilled, the second half is forced token by token through
+decode, so that both paths count, and each of those positions predicts the token after it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.bitnet.reference.model import Model
+from models.bitnet.tt.bitnet import BitNet
+
+LONGEST_PREFILL = 512  # as upstream measures: prefill 512, force 511
+
+
+@dataclass(frozen=True)
+class Windows:
+    """tokens [windows, prefill + positions]: the last `positions` of each are what is predicted."""
+
+    tokens: Tensor
+    prefill: int
+
+    @property
+    def targets(self) -> Tensor:
+        return self.tokens[:, self.prefill :]
+
+
+def cut(
+    ids: Sequence[int], context: int, positions: int | None = None, most: int = 32, bos: int | None = None
+) -> Windows:
+    """Windows of a text's tokens that predict one run of them after the other; none is predicted twice."""
+    prefill = min(LONGEST_PREFILL, context // 2)
+    positions = positions or prefill
+    if not 1 <= positions <= context - prefill:
+        raise ValueError(f"positions is {positions}; after a prefill of {prefill} the context has {context - prefill}")
+    start = [] if bos is None else [bos]
+    length = prefill + positions - len(start)
+    begins = range(0, len(ids) - length + 1, positions)[:most]
+    if not begins:
+        raise ValueError(f"the text has {len(ids)} tokens; a window needs {length}: give a longer one or --positions")
+    return Windows(torch.tensor([[*start, *ids[begin : begin + length]] for begin in begins]), prefill)
+
+
+def reference_logits(reference: Model, windows: Windows) -> Tensor:
+    """float32 [windows, positions, vocabulary]."""
+    rows = [reference.prefill(tokens[None, :-1])[0][:, windows.prefill - 1 :] for tokens in windows.tokens]
+    return torch.cat(rows)
+
+
+def device_logits(model: BitNet, windows: Windows) -> Tensor:
+    """The same from the device: the prefill's last row, then one decode step a position. One window is one user."""
+    tokens, generator = windows.tokens, model.generator
+    users, length = tokens.shape
+    for user in range(users):
+        model.pool.reserve(user, length)
+    table = model.pool.page_table()
+    steps = [generator.prefill_forward_text(tokens[:, : windows.prefill], table)]
+    for position in range(windows.prefill, length - 1):
+        at = torch.full((users,), position)
+        steps.append(generator.decode_forward(tokens[:, position], at, table, enable_trace=model.enable_trace))
+    for user in range(users):
+        model.pool.release(user)
+    return torch.cat(steps, dim=1)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Agreement of the device with the reference. Shares are fractions; `worst` and `mean` are over positions."""
+
+    positions: int
+    top1: float  # the device's likeliest token is the reference's
+    top5: float  # the reference's likeliest token is among the device's five likeliest
+    pcc: float  # of all logits
+    pcc_mean: float
+    pcc_worst: float
+    relative_error: float  # Frobenius norm of the difference over that of the reference
+    relative_error_mean: float
+    relative_error_worst: float
+    kl: float  # KL(reference || device) in nats, mean
+    perplexity: float
+    perplexity_reference: float
+    bits_per_byte: float | None = None
+    bits_per_byte_reference: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def score(device: Tensor, reference: Tensor, targets: Tensor, text_bytes: int | None = None) -> Scores:
+    """device, reference: [windows, positions, vocabulary]; targets: [windows, positions], the tokens of the text, which
+    `text_bytes` bytes spell."""
+    if not device.isfinite().all():
+        raise ValueError(f"{int((~device.isfinite()).sum())} of the device's logits are not finite")
+    pccs, errors, divergences, losses, losses_reference = [], [], [], [], []
+    top1 = top5 = 0
+    sums = _Sums()
+    rows = zip(device.flatten(0, 1), reference.flatten(0, 1), targets.flatten().tolist())
+    for ours, theirs, target in rows:  # row by row: a large vocabulary in float64 fits no memory otherwise
+        ours, theirs = ours.double(), theirs.double()
+        best = theirs.argmax()
+        top1 += bool(ours.argmax() == best)
+        top5 += bool((ours.topk(5).indices == best).any())
+        pccs.append(_pcc(ours, theirs))
+        errors.append(((ours - theirs).norm() / theirs.norm()).item())
+        p, q = theirs.log_softmax(-1), ours.log_softmax(-1)
+        divergences.append((p.exp() * (p - q)).sum().item())
+        losses.append(-q[target].item())
+        losses_reference.append(-p[target].item())
+        sums.add(ours, theirs)
+    count = len(losses)
+
+    def bits(nats: list[float]) -> float | None:
+        return sum(nats) / math.log(2) / text_bytes if text_bytes else None
+
+    return Scores(
+        positions=count,
+        top1=top1 / count,
+        top5=top5 / count,
+        pcc=sums.pcc(),
+        pcc_mean=sum(pccs) / count,
+        pcc_worst=min(pccs),
+        relative_error=sums.relative_error(),
+        relative_error_mean=sum(errors) / count,
+        relative_error_worst=max(errors),
+        kl=sum(divergences) / count,
+        perplexity=math.exp(sum(losses) / count),
+        perplexity_reference=math.exp(sum(losses_reference) / count),
+        bits_per_byte=bits(losses),
+        bits_per_byte_reference=bits(losses_reference),
+    )
+
+
+def _pcc(first: Tensor, second: Tensor) -> float:
+    return torch.corrcoef(torch.stack([first, second]))[0, 1].item()
+
+
+class _Sums:
+    """Correlation and relative error of two long tensors that come piece by piece, in float64."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.moments = torch.zeros(6, dtype=torch.float64)
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        self.count += x.numel()
+        self.moments += torch.stack([x.sum(), y.sum(), x @ x, y @ y, x @ y, (x - y) @ (x - y)])
+
+    def pcc(self) -> float:
+        x, y, xx, yy, xy, _ = (self.moments / self.count).tolist()
+        return (xy - x * y) / math.sqrt((xx - x * x) * (yy - y * y))
+
+    def relative_error(self) -> float:
+        return math.sqrt(self.moments[5] / self.moments[3])
