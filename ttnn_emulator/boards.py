@@ -25,6 +25,9 @@ class Board:
     dram_harvest_mask: int = 0
     eth_harvest_mask: int = 0
     chips_per_card: int = 1
+    remote_chips: int = 0  # the last so many chips are reached through the ethernet links of the first so many
+    locations: tuple[tuple[int, int], ...] = ()  # where Wormhole chips sit, when that is not one row
+    product: str = ""  # the cards' product, when that is not the board's name
     product_code: int = 0  # the upper bits of a card's serial number, from which the library tells the product
 
     def descriptor(self) -> str:
@@ -32,14 +35,16 @@ class Board:
         blackhole = self.architecture == "blackhole"
         chips = range(self.chips)
         lines = ["arch:"] + [f"  {c}: {self.architecture}" for c in chips]
-        lines += ["chips: {}"] if blackhole else ["chips:"] + [f"  {c}: [{c}, 0, 0, 0]" for c in chips]
+        locations = self.locations or [(c, 0) for c in chips]
+        wormhole_chips = ["chips:"] + [f"  {c}: [{locations[c][0]}, {locations[c][1]}, 0, 0]" for c in chips]
+        lines += ["chips: {}"] if blackhole else wormhole_chips
         if blackhole:
             lines += ["chip_unique_ids:"] + [f"  {c}: {1000 + c}" for c in chips]
         lines += ["ethernet_connections:"] if self.links else ["ethernet_connections: []"]
         for chip, channel, other, other_channel in self.links:
             lines.append(f"  - [{{chip: {chip}, chan: {channel}}}, {{chip: {other}, chan: {other_channel}}}]")
         lines += ["ethernet_connections_to_remote_devices: []"]
-        lines += ["chips_with_mmio:"] + [f"  - {c}: {c}" for c in chips]
+        lines += ["chips_with_mmio:"] + [f"  - {c}: {c}" for c in chips[: self.chips - self.remote_chips]]
         lines += ["io_device_type: PCIe"] if blackhole else []
         lines += ["harvesting:"]
         for c in chips:
@@ -55,20 +60,52 @@ class Board:
             lines += ["chip_to_bus_id:"] + [f'  {c}: "0x{_BUSES[c]:04x}"' for c in chips]
             lines += ["asic_locations:"] + [f"  {c}: {c % self.chips_per_card}" for c in chips]
         lines += ["boards:"]
-        for first in range(0, self.chips, self.chips_per_card):
-            members = list(range(first, first + self.chips_per_card))
-            serial = (self.product_code << 36) + first + 1
-            product = self.name.split("x")[-1]
+        for number, members in enumerate(self._cards()):
+            serial = (self.product_code << 36) + number + 1
+            product = self.product or self.name
             lines.append(f"  - [{{board_id: {serial}}}, {{board_type: {product}}}, {{chips: {members}}}]")
         return "\n".join(lines) + "\n"
 
+    def _cards(self) -> list[list[int]]:
+        """The chips of each card."""
+        if self.remote_chips:
+            return [[chip, chip + self.remote_chips] for chip in range(self.remote_chips)]
+        return [list(range(c, c + self.chips_per_card)) for c in range(0, self.chips, self.chips_per_card)]
+
 
 _PAIRS_4XP150 = ((0, 2, 4), (0, 3, 8), (1, 3, 4), (1, 2, 8))
+# (chip, first channel, other chip, its first channel): two links each
+_PAIRS_T3K = (
+    *((0, 6, 2, 6), (0, 14, 1, 14), (1, 0, 3, 0), (2, 14, 3, 14), (4, 6, 5, 6), (6, 6, 7, 6)),  # between cards
+    *((chip, 8, chip + 4, 0) for chip in range(4)),  # on each card
+)
 
 BOARDS = {
     board.name: board
     for board in (
         Board("n150", "wormhole_b0", chips=1, mesh_shape=(1, 1), harvest_mask=64, product_code=0x18),
+        Board(
+            "n300",
+            "wormhole_b0",
+            chips=2,
+            mesh_shape=(1, 2),
+            links=((0, 8, 1, 0), (0, 9, 1, 1)),
+            harvest_mask=65,
+            remote_chips=1,
+            product_code=0x14,
+        ),
+        Board(
+            "t3k",
+            "wormhole_b0",
+            chips=8,
+            mesh_shape=(2, 4),
+            links=tuple((a, i + n, b, j + n) for a, i, b, j in _PAIRS_T3K for n in range(2)),
+            harvest_mask=513,
+            remote_chips=4,
+            locations=((1, 0), (1, 1), (2, 0), (2, 1), (0, 0), (0, 1), (3, 0), (3, 1)),
+            product="n300",
+            product_code=0x14,
+        ),
         Board(
             "p100",
             "blackhole",
@@ -107,23 +144,18 @@ BOARDS = {
             links=tuple((a, first + i, b, first + i) for a, b, first in _PAIRS_4XP150 for i in range(4)),
             harvest_mask=192,
             eth_harvest_mask=288,
+            product="p150",
             product_code=0x40,
         ),
     )
 }
 
-_REFUSED = {
-    "n300": "its dispatch cores take a row of the second chip, and the library's on-device tilize then targets it",
-    "t3k": "its dispatch cores take a row of the remote chips, and the library's on-device tilize then targets it",
-}
 DEFAULT_BOARD = "n150"
 
 
 def find_board(name: str) -> Board:
     """The board called `name` (any case), or an error that lists what there is."""
     key = name.lower()
-    if key in _REFUSED:
-        raise EmulatorError(f"board '{name}' cannot be emulated: {_REFUSED[key]}; choose one of {', '.join(BOARDS)}")
     if key not in BOARDS:
         raise EmulatorError(f"unknown board '{name}'; choose one of {', '.join(BOARDS)}")
     return BOARDS[key]

@@ -86,10 +86,14 @@ class EmulatedDevice:
             which = f" of the tensor {list(tensor.shape)}" if tensor is not None else ""
             raise TraceError(f"{name}: {what}{which} inside a trace capture; do it before or after the capture")
 
-    def opening(self, library_open: Callable, library_close: Callable) -> Callable:
+    def opening(self, library_open: Callable, library_close: Callable, remote_chips: bool) -> Callable:
         """A library function that opens a device, made to remember it."""
 
         def open_device(*args: Any, **kwargs: Any) -> ttnn.MeshDevice:
+            if remote_chips:
+                # with the default, ethernet dispatch, the library reports 8x8 cores and then lets programs use 8x7
+                workers = ttnn.DispatchCoreConfig(ttnn.DispatchCoreType.WORKER)
+                kwargs.setdefault("dispatch_core_config", workers)
             device = library_open(*args, **kwargs)
             self._open[device.id()] = (device, library_close)
             return device
@@ -164,7 +168,8 @@ def _find_devices(name: str, arguments: Any, found: list) -> None:
         if isinstance(argument, ttnn.Tensor):
             if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
                 if not argument.is_allocated():
-                    raise MemoryFault(f"{name}: the tensor {list(argument.shape)} was deallocated; it has no value any more")
+                    shape = list(argument.shape)
+                    raise MemoryFault(f"{name}: the tensor {shape} was deallocated; it has no value any more")
                 found.append(argument.device())
         elif isinstance(argument, ttnn.MeshDevice):
             found.append(argument)

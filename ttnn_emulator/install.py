@@ -55,7 +55,7 @@ def install(board: str | None = None, verbose: bool = False) -> str:
 
     if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
         raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
-    _emulated = _patch(ttnn)
+    _emulated = _patch(ttnn, wanted)
     _installed = wanted
     atexit.register(_close_devices)
     return "emulated"
@@ -110,7 +110,7 @@ def _quieten() -> None:
     atexit.register(lambda: (sys.stderr.flush(), os.dup2(os.open(os.devnull, os.O_WRONLY), 2)))
 
 
-def _patch(ttnn):
+def _patch(ttnn, board: Board):
     from ttnn_emulator import trace
     from ttnn_emulator.device import EmulatedDevice
     from ttnn_emulator.transfers import Transfers
@@ -141,7 +141,7 @@ def _patch(ttnn):
         ("open_mesh_device", "close_mesh_device"),
     ):
         library_close = getattr(ttnn, closer)
-        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close))
+        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close, board.remote_chips > 0))
         setattr(ttnn, closer, emulated.closing(library_close))
     return emulated
 
