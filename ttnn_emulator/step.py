@@ -46,6 +46,12 @@ class Operand:
         """`value` as this tensor's memory holds it."""
         return round_to(value, self.dtype)
 
+    def hold_as(self, value: torch.Tensor) -> None:
+        """Keep the same values in another order of memory."""
+        held = self.buffer.shards[self.chip]
+        if held.shape == value.shape:
+            self.buffer.shards[self.chip] = value
+
     def derive(self, form: str, make: Callable[[torch.Tensor], Any]) -> Any:
         """`make(value)`, made once and kept until the buffer is written."""
         key = (form, self.chip, self.value.shape)

@@ -23,6 +23,7 @@ from ttnn_emulator.values.activations import activate
 _SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
 _TF32_BITS = 11  # what the registers keep of a float32 operand
 _TILE = 32
+_CACHED_VALUES = 1 << 19  # float32 values that a core's cache holds with room to spare
 _SIGNIFICANT_BITS = {ttnn.bfloat16: 8, ttnn.float32: 24, ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
 
 
@@ -139,8 +140,11 @@ class _Weight:
         """[..., N, K], contiguous: the order in which the CPU multiplies fastest."""
 
         def make(value: torch.Tensor) -> torch.Tensor:
-            value = _keep(value, self._operand.dtype, self._bits)
-            return (value if self._transposed else value.mT).contiguous()
+            kept = _keep(value, self._operand.dtype, self._bits)
+            rows = (kept if self._transposed else kept.mT).contiguous()
+            if kept is value and not self._transposed:
+                self._operand.hold_as(rows.mT)  # one copy of a large weight is enough
+            return rows
 
         return self._operand.derive(f"rows{self._transposed}{self._bits}", make)
 
@@ -172,7 +176,16 @@ def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool, output: ttnn.DataT
     if output == ttnn.bfloat16 and a.dtype == rows.dtype == torch.bfloat16 and single:
         # float32 sums, rounded by the CPU's own kernel: ties, which need an exact sum, were left to the integers
         return torch.nn.functional.linear(a, rows.reshape(rows.shape[-2:]))
-    return torch.matmul(a.float(), weight.floats())
+    return (
+        _float_product(a.float(), rows.reshape(rows.shape[-2:])) if single else torch.matmul(a.float(), weight.floats())
+    )
+
+
+def _float_product(a: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """a @ rows^T in float32, converting as many rows at a time as stay in the CPU's cache."""
+    step = max(1, _CACHED_VALUES // rows.shape[1])
+    parts = [torch.nn.functional.linear(a, part.float()) for part in rows.split(step)]
+    return torch.cat(parts, dim=-1)
 
 
 def _is_int8(value: torch.Tensor) -> bool:
