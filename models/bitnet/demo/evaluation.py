@@ -9,6 +9,7 @@ decode, so that both paths count, and each of those positions predicts the token
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.weights import load_state_dict
 
 LONGEST_PREFILL = 512  # as upstream measures: prefill 512, force 511
 
@@ -52,6 +55,42 @@ def reference_logits(reference: Model, windows: Windows) -> Tensor:
     """float32 [windows, positions, vocabulary]."""
     rows = [reference.prefill(tokens[None, :-1])[0][:, windows.prefill - 1 :] for tokens in windows.tokens]
     return torch.cat(rows)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A checkpoint's reference, and the windows of a text to measure it on."""
+
+    folder: Path
+    reference: Model
+    windows: Windows
+    target_bytes: int  # how long the predicted text is
+
+    @classmethod
+    def load(cls, folder: str | Path, text: str | Path, positions: int | None = None, most: int = 32) -> "Case":
+        """`text` is a file. ValueError if it is too short for one window."""
+        from tokenizers import Tokenizer
+
+        folder = Path(folder)
+        config = BitNetConfig.from_pretrained(folder)
+        reference = Model(config, load_state_dict(folder, config))
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        ids = tokenizer.encode(Path(text).read_text(encoding="utf-8"), add_special_tokens=False).ids
+        windows = cut(ids, config.max_position_embeddings, positions, most, config.bos_token_id)
+        spelt = "".join(tokenizer.decode(row, skip_special_tokens=False) for row in windows.targets.tolist())
+        return cls(folder, reference, windows, len(spelt.encode()))
+
+    @property
+    def context(self) -> int:
+        """The cache that a window needs, in whole tiles."""
+        return -(-self.windows.tokens.shape[1] // 32) * 32
+
+    def reference_logits(self) -> Tensor:
+        return reference_logits(self.reference, self.windows)
+
+    def describe(self) -> str:
+        count, length = self.windows.tokens.shape
+        return f"{self.folder.name}: {count} windows of {length} tokens, {self.windows.prefill} of them prefilled"
 
 
 def device_logits(model: BitNet, windows: Windows) -> Tensor:

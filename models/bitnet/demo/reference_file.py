@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reference's answers on a text in a small file: for each position its five likeliest tokens, how likely they are,
+and how likely the text's own token is. Enough for top-1, top-5 and perplexity without running the reference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.bitnet.demo.evaluation import Case, Windows
+from models.bitnet.tt.weights import content_hash
+
+LIKELIEST = 5
+
+
+@dataclass(frozen=True)
+class ReferenceOutputs:
+    """[windows, positions, 5] ids and log-probabilities, likeliest first; [windows, positions] of the text's tokens."""
+
+    windows: Windows
+    ids: Tensor
+    log_probabilities: Tensor
+    target_log_probabilities: Tensor
+    content_hash: str  # of the checkpoint they were made from
+
+
+def write(path: Path, case: Case, logits: Tensor) -> None:
+    """logits: the reference's, [windows, positions, vocabulary]."""
+    log_probabilities = logits.log_softmax(-1)
+    best = log_probabilities.topk(LIKELIEST)
+    tensors = {
+        "tokens": case.windows.tokens.to(torch.int32),
+        "ids": best.indices.to(torch.int32),
+        "log_probabilities": best.values,
+        "target_log_probabilities": log_probabilities.gather(-1, case.windows.targets[..., None])[..., 0],
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, path, {"prefill": str(case.windows.prefill), "content_hash": content_hash(case.folder)})
+
+
+def read(path: Path) -> ReferenceOutputs:
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata()
+        return ReferenceOutputs(
+            Windows(file.get_tensor("tokens").long(), int(about["prefill"])),
+            file.get_tensor("ids").long(),
+            file.get_tensor("log_probabilities"),
+            file.get_tensor("target_log_probabilities"),
+            about["content_hash"],
+        )
