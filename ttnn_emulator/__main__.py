@@ -86,9 +86,11 @@ def _program_line(error: BaseException) -> str:
 
 
 def _list_operations() -> int:
+    from ttnn_emulator.device import COMPOSITE
+    from ttnn_emulator.install import emulated_device
     from ttnn_emulator.registry import VALUES
 
-    for name in sorted(VALUES):
+    for name in sorted({*VALUES, *COMPOSITE, *emulated_device().transfers}):
         print(name)
     return 0
 

@@ -32,7 +32,6 @@ class Transfers:
             "ttnn.to_device": self.to_device,
             "ttnn.from_device": self.from_device,
             "ttnn.copy_host_to_device_tensor": self.copy_host_to_device_tensor,
-            "ttnn.copy_device_to_host_tensor": self.copy_device_to_host_tensor,
             "ttnn.deallocate": self.deallocate,
         }
 
@@ -94,13 +93,6 @@ class Transfers:
             )
         self._library(operation, host_tensor, device_tensor, *args, **options)
         self._write(device_tensor, self._host_values(host_tensor, device_tensor.device().get_num_devices()))
-
-    def copy_device_to_host_tensor(
-        self, operation: Any, device_tensor: ttnn.Tensor, host_tensor: ttnn.Tensor, *args: Any, **options: Any
-    ) -> None:
-        raise UnsupportedOperation(
-            "ttnn.copy_device_to_host_tensor is not emulated; use ttnn.from_device or tensor.cpu()"
-        )
 
     def deallocate(self, operation: Any, tensor: ttnn.Tensor, force: bool = True) -> None:
         if is_on_device(tensor):
