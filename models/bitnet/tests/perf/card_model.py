@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model of a decode step's time on a card: bytes over an achievable share of the DRAM bandwidth, plus a cost a program.
+
+Nothing here was measured by us. The two constants are fitted to published speeds of other models on the same cards; how
+far the fit is from each of them is what a modelled figure is worth. It knows no single operation's speed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_BFP4, _BFP8 = 0.5625, 1.0625  # bytes a weight
+# GB/s of one bank as `dram_grid_size` counts them: 288 over Wormhole's 12, 512 over Blackhole's 8
+_BANK_BANDWIDTH = {"wormhole_b0": 24.0, "blackhole": 64.0}
+
+_LLAMA = (
+    "tt-metal at 040a27c, models/tt_transformers/PERF.md, performance; weights as its tt/model_config.py and "
+    "model_params set them (FF1, FF3 bfp4, the rest bfp8); 22 programs a layer and 25 outside, counted by reading "
+    "its tt/{decoder,attention,mlp,lm_head}.py"
+)
+_PORT = "published figures of the other ttnn port of BitNet b1.58 2B-4T, counted on the library: 950 to 980 programs"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A measured decode speed: tokens a second and user, batch 1, and what the step consists of."""
+
+    model: str
+    card: str
+    bandwidth: float  # GB/s, as specified
+    gigabytes: float  # of weights, read once a token
+    programs: int
+    speed: float
+    source: str
+
+    @property
+    def milliseconds(self) -> float:
+        return 1e3 / self.speed
+
+
+def _llama(layers: int, hidden: int, inner: int, heads: int, kv_heads: int, width: int, bfp8_ff13_layers: int = 0):
+    attention = hidden * width * (2 * heads + 2 * kv_heads)
+    gate_up = 2 * hidden * inner
+    layer = gate_up * _BFP4 + hidden * inner * _BFP8 + attention * _BFP8
+    head = hidden * 128256 * _BFP8
+    return (layers * layer + bfp8_ff13_layers * gate_up * (_BFP8 - _BFP4) + head) / 1e9, 22 * layers + 25
+
+
+_1B = _llama(16, 2048, 8192, 32, 8, 64)
+_3B = _llama(28, 3072, 8192, 24, 8, 128)
+_8B = _llama(32, 4096, 14336, 32, 8, 128, bfp8_ff13_layers=1)
+PUBLISHED = (
+    Published("Llama-3.2-1B", "n150", 288, *_1B, 87.8, _LLAMA),
+    Published("Llama-3.2-3B", "n150", 288, *_3B, 54.0, _LLAMA),
+    Published("Llama-3.1-8B", "n150", 288, *_8B, 28.3, _LLAMA),
+    Published("Llama-3.1-8B", "p150", 512, *_8B, 33.6, _LLAMA),
+    Published("BitNet 2B-4T, packed 2-bit weights", "p150", 512, 0.870, 965, 74.0, _PORT),
+    Published("BitNet 2B-4T, bfp4 weights", "p150", 512, 1.521, 965, 32.0, _PORT),
+)
+
+
+@dataclass(frozen=True)
+class CardModel:
+    """`share` of the specified bandwidth that a step reaches, and the microseconds that every program adds."""
+
+    share: float
+    program_us: float
+
+    def milliseconds(self, gigabytes: float, programs: float, bandwidth: float) -> float:
+        return 1e3 * gigabytes / (self.share * bandwidth) + 1e-3 * self.program_us * programs
+
+    def error(self, row: Published) -> float:
+        """Modelled over published speed, less one: positive where the model is too fast."""
+        return row.milliseconds / self.milliseconds(row.gigabytes, row.programs, row.bandwidth) - 1
+
+
+def fit(rows: tuple[Published, ...] = PUBLISHED) -> CardModel:
+    """The constants with the least squared relative errors of time."""
+    a = np.array([[1e3 * r.gigabytes / r.bandwidth, 1e-3 * r.programs] for r in rows])
+    relative = a / np.array([[r.milliseconds] for r in rows])
+    slope, program_us = np.linalg.lstsq(relative, np.ones(len(rows)), rcond=None)[0]
+    return CardModel(share=1 / slope, program_us=program_us)
+
+
+def bandwidth(architecture: str, banks: int) -> float:
+    """The specified DRAM bandwidth of a chip, GB/s."""
+    return _BANK_BANDWIDTH[architecture] * banks
+
+
+def modelled_range(gigabytes: float, programs: float, card_bandwidth: float) -> tuple[float, float]:
+    """The slowest and fastest modelled tokens a second when any one published row is left out of the fit."""
+    fits = [fit(tuple(other for other in PUBLISHED if other is not row)) for row in PUBLISHED]
+    speeds = [1e3 / model.milliseconds(gigabytes, programs, card_bandwidth) for model in fits]
+    return min(speeds), max(speeds)
+
+
+def calibration_table() -> str:
+    """The fit, and its error on every published row."""
+    model = fit()
+    lines = [
+        f"Modelled with {100 * model.share:.0f} % of the specified DRAM bandwidth and {model.program_us:.1f} us a "
+        "program, fitted to published speeds:",
+        f"  {'model':<36}{'card':<6}{'GB':>6}{'programs':>10}{'published':>11}{'modelled':>10}{'error':>8}",
+    ]
+    for row in PUBLISHED:
+        modelled = 1e3 / model.milliseconds(row.gigabytes, row.programs, row.bandwidth)
+        lines.append(
+            f"  {row.model:<36}{row.card:<6}{row.gigabytes:>6.2f}{row.programs:>10}{row.speed:>11.1f}{modelled:>10.1f}"
+            f"{100 * model.error(row):>+7.0f}%"
+        )
+    return "\n".join(lines)

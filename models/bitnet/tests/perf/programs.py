@@ -1,0 +1,232 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The device programs of a piece of work, read off the library's own graph of it, and what each moves over DRAM.
+
+Works on a card as on an emulated one. Bytes are counted from shapes: all of a program's DRAM inputs and results, as
+stored (a sharded weight with the padding of its last bank), except where a kernel is known to touch less: a look-up
+reads the rows it is asked for, a cache update one row of tiles a head, attention the tiles up to each user's position.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import ttnn
+
+_TILE = 32
+_TILE_BYTES = {"BFLOAT4_B": 576, "BFLOAT8_B": 1088, "UINT16": 2048, "BFLOAT16": 2048}  # the others: four bytes a value
+_L1 = 1  # the graph's number for an L1 buffer
+_MOVEMENT = ("InterleavedToSharded", "ShardedToInterleaved", "Reshard", "Copy", "Clone", "Concat", "Slice", "Move")
+_MOVEMENT += ("Transpose", "Permute", "Pad", "Reshape", "Tilize", "Untilize", "Typecast")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as a program sees it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    memory: str  # such as "L1_WIDTH_SHARDED"
+    shards: tuple[int, tuple[int, ...]] | None  # how many, each of what shape
+
+    @property
+    def in_dram(self) -> bool:
+        return self.memory.startswith("DRAM")
+
+    @property
+    def bytes(self) -> int:
+        """Without the padding of shards."""
+        return _bytes(self.shape, self.dtype, self.layout)
+
+    @property
+    def stored_bytes(self) -> int:
+        if self.shards is None or not self.in_dram:
+            return self.bytes
+        count, shape = self.shards
+        return prod(self.shape[:-2]) * count * _bytes(shape, self.dtype, self.layout)
+
+    def bytes_of_rows(self, rows: int) -> int:
+        """Of `rows` rows of the last dimension."""
+        return round(rows * self.bytes / prod(self.shape[:-1]))
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program that was enqueued."""
+
+    name: str
+    kernel: str  # which of the operation's implementations
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    attributes: str
+    fidelity: str
+    cores: int  # 0: this program was built before the capture
+    l1_bytes: int  # circular buffers on the fullest core; 0 likewise
+    cached: bool
+    weight_bytes: int  # read from a matrix product's second operand, without padding
+    kv_read: int
+    dram_read: int
+    dram_written: int
+    flops: int
+
+    @property
+    def moves_only(self) -> bool:
+        """Computes nothing: changes where or how a tensor is stored."""
+        return self.name.startswith(_MOVEMENT)
+
+    @property
+    def key(self) -> tuple:
+        """The same for the same program in another layer."""
+        return self.name, self.kernel, tuple((t.shape, t.dtype, t.memory) for t in self.inputs + self.outputs)
+
+
+def capture(work: Callable[[], Any], positions: Sequence[int] = ()) -> list[Program]:
+    """The programs of `work`, in order. `positions` are the users' in a decode step (negative: idle), or the last
+    position of every user in prefill: what attention reads depends on them, and no shape tells them."""
+    graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
+    graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
+    try:
+        work()
+    finally:
+        graph = graph_capture.end_graph_capture()
+    return programs_of(graph, positions)
+
+
+def programs_of(graph: list[dict], positions: Sequence[int] = ()) -> list[Program]:
+    """The programs of a captured graph."""
+    tensors = {node["counter"]: _tensor(node["params"]) for node in graph if node["node_type"] == "tensor"}
+    programs: list[Program] = []
+    calls: list[_Call] = []  # open at this point, outermost first
+    for node in graph:
+        kind = node["node_type"]
+        if kind == "function_start":
+            calls.append(_Call(node))
+        elif kind == "program_execution":
+            calls[-1].programs += 1
+        elif kind == "circular_buffer_allocate":
+            calls[-1].buffers.append(node["params"])
+        elif kind == "function_end":
+            call = calls.pop()
+            results = [tensors[counter] for counter in node["connections"] if counter in tensors]
+            if call.start["params"]["name"].endswith("create_device_tensor") and calls:
+                calls[-1].made += results
+            # the graph does not link an operation with several results to them
+            programs += [_program(call, tensors, results or call.made, positions)] * call.programs
+    return programs
+
+
+class _Call:
+    def __init__(self, start: dict):
+        self.start = start
+        self.programs = 0
+        self.buffers: list[dict] = []
+        self.made: list[Tensor] = []
+
+
+def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], positions: Sequence[int]) -> Program:
+    params, arguments = call.start["params"], call.start["arguments"]
+    inputs = [tensors[counter] for counter in call.start["input_tensors"] if counter in tensors]
+    name = params["name"].removesuffix("DeviceOperation")
+    attributes = arguments[0] if arguments else ""
+    fidelity = re.search(r"math_fidelity=(\w+)", attributes)
+    cores, l1_bytes = _footprint(call.buffers)
+    read, written, kv_read, flops = _work(name, inputs, outputs, positions)
+    return Program(
+        name=name,
+        kernel=params.get("program_factory_type", "").rsplit("::", 1)[-1].removesuffix("ProgramFactory"),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        attributes=attributes,
+        fidelity=fidelity.group(1) if fidelity else "",
+        cores=cores or _shard_cores(inputs, outputs),
+        l1_bytes=l1_bytes,
+        cached=bool(params.get("program_cache_hit")),
+        weight_bytes=inputs[1].bytes if name == "Matmul" and inputs[1].in_dram else 0,
+        kv_read=kv_read,
+        dram_read=read,
+        dram_written=written,
+        flops=flops,
+    )
+
+
+def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Sequence[int]) -> tuple[int, ...]:
+    """(bytes read, bytes written, of those read from the KV cache, multiplications and additions)."""
+
+    def in_dram(tensors: Sequence[Tensor]) -> int:
+        return sum(tensor.stored_bytes for tensor in tensors if tensor.in_dram)
+
+    read, written, elements = in_dram(inputs), in_dram(outputs), sum(prod(tensor.shape) for tensor in outputs)
+    active = [position for position in positions if position >= 0]
+    if name == "Matmul":
+        return read, written, 0, 2 * elements * inputs[0].shape[-1]
+    if name == "Embeddings":
+        indices, table = inputs
+        return in_dram([indices]) + table.bytes_of_rows(prod(indices.shape)), written, 0, 0
+    if name in ("SdpaDecode", "SDPAOperation", "SDPA"):
+        query, keys, values, *others = inputs
+        tokens = sum(-(-(position + 1) // _TILE) * _TILE for position in active)
+        kv_read = sum(cache.bytes_of_rows(tokens * cache.shape[1]) for cache in (keys, values))
+        # decode: [1, users, heads, width], a query a user; prefill: [1, heads, rows, width]
+        queries = prod(query.shape[-2:]) if name == "SdpaDecode" else prod(query.shape[1:])
+        return in_dram([query, *others]) + kv_read, written, kv_read, 4 * tokens * queries
+    if "UpdateCache" in name:
+        caches = [tensor for tensor in inputs if tensor.in_dram and tensor.layout == "TILE"]
+        touched = sum(cache.bytes_of_rows(len(active) * cache.shape[1] * _TILE) for cache in caches)
+        return in_dram([t for t in inputs if t not in caches]) + touched, touched, 0, 0
+    if "FillCache" in name:
+        cache, rows, *others = inputs
+        return in_dram([rows, *others]), cache.bytes_of_rows(prod(rows.shape[:-1])), 0, 0
+    if name == "Slice":
+        return sum(tensor.bytes for tensor in outputs), written, 0, 0
+    return read, written, 0, elements if name.startswith(("Unary", "Binary", "LayerNorm", "Softmax")) else 0
+
+
+def _bytes(shape: Sequence[int], dtype: str, layout: str) -> int:
+    tile_bytes = _TILE_BYTES.get(dtype, 4096)
+    if layout != "TILE":
+        return prod(shape) * tile_bytes // _TILE**2
+    rows, columns = (1, 1, *shape)[-2:]
+    return prod(shape[:-2]) * -(-rows // _TILE) * -(-columns // _TILE) * tile_bytes
+
+
+def _footprint(buffers: list[dict]) -> tuple[int, int]:
+    """Cores that have circular buffers, and their bytes on the fullest; those on top of a tensor cost nothing."""
+    per_core: dict[tuple[int, int], int] = {}
+    for buffer in buffers:
+        size = 0 if buffer.get("globally_allocated") in ("1", True) else int(buffer["size"])
+        for left, top, right, bottom in re.findall(r"\[(\d+)-(\d+) - (\d+)-(\d+)\]", buffer["core_range_set"]):
+            for x in range(int(left), int(right) + 1):
+                for y in range(int(top), int(bottom) + 1):
+                    per_core[x, y] = per_core.get((x, y), 0) + size
+    return len(per_core), max(per_core.values(), default=0)
+
+
+def _shard_cores(inputs: list[Tensor], outputs: list[Tensor]) -> int:
+    """Where the library tells of no circular buffers: the cores that the largest sharded tensor lies on."""
+    return max((t.shards[0] for t in inputs + outputs if t.shards and not t.in_dram), default=0)
+
+
+def _tensor(params: dict) -> Tensor:
+    memory = params.get("memory_config", "")
+    placement = re.search(r"TensorMemoryLayout::(\w+)", memory)
+    place = "L1" if int(params.get("buffer_type", 0)) == _L1 else "DRAM"
+    return Tensor(
+        shape=tuple(int(size) for size in re.findall(r"\d+", params["shape"])),
+        dtype=params["dtype"].rsplit(":", 1)[-1],
+        layout=params["layout"].rsplit(":", 1)[-1],
+        memory=f"{place}_{placement.group(1)}" if placement else place,
+        shards=_shards(memory),
+    )
+
+
+def _shards(memory: str) -> tuple[int, tuple[int, ...]] | None:
+    spec = re.search(r"shard_spec=ShardSpec\{grid=(\[.*?\]), shape=\[([\d, ]+)\]", memory)
+    if spec is None:
+        return None
+    numbers = [int(n) for n in re.findall(r'"[xy]":(\d+)', spec.group(1))]
+    ranges = [numbers[i : i + 4] for i in range(0, len(numbers), 4)]
+    cores = sum((right - left + 1) * (bottom - top + 1) for left, top, right, bottom in ranges)
+    return cores, tuple(int(size) for size in spec.group(2).split(","))

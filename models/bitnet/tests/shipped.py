@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the whole-model tests share: the model in `demo/tiny`, its prompts, and what torch makes of them."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import ttnn
+
+from models.bitnet.reference.model import Model
+from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.weights import load_state_dict
+
+DEMO = Path(__file__).resolve().parents[1] / "demo"
+FOLDER = DEMO / "tiny"
+TRACE_REGION = 64 << 20
+
+
+@functools.cache
+def config() -> BitNetConfig:
+    return BitNetConfig.from_pretrained(FOLDER)
+
+
+@functools.cache
+def state() -> dict[str, torch.Tensor]:
+    return load_state_dict(FOLDER, progress=False)
+
+
+@functools.cache
+def tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(FOLDER)
+
+
+def texts(count: int = 32) -> list[str]:
+    """The demo's prompts."""
+    return [p["prompt"] for p in json.loads((DEMO / "prompts/prompts_32.json").read_text())[:count]]
+
+
+def prompts(count: int = 32) -> list[list[int]]:
+    """The same as tokens."""
+    return [tokenizer().encode(text) for text in texts(count)]
+
+
+def load(device: ttnn.MeshDevice, **options: Any) -> BitNet:
+    return BitNet.from_pretrained(FOLDER, device, progress=False, **options)
+
+
+def greedy(model: Model, prompt: list[int], count: int) -> tuple[list[int], torch.Tensor]:
+    """The `count` likeliest next tokens by the reference, end tokens among them, and the logits [count, vocabulary]
+    they were chosen from."""
+    logits, cache = model.prefill(torch.tensor([prompt]))
+    tokens, rows = [], [logits[0, -1]]
+    while True:
+        tokens.append(int(rows[-1].argmax()))
+        if len(tokens) == count:
+            return tokens, torch.stack(rows)
+        logits, cache = model.decode(torch.tensor(tokens[-1:]), cache)
+        rows.append(logits[0])
+
+
+def prefill(model: BitNet, slots: dict[int, list[int]], **options: Any) -> dict[int, torch.Tensor]:
+    """Prompts into the given slots of the batch: the result of `prefill_forward_text` for each."""
+    results = {}
+    for slot, prompt in slots.items():
+        model.pool.reserve(slot, len(prompt) + 1)
+        table = model.pool.page_table()[slot : slot + 1]
+        results[slot] = model.generator.prefill_forward_text(torch.tensor([prompt]), table, **options)[0]
+    return results

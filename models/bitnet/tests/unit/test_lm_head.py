@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Logits against a float64 product with the output matrix, whole and in pieces."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.bitnet.tests.common import (
+    BATCHES,
+    FULL,
+    TINY,
+    SharedWeights,
+    assert_level,
+    every_precision,
+    shape,
+    spread,
+    tiny_and_full,
+    to_decode,
+    to_prefill,
+    to_rows,
+)
+from models.bitnet.tt import lm_head
+from models.bitnet.tt.lm_head import LMHead
+from models.bitnet.tt.model_config import ModelConfig
+
+
+class Case:
+    def __init__(self, device, model, precision, users, weight=None, weights=None):
+        self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
+        self.weight = torch.randn(model.vocab_size, model.hidden_size).bfloat16() if weight is None else weight
+        self.head = LMHead(self.config, weights or SharedWeights(device), self.weight)
+
+    def check(self, x, rows):
+        """x [rows, hidden], on the device as `rows`."""
+        logits = to_rows(self.head(rows), len(x))
+        assert_level(self.config.precision, "module", (x.double() @ self.weight.double().T).float(), logits)
+
+    def check_prefill(self, x):
+        self.check(x, to_prefill(x, self.config))
+
+    def check_decode(self, x):
+        self.check(x, to_decode(x, self.config, self.config.residual_memory))
+
+
+@every_precision
+@tiny_and_full
+def test_lm_head_prefill(device, reset_seeds, model, precision):
+    """The one tile of rows that prefill keeps, anywhere in DRAM."""
+    case = Case(device, model, precision, 1)
+    for rows in (1, 31, 32):
+        case.check_prefill(torch.randn(rows, model.hidden_size))
+
+
+@every_precision
+@tiny_and_full
+def test_lm_head_decode(device, reset_seeds, model, precision):
+    weight, weights = torch.randn(model.vocab_size, model.hidden_size).bfloat16(), SharedWeights(device)
+    for users in BATCHES:
+        Case(device, model, precision, users, weight, weights).check_decode(torch.randn(users, model.hidden_size))
+
+
+@every_precision
+def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, precision):
+    """Rows of the matrix from 1e-3 to 1e3. In `accuracy` each word's logits are right for its own size; in
+    `performance` 16 neighbouring words share an exponent, and the sizes lie 16 words apart."""
+    sizes = spread(TINY.vocab_size, 1) if precision == "accuracy" else spread(TINY.vocab_size // 16, 1)
+    sizes = sizes.repeat_interleave(TINY.vocab_size // len(sizes), dim=0)
+    case = Case(device, TINY, precision, 7, (torch.randn(TINY.vocab_size, TINY.hidden_size) * sizes).bfloat16())
+    x = torch.randn(7, TINY.hidden_size)
+    golden = (x @ case.weight.float().T) / sizes.T
+    for rows in (to_prefill(x, case.config), to_decode(x, case.config, case.config.residual_memory)):
+        assert_level(precision, "module", golden, to_rows(case.head(rows), 7) / sizes.T)
+
+
+@every_precision
+def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, monkeypatch, precision):
+    """A vocabulary of several pieces, the last one narrower; every column in its place."""
+    monkeypatch.setattr(lm_head, "_TILES_PER_CORE", 1)
+    tiles = ModelConfig(TINY, device).chip.cores * 2 + 5
+    case = Case(device, shape(4, 2, 32, 64, vocab=32 * tiles), precision, 7)
+    assert len(case.head.pieces) == 3
+    case.check_prefill(torch.randn(32, 128))
+    case.check_decode(torch.randn(7, 128))
+
+
+@pytest.mark.parametrize("model", [TINY, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "2b"])
+def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
+    """All 128256 words of the 2B-4T, in as many pieces as this chip needs."""
+    model = replace(model, vocab_size=128256)
+    words = torch.randn(64, model.hidden_size).bfloat16()
+    case = Case(device, model, "performance", 32, words.repeat(2004, 1))
+    x = torch.randn(32, model.hidden_size)
+    logits = to_rows(case.head(to_decode(x, case.config, case.config.residual_memory)), 32)
+    assert_level("performance", "module", (x @ words.float().T).repeat(1, 2004), logits)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    heads=st.integers(1, 12),
+    vocab=st.integers(1, 150),
+    users=st.integers(1, 32),
+    precision=st.sampled_from(["accuracy", "performance"]),
+    seed=st.integers(0, 1000),
+)
+def test_lm_head_prefill_and_decode_of_any_shape(device, heads, vocab, users, precision, seed):
+    torch.manual_seed(seed)
+    case = Case(device, shape(heads, 1, 32, 64, vocab=32 * vocab), precision, users)
+    case.check_prefill(torch.randn(32, 32 * heads))
+    case.check_decode(torch.randn(users, 32 * heads))

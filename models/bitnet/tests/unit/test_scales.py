@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every scale that costs no program is proved: float64 blocks with the scales where the model has them, and with bare
+ternary matrices and the folded constants, give the same rows. A scale that is lost gives others."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.bitnet.tests.common import TINY, random_state, spread
+from models.bitnet.tt.scales import LayerScales, fold_scales
+
+PREFIX = "model.layers.0"
+PROJECTIONS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
+PROJECTIONS += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+ROUNDED = 1e-6  # the folded gammas and the softmax scale are float32
+ROWS = 9
+
+
+class Layer:
+    """The float64 parts of a layer. `quantised`: rows pass int8 before every projection, as they do in the model."""
+
+    def __init__(self, state, quantised=False):
+        self.state, self.quantised = state, quantised
+
+    def scale(self, name):
+        return self.state[f"{PREFIX}.{name}.weight_scale"].double()
+
+    def gamma(self, name):
+        return self.state[f"{PREFIX}.{name}.weight"].double()
+
+    def bare(self, x, name):
+        """x @ W^T for the ternary W alone."""
+        if self.quantised:
+            s = 127 / x.abs().amax(dim=-1, keepdim=True)
+            x = (x * s).round() / s
+        return x @ self.state[f"{PREFIX}.{name}.weight"].double().T
+
+    def scaled(self, x, name):
+        return self.bare(x, name) * self.scale(name)
+
+
+def norm(x, gamma, eps):
+    return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + eps) * gamma
+
+
+def attend(q, k, v, scale):
+    """Full attention of grouped heads; q [rows, heads * d], k and v [rows, kv_heads * d]."""
+    q, k, v = (x.unflatten(-1, (-1, TINY.head_dim)).transpose(0, 1) for x in (q, k, v))
+    group = q.shape[0] // k.shape[0]
+    k, v = k.repeat_interleave(group, 0), v.repeat_interleave(group, 0)
+    return ((q @ k.transpose(1, 2) * scale).softmax(-1) @ v).transpose(0, 1).flatten(1)
+
+
+def plain_attention(layer, x):
+    q, k, v = (layer.scaled(x, f"self_attn.{name}_proj") for name in "qkv")
+    a = attend(q, k, v, 1 / math.sqrt(TINY.head_dim))
+    return layer.scaled(norm(a, layer.gamma("self_attn.attn_sub_norm"), TINY.rms_norm_eps), "self_attn.o_proj")
+
+
+def folded_attention(layer, x, scales: LayerScales):
+    q, k, v = (layer.bare(x, f"self_attn.{name}_proj") for name in "qkv")
+    a = attend(q, k, v, scales.softmax)
+    return layer.bare(norm(a, scales.attention_gamma.double(), scales.attention_eps), "self_attn.o_proj")
+
+
+def plain_mlp(layer, x):
+    hidden = layer.scaled(x, "mlp.gate_proj").relu().square() * layer.scaled(x, "mlp.up_proj")
+    return layer.scaled(norm(hidden, layer.gamma("mlp.ffn_sub_norm"), TINY.rms_norm_eps), "mlp.down_proj")
+
+
+def folded_mlp(layer, x, scales: LayerScales):
+    hidden = layer.bare(x, "mlp.gate_proj").relu().square() * layer.bare(x, "mlp.up_proj")
+    return layer.bare(norm(hidden, scales.hidden_gamma.double(), scales.hidden_eps), "mlp.down_proj")
+
+
+def error(golden, calculated):
+    assert calculated.isfinite().all()
+    return ((calculated - golden).norm() / golden.norm()).item()
+
+
+def with_scales(state, **scales):
+    return state | {f"{PREFIX}.{name}.weight_scale": torch.as_tensor(value) for name, value in scales.items()}
+
+
+def row_sizes(scale: torch.Tensor, power: int = 1) -> torch.Tensor:
+    """Rows such that, after the scale, sub-norms see values from well below sqrt(eps) to well above it."""
+    return (spread(ROWS, 1, low=1e-5, high=1.0).double() / (9 * scale)) ** (1 / power)
+
+
+@pytest.fixture(autouse=True)
+def seeds(reset_seeds):
+    """Every test here draws random numbers."""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_softmax_scale_takes_those_of_q_and_k(seed):
+    torch.manual_seed(seed)
+    layer = Layer(random_state(TINY, badly_scaled=True))
+    x = torch.randn(ROWS, TINY.hidden_size).double()
+    q, k = layer.bare(x, "self_attn.q_proj"), layer.bare(x, "self_attn.k_proj")
+    plain = layer.scale("self_attn.q_proj") * q @ (layer.scale("self_attn.k_proj") * q).T / math.sqrt(TINY.head_dim)
+    softmax = fold_scales(TINY, layer.state, 0).softmax
+    assert error(plain, q @ q.T * softmax) < ROUNDED
+    assert k.shape[1] == TINY.num_key_value_heads * TINY.head_dim
+    assert torch.tensor(softmax, dtype=torch.float32).item() == softmax, "kernels refuse what float32 does not hold"
+
+
+@pytest.mark.parametrize("v", [1e-3, 0.03, 1.0, 50.0, 1e3])
+def test_attention_eps_takes_the_scale_of_v(v):
+    state = with_scales(random_state(TINY), **{"self_attn.v_proj": v, "self_attn.o_proj": 1.0})
+    layer, scales = Layer(state), fold_scales(TINY, state, 0)
+    a = torch.randn(ROWS, TINY.hidden_size).double() * row_sizes(layer.scale("self_attn.v_proj"))
+    plain = norm(v * a, layer.gamma("self_attn.attn_sub_norm"), TINY.rms_norm_eps)
+    assert error(plain, norm(a, scales.attention_gamma.double(), scales.attention_eps)) < ROUNDED
+    if v != 1.0:
+        assert error(plain, norm(a, scales.attention_gamma.double(), TINY.rms_norm_eps)) > 0.1
+
+
+@pytest.mark.parametrize("gate", [1e-3, 0.1, 1.0, 1e3])
+@pytest.mark.parametrize("up", [1e-3, 1.0, 7.0, 1e3])
+def test_hidden_eps_takes_those_of_gate_and_up(gate, up):
+    """gate's squared, since it goes through relu2."""
+    state = with_scales(random_state(TINY), **{"mlp.gate_proj": gate, "mlp.up_proj": up, "mlp.down_proj": 1.0})
+    layer, scales = Layer(state), fold_scales(TINY, state, 0)
+    product = layer.scale("mlp.gate_proj") ** 2 * layer.scale("mlp.up_proj")
+    hidden = torch.randn(ROWS, TINY.intermediate_size).double() * row_sizes(product)
+    plain = norm(product * hidden, layer.gamma("mlp.ffn_sub_norm"), TINY.rms_norm_eps)
+    assert error(plain, norm(hidden, scales.hidden_gamma.double(), scales.hidden_eps)) < ROUNDED
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("quantised", [False, True], ids=["plain", "int8"])
+def test_gammas_take_the_scales_of_o_and_down(scale, quantised):
+    """A row's int8 scale follows the row, so quantising it changes nothing."""
+    state = with_scales(random_state(TINY), **{"self_attn.o_proj": scale, "mlp.down_proj": scale})
+    layer, scales = Layer(state, quantised), fold_scales(TINY, state, 0)
+    for name, width, gamma_name, folded in (
+        ("self_attn.o_proj", TINY.hidden_size, "self_attn.attn_sub_norm", scales.attention_gamma),
+        ("mlp.down_proj", TINY.intermediate_size, "mlp.ffn_sub_norm", scales.hidden_gamma),
+    ):
+        x = torch.randn(ROWS, width).double()
+        plain = layer.scaled(x * layer.gamma(gamma_name), name)
+        assert error(plain, layer.bare(x * folded.double(), name)) < ROUNDED
+
+
+@pytest.mark.parametrize("quantised", [False, True], ids=["plain", "int8"])
+@pytest.mark.parametrize("seed", range(6))
+def test_blocks_with_folded_scales_are_the_blocks(seed, quantised):
+    """All folds at once, scales from 1e-3 to 1e3. int8 codes next to a rounding boundary may fall on either side."""
+    torch.manual_seed(seed)
+    layer = Layer(random_state(TINY, badly_scaled=True), quantised)
+    scales = fold_scales(TINY, layer.state, 0)
+    x = torch.randn(ROWS, TINY.hidden_size).double()
+    assert error(plain_attention(layer, x), folded_attention(layer, x, scales)) < (5e-3 if quantised else 1e-5)
+    assert error(plain_mlp(layer, x), folded_mlp(layer, x, scales)) < (5e-3 if quantised else 1e-5)
+
+
+@pytest.mark.parametrize("lost", PROJECTIONS)
+def test_a_lost_scale_shows(lost):
+    """Each scale away from 1 and of a size at which it matters: folding without it is at least 5 % wrong."""
+    scales = {"self_attn.q_proj": 0.25, "self_attn.k_proj": 0.05, "self_attn.v_proj": 3e-3, "self_attn.o_proj": 40.0}
+    scales |= {"mlp.gate_proj": 2e-2, "mlp.up_proj": 3e-2, "mlp.down_proj": 1e-2}
+    state = with_scales(random_state(TINY), **scales)
+    layer, without = Layer(state), fold_scales(TINY, with_scales(state, **{lost: 1.0}), 0)
+    x = torch.randn(ROWS, TINY.hidden_size).double() * 0.3
+    plain, folded = (plain_mlp, folded_mlp) if lost.startswith("mlp") else (plain_attention, folded_attention)
+    golden = plain(layer, x)
+    assert error(golden, folded(layer, x, fold_scales(TINY, state, 0))) < 1e-5
+    assert error(golden, folded(layer, x, without)) > 0.05
+
+
+def test_folding_takes_the_layer_asked_for():
+    model = replace(TINY, num_hidden_layers=2)
+    state = random_state(model, badly_scaled=True)
+    first, second = fold_scales(model, state, 0), fold_scales(model, state, 1)
+    o = state["model.layers.1.self_attn.o_proj.weight_scale"]
+    assert torch.equal(second.attention_gamma, state["model.layers.1.self_attn.attn_sub_norm.weight"] * o)
+    assert first.hidden_eps != second.hidden_eps
