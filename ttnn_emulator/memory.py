@@ -86,7 +86,6 @@ class Memory:
 
     def __init__(self):
         self._buffers: dict[tuple, Buffer] = {}
-        self._overwritten: dict[tuple, Buffer] = {}  # live tensors whose memory a trace took, by key and owner
         self._births = 0
         self._new_bytes = 0
         self._closed: set[int] = set()
@@ -101,7 +100,7 @@ class Memory:
         buffer = self._buffers.get(key)
         if buffer is not None and buffer.owner == owner:
             return buffer
-        return self._overwritten.get((key, owner)) or self._add(key, owner, tensor)
+        return self._add(key, owner, tensor)
 
     def _add(self, key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
         self._births += 1
@@ -130,15 +129,6 @@ class Memory:
         """Whether the buffer's address still belongs to it."""
         return self._buffers.get(buffer.key) is buffer
 
-    def reclaim(self, buffer: Buffer) -> None:
-        """Give the address back to `buffer`: a trace writes where it was captured, whoever lives there now."""
-        self._buffers[buffer.key] = buffer
-
-    def overwrite(self, buffer: Buffer, reason: str) -> None:
-        """A trace wrote over a tensor that is still alive: reading it from now on is an error."""
-        buffer.lost = reason
-        self._overwritten[buffer.key, buffer.owner] = buffer
-
     def free(self, tensor: ttnn.Tensor) -> None:
         if tensor.buffer_unique_id() is not None:
             key, owner = _key(tensor)
@@ -148,7 +138,6 @@ class Memory:
 
     def close(self, device: int) -> None:
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != device}
-        self._overwritten = {k: b for k, b in self._overwritten.items() if k[0][0] != device}
         self._closed.add(device)
 
 

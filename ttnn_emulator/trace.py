@@ -30,6 +30,7 @@ class Trace:
         self._programs_before = device.num_program_cache_entries()
         self.checked_at = clock  # allocations up to here are known not to lie in the trace's memory
         self.ranges: list[tuple] = []
+        self.victims: dict[Buffer, str] = {}  # tensors allocated after the capture where this writes -> what to say
 
     def add(self, step: Step, device: ttnn.MeshDevice) -> None:
         if device.num_program_cache_entries() > self._programs_before:
@@ -134,25 +135,23 @@ class Traces:
     def _check_memory(self, trace: Trace) -> None:
         """Report who wrote into the trace's memory, and mark what the replay is about to overwrite."""
         memory = self._emulated.memory
-        if memory.births == trace.checked_at:
-            return  # nothing was allocated since the last replay
-        for buffer, name in trace.reads.items():
-            if not memory.holds(buffer):
-                raise MemoryFault(
-                    f"ttnn.execute_trace: {name} reads {buffer.describe()}, which was freed after the capture; "
-                    "its address now holds another tensor; keep a trace's inputs alive"
-                )
-        for buffer in memory.born_after(trace.checked_at, trace.device_id):
-            name = None if buffer in trace.writes else trace.writer_of(buffer)
-            if name:
-                memory.overwrite(
-                    buffer,
-                    f"it was allocated after a trace was captured, where {name} of that trace writes, and a replay "
-                    "overwrote it; allocate it before the capture",
-                )
-        for buffer in trace.writes:
-            memory.reclaim(buffer)
-        trace.checked_at = memory.births
+        if memory.births != trace.checked_at:  # something was allocated since the last replay
+            for buffer, name in trace.reads.items():
+                if not memory.holds(buffer):
+                    raise MemoryFault(
+                        f"ttnn.execute_trace: {name} reads {buffer.describe()}, which was freed after the capture; "
+                        "its address now holds another tensor; keep a trace's inputs alive"
+                    )
+            for buffer in memory.born_after(trace.checked_at, trace.device_id):
+                name = None if buffer in trace.writes else trace.writer_of(buffer)
+                if name:
+                    trace.victims[buffer] = (
+                        f"it was allocated after a trace was captured, where {name} of that trace writes, and a "
+                        "replay overwrote it; allocate it before the capture"
+                    )
+            trace.checked_at = memory.births
+        for buffer, reason in trace.victims.items():
+            buffer.lost = reason
 
 
 def record_event(mesh_device: ttnn.MeshDevice, cq_id: int = 0, *_, **__) -> Event:

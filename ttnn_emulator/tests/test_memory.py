@@ -9,6 +9,7 @@ import torch
 import ttnn
 
 from ttnn_emulator import EmulatorError, MemoryFault
+from ttnn_emulator.install import emulated_device
 
 TILE = ttnn.TILE_LAYOUT
 
@@ -158,16 +159,29 @@ def test_dram_and_l1_have_addresses_of_their_own(device):
         assert ttnn.to_torch(tensor).eq(i).all()
 
 
-def test_many_short_lived_tensors_are_forgotten(device):
-    """The contents of freed tensors do not pile up."""
-    from ttnn_emulator.install import emulated_device
-
+def test_the_contents_of_forgotten_tensors_do_not_pile_up(device, monkeypatch):
     memory = emulated_device().memory
+    monkeypatch.setattr("ttnn_emulator.memory._SWEEP_BYTES", 8 * 2048 * 100)  # look after a hundred tiles
     kept = upload(device, number(5))
-    for value in range(40):
-        upload(device, torch.full((1024, 1024), float(value)))
-    assert len(memory._buffers) < 40
-    assert ttnn.to_torch(kept).eq(5).all()
+    forgotten = [upload(device, number(value)) for value in range(90)]
+    assert len(memory._buffers) >= 90
+    del forgotten
+    later = [upload(device, number(value)) for value in range(20)]
+    assert len(memory._buffers) < 50
+    assert ttnn.to_torch(kept).eq(5).all() and [float(ttnn.to_torch(t)[0, 0]) for t in later] == list(range(20))
+
+
+def test_an_update_in_place_reaches_no_copy(device):
+    cache = upload(device, torch.zeros(1, 1, 64, 32))
+    before, view = ttnn.clone(cache), ttnn.reshape(cache, (1, 1, 64, 32))
+    grid = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(0, 0))})
+    shards = ttnn.create_sharded_memory_config(
+        (32, 32), core_grid=grid, strategy=ttnn.ShardStrategy.HEIGHT, use_height_and_width_as_shard_shape=True
+    )
+    rows = upload(device, torch.ones(1, 1, 1, 32), memory_config=shards)
+    ttnn.experimental.paged_update_cache(cache, rows, update_idxs=[40])
+    assert ttnn.to_torch(cache).sum() == 32 and ttnn.to_torch(view).sum() == 32
+    assert ttnn.to_torch(before).eq(0).all()
 
 
 def test_a_copy_keeps_shape_and_dtype(device):
@@ -185,7 +199,6 @@ def test_a_host_operand_is_one_clear_line(device):
 
 def test_an_operation_without_values_names_itself(device):
     with pytest.raises(NotImplementedError, match="ttnn.digamma_of_nothing has no value function"):
-        from ttnn_emulator.install import emulated_device
 
         class Unknown:
             python_fully_qualified_name = "ttnn.digamma_of_nothing"

@@ -178,8 +178,37 @@ def test_a_tensor_allocated_after_the_capture_where_the_trace_writes(device):
     assert value_of(y) == 3
     with pytest.raises(MemoryFault, match=r"tensor \[32, 32\].*allocated after a trace.*ttnn.multiply"):
         ttnn.to_torch(victim)
-    ttnn.copy_host_to_device_tensor(host(4), victim)  # a new write makes it whole again
+    ttnn.copy_host_to_device_tensor(host(4), victim)  # a new write makes it whole, until the next replay
     assert value_of(victim) == 4
+    ttnn.execute_trace(device, trace)
+    with pytest.raises(MemoryFault, match="a replay overwrote it"):
+        ttnn.to_torch(victim)
+
+
+def test_a_tensor_where_the_trace_had_one_that_python_forgot(device):
+    x = upload(device, 1)
+    trace, _ = capture(device, lambda: ttnn.add(ttnn.multiply(x, 2.0), 1.0))
+    victims = [upload(device, value) for value in range(3)]
+    ttnn.execute_trace(device, trace)
+    lost = 0
+    for victim in victims:
+        try:
+            ttnn.to_torch(victim)
+        except MemoryFault as fault:
+            assert "ttnn.multiply of that trace writes" in str(fault)
+            lost += 1
+    assert lost == 1
+
+
+def test_two_traces_may_share_memory_for_what_is_between(device):
+    x = upload(device, 1)
+    first, y = capture(device, lambda: ttnn.add(ttnn.multiply(x, 2.0), 1.0))
+    second, z = capture(device, lambda: ttnn.add(ttnn.multiply(x, 5.0), 1.0))
+    for _ in range(2):
+        ttnn.execute_trace(device, first)
+        assert value_of(y) == 3
+        ttnn.execute_trace(device, second)
+        assert value_of(z) == 6
 
 
 def test_an_operation_that_was_never_run_cannot_be_captured(device):
