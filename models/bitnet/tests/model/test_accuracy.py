@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is it the same model? The shipped checkpoint's whole-model bars, and the figures themselves on cases known by hand."""
+"""Is it the same model? The shipped checkpoint's whole-model bars, and the figures themselves on cases by hand."""
 
 import json
 import math
@@ -23,9 +23,9 @@ REFERENCE_OUTPUTS = evaluate.SHIPPED_MODEL.parent / "tiny_reference.safetensors"
 # least top-1, top-5 and PCC of the logits, most the perplexity may be off: the project's bars
 BARS = {"accuracy": (0.995, 1.0, 0.9998, 0.001), "performance": (0.97, 0.995, 0.998, 0.01)}
 # What a sub-block may add to the residual stream given the reference's weights and the device's own input. In accuracy
-# mode the MLP's int8 and ternary products are exact, and only float32 rounding is left; the attention kernels' bfloat16
-# queries, keys and values cost 0.2 %.
-OWN_ERROR = {"accuracy": {"self_attn": 0.004, "mlp": 1e-6}, "performance": {"self_attn": 0.02, "mlp": 0.02}}
+# mode the MLP's int8 and ternary products are exact: float32 rounding is left, and an int8 code that it flips now and
+# then. The attention kernels' bfloat16 queries, keys and values cost 0.2 %.
+OWN_ERROR = {"accuracy": {"self_attn": 0.004, "mlp": 5e-4}, "performance": {"self_attn": 0.02, "mlp": 0.02}}
 
 
 @pytest.fixture(scope="module")
