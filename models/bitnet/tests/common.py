@@ -44,7 +44,9 @@ BATCHES = (1, 7, 32)
 LENGTHS = (31, 32, 33, 65, 127, 160)  # around the edges of tiles and of pages
 
 
-def shape(heads: int, kv_heads: int, head_dim: int, intermediate: int, vocab: int = 320, layers: int = 1) -> BitNetConfig:
+def shape(
+    heads: int, kv_heads: int, head_dim: int, intermediate: int, vocab: int = 320, layers: int = 1
+) -> BitNetConfig:
     """A model's sizes; the rest as in the 2B-4T."""
     return BitNetConfig(
         hidden_size=heads * head_dim,
@@ -232,7 +234,7 @@ class Pages:
         self.table = blocks.reshape(users, per_user).to(torch.int32)
 
     def write(self, pool: torch.Tensor, user: int, values: torch.Tensor) -> None:
-        """values [kv_heads, positions, head_dim] into the user's blocks of a pool [blocks, kv_heads, block, head_dim]."""
+        """values [kv_heads, positions, head_dim] into a user's blocks of a pool [blocks, kv_heads, block, head_dim]."""
         for block, part in zip(self.table[user].tolist(), values.split(self.paging.block_size, dim=1)):
             pool[block, :, : part.shape[1]] = part
 
@@ -240,7 +242,9 @@ class Pages:
         """The inverse: [kv_heads, positions, head_dim]."""
         return torch.cat(list(pool[self.table[user].long()]), dim=1)[:, :positions]
 
-    def prefill_tables(self, user: int, start: int, rows: int, device: ttnn.MeshDevice) -> tuple[ttnn.Tensor, ttnn.Tensor]:
+    def prefill_tables(
+        self, user: int, start: int, rows: int, device: ttnn.MeshDevice
+    ) -> tuple[ttnn.Tensor, ttnn.Tensor]:
         """One user's whole table, and the part of it that `rows` rows from position `start` fill."""
         size = self.paging.block_size
         assert start % size == 0
@@ -272,7 +276,7 @@ def random_past(
 
 
 def stored_as(values: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
-    """The values as a cache of `dtype` holds them to bfloat16's seven bits; a block float's own error is the cache's."""
+    """The values as a bfloat16 cache holds them; the error of a block float counts as the cache's own."""
     return values.bfloat16().float() if dtype == ttnn.bfloat16 else values
 
 

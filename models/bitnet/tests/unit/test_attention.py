@@ -23,7 +23,6 @@ from models.bitnet.tests.common import (
     empty_cache,
     every_precision,
     every_scaling,
-    pairs_order,
     random_past,
     random_state,
     reference_steps,

@@ -183,6 +183,9 @@ def test_bit_linear_prefill_and_decode_of_any_shape(device, heads, intermediate,
     model = shape(heads, 1, 32, 32 * intermediate)
     case = Case(device, model, "accuracy", users, name)
     width = case.weight.shape[1]
-    for x, run in ((torch.randn(rows, width), case.prefill), (torch.randn(users, width) * spread(users, 1), case.decode)):
+    for x, run in (
+        (torch.randn(rows, width), case.prefill),
+        (torch.randn(users, width) * spread(users, 1), case.decode),
+    ):
         codes, y = run(x)
         check_exact(codes, x, case.weight, y, case.dtype)

@@ -15,7 +15,6 @@ from models.bitnet.tests.common import (
     FULL,
     LENGTHS,
     SMALL,
-    TINY,
     Pages,
     SharedWeights,
     assert_level,

@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The feed-forward block on the device against the reference."""
 
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import torch
-import ttnn
 
 from models.bitnet.reference.mlp import MLP as ReferenceMLP
 from models.bitnet.tests.common import (

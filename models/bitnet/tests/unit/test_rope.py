@@ -55,7 +55,9 @@ def rotate_decode(rope: RotaryEmbedding, q: torch.Tensor, k: torch.Tensor, posit
     def upload(heads: torch.Tensor, cores: ttnn.CoreRangeSet) -> ttnn.Tensor:
         memory = users_memory_config(users, config.model.head_dim, cores)
         x = pairs_order(heads)[None]
-        return ttnn.from_torch(x, dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=config.device, memory_config=memory)
+        return ttnn.from_torch(
+            x, dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=config.device, memory_config=memory
+        )
 
     rotated = ttnn.experimental.rotary_embedding_llama_fused_qk(
         upload(q, queries), upload(k, both.subtract(queries)), rotation.cos, rotation.sin, rotation.pairs

@@ -1,0 +1,291 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Layouts and configs are functions of the model's shape and the chip's: no device is opened here."""
+
+from dataclasses import replace
+
+import pytest
+import ttnn
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from models.bitnet.tests.common import BATCHES, FULL, SMALL, TINY, shape
+from models.bitnet.tt.layout import (
+    TILE,
+    Chip,
+    columns,
+    dram_sharded,
+    first_cores,
+    head_matmul,
+    prefill_matmul,
+    sharded_norm,
+)
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import ACCURACY, MATMULS, PERFORMANCE, PRECISIONS, find_precision
+
+N150, P100, P150 = Chip((8, 8), 12), Chip((11, 10), 7), Chip((11, 10), 8)
+CHIPS = {"n150": N150, "p100": P100, "p150": P150}
+every_chip = pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS.keys())
+any_chip = st.sampled_from(list(CHIPS.values()))
+without_deadline = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+class ChipAlone:
+    """Answers what a config asks of a device."""
+
+    def __init__(self, chip: Chip):
+        self.chip = chip
+
+    def arch(self):
+        return ttnn.device.Arch.WORMHOLE_B0 if self.chip is N150 else ttnn.device.Arch.BLACKHOLE
+
+    def compute_with_storage_grid_size(self):
+        return ttnn.CoreCoord(*self.chip.grid)
+
+    def dram_grid_size(self):
+        return ttnn.CoreCoord(self.chip.dram_banks, 1)
+
+
+def config_of(model, chip, precision="accuracy", users=32, **kwargs) -> ModelConfig:
+    return ModelConfig(model, ChipAlone(chip), precision, users, **kwargs)
+
+
+def shards(memory: ttnn.MemoryConfig) -> tuple[int, list[int]]:
+    """The number of shards of a sharded memory config, and the shape of each."""
+    return memory.shard_spec.grid.num_cores(), list(memory.shard_spec.shape)
+
+
+def corners(memory: ttnn.MemoryConfig) -> tuple[int, int]:
+    """Columns and rows of the smallest rectangle from (0, 0) that holds the cores."""
+    box = memory.shard_spec.grid.bounding_box()
+    return box.end.x + 1, box.end.y + 1
+
+
+# --- layout ----------------------------------------------------------------------------------------------------------
+
+
+@every_chip
+def test_columns_of_the_2b(chip):
+    """The residual stream on 40 cores and the hidden rows on 24, as the decode layer is planned."""
+    residual, hidden = columns(2560, chip), columns(6912, chip)
+    assert (residual.rectangle, residual.cores, residual.tiles) == ((8, 5), 40, 2)
+    assert (hidden.rectangle, hidden.cores, hidden.tiles) == ((8, 3), 24, 9)
+    assert shards(residual.memory_config()) == (40, [32, 64])
+    assert shards(hidden.memory_config()) == (24, [32, 288])
+    assert residual.memory_config().buffer_type == ttnn.BufferType.L1
+
+
+@without_deadline
+@given(chip=any_chip, tiles=st.integers(1, 600))
+def test_columns_share_whole_tiles_out(chip, tiles):
+    """A rectangle inside the chip, nothing left over, and no rectangle of full rows would be larger."""
+    cut = columns(tiles * TILE, chip)
+    x, y = cut.rectangle
+    assert 1 <= x <= 8 and (y == 1 or x == 8) and y <= chip.grid[1]
+    assert cut.tiles * cut.cores == tiles
+    assert all(8 * rows <= cut.cores for rows in range(1, min(chip.grid[1], 8) + 1) if tiles % (8 * rows) == 0)
+    cores, shape_of_one = shards(cut.memory_config())
+    assert cores == cut.cores and shape_of_one == [TILE, cut.tiles * TILE]
+
+
+@without_deadline
+@given(chip=any_chip, rows=st.integers(1, 250), width=st.integers(1, 4100))
+def test_dram_sharded_weights_use_every_bank(chip, rows, width):
+    memory = dram_sharded(rows * TILE, width * TILE, chip)
+    banks, (height, per_bank) = shards(memory)
+    assert banks == chip.dram_banks and memory.buffer_type == ttnn.BufferType.DRAM
+    assert height == rows * TILE and per_bank % TILE == 0
+    assert width * TILE <= banks * per_bank < width * TILE + banks * TILE, "less than a tile of padding a bank"
+
+
+@without_deadline
+@given(chip=any_chip, rows=st.integers(1, 32), inner=st.integers(1, 250), width=st.integers(1, 400))
+def test_prefill_matmuls_cover_the_product(chip, rows, inner, width):
+    """Blocks cover rows and columns, divide as the library demands, and fit the accumulator (4 float32 tiles)."""
+    program = prefill_matmul(rows * TILE, inner * TILE, width * TILE, chip)
+    grid = program.compute_with_storage_grid_size
+    assert (grid.x, grid.y) == chip.grid
+    assert program.per_core_M * grid.y >= rows and program.per_core_N * grid.x >= width
+    assert inner % program.in0_block_w == 0
+    assert program.per_core_N % program.out_block_w == 0 and program.out_block_h == program.per_core_M
+    assert program.out_block_h * program.out_block_w <= 96
+    assert program.out_block_h % program.out_subblock_h == 0 and program.out_block_w % program.out_subblock_w == 0
+    assert program.out_subblock_h * program.out_subblock_w <= 4
+
+
+@without_deadline
+@given(chip=any_chip, inner=st.integers(1, 8), width=st.integers(1, 4008))
+def test_head_matmul_covers_the_vocabulary(chip, inner, width):
+    program = head_matmul(inner, width * TILE, chip)
+    assert program.per_core_M == 1 and program.mcast_in0
+    assert program.per_core_N * chip.cores >= width > (program.per_core_N - 1) * chip.cores
+    assert inner % program.in0_block_w == 0
+    assert program.per_core_N % program.out_subblock_w == 0 and program.out_subblock_w <= 4
+
+
+@pytest.mark.parametrize("tiles, subblock", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 1), (6, 3), (7, 1), (9, 3), (27, 3)])
+def test_sharded_norm_blocks(tiles, subblock):
+    program = sharded_norm((8, 5), tiles)
+    assert (program.block_w, program.subblock_w, program.block_h, program.inplace) == (tiles, subblock, 1, False)
+
+
+@every_chip
+@pytest.mark.parametrize("count", [1, 7, 8, 11, 12, 30, 32, 64])
+def test_first_cores(chip, count):
+    for wide in (None, 8):
+        cores = first_cores(count, chip, wide)
+        across = wide or chip.grid[0]
+        assert cores.num_cores() == count
+        box = cores.bounding_box()
+        assert (box.end.x, box.end.y) == (min(count, across) - 1, -(-count // across) - 1)
+
+
+# --- the configs of a model ------------------------------------------------------------------------------------------
+
+
+def check_config(config: ModelConfig) -> None:
+    """Every tensor of decode lies on cores the chip has, and every program agrees with the layouts around it."""
+    model, chip = config.model, config.chip
+    heads, kv_heads, width = model.num_attention_heads, model.num_key_value_heads, model.head_dim
+    residual_cores, (_, residual_width) = shards(config.residual_memory)
+    hidden_cores, (_, hidden_width) = shards(config.hidden_memory)
+    assert residual_cores * residual_width == model.hidden_size
+    assert hidden_cores * hidden_width == model.intermediate_size
+    # the input's tiles on each core, and where the result lies
+    total = (heads + 2 * kv_heads) * width
+    for matmul, inner_width, inner, out in (
+        (config.qkv, residual_width, model.hidden_size, total),
+        (config.o, width, model.hidden_size, model.hidden_size),
+        (config.gate, residual_width, model.hidden_size, model.intermediate_size),
+        (config.up, residual_width, model.hidden_size, model.intermediate_size),
+        (config.down, hidden_width, model.intermediate_size, model.hidden_size),
+    ):
+        cores, (_, per_core) = shards(matmul.decode_memory)
+        assert (matmul.inner, matmul.width) == (inner, out)
+        assert cores * per_core == out
+        assert matmul.decode_program.in0_block_w * TILE == inner_width
+        assert matmul.decode_program.per_core_N * TILE == per_core
+        assert list(matmul.weight_memory.shard_spec.shape)[0] == inner
+        for rows in (TILE, 5 * TILE, config.prefill_chunk):
+            assert inner // TILE % matmul.prefill_program(rows).in0_block_w == 0
+    assert shards(config.qkv.decode_memory) == (heads + 2 * kv_heads, [TILE, width]), "a core holds a whole head"
+    for norm, memory in ((config.residual_norm, config.residual_memory), (config.hidden_norm, config.hidden_memory)):
+        assert norm.memory == memory
+    for norm in (config.residual_norm, config.hidden_norm, config.heads_norm):
+        grid = norm.program.compute_with_storage_grid_size
+        assert (grid.x, grid.y) == corners(norm.memory)
+        assert norm.program.block_w * TILE == shards(norm.memory)[1][1]
+    assert shards(config.heads_norm.memory) == (heads, [TILE, width])
+    # queries and keys of every user on cores of their own
+    assert shards(config.rope_memory) == (2 * config.users, [TILE, width])
+    assert shards(config.rotation_memory) == (2 * config.users, [TILE, TILE])
+    assert shards(config.attention_memory) == (config.users, [TILE, width])
+    for memory in (
+        *(config.residual_memory, config.hidden_memory, config.heads_norm.memory, config.qkv.decode_memory),
+        *(config.rope_memory, config.rotation_memory, config.attention_memory),
+    ):
+        x, y = corners(memory)
+        assert x <= chip.grid[0] and y <= chip.grid[1]
+
+
+@every_chip
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
+def test_config_for_prefill_and_decode(chip, precision, model):
+    for users in BATCHES:
+        config = config_of(model, chip, precision, users)
+        assert config.chip == chip and config.precision is PRECISIONS[precision]
+        check_config(config)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    chip=any_chip,
+    kv_heads=st.integers(1, 8),
+    group=st.integers(1, 8),
+    head_dim=st.integers(1, 8),
+    intermediate=st.integers(1, 500),
+    users=st.integers(1, 32),
+)
+def test_config_for_prefill_and_decode_of_any_shape(chip, kv_heads, group, head_dim, intermediate, users):
+    """Whatever is a multiple of 32 has a layout, as long as each head finds a core."""
+    assume(kv_heads * (group + 2) <= chip.cores)
+    check_config(config_of(shape(kv_heads * group, kv_heads, 32 * head_dim, 32 * intermediate), chip, users=users))
+
+
+@every_chip
+def test_configs_of_the_2b(chip):
+    """The layouts that the decode layer is planned with."""
+    config = config_of(FULL, chip)
+    assert shards(config.qkv.decode_memory) == (30, [32, 128])
+    assert shards(config.heads_norm.memory) == (20, [32, 128])
+    assert shards(config.o.weight_memory) == (chip.dram_banks, [2560, -(-80 // chip.dram_banks) * 32])
+    assert config.max_seq_len == 4096 and config.residual_tiles == 2
+
+
+@every_chip
+@pytest.mark.parametrize("rows, block", [(32, 32), (64, 64), (96, 32), (160, 32), (256, 256), (512, 256), (1024, 256)])
+def test_prefill_attention_blocks_divide_the_rows(chip, rows, block):
+    program = config_of(FULL, chip).prefill_attention(rows)
+    assert (program.q_chunk_size, program.k_chunk_size) == (block, block)
+
+
+@pytest.mark.parametrize(
+    "model, chip, change, message",
+    [
+        (TINY, N150, {"users": 0}, "batch 0: decode takes 1 to 32 users"),
+        (TINY, N150, {"users": 33}, "batch 33: decode takes 1 to 32 users"),
+        (TINY, N150, {"max_seq_len": 4097}, "max_seq_len 4097 is past the model's context of 4096"),
+        (shape(64, 1, 32, 64), N150, {}, "66 query, key and value heads do not fit 64 cores"),
+        (TINY, Chip((5, 5), 4), {"users": 16}, "batch 16: queries and keys need 32 cores, there are 25"),
+        (TINY, N150, {"precision": "fast"}, "unknown precision 'fast'; choose one of accuracy, performance"),
+    ],
+)
+def test_config_refuses(model, chip, change, message):
+    with pytest.raises(ValueError, match=message.replace("'", ".")):
+        config_of(model, chip, **change)
+
+
+def test_cache_dtype_and_context_can_be_chosen():
+    config = config_of(replace(TINY, max_position_embeddings=96), P150, cache_dtype=ttnn.bfloat4_b, max_seq_len=75)
+    assert (config.cache_dtype, config.max_seq_len) == (ttnn.bfloat4_b, 75)
+    assert config_of(TINY, P150).cache_dtype == ttnn.bfloat16
+    assert config_of(TINY, P150, "performance").cache_dtype == ttnn.bfloat8_b
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS.keys())
+def test_ternary_matmuls_are_exact_in_both_precisions(precision):
+    """bfloat4_b holds ternary values and LoFi multiplies them exactly; float32 sums them exactly."""
+    assert set(precision.matmuls) == set(MATMULS)
+    for name in set(MATMULS) - {"lm_head"}:
+        matmul = precision.matmuls[name]
+        assert (matmul.weight, matmul.fidelity) == (ttnn.bfloat4_b, ttnn.MathFidelity.LoFi)
+        assert matmul.fp32_accumulation
+    assert find_precision(precision.name) is precision is find_precision(precision)
+
+
+def test_one_matmul_can_be_changed():
+    changed = PERFORMANCE.with_matmul("down", weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi2)
+    config = config_of(FULL, N150, changed)
+    assert config.down.weight_dtype == ttnn.bfloat8_b
+    assert config.compute_of("down").math_fidelity == config.down.compute.math_fidelity == ttnn.MathFidelity.HiFi2
+    assert config.up.weight_dtype == ttnn.bfloat4_b and config.up.compute.math_fidelity == ttnn.MathFidelity.LoFi
+    assert PERFORMANCE.matmuls["down"].weight == ttnn.bfloat4_b, "the precision itself stays as it was"
+    with pytest.raises(ValueError, match="there is no matmul 'middle'"):
+        ACCURACY.with_matmul("middle", weight=ttnn.bfloat8_b)
+    with pytest.raises(TypeError):
+        PERFORMANCE.matmuls["down"] = changed.matmuls["down"]
+
+
+@pytest.mark.parametrize("chip", [N150, P150], ids=["n150", "p150"])
+def test_compute_configs(chip):
+    """Float32 sums everywhere, in `accuracy` also between operations."""
+    for precision in PRECISIONS:
+        config = config_of(FULL, chip, precision)
+        computes = [config.norm_compute, config.attention_compute, *(config.compute_of(name) for name in MATMULS)]
+        assert all(compute.fp32_dest_acc_en and not compute.math_approx_mode for compute in computes)
+    assert config_of(FULL, chip).activations == ttnn.float32
+    assert config_of(FULL, chip, "performance").activations == ttnn.bfloat16

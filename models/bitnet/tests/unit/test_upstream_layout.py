@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""`models/bitnet` drops into a tt-metal checkout: licences, names, who imports whom, and the proof by copying it."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODELS = Path(__file__).resolve().parents[3]  # the folder `models`
+BITNET = MODELS / "bitnet"
+# models/common has more files upstream; ours bear upstream's names and offer what the port uses
+PYTHON = sorted([*BITNET.rglob("*.py"), *(MODELS / "common").glob("*.py")])
+SCRIPTS = sorted(path for pattern in ("*.sh", "*.yaml", "*.toml", "*.cfg") for path in BITNET.rglob(pattern))
+
+STANDARD = frozenset(sys.stdlib_module_names)
+# what tt-metal's own environment installs; tokenizers and huggingface_hub come with transformers
+CHECKOUT = {"torch", "ttnn", "transformers", "safetensors", "tqdm", "pytest", "loguru", "numpy", "models"}
+CHECKOUT |= {"tokenizers", "huggingface_hub"}
+TESTS_NEED = {"hypothesis"}  # the one package to add to upstream's requirements for tests
+# which modules a part of the port may import, beside Python's own; each name stands for all below it
+ALLOWED = {
+    "reference": {"torch", "models.bitnet.reference"},
+    "tt": {"ttnn", "torch", "safetensors", "tqdm", "models.common", "models.bitnet.tt"},
+    "tests": CHECKOUT | TESTS_NEED,
+    "demo": CHECKOUT | {"matplotlib"},
+}
+EXCEPTIONS = {
+    BITNET / "demo" / "device.py": {"ttnn_emulator"},  # opens the emulated device where there is no card
+    BITNET / "tt" / "bitnet.py": {"transformers.AutoTokenizer"},  # text in, text out
+}
+OPENS_DEVICES = BITNET / "demo" / "device.py"
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(MODELS.parent))
+
+
+def part_of(path: Path) -> str:
+    """The folder of the port that a file belongs to; files of models/common and those at the top: none."""
+    inside = path.relative_to(MODELS).parts
+    return inside[1] if inside[0] == "bitnet" and len(inside) > 2 else ""
+
+
+def imports(path: Path) -> list[str]:
+    """Every module named by an import anywhere in the file, `from a import b` as `a.b`: b may be a module."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} imports relatively; upstream imports absolutely"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+def is_below(module: str, names: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def test_there_are_files():
+    assert {part_of(path) for path in PYTHON} >= {"reference", "tt", "tests", "demo", ""}
+
+
+@pytest.mark.parametrize("path", PYTHON + SCRIPTS, ids=name_of)
+def test_spdx_header(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = lines[1:3] if lines[:1] and lines[0].startswith("#!") else lines[:2]
+    assert re.fullmatch(r"# SPDX-FileCopyrightText: © \d{4} .+", header[0])
+    assert header[1] == "# SPDX-License-Identifier: Apache-2.0"
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name_of)
+def test_imports(path):
+    """Nothing that a tt-metal checkout lacks, and only what the file's part of the port may know."""
+    part = part_of(path)
+    allowed = ALLOWED.get(part, {"torch", "ttnn", "numpy", "loguru"}) | EXCEPTIONS.get(path, set())
+    foreign = [m for m in imports(path) if m.split(".")[0] not in STANDARD and not is_below(m, allowed)]
+    assert not foreign, f"{part or 'models/common'} must not import {', '.join(foreign)}"
+    outside = [
+        m for m in imports(path) if is_below(m, {"models"}) and not is_below(m, {"models.bitnet", "models.common"})
+    ]
+    assert not outside, f"other models may change or go: {', '.join(outside)}"
+
+
+@pytest.mark.parametrize("path", [path for path in PYTHON if path != OPENS_DEVICES], ids=name_of)
+def test_nothing_names_the_emulated_device(path):
+    """Neither as a name nor in a string that could be imported or run."""
+    if path == Path(__file__).resolve():
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert not any("ttnn_emulator" in text.lower() for text in names | strings)
+
+
+@pytest.mark.parametrize("path", [p for p in PYTHON if part_of(p) in ("reference", "tt")], ids=name_of)
+def test_the_environment_is_read_at_the_edge_only(path):
+    names = {
+        node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)
+    }
+    assert not names & {"environ", "getenv", "putenv"}
+
+
+@pytest.mark.parametrize("path", sorted({path.parent for path in PYTHON if path.is_relative_to(BITNET)}), ids=name_of)
+def test_packages_and_names(path):
+    """Folders that tests and modules are imported from are packages; names are lower case, as upstream's."""
+    if part_of(path / "file.py") in ("", "reference", "tt", "tests"):
+        assert (path / "__init__.py").is_file()
+    assert all(re.fullmatch(r"[a-z0-9_]+\.py", file.name) for file in path.glob("*.py"))
+
+
+def test_every_reference_module_has_a_twin():
+    """A reader can lay the two files of one equation side by side."""
+    for path in (BITNET / "reference").glob("*.py"):
+        assert (BITNET / "tt" / path.name).is_file(), f"tt has no {path.name}"
+
+
+CONFTEST = """
+import sys
+import pytest
+import torch
+import models.bitnet.tt.model
+
+@pytest.fixture
+def reset_seeds():
+    torch.manual_seed(213919)
+
+def pytest_sessionfinish():
+    ours = {name: module for name, module in sys.modules.items() if name.startswith("models.")}
+    outside = [name for name, module in ours.items() if module.__file__ and not module.__file__.startswith(sys.path[0])]
+    assert ours and not outside and "%s" not in sys.modules, outside
+""" % ("ttnn" + "_emulator")
+
+
+def test_a_copy_in_another_checkout_passes(tmp_path):
+    """models/bitnet and models/common alone in an empty tree, with fixtures of upstream's names: tests that open no
+    device pass there, on modules of the copy."""
+    for folder in ("bitnet", "common"):
+        ignore = shutil.ignore_patterns("__pycache__", "*.safetensors")
+        shutil.copytree(MODELS / folder, tmp_path / "models" / folder, ignore=ignore)
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "models/bitnet/tests/unit/test_scales.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0 and " passed" in run.stdout, run.stdout[-4000:] + run.stderr[-2000:]
