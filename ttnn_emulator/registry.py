@@ -20,7 +20,8 @@ PLACEMENT = frozenset(
     num_links topology fast_and_approximate_mode multi_device_global_semaphore barrier_semaphore
     persistent_output_buffer persistent_output_buffers persistent_intermediate_buffer chunks_per_sync
     num_workers_per_link num_buffers_per_channel intermediate_memory_config use_low_perf global_cb prefetcher_pipes
-    output_tile output_layout tile reshape_tile_mode recreate_mapping_tensor use_legacy overlap_qk_coregrid device mesh_device
+    output_tile output_layout tile reshape_tile_mode recreate_mapping_tensor use_legacy overlap_qk_coregrid
+    device mesh_device
     barrier_semaphores rs_global_semaphores ag_global_semaphores use_l1_small_for_semaphores
     use_optimal_ccl_for_llama use_broadcast use_noc1_only fp32_dest_acc persistent_output_tensor buffer_tensor
     slice_dim_hint""".split()

@@ -99,7 +99,7 @@ def test_board_option_and_variable():
 @pytest.mark.parametrize(
     "arguments, changes, message",
     [
-        (["--board", "n151", "-c", "1"], {}, "unknown board 'n151'; choose one of n150, n300, t3k, p100, p150, p300, 4xp150"),
+        (["--board", "n151", "-c", "1"], {}, "unknown board 'n151'; choose one of n150, n300, t3k"),
         (["-c", "1"], {"TTNN_EMULATOR_BOARD": "x"}, "unknown board 'x'; choose one of"),
         (["nowhere.py"], {}, "there is no file nowhere.py"),
         (["-m", "no_such_module_here"], {}, "there is no module no_such_module_here"),

@@ -89,6 +89,15 @@ def test_softmax(device, shape, dtype, seed, dim):
     assert_close(result, expected, 1e-4)
 
 
+def test_a_softmax_that_is_not_stable_loses_rows_that_overflow(device):
+    x = torch.zeros(32, 32)
+    x[0, 0], x[1, 0] = 100.0, 80.0  # exp(100) is beyond float32
+    a, _ = put(x, device)
+    stable, plain = (ttnn.to_torch(ttnn.softmax(a, dim=-1, numeric_stable=s)) for s in (True, False))
+    assert stable[0, 0] == 1 and (plain[0] == 0).all()
+    assert torch.equal(stable[1:], plain[1:])
+
+
 def test_softmax_in_place_and_masked(device):
     a, x = put(random((1, 2, 64, 64), 1), device)
     mask = torch.where(torch.arange(64) < 50, 0.0, -1e4).expand(1, 1, 32, 64)

@@ -13,7 +13,6 @@ from ttnn_emulator.values.support import from_golden, goldens
 goldens(
     {
         "input_tensor; epsilon weight bias residual_input_tensor": "rms_norm",
-        "input_tensor; dim numeric_stable": "softmax softmax_in_place",
     }
 )
 
@@ -30,9 +29,21 @@ def layer_norm(
     return torch.nn.functional.layer_norm(x, (width,), *affine, eps=epsilon)
 
 
-def _masked_softmax(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None) -> torch.Tensor:
+@value("softmax", "softmax_in_place")  # the golden function takes every softmax for a stable one
+def softmax(input_tensor, dim: int = -1, *, numeric_stable: bool = True):
+    x = input_tensor.float()
+    result = torch.softmax(x, dim)
+    if numeric_stable:
+        return result
+    # a sum that overflows has the reciprocal 0, and to the matrix unit 0 times infinity is 0
+    return torch.where(x.exp().sum(dim, keepdim=True).isinf(), 0.0, result)
+
+
+def _masked_softmax(
+    x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, numeric_stable: bool
+) -> torch.Tensor:
     x = x.float() * (1.0 if scale is None else scale)
-    return torch.softmax(x if mask is None else x + mask.float(), dim=-1)
+    return softmax(x if mask is None else x + mask.float(), numeric_stable=numeric_stable)
 
 
 @value("scale_mask_softmax", "scale_mask_softmax_in_place")
@@ -46,14 +57,14 @@ def scale_mask_softmax(
 ):
     if mask is not None and not is_causal_mask:
         mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # its first row masks every row
-    return _masked_softmax(input_tensor, scale, mask)
+    return _masked_softmax(input_tensor, scale, mask, numeric_stable)
 
 
 @value("scale_causal_mask_hw_dims_softmax_in_place")
 def scale_causal_mask_hw_dims_softmax_in_place(
     input_tensor, scale: float | None = None, mask=None, *, numeric_stable: bool = False
 ):
-    return _masked_softmax(input_tensor, scale, mask)
+    return _masked_softmax(input_tensor, scale, mask, numeric_stable)
 
 
 @value("batch_norm")
