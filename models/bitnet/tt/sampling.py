@@ -116,8 +116,11 @@ class Sampler:
 
     def greedy(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
         """The largest logit of each row. Consumes the logits."""
-        ttnn.argmax(logits, dim=3, keepdim=False, output_tensor=tokens)
+        # of tiles the library searches the whole vocabulary on one core, of rows on all
+        rows = ttnn.untilize(logits, use_multicore=True)
         ttnn.deallocate(logits)
+        ttnn.argmax(rows, dim=3, keepdim=False, output_tensor=tokens)
+        ttnn.deallocate(rows)
 
     def sample(self, logits: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
         """A draw for each row. Consumes the logits, steps the rows' generators."""
