@@ -124,7 +124,9 @@ class Attention(LightweightModule):
         ttnn.deallocate(rotated_q)
         by_user = ttnn.to_memory_config(attended, self.config.attention_memory)
         ttnn.deallocate(attended)
-        joined = ttnn.experimental.nlp_concat_heads_decode(by_user, num_heads=self.heads["num_heads"])
+        joined = ttnn.experimental.nlp_concat_heads_decode(
+            by_user, num_heads=self.heads["num_heads"], sub_core_grids=self.config.joining_cores
+        )
         ttnn.deallocate(by_user)
         # the joined tensor has a whole tile of rows: look at the users' only
         users, width = self.config.users, joined.shape[-1]

@@ -117,6 +117,9 @@ class ModelConfig:
         self.rope_memory = users_memory_config(2 * users, width, self.query_key_cores)
         self.rotation_memory = users_memory_config(2 * users, TILE, self.query_key_cores)
         self.attention_memory = users_memory_config(users, width, first_cores(users, self.chip, wide=8))
+        # joining heads from cores that are no rectangle wants to be told where the result may lie: anywhere
+        rectangular = users < 8 or users % 8 == 0
+        self.joining_cores = None if rectangular else first_cores(self.chip.cores, self.chip)
         self.decode_attention = ttnn.SDPAProgramConfig(
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
         )
