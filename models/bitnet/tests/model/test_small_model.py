@@ -16,8 +16,8 @@ from models.bitnet.tt.sampling import GREEDY
 PROMPTS, STEPS = 10, 64
 NEAR_TIE = 0.1  # between the two largest logits, which spread over tens
 # logits against the reference: smallest PCC, largest relative error
-THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.99, 0.15)}
-LENGTHS = (1, 2, 31, 32, 33, 64, 65, 100, 160)  # of prompts, around the edges of tiles
+THRESHOLDS = {"accuracy": (0.9998, 0.01), "performance": (0.9995, 0.03)}
+LENGTHS = (1, 31, 32, 33, 65, 160)  # of prompts, around the edges of tiles
 
 
 @pytest.fixture(scope="module", params=["accuracy", "performance"])
@@ -40,7 +40,9 @@ def hf() -> transformers.BitNetForCausalLM:
     model = transformers.BitNetForCausalLM(transformers.BitNetConfig(**settings)).eval()
     quantization = BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline")
     replace_with_bitnet_linear(model, ["lm_head"], quantization)
-    floats = {name: t.float().reshape(1) if name.endswith("_scale") else t.float() for name, t in shipped.state().items()}
+    floats = {
+        name: t.float().reshape(1) if name.endswith("_scale") else t.float() for name, t in shipped.state().items()
+    }
     model.load_state_dict(floats, strict=False, assign=True)
     model.tie_weights()
     return model
@@ -105,9 +107,7 @@ def test_greedy_tokens(open_device, expected):
     """At least nine of ten prompts give the reference's 64 tokens; another may leave them where it was near a tie."""
     prompts = shipped.prompts(PROMPTS)
     with shipped.load(open_device, max_batch=PROMPTS, max_seq_len=256) as model:
-        first = shipped.prefill(
-            model, dict(enumerate(prompts)), sampling_params=[GREEDY], draws=model._idle_draws[:1]
-        )
+        first = shipped.prefill(model, dict(enumerate(prompts)), sampling_params=[GREEDY], draws=model._idle_draws[:1])
         steps = [torch.stack([first[row] for row in range(PROMPTS)])]
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         for row in range(PROMPTS):
@@ -124,7 +124,7 @@ def test_greedy_tokens(open_device, expected):
         if calculated != tokens:
             different += 1
             place = next(i for i in range(STEPS) if calculated[i] != tokens[i])
-            (best, second) = logits[place].topk(2).values.tolist()
+            best, second = logits[place].topk(2).values.tolist()
             print(f"prompt {row} differs from token {place} on, where the reference's margin is {best - second:.4f}")
             assert best - second < NEAR_TIE
             assert logits[place, calculated[place]] == second, "not the runner-up"
