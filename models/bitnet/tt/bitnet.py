@@ -10,7 +10,6 @@ model.close()
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,50 +24,13 @@ from models.bitnet.tt.kv_cache import BlockPool, OutOfBlocks, PagedAttentionConf
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import Precision
+from models.bitnet.tt.request import Completion, DecodeStep, Request
 from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.text import TextStream
 from models.bitnet.tt.weights import content_hash, load_state_dict
 
 _MATRICES_PER_LAYER = 5  # fused qkv, o, gate, up, down
 StreamCallback = Callable[[int, str], None]  # (prompt number, new text)
-
-
-@dataclass
-class Completion:
-    """What became of one prompt."""
-
-    prompt_tokens: int
-    tokens: list[int] = field(default_factory=list)
-    text: str = ""
-    finish_reason: str = ""  # "stop", "length", "error" or "interrupted"
-    error: str | None = None
-    ttft_s: float = 0.0  # from the call to the first token
-
-
-@dataclass(frozen=True)
-class DecodeStep:
-    """One decode step of the last `generate`."""
-
-    seconds: float
-    users: int
-    uploaded_bytes: int
-    downloaded_bytes: int
-
-
-@dataclass
-class _Request:
-    number: int
-    prompt: list[int]
-    limit: int
-    sampling: SamplingParams
-    stream: TextStream
-    completion: Completion
-    draws: Draws
-
-    @property
-    def position(self) -> int:
-        """Where the newest token goes."""
-        return len(self.prompt) + len(self.completion.tokens) - 1
 
 
 class BitNet:
@@ -92,7 +54,7 @@ class BitNet:
         cache = allocate_kv_cache(config, self.paging)
         self.generator = Generator(model, cache, self.paging.block_size, self.pool.blocks_per_user)
         self.steps: list[DecodeStep] = []  # of the last `generate`
-        self._slots: list[_Request | None] = [None] * config.users
+        self._slots: list[Request | None] = [None] * config.users
         self._idle_draws = [Draws() for _ in range(config.users)]
 
     @classmethod
@@ -153,11 +115,12 @@ class BitNet:
         except KeyboardInterrupt:
             for request in requests:
                 if not request.completion.finish_reason:
-                    self._finish(request, "interrupted", show)
+                    self._finish(request, "interrupted", lambda number, text: None)
         finally:
-            for slot, request in enumerate(self._slots):
-                if request is not None:
-                    self._leave(slot)
+            # a prefill or a step may have been cut short anywhere
+            for slot in range(len(self._slots)):
+                self._leave(slot)
+            self.generator.inputs.forget()
         return [request.completion for request in requests]
 
     def chat(
@@ -168,7 +131,8 @@ class BitNet:
         stream: StreamCallback | None = None,
     ) -> Completion:
         """The assistant's answer to `messages` ({"role", "content"} each), through the model's chat template."""
-        prompt = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        prompt = self.tokenizer.encode(text, add_special_tokens=False)  # the template has written them
         return self.generate([prompt], max_new_tokens, sampling, stream)[0]
 
     def warm_up(self, sample: bool = False) -> None:
@@ -192,7 +156,7 @@ class BitNet:
         max_new_tokens: int,
         sampling: SamplingParams | Sequence[SamplingParams],
         stop: Sequence[str],
-    ) -> list[_Request]:
+    ) -> list[Request]:
         if isinstance(prompts, str):
             raise TypeError("prompts is one string; give a list of prompts")
         if max_new_tokens < 1:
@@ -208,10 +172,10 @@ class BitNet:
             completion = Completion(prompt_tokens=len(tokens))
             stream = TextStream(self.tokenizer, tuple(stop))
             draws = Draws.from_seed(choice.seed)
-            requests.append(_Request(number, tokens, max_new_tokens, choice, stream, completion, draws))
+            requests.append(Request(number, tokens, max_new_tokens, choice, stream, completion, draws))
         return requests
 
-    def _admit(self, waiting: deque[_Request], show: StreamCallback, started: float) -> None:
+    def _admit(self, waiting: deque[Request], show: StreamCallback, started: float) -> None:
         """Prefill waiting requests into free slots."""
         while waiting and None in self._slots:
             request = waiting[0]
@@ -302,12 +266,12 @@ class BitNet:
         if completion.finish_reason:
             self._leave(slot)
 
-    def _finish(self, request: _Request, reason: str, show: StreamCallback) -> None:
+    def _finish(self, request: Request, reason: str, show: StreamCallback) -> None:
         self._show(request, request.stream.finish(), show)
         request.completion.text = request.stream.text
         request.completion.finish_reason = reason
 
-    def _fail(self, request: _Request, error: Exception, show: StreamCallback) -> None:
+    def _fail(self, request: Request, error: Exception, show: StreamCallback) -> None:
         request.completion.error = str(error)
         self._finish(request, "error", show)
 
@@ -316,6 +280,6 @@ class BitNet:
         self.pool.release(slot)
 
     @staticmethod
-    def _show(request: _Request, text: str, show: StreamCallback) -> None:
+    def _show(request: Request, text: str, show: StreamCallback) -> None:
         if text:
             show(request.number, text)

@@ -13,13 +13,12 @@ from typing import Any
 import torch
 import ttnn
 
+from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
-from models.bitnet.tt.rope import rope_positions
 from models.bitnet.tt.sampling import Draws, Sampler, SamplerInputs, SamplingParams
 
-IDLE = -1  # the position of a row without a request
 _LOGITS, _GREEDY, _SAMPLE = "logits", "greedy", "sample"
 
 
@@ -33,6 +32,10 @@ class Generator:
     """`model` with its `cache`; `blocks_per_user` is the width of the page table. Close it when done."""
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], block_size: int, blocks_per_user: int):
+        if model.config.prefill_chunk % block_size:
+            raise ValueError(
+                f"block_size {block_size} does not divide the {model.config.prefill_chunk} tokens of a pass of prefill"
+            )
         self.model = model
         self.config = model.config
         self.device = model.config.device
@@ -40,22 +43,14 @@ class Generator:
         self.block_size = block_size
         self.users = model.config.users
         self.sampler = Sampler(self.device)
-        # the step's inputs, allocated before any trace is captured, and what the host knows of their contents
-        self._tokens_held = torch.zeros(self.users, dtype=torch.int32)
-        self._positions_held = torch.full((self.users,), IDLE, dtype=torch.int32)
-        self._page_table_held = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
-        self._sampling_held: tuple[SamplingParams, ...] = ()
-        self._draws: list[Draws] = []
-        self._states_held: list[tuple[int, ...]] = []
-        self.tokens = self._upload(self._tokens_held[None, None], ttnn.uint32)
-        self.positions = self._upload(self._positions_held, ttnn.int32)
-        self.rope_positions = self._upload(rope_positions(self._positions_held), ttnn.uint32)
-        self.page_table = self._upload(self._page_table_held, ttnn.int32)
-        self.sampler_inputs = SamplerInputs(self.device, self.users)
+        self.inputs = DecodeInputs(model.config, blocks_per_user)
         self._traces: dict[str, _Trace] = {}
-        # host traffic of all decode steps, in bytes
-        self.uploaded_bytes = 0
-        self.downloaded_bytes = 0
+        self.downloaded_bytes = 0  # by all decode steps
+
+    @property
+    def uploaded_bytes(self) -> int:
+        """By all decode steps."""
+        return self.inputs.uploaded_bytes
 
     # prefill
 
@@ -144,14 +139,16 @@ class Generator:
         chosen on the device, else logits [users, 1, vocabulary]; `read_from_device=False` leaves it on the device for
         `read_decode_output`. `draws` (needed unless all are greedy) are advanced.
         """
-        self._set_step(tokens, start_pos, page_table, kv_cache)
+        self._check_step(tokens, start_pos, page_table, kv_cache)
+        self.inputs.set(tokens, start_pos, page_table)
         mode = _LOGITS
         if sampling_params is not None:
             mode = _GREEDY if all(params.greedy for params in sampling_params) else _SAMPLE
         if mode == _SAMPLE:
-            self._set_sampling(sampling_params, draws)
+            self._check_sampling(sampling_params, draws)
+            self.inputs.set_sampling(sampling_params, draws)
         output = self._replay(mode) if enable_trace else self._step(mode)
-        self._note_step(mode)
+        self.inputs.after_step(chose=mode != _LOGITS, drew=mode == _SAMPLE)
         if not read_from_device:
             return output
         return self.process_decode_output_host(self.read_decode_output(output), is_tokens=mode != _LOGITS)
@@ -167,7 +164,7 @@ class Generator:
         if not is_tokens:
             return output.float()[0, 0][:, None]
         tokens = output.flatten().to(torch.int32)
-        self._tokens_held = tokens.clone()
+        self.inputs.tokens_read(tokens)
         return tokens
 
     def warmup_model_prefill(self, lengths: list[int] | None = None) -> None:
@@ -180,24 +177,23 @@ class Generator:
     def warmup_model_decode(self, enable_trace: bool = True, sample: bool = False) -> None:
         """Build (and with trace, capture) the decode step with every row idle."""
         mode = _SAMPLE if sample else _GREEDY
-        idle = torch.full((self.users,), IDLE)
-        self._set_step(torch.zeros(self.users), idle, None, None)
+        self.inputs.set_idle()
         if enable_trace:
             self._capture(mode)
         else:
             self._step(mode)
-            self._forget_step()
+            self.inputs.forget()
 
     def count_programs(self, sample: bool = False) -> int:
         """How many device programs a decode step is, from the library's graph of one with every row idle."""
-        self._set_step(torch.zeros(self.users), torch.full((self.users,), IDLE), None, None)
+        self.inputs.set_idle()
         graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
         graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
         try:
             self._step(_SAMPLE if sample else _GREEDY)
         finally:
             graph = graph_capture.end_graph_capture()
-        self._forget_step()
+        self.inputs.forget()
         return sum(node["node_type"] == "program_execution" for node in graph)
 
     def close(self) -> None:
@@ -214,27 +210,28 @@ class Generator:
 
     def _step(self, mode: str) -> ttnn.Tensor:
         """One decode step on what the device holds, leaving the next step's inputs there."""
+        inputs = self.inputs
         logits = self.model.forward_decode(
-            ttnn.reshape(self.tokens, (1, self.users)),
-            self.positions,
-            self.rope_positions,
-            self.page_table,
+            ttnn.reshape(inputs.tokens, (1, self.users)),
+            inputs.positions,
+            inputs.rope_positions,
+            inputs.page_table,
             self.cache,
         )
         if mode == _GREEDY:
-            self.sampler.greedy(logits, self.tokens)
+            self.sampler.greedy(logits, inputs.tokens)
         elif mode == _SAMPLE:
-            self.sampler.sample(logits, self.sampler_inputs, self.tokens)
-        ttnn.plus_one(self.positions, skip_negative_entries=True)
-        ttnn.plus_one(self.rope_positions)
-        return logits if mode == _LOGITS else self.tokens
+            self.sampler.sample(logits, inputs.sampling, inputs.tokens)
+        ttnn.plus_one(inputs.positions, skip_negative_entries=True)
+        ttnn.plus_one(inputs.rope_positions)
+        return logits if mode == _LOGITS else inputs.tokens
 
     def _replay(self, mode: str) -> ttnn.Tensor:
         if mode not in self._traces:
-            held = self._held()
-            self._set_step(torch.zeros(self.users), torch.full((self.users,), IDLE), None, None)
+            held = self.inputs.held()
+            self.inputs.set_idle()
             self._capture(mode)
-            self._restore(held)
+            self.inputs.restore(held)
         trace = self._traces[mode]
         ttnn.execute_trace(self.device, trace.number, cq_id=0, blocking=False)
         return trace.output
@@ -249,14 +246,20 @@ class Generator:
         number = ttnn.begin_trace_capture(self.device, cq_id=0)
         try:
             output = self._step(mode)
-        finally:
+        except BaseException:
             ttnn.end_trace_capture(self.device, number, cq_id=0)
+            ttnn.release_trace(self.device, number)
+            raise
+        ttnn.end_trace_capture(self.device, number, cq_id=0)
         self._traces[mode] = _Trace(number, output)
-        self._forget_step()
+        self.inputs.forget()
 
-    # what the device holds
+    def _upload(self, values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+        return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self.device)
 
-    def _set_step(
+    # checks
+
+    def _check_step(
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor,
@@ -265,61 +268,22 @@ class Generator:
     ) -> None:
         if kv_cache is not None and kv_cache is not self.cache:
             raise ValueError("decode reads the cache that the generator was made with: its trace holds the addresses")
-        tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
         for name, given in (("tokens", tokens), ("start_pos", positions)):
-            if len(given) != self.users:
-                raise ValueError(f"{name} has {len(given)} entries for {self.users} users; give idle users {IDLE}")
-        active = positions != IDLE
-        self._check_tokens(tokens[active])
+            if given.numel() != self.users:
+                raise ValueError(f"{name} has {given.numel()} entries for {self.users} users; give idle users {IDLE}")
+        self._check_tokens(tokens.flatten()[positions.flatten() != IDLE])
         if int(positions.max()) >= self.config.max_seq_len:
             raise ValueError(f"position {int(positions.max())} is past the context of {self.config.max_seq_len}")
-        if not torch.equal(tokens[active], self._tokens_held[active]):
-            self._write(self.tokens, torch.where(active, tokens, 0)[None, None])
-            self._tokens_held = tokens
-        if not torch.equal(positions, self._positions_held):
-            self._write(self.positions, positions)
-            self._write(self.rope_positions, rope_positions(positions))
-            self._positions_held = positions
-        if page_table is not None and not torch.equal(page_table, self._page_table_held):
-            self._write(self.page_table, page_table)
-            self._page_table_held = page_table.clone()
+        if int(positions.min()) < IDLE:
+            raise ValueError(f"position {int(positions.min())} is no position; an idle user has {IDLE}")
+        if page_table is not None and tuple(page_table.shape) != tuple(self.inputs.page_table.shape):
+            users, blocks = self.inputs.page_table.shape
+            raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
 
-    def _set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
-        states = [draw.state for draw in draws]
-        if tuple(params) != self._sampling_held or states != self._states_held:
-            self.sampler_inputs.set(params, draws)
-        self._sampling_held, self._draws, self._states_held = tuple(params), list(draws), states
-
-    def _note_step(self, mode: str) -> None:
-        """Keep up with what the step left on the device."""
-        self._positions_held = torch.where(self._positions_held == IDLE, IDLE, self._positions_held + 1)
-        if mode == _SAMPLE:
-            for draw in self._draws:
-                draw.advance()
-            self._states_held = [draw.state for draw in self._draws]
-
-    def _forget_step(self) -> None:
-        """The step was run for its programs only: the device's tokens, positions and draws mean nothing now."""
-        self._tokens_held = torch.full((self.users,), -1, dtype=torch.int32)
-        self._positions_held = torch.full((self.users,), -2, dtype=torch.int32)
-        self._sampling_held = ()
-
-    def _held(self) -> tuple:
-        return self._tokens_held, self._positions_held, self._sampling_held, self._draws
-
-    def _restore(self, held: tuple) -> None:
-        tokens, positions, sampling, draws = held
-        self._set_step(tokens, positions, None, None)
-        if sampling:
-            self._set_sampling(list(sampling), draws)
-
-    def _upload(self, values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
-        return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self.device)
-
-    def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:
-        host = ttnn.from_torch(values.to(torch.int32), dtype=target.dtype)
-        ttnn.copy_host_to_device_tensor(host, target)
-        self.uploaded_bytes += values.numel() * 4
+    def _check_sampling(self, params: list[SamplingParams], draws: list[Draws] | None) -> None:
+        for name, given in (("sampling_params", params), ("draws", draws or ())):
+            if len(given) != self.users:
+                raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
 
     def _check_prompts(self, tokens: torch.Tensor, lengths: list[int], page_table: torch.Tensor) -> None:
         if len(tokens) > self.users:

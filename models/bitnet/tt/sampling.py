@@ -75,10 +75,12 @@ class SamplerInputs:
         host = self._host(params, draws)
         self.tensors = {name: ttnn.to_device(tensor, device) for name, tensor in host.items()}
 
-    def set(self, params: list[SamplingParams], draws: list[Draws]) -> None:
-        """Upload what the rows' requests ask for."""
-        for name, tensor in self._host(params, draws).items():
+    def set(self, params: list[SamplingParams], draws: list[Draws]) -> int:
+        """Upload what the rows' requests ask for, and return the bytes."""
+        host = self._host(params, draws)
+        for name, tensor in host.items():
             ttnn.copy_host_to_device_tensor(tensor, self.tensors[name])
+        return sum(tensor.logical_volume() * 4 for tensor in host.values())
 
     def deallocate(self) -> None:
         for tensor in self.tensors.values():

@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a decode step reads on the device, and the host's knowledge of it.
+
+The step rewrites its own inputs (the next tokens, positions and random numbers), and the host keeps count. So setting
+them to what they already hold uploads nothing.
+"""
+
+import torch
+import ttnn
+
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.rope import rope_positions
+from models.bitnet.tt.sampling import Draws, SamplerInputs, SamplingParams
+
+IDLE = -1  # the position of a row without a request
+_UNKNOWN = -2  # no token and no position
+
+
+class DecodeInputs:
+    """One row a user; all tensors are allocated here, before any trace is captured."""
+
+    def __init__(self, config: ModelConfig, blocks_per_user: int):
+        self.users = config.users
+        self._tokens = torch.zeros(self.users, dtype=torch.int32)
+        self._positions = torch.full((self.users,), IDLE, dtype=torch.int32)
+        self._page_table = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
+        self._params: list[SamplingParams] = []
+        self._draws: list[Draws] = []
+        self._states: list[tuple[int, ...]] = []
+        self.uploaded_bytes = 0  # since the beginning
+
+        def upload(values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+            return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=config.device)
+
+        self.tokens = upload(self._tokens[None, None], ttnn.uint32)
+        self.positions = upload(self._positions, ttnn.int32)
+        self.rope_positions = upload(rope_positions(self._positions), ttnn.uint32)
+        self.page_table = upload(self._page_table, ttnn.int32)
+        self.sampling = SamplerInputs(config.device, self.users)
+
+    def set(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None = None) -> None:
+        """Make the device hold these [users], [users] and [users, blocks] (None: as it is)."""
+        tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
+        active = positions != IDLE
+        if not torch.equal(tokens[active], self._tokens[active]):
+            self._write(self.tokens, torch.where(active, tokens, 0)[None, None])
+            self._tokens = tokens
+        if not torch.equal(positions, self._positions):
+            self._write(self.positions, positions)
+            self._write(self.rope_positions, rope_positions(positions))
+            self._positions = positions
+        if page_table is not None and not torch.equal(page_table, self._page_table):
+            self._write(self.page_table, page_table)
+            self._page_table = page_table.clone()
+
+    def set_idle(self) -> None:
+        """No row has a request: a step then changes no cache."""
+        self.set(torch.zeros(self.users), torch.full((self.users,), IDLE))
+
+    def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
+        """How each row draws; `draws` are advanced with the device's own generators."""
+        states = [draw.state for draw in draws]
+        if params != self._params or states != self._states:
+            self.uploaded_bytes += self.sampling.set(params, draws)
+        self._params, self._draws, self._states = list(params), list(draws), states
+
+    def after_step(self, chose: bool, drew: bool) -> None:
+        """Keep up with what a step left on the device; `chose`: among it tokens, unknown until they are read."""
+        if chose:
+            self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
+        self._positions = torch.where(self._positions == IDLE, IDLE, self._positions + 1)
+        if drew:
+            for draw in self._draws:
+                draw.advance()
+            self._states = [draw.state for draw in self._draws]
+
+    def tokens_read(self, tokens: torch.Tensor) -> None:
+        """The device's tokens were downloaded."""
+        self._tokens = tokens.clone()
+
+    def forget(self) -> None:
+        """What the device holds means nothing: a step was run only for its programs, or was cut short."""
+        self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
+        self._positions = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
+        self._params = []
+
+    def held(self) -> tuple:
+        """What `restore` brings back."""
+        return self._tokens, self._positions, self._params, self._draws
+
+    def restore(self, held: tuple) -> None:
+        tokens, positions, params, draws = held
+        self.set(tokens, positions)
+        if params:
+            self.set_sampling(params, draws)
+
+    def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:
+        host = ttnn.from_torch(values.to(torch.int32), dtype=target.dtype)
+        ttnn.copy_host_to_device_tensor(host, target)
+        self.uploaded_bytes += values.numel() * 4
