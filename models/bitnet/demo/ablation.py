@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What each numeric choice costs: one setting changed at a time, as the table of PERF.md.
+
+python models/bitnet/demo/ablation.py
+python models/bitnet/demo/ablation.py --only accumulation --windows 2
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, from any folder
+
+import torch  # noqa: E402
+
+from models.bitnet.demo.demo import SHIPPED_MODEL, find_model, say  # noqa: E402
+from models.bitnet.demo.device import open_device  # noqa: E402
+from models.bitnet.demo.evaluate import SAMPLE  # noqa: E402
+
+_POSITION = 512  # where in the context the modelled bytes of the KV cache are counted
+
+
+def variants() -> Iterator[tuple[str, Any]]:
+    """(what is changed, the precision). Each row differs from the last one in bold by what it names.
+
+    Attention's fidelity is left out: the emulated device does not model it.
+    """
+    import ttnn
+
+    from models.bitnet.tt.precision import ACCURACY, MATMULS, PERFORMANCE
+
+    lofi, hifi2, hifi4 = ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2, ttnn.MathFidelity.HiFi4
+    bf16, bfp8, bfp4 = ttnn.bfloat16, ttnn.bfloat8_b, ttnn.bfloat4_b
+
+    def ternary(precision: Any, **changes: Any) -> Any:
+        for name in MATMULS:
+            precision = precision if name == "lm_head" else precision.with_matmul(name, **changes)
+        return precision
+
+    def head(precision: Any, **changes: Any) -> Any:
+        return precision.with_matmul("lm_head", **changes)
+
+    yield "**accuracy**", ACCURACY
+    yield "ternary weights bfp8", ternary(ACCURACY, weight=bfp8)
+    yield "ternary weights bf16", ternary(ACCURACY, weight=bf16)
+    yield "ternary products HiFi2", ternary(ACCURACY, fidelity=hifi2)
+    yield "ternary products HiFi4", ternary(ACCURACY, fidelity=hifi4)
+    yield "ternary products, bf16 accumulation", ternary(ACCURACY, fp32_accumulation=False)
+    yield "activations not quantised", replace(ACCURACY, quantise=False)
+    yield "between operations bf16", replace(ACCURACY, activations=bf16)
+    yield "cache bfp8", replace(ACCURACY, cache=bfp8)
+    yield "head bfp8", head(ACCURACY, weight=bfp8)
+    yield "head bfp4", head(ACCURACY, weight=bfp4)
+    yield "head HiFi2", head(ACCURACY, fidelity=hifi2)
+    yield "head LoFi", head(ACCURACY, fidelity=lofi)
+    yield "head, bf16 accumulation", head(ACCURACY, fp32_accumulation=False)
+    yield "**performance**", PERFORMANCE
+    yield "ternary products HiFi2", ternary(PERFORMANCE, fidelity=hifi2)
+    yield "ternary products HiFi4", ternary(PERFORMANCE, fidelity=hifi4)
+    yield "ternary products, bf16 accumulation", ternary(PERFORMANCE, fp32_accumulation=False)
+    yield "activations quantised", replace(PERFORMANCE, quantise=True)
+    yield "cache bf16", replace(PERFORMANCE, cache=bf16)
+    yield "head bf16", head(PERFORMANCE, weight=bf16)
+    yield "head bfp4", head(PERFORMANCE, weight=bfp4)
+
+
+def bytes_per_token(model: Any, precision: Any) -> int:
+    """DRAM bytes that a decode step of one user reads, from shapes: weights, and a cache of 512 positions."""
+    import ttnn
+
+    from models.bitnet.tt.weights import projection_names, tensor_shapes
+
+    size = {ttnn.float32: 4, ttnn.bfloat16: 2, ttnn.bfloat8_b: 1088 / 1024, ttnn.bfloat4_b: 576 / 1024}
+    shapes = tensor_shapes(model)
+    short = {"q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "o_proj": "o"}
+    total = model.vocab_size * model.hidden_size * size[precision.matmuls["lm_head"].weight]
+    for name in projection_names(model):
+        part = name.rsplit(".", 1)[-1]
+        out, inner = shapes[f"{name}.weight"]
+        total += out * inner * size[precision.matmuls[short.get(part, part.removesuffix("_proj"))].weight]
+    rows = 2 * model.num_hidden_layers * model.num_key_value_heads * _POSITION
+    return int(total + rows * model.head_dim * size[precision.cache])
+
+
+def full_size() -> Any:
+    """The 2B-4T's shape."""
+    from models.bitnet.tt.config import BitNetConfig
+
+    return BitNetConfig(
+        hidden_size=2560,
+        intermediate_size=6912,
+        num_hidden_layers=30,
+        num_attention_heads=20,
+        num_key_value_heads=5,
+        head_dim=128,
+        vocab_size=128256,
+        max_position_embeddings=4096,
+        rope_theta=500000.0,
+        rms_norm_eps=1e-5,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id")
+    parser.add_argument("--text", type=Path, default=SAMPLE)
+    parser.add_argument("--windows", type=int, default=4)
+    parser.add_argument("--positions", type=int)
+    parser.add_argument("--board")
+    parser.add_argument("--only", default="", help="only the rows that hold this text")
+    options = parser.parse_args()
+    torch.set_grad_enabled(False)
+    folder = find_model(options.model)
+    with open_device(options.board) as opened:
+        from models.bitnet.demo.evaluation import Case, device_logits, score
+        from models.bitnet.tt.bitnet import BitNet
+
+        case = Case.load(folder, options.text, options.positions, options.windows)
+        say(f"{case.describe()}; on {opened.description}")
+        golden, users = case.reference_logits(), len(case.windows.tokens)
+        print("| changed | top-1 | top-5 | PCC | relative error | perplexity | MB/token | MB/token, 2B-4T |")
+        print("|---|---|---|---|---|---|---|---|")
+        for name, precision in variants():
+            if options.only not in name:
+                continue
+            with BitNet.from_pretrained(
+                folder, opened.device, precision, max_batch=users, max_seq_len=case.context, progress=False
+            ) as model:
+                scores = score(device_logits(model, case.windows), golden, case.windows.targets)
+            megabytes = [bytes_per_token(shape, precision) / 1e6 for shape in (case.reference.config, full_size())]
+            off = scores.perplexity / scores.perplexity_reference - 1
+            print(
+                f"| {name} | {scores.top1:.2%} | {scores.top5:.2%} | {scores.pcc:.6f} | {scores.relative_error:.3%} "
+                f"| {off:+.3%} | {megabytes[0]:.2f} | {megabytes[1]:.0f} |",
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
