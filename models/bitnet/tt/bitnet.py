@@ -180,27 +180,23 @@ class BitNet:
         while waiting and None in self._slots:
             request = waiting[0]
             slot = self._slots.index(None)
+            prompt = torch.tensor(request.prompt, dtype=torch.int64)
             try:
-                self.pool.reserve(slot, len(request.prompt) + 1)
-                token = self.generator.prefill_forward_text(
-                    torch.tensor([request.prompt], dtype=torch.int64).reshape(1, -1),
-                    self.pool.page_table()[slot : slot + 1],
-                    prompt_lens=[len(request.prompt)],
-                    sampling_params=[request.sampling],
-                    draws=[request.draws],
-                )
-            except OutOfBlocks as error:
-                if any(self._slots):
+                self.generator.check_prompt(prompt, request.number)
+                self.pool.reserve(slot, min(len(prompt) + 1, self.config.max_seq_len))
+            except (ValueError, OutOfBlocks) as error:
+                if isinstance(error, OutOfBlocks) and any(self._slots):
                     return  # a running request will make room
                 waiting.popleft()
                 self._fail(request, error, show)
                 continue
-            except ValueError as error:  # the prompt itself cannot be run
-                self.pool.release(slot)
-                waiting.popleft()
-                self._fail(request, error, show)
-                continue
             waiting.popleft()
+            token = self.generator.prefill_forward_text(
+                prompt[None],
+                self.pool.page_table()[slot : slot + 1],
+                sampling_params=[request.sampling],
+                draws=[request.draws],
+            )
             request.completion.ttft_s = time.perf_counter() - started
             self._slots[slot] = request
             self._take(slot, int(token[0]), show)

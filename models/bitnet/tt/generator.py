@@ -32,7 +32,7 @@ class Generator:
     """`model` with its `cache`; `blocks_per_user` is the width of the page table. Close it when done."""
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], block_size: int, blocks_per_user: int):
-        if model.config.prefill_chunk % block_size:
+        if block_size < model.config.prefill_chunk and model.config.prefill_chunk % block_size:
             raise ValueError(
                 f"block_size {block_size} does not divide the {model.config.prefill_chunk} tokens of a pass of prefill"
             )
@@ -291,15 +291,20 @@ class Generator:
                 f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator"
             )
         for row, length in enumerate(lengths):
-            if length < 1:
-                raise ValueError(f"prompt {row} is empty; give at least one token")
-            if length > self.config.max_seq_len:
-                raise ValueError(
-                    f"prompt {row} has {length} tokens, more than the context of {self.config.max_seq_len}; shorten it"
-                )
+            self.check_prompt(tokens[row, :length], row)
             if -(-length // self.block_size) > page_table.shape[1]:
                 raise ValueError(f"prompt {row} has {length} tokens, its page table only {page_table.shape[1]} blocks")
-            self._check_tokens(tokens[row, :length])
+
+    def check_prompt(self, tokens: torch.Tensor, number: int) -> None:
+        """Raise ValueError if this prompt [length] can never be run."""
+        if not len(tokens):
+            raise ValueError(f"prompt {number} is empty; give at least one token")
+        if len(tokens) > self.config.max_seq_len:
+            raise ValueError(
+                f"prompt {number} has {len(tokens)} tokens, more than the context of {self.config.max_seq_len}; "
+                "shorten it"
+            )
+        self._check_tokens(tokens)
 
     def _check_tokens(self, tokens: torch.Tensor) -> None:
         if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < self.config.model.vocab_size:
