@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model of a decode step's time on a card: bytes over an achievable share of the DRAM bandwidth, plus a cost a program.
+"""A model of a decode step's time on a card: bytes over a share of the DRAM bandwidth, plus a cost a program.
 
 Nothing here was measured by us. The two constants are fitted to published speeds of other models on the same cards; how
 far the fit is from each of them is what a modelled figure is worth. It knows no single operation's speed.

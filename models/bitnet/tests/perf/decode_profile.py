@@ -78,46 +78,49 @@ class DecodeProfile:
         }
 
 
-def profile(model: SteppingModel, context: int, active: int | None = None) -> DecodeProfile:
-    """Of a model of two layers, just built (or the circular buffers are not known)."""
+def profile(model: SteppingModel, context: int, active: int | None = None, time_host: bool = False) -> DecodeProfile:
+    """The step that writes position `context`, of a model of two layers that was just built (or its circular buffers
+    are not known). With `time_host` the library's time on this host is taken too."""
     chip, device = model.config.chip, model.config.device
-    built = {p.key: p for p in capture(model.start(context, active).step) if p.l1_bytes}
 
     def programs() -> list[Program]:
-        model.start(context, active).step()
-        model.positions[model.positions >= 0] = context  # measure at this very position
-        return [_known(p, built) for p in capture(model.step, model.positions.tolist())]
-
-    def host_ms() -> float:
-        times = []
-        for _ in range(5):
-            model.step()
-            with library_time() as timer:
-                model.step()
-            times.append(timer.milliseconds)
-        return min(times)
+        model.start(context, active)
+        return capture(model.step, model.positions.tolist())
 
     two = programs()
+    generator = model.generator
+    uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
+    model.step()
+    uploaded, downloaded = generator.uploaded_bytes - uploaded, generator.downloaded_bytes - downloaded
     with model.first_layers(1):
         one = programs()
+    built = {program.key: program for program in two if program.l1_bytes}
+    two = [_known(program, built) for program in two]
     length = len(two) - len(one)
     # the layers: the first stretch of that length that comes twice in a row
     keys = [program.key for program in two]
     first = next(i for i in range(len(keys)) if keys[i : i + length] == keys[i + length : i + 2 * length])
-    model.start(context, active).step()
-    generator = model.generator
-    uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
-    model.step()
     return DecodeProfile(
         before=two[:first],
         layer=two[first : first + length],
         after=two[first + 2 * length :],
         card_bandwidth=bandwidth(str(device.arch()).rsplit(".", 1)[-1].lower(), chip.dram_banks),
         users=model.config.users,
-        uploaded_bytes=generator.uploaded_bytes - uploaded,
-        downloaded_bytes=generator.downloaded_bytes - downloaded,
-        host_ms=model.layers_and_rest(host_ms),
+        uploaded_bytes=uploaded,
+        downloaded_bytes=downloaded,
+        host_ms=model.layers_and_rest(lambda: host_ms(model.step)) if time_host else 0.0,
     )
+
+
+def host_ms(step: Callable[[], object], repeats: int = 10) -> float:
+    """The library's own milliseconds on this host in the quickest of several steps."""
+    step()
+    times = []
+    for _ in range(repeats):
+        with library_time() as timer:
+            step()
+        times.append(timer.milliseconds)
+    return min(times)
 
 
 def _known(program: Program, built: dict[tuple, Program]) -> Program:

@@ -32,7 +32,7 @@ def main() -> int:
             model = SteppingModel(opened.device, options.precision, options.batch)
         except ValueError as error:
             raise SystemExit(f"profile_decode: {error}") from None
-        profiled = profile(model, options.context - 1)
+        profiled = profile(model, options.context - 1, time_host=True)
         title = (
             f"BitNet 2B-4T, {options.precision}, batch {options.batch}, {options.context} tokens of context, "
             f"{opened.description}"

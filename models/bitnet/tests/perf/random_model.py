@@ -38,6 +38,25 @@ def cheap_state(model: BitNetConfig) -> dict[str, torch.Tensor]:
     return state
 
 
+class SharedWeights(DeviceWeights):
+    """Uploads a matrix once, however many models hold it in the same form."""
+
+    def __init__(self, device: ttnn.MeshDevice):
+        super().__init__(device)
+        self._loaded: dict[tuple, ttnn.Tensor] = {}
+
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+        return self._once((name, dtype), lambda: super(SharedWeights, self).load(name, weight, dtype, memory))
+
+    def load_table(self, name: str, table: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+        return self._once((name, dtype), lambda: super(SharedWeights, self).load_table(name, table, dtype))
+
+    def _once(self, key: tuple, load: Callable[[], ttnn.Tensor]) -> ttnn.Tensor:
+        if key not in self._loaded:
+            self._loaded[key] = load()
+        return self._loaded[key]
+
+
 class SteppingModel:
     """A model on `device`, and decode steps through its public generator.
 
@@ -52,13 +71,13 @@ class SteppingModel:
         model: BitNetConfig | None = None,
         state: dict[str, torch.Tensor] | None = None,
         max_seq_len: int = 4096,
-        blocks: int | None = None,
+        weights: DeviceWeights | None = None,
     ):
         self.model_config = model or sizes()
         self.config = ModelConfig(self.model_config, device, precision, users, max_seq_len)
         # blocks are shared between users here: only their count matters
-        self.paging = PagedAttentionConfig(max_num_blocks=blocks or max_seq_len // 32)
-        self.model = BitNetModel(self.config, DeviceWeights(device), state or cheap_state(self.model_config))
+        self.paging = PagedAttentionConfig(max_num_blocks=max_seq_len // 32)
+        self.model = BitNetModel(self.config, weights or DeviceWeights(device), state or cheap_state(self.model_config))
         self.cache = allocate_kv_cache(self.config, self.paging)
         pool = BlockPool(self.paging, 1, max_seq_len)
         pool.reserve(0, self.paging.max_num_blocks * self.paging.block_size)

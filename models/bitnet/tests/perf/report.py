@@ -79,8 +79,8 @@ def summary(profile: DecodeProfile) -> str:
             f"{figures['kv_bytes_read_per_step'] / 1e6:.1f} MB of KV cache, "
             f"{figures['dram_bytes_per_step'] / 1e6:.1f} MB over DRAM in all, "
             f"{figures['flops_per_step'] / 1e9:.2f} GFLOP",
-            f"{figures['uploaded_bytes_per_step']} bytes uploaded and {figures['downloaded_bytes_per_step']} downloaded "
-            f"a step; {figures['host_ms_per_step']:.1f} ms in the library on this host when not traced",
+            f"{figures['uploaded_bytes_per_step']} bytes uploaded and {figures['downloaded_bytes_per_step']} "
+            f"downloaded a step; {figures['host_ms_per_step']:.1f} ms in the library on this host when not traced",
             f"modelled: {memory:.2f} ms of DRAM + {programs:.2f} ms of programs = {profile.modelled_ms:.2f} ms, "
             f"modelled {figures['modelled_tokens_per_s_user']:.0f} tokens/s/user "
             f"(modelled {low:.0f} to {high:.0f} with any one published row left out)",

@@ -1,0 +1,111 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a decode step costs the host: the library's own time, its program cache, and one call once it is traced.
+
+Times are of the library's functions on this machine, without a card or an emulation; as a benchmark:
+pytest models/bitnet/tests/perf/test_host_time.py --benchmark-columns=min,median
+"""
+
+import pytest
+import ttnn
+
+from models.bitnet.tests.perf.host_time import library_time
+from models.bitnet.tests.perf.plain_layer import PlainLayer
+from models.bitnet.tests.perf.programs import capture
+from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
+
+SMALL_VOCABULARY = sizes(layers=2, vocabulary=8192)
+USERS = 1
+
+
+@pytest.fixture(scope="module")
+def model(open_device):
+    built = SteppingModel(open_device, "performance", USERS, SMALL_VOCABULARY, cheap_state(SMALL_VOCABULARY))
+    yield built
+    built.generator.close()
+
+
+@pytest.mark.parametrize("precision", ["performance", "accuracy"])
+def test_every_program_comes_from_the_cache_after_the_first_step(open_device, precision):
+    model = SteppingModel(open_device, precision, 2, SMALL_VOCABULARY, cheap_state(SMALL_VOCABULARY))
+    model.start(30).step()
+    built = open_device.num_program_cache_entries()
+    for _ in range(4):  # over the edge of a tile and of a page
+        assert all(program.cached for program in capture(model.step))
+        assert open_device.num_program_cache_entries() == built
+
+
+def test_a_traced_step_is_one_call(model, monkeypatch):
+    model.start(40).step(trace=True)
+    model.step(trace=True)
+    replays = []
+    execute = ttnn.execute_trace
+    monkeypatch.setattr(ttnn, "execute_trace", lambda *args, **kwargs: replays.append(execute(*args, **kwargs)))
+    uploaded = model.generator.uploaded_bytes
+    with library_time() as timer:
+        model.step(trace=True)
+    assert len(replays) == 1
+    assert timer.calls <= 1  # reading the tokens
+    assert model.generator.uploaded_bytes == uploaded
+
+
+def _layer_inputs(model):
+    generator, config = model.generator, model.config
+    model.start(40).step()
+    x = model.model.embedding.forward_decode(ttnn.reshape(generator.tokens, (1, config.users)))
+    rotation = model.model.rope.forward_decode(generator.rope_positions)
+    return x, rotation, model.cache[0], generator.page_table, generator.positions
+
+
+def _our_layer(model):
+    x, rotation, *rest = _layer_inputs(model)
+    return lambda: model.model.layers[0].forward_decode(ttnn.clone(x), rotation, *rest)
+
+
+def _plain_layer(model):
+    x, _, *rest = _layer_inputs(model)
+    plain = PlainLayer(model.model.layers[0], model.model.rope)
+    return lambda: plain.forward_decode(ttnn.clone(x), *rest)
+
+
+def test_fewer_programs_and_less_host_time_than_a_plain_layer(model):
+    ours, plain = _our_layer(model), _plain_layer(model)
+    counts = len(capture(ours)) - 1, len(capture(plain)) - 1  # less the copy of x
+    print(f"programs a layer: ours {counts[0]}, plain {counts[1]}")
+    assert counts[0] <= 18 and counts[1] >= 28
+    times = {ours: [], plain: []}
+    for _ in range(15):  # by turns, so that what else the machine does falls on both
+        for layer in times:
+            with library_time() as timer:
+                layer()
+            times[layer].append(timer.milliseconds)
+    quickest = min(times[ours]), min(times[plain])
+    print(f"host ms a layer: ours {quickest[0]:.2f}, plain {quickest[1]:.2f}")
+    assert quickest[0] < quickest[1]
+
+
+@pytest.mark.parametrize("layer", [_our_layer, _plain_layer], ids=["ours", "plain"])
+def test_benchmark_layer_host_time(benchmark, model, layer):
+    """Of the library alone: the benchmark's own clock runs while its functions do."""
+    run = layer(model)
+    run()
+    _benchmark_library(benchmark, run)
+
+
+def test_benchmark_step_host_time(benchmark, model):
+    """A decode step of two layers that is not traced."""
+    model.start(40).step()
+    _benchmark_library(benchmark, model.step)
+
+
+def _benchmark_library(benchmark, run):
+    times = []
+
+    def timed():
+        with library_time() as timer:
+            run()
+        times.append(timer.milliseconds)
+
+    benchmark.pedantic(timed, rounds=10, warmup_rounds=1)
+    benchmark.extra_info["library_ms"] = round(min(times), 3)
+    print(f"library: {min(times):.2f} ms")

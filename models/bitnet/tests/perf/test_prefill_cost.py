@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prefill: few programs a layer, no host traffic inside, and a cost that grows with the prompt and no faster."""
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests.perf.programs import Program, capture
+from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
+
+PRECISIONS = ("performance", "accuracy")
+LENGTHS = (128, 512, 2048)
+
+
+@pytest.fixture(scope="module")
+def models(open_device):
+    model = sizes(layers=2, vocabulary=8192)
+    state = cheap_state(model)
+    return {precision: SteppingModel(open_device, precision, 1, model, state) for precision in PRECISIONS}
+
+
+def layer_programs(model: SteppingModel, length: int) -> list[Program]:
+    """What one layer adds to the prefill of a prompt, as (programs of two layers) less (of one)."""
+    two = capture(lambda: model.prefill(length))
+    with model.first_layers(1):
+        one = capture(lambda: model.prefill(length))
+    rest = list(one)
+    added = []
+    keys = [program.key for program in one]
+    for program in two:
+        if program.key in keys:
+            keys.remove(program.key)
+        else:
+            added.append(program)
+    assert len(added) == len(two) - len(rest)
+    return added
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_programs_a_layer(models, precision):
+    model = models[precision]
+    added = layer_programs(model, 128)
+    assert len(added) <= (24 if precision == "performance" else 48)
+    # a chunk is a chunk, however long
+    chunks = -(-2048 // model.config.prefill_chunk)
+    assert len(layer_programs(model, 2048)) == chunks * len(added)
+    matmuls = [program for program in added if program.name == "Matmul"]
+    assert {program.fidelity for program in matmuls} == {"LoFi"}
+    assert {program.kernel for program in matmuls} == {"MatmulMultiCoreReuseMcast2D"}
+
+
+def test_no_host_traffic_inside(models, monkeypatch):
+    """The chunks' inputs are uploaded before; the layers talk to nobody."""
+    model = models["performance"]
+    upload = model.generator._upload
+    rows, blocks = 128, model.page_table[:1]
+    inputs = upload(torch.zeros(1, rows), ttnn.uint32), upload(blocks, ttnn.int32), upload(blocks[:, :4], ttnn.int32)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("host traffic inside prefill")
+
+    for name in ("from_torch", "to_torch", "to_device", "from_device", "copy_host_to_device_tensor", "as_tensor"):
+        monkeypatch.setattr(ttnn, name, refuse)
+    model.model.forward_prefill(inputs[0], model.cache, inputs[1], inputs[2], 0, rows - 1)
+
+
+def test_cost_is_linear_in_the_prompt(models):
+    """Four times the prompt: at most four times the programs and bytes; the matrix products exactly four times."""
+    model = models["performance"]
+    costs = {length: layer_programs(model, length) for length in LENGTHS}
+
+    def total(length: int, figure: str, matmuls: bool = False) -> int:
+        return sum(getattr(p, figure) for p in costs[length] if p.name == "Matmul" or not matmuls)
+
+    for short, long in zip(LENGTHS, LENGTHS[1:]):
+        ratio = long // short
+        assert len(costs[long]) <= ratio * len(costs[short])
+        for figure in ("dram_read", "dram_written"):
+            assert total(long, figure) <= ratio * total(short, figure)
+        assert total(long, "flops", matmuls=True) == ratio * total(short, "flops", matmuls=True)
+    for length in LENGTHS:
+        moved = total(length, "dram_read") + total(length, "dram_written")
+        print(
+            f"{length} tokens: {len(costs[length])} programs, {moved / 1e6:.1f} MB, {total(length, 'flops') / 1e9:.1f} GFLOP"
+        )
