@@ -56,9 +56,8 @@ def tokenizer() -> Tokenizer:
 
 
 def requests(kind: str, arguments: list[tuple]) -> list:
-    from lm_eval.api.instance import Instance
-
-    return [Instance(kind, {}, one, number) for number, one in enumerate(arguments)]
+    instance = pytest.importorskip("lm_eval.api.instance").Instance
+    return [instance(kind, {}, one, number) for number, one in enumerate(arguments)]
 
 
 def expected(reference: Model, tokens: list[int], scored: int) -> tuple[float, bool]:
@@ -121,9 +120,7 @@ def test_generate_until(adapter) -> None:
 
 def test_harness_runs_tasks(adapter, monkeypatch, reference: Model, tokenizer: Tokenizer) -> None:
     """Three tasks of three kinds, through the harness's own evaluation."""
-    import datasets
-    from lm_eval.tasks import TaskManager
-
+    datasets, harness_tasks = pytest.importorskip("datasets"), pytest.importorskip("lm_eval.tasks")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     def task(name: str, rows: list[dict], **settings) -> dict:
@@ -159,7 +156,7 @@ def test_harness_runs_tasks(adapter, monkeypatch, reference: Model, tokenizer: T
         metric_list=[{"metric": "exact_match", "ignore_punctuation": True}],
         filter_list=[{"name": "strip", "filter": [{"function": "remove_whitespace"}]}],
     )
-    no_defaults = TaskManager(include_defaults=False)  # else it reads thousands of files first
+    no_defaults = harness_tasks.TaskManager(include_defaults=False)  # else it reads thousands of files first
     tasks = [choices, rolling, said]
     results = lm_eval.simple_evaluate(adapter, tasks=tasks, bootstrap_iters=0, task_manager=no_defaults)["results"]
     assert results["choices"]["acc,none"] == 1.0
