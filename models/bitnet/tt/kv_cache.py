@@ -70,7 +70,8 @@ class BlockPool:
 
     def __init__(self, paging: PagedAttentionConfig, users: int, max_seq_len: int):
         self.block_size = paging.block_size
-        self.blocks_per_user = -(-max_seq_len // paging.block_size)
+        # the width of a page table: a whole context, or the whole pool if that is less
+        self.blocks_per_user = min(-(-max_seq_len // paging.block_size), paging.max_num_blocks)
         self.contiguous = paging.max_num_blocks >= users * self.blocks_per_user
         blocks = list(range(paging.max_num_blocks))
         runs = [blocks[u * self.blocks_per_user : (u + 1) * self.blocks_per_user] for u in range(users)]

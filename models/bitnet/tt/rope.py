@@ -36,8 +36,8 @@ class RotaryEmbedding(LightweightModule):
     def __init__(self, config: ModelConfig):
         self.config = config
         model, device = config.model, config.device
-        # prefill reads whole tiles of positions
-        positions = -(-config.max_seq_len // TILE) * TILE
+        # prefill reads whole tiles of positions; with one more than it reads, its slice is never the table itself
+        positions = -(-config.max_seq_len // TILE) * TILE + TILE
         frequencies = model.rope_theta ** (-torch.arange(0, model.head_dim, 2).double() / model.head_dim)
         angles = torch.outer(torch.arange(positions).double(), frequencies).repeat_interleave(2, dim=-1)
         swap = torch.zeros(TILE, TILE)
