@@ -130,6 +130,17 @@ def test_attention_decode(device, reset_seeds, model, precision, badly_scaled):
 
 
 @every_precision
+def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, precision):
+    """v's scale so small that attended rows are of eps's size: folded without it, eps is far off."""
+    state = random_state(TINY) | {f"{PREFIX}.v_proj.weight_scale": torch.tensor(1e-3)}
+    case, length = Case(device, TINY, precision, 1, state), 33
+    pages, x = Pages(1, length + 1), torch.randn(length + 1, TINY.hidden_size)
+    cache, (golden, _) = empty_cache(case.config, pages), case.golden(x)
+    assert_level(precision, "module", golden[:length], case.prefill(x[:length], pages, cache))
+    assert_level(precision, "module", golden[length:], case.decode(x[length:], pages, cache, [length]))
+
+
+@every_precision
 @pytest.mark.parametrize("model", [TINY, FULL], ids=["tiny", "2b"])
 def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
     """Three steps after a prefill give the rows that a prefill of the longer sequence gives.

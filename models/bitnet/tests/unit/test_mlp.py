@@ -73,6 +73,20 @@ def test_mlp_decode(device, reset_seeds, model, precision, badly_scaled):
 
 
 @every_precision
+def test_mlp_prefill_and_decode_where_eps_counts(device, reset_seeds, precision):
+    """Scales so small that the hidden rows are of eps's size: folded without one of them, eps is far off."""
+    state = random_state(SMALL)
+    state |= {
+        f"{PREFIX}.gate_proj.weight_scale": torch.tensor(1e-2),
+        f"{PREFIX}.up_proj.weight_scale": torch.tensor(1e-2),
+    }
+    case = Case(device, SMALL, precision, 7, state)
+    x = torch.randn(7, SMALL.hidden_size)
+    for run in (case.prefill, case.decode):
+        assert_level(precision, "module", case.reference(x), run(x))
+
+
+@every_precision
 def test_mlp_decode_equals_prefill(device, reset_seeds, precision):
     case = Case(device, SMALL, precision, 32, random_state(SMALL))
     x = random_rows(32, SMALL.hidden_size)
