@@ -1,0 +1,484 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""`BitNet.generate`: what a request gives depends on its own prompt alone, whoever shares the batch and wherever its
+cache lies; every way a request can end; what is shown while it grows."""
+
+import dataclasses
+import random
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests import shipped
+from models.bitnet.tt.bitnet import BitNet, Completion
+from models.bitnet.tt.generator import IDLE
+from models.bitnet.tt.kv_cache import PagedAttentionConfig
+from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
+from models.bitnet.tt.text import TextStream
+
+CONTEXT = 160
+SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)
+
+
+@pytest.fixture(scope="module")
+def single(open_device):
+    """One request at a time."""
+    with shipped.load(open_device, max_batch=1, max_seq_len=CONTEXT) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def batch(open_device):
+    """Four slots over a pool of few blocks."""
+    paging = PagedAttentionConfig(block_size=32, max_num_blocks=12)
+    with shipped.load(open_device, max_batch=4, max_seq_len=CONTEXT, paging=paging) as loaded:
+        yield loaded
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(single, batch):
+    """After every test, whatever happened in it: no slot taken, every block free."""
+    yield
+    for model in (single, batch):
+        assert not any(model._slots)
+    assert batch.pool.free_blocks == 12
+    assert sorted(batch.pool._free) == list(range(12)), "a block was returned twice or lost"
+
+
+def shuffle(model: BitNet) -> None:
+    """Take and return blocks in a random order, so that no user's blocks lie in a row."""
+    random.Random(0).shuffle(model.pool._free)
+
+
+def long_prompt(length: int, start: int = 0) -> list[int]:
+    return sum(shipped.prompts(), [])[start : start + length]
+
+
+def tokens_of(completions: list[Completion]) -> list[list[int]]:
+    return [completion.tokens for completion in completions]
+
+
+def alone(single: BitNet, prompts, count: int, sampling=GREEDY) -> list[list[int]]:
+    """Each prompt's tokens in a run of its own."""
+    return [single.generate([prompt], count, sampling)[0].tokens for prompt in prompts]
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["accuracy", "performance"])
+def test_a_full_batch_equals_single_runs(open_device, precision):
+    """32 prompts of many lengths, every other one drawn."""
+    prompts = [long_prompt(1 + 3 * i, start=i) for i in range(32)]
+    sampling = [GREEDY if i % 2 else dataclasses.replace(SEEDED, seed=i) for i in range(32)]
+    with shipped.load(open_device, precision=precision, max_batch=32, max_seq_len=CONTEXT) as model:
+        together = model.generate(prompts, 12, sampling)
+    with shipped.load(open_device, precision=precision, max_batch=1, max_seq_len=CONTEXT) as model:
+        for prompt, params, completion in zip(prompts, sampling, together):
+            assert model.generate([prompt], 12, params)[0].tokens == completion.tokens
+
+
+def test_more_prompts_than_slots(batch, single):
+    """Eleven prompts through four slots; slots are refilled while others run."""
+    prompts = [long_prompt(2 + 4 * i, start=i) for i in range(11)]
+    shuffle(batch)
+    assert tokens_of(batch.generate(prompts, 10)) == alone(single, prompts, 10)
+
+
+def test_requests_of_different_lengths_share_the_batch(batch, single, monkeypatch):
+    """Requests that end early, at an end token, make room for others in the middle of a run."""
+    prompts = [long_prompt(3 + 5 * i, start=2 * i) for i in range(9)]
+    full = alone(single, prompts, 16)
+    # end tokens that some of these texts hit, each somewhere else
+    ends = {full[0][5], full[3][2], full[6][11]}
+    changed = dataclasses.replace(batch.config.model, eos_token_ids=tuple(ends))
+    monkeypatch.setattr(batch.config, "model", changed)
+    completions = batch.generate(prompts, 16)
+    assert len({len(c.tokens) for c in completions}) >= 3, "the test wants them to end at different steps"
+    for tokens, completion in zip(full, completions):
+        end = next((i for i, token in enumerate(tokens) if token in ends), None)
+        assert completion.tokens == tokens[:end]
+        assert completion.finish_reason == ("length" if end is None else "stop")
+
+
+def test_a_preempted_slot_is_refilled_without_a_trace_in_the_others(batch, single):
+    """A request is thrown out in the middle, its blocks go to another that starts in its slot; both neighbours, one of
+    them drawing, write on as if nothing had happened."""
+    prompts = [long_prompt(20), long_prompt(40, 5), long_prompt(31, 9)]
+    replacement, steps, cut = long_prompt(50, 70), 14, 6
+    params = [GREEDY, GREEDY, SEEDED, GREEDY]
+    expected = [alone(single, [p], steps, s)[0] for p, s in zip(prompts, params)]
+    draws = [Draws(), Draws(), Draws.from_seed(SEEDED.seed), Draws()]
+    shuffle(batch)
+
+    def begin(slot: int, prompt: list[int]) -> int:
+        token = shipped.prefill(batch, {slot: prompt}, sampling_params=[params[slot]], draws=[draws[slot]])[slot]
+        return int(token)
+
+    lengths = [len(p) for p in prompts] + [0]
+    texts = [[begin(slot, prompt)] for slot, prompt in enumerate(prompts)] + [[]]
+    for step in range(1, steps):
+        if step == cut:
+            gone = list(batch.pool._owned[1])
+            batch.pool.release(1)
+            lengths[1], texts[1] = len(replacement), []
+            texts[1].append(begin(1, replacement))
+            assert set(gone) & set(batch.pool._owned[1]), "the blocks were to be used again"
+        positions = torch.full((4,), IDLE)
+        for slot in range(3):
+            positions[slot] = lengths[slot] + len(texts[slot]) - 1
+            batch.pool.reserve(slot, int(positions[slot]) + 1)
+        last = torch.tensor([text[-1] if text else 0 for text in texts])
+        chosen = batch.generator.decode_forward(
+            last, positions, batch.pool.page_table(), sampling_params=params, draws=draws
+        )
+        for slot in range(3):
+            texts[slot].append(int(chosen[slot]))
+    for slot in range(3):
+        batch.pool.release(slot)
+    assert texts[0] == expected[0] and texts[2] == expected[2]
+    assert texts[1] == alone(single, [replacement], steps - cut + 1)[0]
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.5])
+def test_a_seed_gives_the_same_tokens_everywhere(batch, single, temperature):
+    """Alone, first and last in a batch, among greedy rows and among others that draw, after other requests."""
+    params = SamplingParams(temperature, top_k=0, top_p=0.9, seed=11)
+    prompt, others = long_prompt(17), [long_prompt(5 + i, 3 * i) for i in range(3)]
+    expected = alone(single, [prompt], 16, params)[0]
+    assert expected == alone(single, [prompt], 16, params)[0]
+    assert expected != alone(single, [prompt], 16, dataclasses.replace(params, seed=12))[0]
+    drawn = SamplingParams(1.0)
+    assert batch.generate([prompt, *others], 16, [params, drawn, GREEDY, drawn])[0].tokens == expected
+    assert batch.generate([*others, prompt], 16, [GREEDY, GREEDY, GREEDY, params])[3].tokens == expected
+    # a slot that others used before
+    assert batch.generate([*others, *others, prompt], 16, [drawn] * 6 + [params])[6].tokens == expected
+
+
+def test_no_seed_means_another_text_each_time(single):
+    params, prompt = SamplingParams(temperature=1.5), long_prompt(9)
+    assert len({tuple(alone(single, [prompt], 16, params)[0]) for _ in range(4)}) == 4
+
+
+# --- the cache -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [ttnn.bfloat16, ttnn.bfloat8_b], ids=["bf16", "bfp8"])
+@pytest.mark.parametrize("block_size", [32, 64])
+def test_paged_equals_contiguous(open_device, dtype, block_size):
+    """Shuffled blocks in a pool that is too small to be contiguous; requests grow over several blocks."""
+    prompts = [long_prompt(n, n) for n in (1, 31, 32, 33, 63, 64, 65, 70)]
+    options = {"max_batch": 4, "max_seq_len": CONTEXT, "cache_dtype": dtype}
+    with shipped.load(open_device, **options) as model:
+        assert model.pool.contiguous
+        expected = tokens_of(model.generate(prompts, 40))
+    paging = PagedAttentionConfig(block_size, 16 * 32 // block_size)
+    with shipped.load(open_device, paging=paging, **options) as model:
+        assert not model.pool.contiguous
+        shuffle(model)
+        assert tokens_of(model.generate(prompts, 40)) == expected
+        assert model.pool.free_blocks == paging.max_num_blocks
+
+
+def test_blocks_are_taken_as_the_text_grows_and_returned_at_its_end(batch):
+    free: list[int] = []
+    completion = batch.generate([long_prompt(30)], 40, stream=lambda n, _: free.append(batch.pool.free_blocks))[0]
+    assert len(completion.tokens) == 40
+    # positions 0 to 68 are written: one block at first, then two, then three
+    assert free[0] == 11 and free[-1] == 9 and set(free) == {11, 10, 9}
+    assert batch.pool.free_blocks == 12
+
+
+def test_a_request_without_room_ends_and_the_others_go_on(batch, single):
+    """12 blocks; four requests of two blocks each grow into a third until there is none for the last."""
+    prompts = [long_prompt(90, 0), long_prompt(90, 7), long_prompt(90, 21), long_prompt(90, 35)]
+    completions = batch.generate(prompts, 20)
+    expected = alone(single, prompts, 20)
+    failed = [i for i, c in enumerate(completions) if c.finish_reason == "error"]
+    assert failed and len(failed) < 4
+    for i, completion in enumerate(completions):
+        if i in failed:
+            assert "the KV cache is full" in completion.error and "larger cache" in completion.error
+            assert completion.tokens == expected[i][: len(completion.tokens)]
+            assert completion.text == shipped.tokenizer().decode(completion.tokens, skip_special_tokens=True)
+        else:
+            assert completion.finish_reason == "length" and completion.error is None
+            assert completion.tokens == expected[i]
+
+
+def test_a_prompt_waits_for_room(batch, single):
+    """Slots are free, blocks are not: the third prompt waits until the first two are done."""
+    prompts = [long_prompt(150), long_prompt(140, 3), long_prompt(100, 9)]
+    completions = batch.generate(prompts, 4)
+    assert [c.finish_reason for c in completions] == ["length"] * 3
+    assert tokens_of(completions) == alone(single, prompts, 4)
+    assert completions[2].ttft_s > max(c.ttft_s for c in completions[:2])
+
+
+def test_a_prompt_that_no_pool_can_hold(open_device):
+    paging = PagedAttentionConfig(block_size=32, max_num_blocks=3)
+    with shipped.load(open_device, max_batch=2, max_seq_len=CONTEXT, paging=paging) as model:
+        first, second = model.generate([long_prompt(120), long_prompt(10)], 4)
+        assert first.finish_reason == "error" and "the KV cache is full" in first.error and not first.tokens
+        assert second.finish_reason == "length" and len(second.tokens) == 4
+        assert model.pool.free_blocks == 3
+
+
+def test_the_end_of_the_context(batch, single):
+    """Up to the last position a token can be written to; the other request goes on."""
+    near, other = long_prompt(CONTEXT - 5), long_prompt(10)
+    completions = batch.generate([near, other], 30)
+    assert completions[0].finish_reason == "length" and f"context of {CONTEXT} tokens is full" in completions[0].error
+    # the prompt leaves 5 positions; the token after the last one is known but not written
+    assert len(completions[0].tokens) == 6
+    assert completions[1].error is None and tokens_of(completions[1:]) == alone(single, [other], 30)
+    full = single.generate([long_prompt(CONTEXT)], 30)[0]
+    assert len(full.tokens) == 1 and "is full" in full.error
+    assert tokens_of(single.generate([near], 6)) == tokens_of(completions[:1])
+
+
+def test_prompts_that_cannot_be_run_do_not_stop_the_others(batch, single):
+    good = [long_prompt(10), long_prompt(12, 4)]
+    vocabulary = shipped.config().vocab_size
+    bad = [[], long_prompt(CONTEXT + 1), [5, vocabulary], [5, -1]]
+    completions = batch.generate([good[0], *bad, good[1]], 6)
+    assert tokens_of([completions[0], completions[-1]]) == alone(single, good, 6)
+    messages = [
+        "prompt 1 is empty",
+        f"prompt 2 has {CONTEXT + 1} tokens, more than the context of {CONTEXT}",
+        f"token {vocabulary} is outside the vocabulary of {vocabulary}",
+        "token -1 is outside the vocabulary",
+    ]
+    for completion, message in zip(completions[1:-1], messages):
+        assert completion.finish_reason == "error" and message in completion.error
+        assert not completion.tokens and completion.text == ""
+
+
+@pytest.mark.parametrize("chunk", [32, 64])
+def test_prefill_in_chunks_equals_one_pass(single, monkeypatch, chunk):
+    """The keys and values that later chunks read from the cache are those that one pass computes."""
+    prompts = [long_prompt(n) for n in (chunk - 1, chunk, chunk + 1, 100, 128, 150)]
+    expected = alone(single, prompts, 8)
+    passes: list[int] = []
+    forward = single.generator.model.forward_prefill
+
+    def counted(tokens, cache, page_table, blocks, start, last):
+        passes.append(start)
+        return forward(tokens, cache, page_table, blocks, start, last)
+
+    monkeypatch.setattr(single.config, "prefill_chunk", chunk)
+    monkeypatch.setattr(single.generator.model, "forward_prefill", counted)
+    assert alone(single, prompts, 8) == expected
+    assert passes == [start for prompt in prompts for start in range(0, len(prompt), chunk)]
+
+
+# --- how a text ends -------------------------------------------------------------------------------------------------
+
+
+def test_any_end_token_stops(single, monkeypatch):
+    """Each of several; it is neither among the tokens nor in the text. The first token may be one too."""
+    prompt = long_prompt(25)
+    full = alone(single, [prompt], 16)[0]
+    for place in (0, 4, 9):
+        others = tuple({0, 1, 2} - set(full))
+        changed = dataclasses.replace(single.config.model, eos_token_ids=(*others, full[place]))
+        monkeypatch.setattr(single.config, "model", changed)
+        completion = single.generate([prompt], 16)[0]
+        assert completion.finish_reason == "stop" and completion.error is None
+        assert completion.tokens == full[: full.index(full[place])]
+
+
+def test_stop_strings(single):
+    """The text ends before it, wherever it lies over the tokens, and nothing of it is ever shown."""
+    prompt = long_prompt(25)
+    full = single.generate([prompt], 30)[0]
+    pieces = [shipped.tokenizer().decode(full.tokens[:n]) for n in range(31)]
+    for begin, end in ((3, 6), (10, 11), (14, 20)):
+        # from the middle of one token to the middle of another
+        first, last = len(pieces[begin]) + 1, len(pieces[end]) + 1
+        stop = full.text[first:last]
+        expected = full.text[: full.text.find(stop)]
+        shown: list[str] = []
+        completion = single.generate([prompt], 30, stop=["no such text", stop], stream=lambda n, t: shown.append(t))[0]
+        assert completion.finish_reason == "stop"
+        assert completion.text == expected == "".join(shown)
+        assert len(completion.tokens) < 30
+    unmet: list[str] = []
+    completion = single.generate([prompt], 30, stop=[full.text[-3:] + "~"], stream=lambda n, t: unmet.append(t))[0]
+    assert completion.finish_reason == "length" and completion.text == full.text == "".join(unmet)
+
+
+def test_length(single):
+    for count in (1, 2, 5):
+        completion = single.generate([long_prompt(6)], count)[0]
+        assert (len(completion.tokens), completion.finish_reason, completion.error) == (count, "length", None)
+        assert completion.prompt_tokens == 6
+
+
+# --- streaming -------------------------------------------------------------------------------------------------------
+
+
+class Bytes:
+    """A tokenizer whose tokens are bytes."""
+
+    def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
+        return bytes(tokens).decode(errors="replace")
+
+
+@pytest.mark.parametrize("text", ["plain", "naïve", "北京 and ελληνικά", "🙂👍🏽 ends", "a\ufffdb"])
+def test_no_half_character_is_shown(text):
+    """Byte by byte: what was shown is always a beginning of the text, and all of it in the end."""
+    stream, shown = TextStream(Bytes()), ""
+    for byte in text.encode():
+        shown += stream.add(byte)
+        assert text.startswith(shown)
+    assert len(text) - len(shown) <= text.endswith("\ufffd")
+    assert shown + stream.finish() == stream.text == text
+
+
+def test_an_unfinished_character_is_shown_at_the_end_only():
+    stream = TextStream(Bytes())
+    shown = "".join(stream.add(byte) for byte in "ab北".encode()[:-1])
+    assert shown == "ab"
+    assert stream.finish() == "\ufffd" and stream.text == "ab\ufffd"
+
+
+def test_bytes_that_are_no_character_are_shown_once_that_is_certain():
+    stream = TextStream(Bytes())
+    assert [stream.add(byte) for byte in b"a\xe5x"] == ["a", "", "\ufffdx"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stops", "expected"),
+    [
+        ("one two three", (" two",), "one"),
+        ("one twoo three", (" two three",), "one twoo three"),
+        ("aaab", ("aab",), "a"),
+        ("say 北京 now", ("京 n",), "say 北"),
+        ("the end", ("end",), "the "),
+        ("first second", ("second", "st s"), "fir"),
+        ("stop at once", ("s",), ""),
+        ("never", ("never more",), "never"),
+    ],
+)
+def test_a_stop_string_is_held_back_until_it_is_none(text, stops, expected):
+    stream, shown = TextStream(Bytes(), stops), ""
+    for byte in text.encode():
+        shown += stream.add(byte)
+        assert expected.startswith(shown)
+        if stream.stopped:
+            break
+    assert stream.stopped == (expected != text)
+    assert shown + stream.finish() == stream.text == expected
+
+
+def test_what_is_streamed_is_the_text(batch):
+    """Of every request, drawn wildly so that the bytes of rare characters come up too."""
+    prompts = [long_prompt(4 + i, i) for i in range(6)]
+    shown = [""] * 6
+
+    def show(number: int, text: str) -> None:
+        assert text
+        shown[number] += text
+
+    completions = batch.generate(prompts, 30, SamplingParams(2.0, seed=3), stream=show)
+    for text, completion in zip(shown, completions):
+        assert text == completion.text == shipped.tokenizer().decode(completion.tokens, skip_special_tokens=True)
+
+
+def test_text_prompts_and_token_prompts_are_the_same(single):
+    text = shipped.texts(1)[0]
+    by_text, by_tokens = single.generate([text], 8)[0], single.generate([shipped.prompts(1)[0]], 8)[0]
+    assert by_text.tokens == by_tokens.tokens and by_text.text == by_tokens.text
+    assert by_text.prompt_tokens == len(shipped.prompts(1)[0])
+    assert single.generate([], 8) == []
+
+
+def test_chat_goes_through_the_template(single):
+    """Its special tokens are each one token, and there is one beginning of text."""
+    messages = [
+        {"role": "user", "content": "Tell me about Moses."},
+        {"role": "assistant", "content": "He was a man."},
+        {"role": "user", "content": "And Aaron?"},
+    ]
+    tokenizer = shipped.tokenizer()
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    assert prompt.count(tokenizer.bos_token_id) == 1 and prompt.count(2) == 3
+    shown: list[str] = []
+    answer = single.chat(messages, 12, stream=lambda number, text: shown.append(text))
+    assert answer.prompt_tokens == len(prompt)
+    assert answer.tokens == single.generate([prompt], 12)[0].tokens
+    assert answer.text == "".join(shown)
+
+
+# --- interruption ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("calls_before", [0, 5])
+def test_ctrl_c_while_streaming(batch, single, calls_before):
+    """Every request keeps what it has; those that wait have nothing; the model serves the next call as ever."""
+    prompts = [long_prompt(5 + i, i) for i in range(6)]
+    expected = alone(single, prompts, 12)
+    calls = [0]
+
+    def interrupt(number: int, text: str) -> None:
+        calls[0] += 1
+        if calls[0] > calls_before:
+            raise KeyboardInterrupt
+
+    completions = batch.generate(prompts, 12, stream=interrupt)
+    assert {c.finish_reason for c in completions} == {"interrupted"}
+    assert calls[0] == calls_before + 1, "the callback was called again"
+    assert 0 < len(completions[0].tokens) < 12 and not completions[5].tokens
+    for tokens, completion in zip(expected, completions):
+        assert completion.tokens == tokens[: len(completion.tokens)]
+        assert completion.text == shipped.tokenizer().decode(completion.tokens, skip_special_tokens=True)
+    assert tokens_of(batch.generate(prompts, 12)) == expected
+
+
+@pytest.mark.parametrize("place", ["prefill_forward_text", "read_decode_output"])
+def test_ctrl_c_inside_a_step(batch, single, monkeypatch, place):
+    """Before the host knows what the device did: the same prompts give the same tokens afterwards."""
+    prompts = [long_prompt(33), long_prompt(8, 5)]
+    expected = alone(single, prompts, 6)
+    function, calls = getattr(batch.generator, place), [0]
+
+    def cut_short(*args, **kwargs):
+        calls[0] += 1
+        result = function(*args, **kwargs)
+        if calls[0] == 2:
+            raise KeyboardInterrupt
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.generator, place, cut_short)
+        completions = batch.generate(prompts, 6)
+    assert {c.finish_reason for c in completions} == {"interrupted"}
+    assert batch.pool.free_blocks == 12
+    for tokens, completion in zip(expected, completions):
+        assert completion.tokens == tokens[: len(completion.tokens)]
+    assert tokens_of(batch.generate(prompts, 6)) == expected
+
+
+def test_ctrl_c_at_the_very_first_step(single, monkeypatch):
+    """The step was run, the host did not hear of it; the same prompt then starts from the same token and position."""
+    prompt = long_prompt(21)
+    expected = alone(single, [prompt], 6)
+    execute = ttnn.execute_trace
+
+    def cut_short(*args, **kwargs):
+        execute(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ttnn, "execute_trace", cut_short)
+        assert single.generate([prompt], 6)[0].tokens == expected[0][:1]
+    assert alone(single, [prompt], 6) == expected
+
+
+def test_an_error_in_the_callback_reaches_the_caller(batch, single):
+    prompts = [long_prompt(7), long_prompt(40)]
+    with pytest.raises(ZeroDivisionError):
+        batch.generate(prompts, 6, stream=lambda number, text: 1 / 0)
+    assert tokens_of(batch.generate(prompts, 6)) == alone(single, prompts, 6)
