@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A BitNet decode layer as a general transformer library would run it on ttnn, for comparison.
 
-The same matrix products on the same weights, but the habits of general code: the projections' scales are multiplications
-of their own, tensors return to one known layout between blocks, queries and keys, keys' and values' caches are handled
-one by one. It computes what `DecoderLayer` does; only its programs and its time on the host are compared.
+The same matrix products on the same weights, but the habits of general code: the projections' scales are programs of
+their own, tensors return to one known layout between blocks, queries and keys, keys' and values' caches are handled one
+by one. It computes what `DecoderLayer` does; only its programs and its time on the host are compared.
 """
 
 import torch

@@ -44,10 +44,10 @@ def run_of(benchmark, device: ttnn.MeshDevice, work, rounds: int = 5) -> None:
 def test_benchmark_decode_module(benchmark, models, open_device, module, precision):
     model = models(precision, 1)
     model.start(CONTEXT).step()
-    generator, layer, cache = model.generator, model.model.layers[0], model.cache[0]
-    x = model.model.embedding.forward_decode(ttnn.reshape(generator.tokens, (1, 1)))
-    rotation = model.model.rope.forward_decode(generator.rope_positions)
-    inputs = rotation, cache, generator.page_table, generator.positions
+    held, layer, cache = model.generator.inputs, model.model.layers[0], model.cache[0]
+    x = model.model.embedding.forward_decode(ttnn.reshape(held.tokens, (1, 1)))
+    rotation = model.model.rope.forward_decode(held.rope_positions)
+    inputs = rotation, cache, held.page_table, held.positions
     work = {
         "input_norm": lambda: layer.input_norm.forward_decode(x),
         "attention": lambda: layer.attention.forward_decode(ttnn.clone(x), *inputs),

@@ -50,11 +50,11 @@ def test_a_traced_step_is_one_call(model, monkeypatch):
 
 
 def _layer_inputs(model):
-    generator, config = model.generator, model.config
+    inputs, config = model.generator.inputs, model.config
     model.start(40).step()
-    x = model.model.embedding.forward_decode(ttnn.reshape(generator.tokens, (1, config.users)))
-    rotation = model.model.rope.forward_decode(generator.rope_positions)
-    return x, rotation, model.cache[0], generator.page_table, generator.positions
+    x = model.model.embedding.forward_decode(ttnn.reshape(inputs.tokens, (1, config.users)))
+    rotation = model.model.rope.forward_decode(inputs.rope_positions)
+    return x, rotation, model.cache[0], inputs.page_table, inputs.positions
 
 
 def _our_layer(model):

@@ -22,7 +22,7 @@ def small_state() -> dict:
 def attention_of(model: SteppingModel, context: int, active: int | None = None) -> Program:
     """The attention program of a step with `context` tokens in use, at the positions that the device itself holds."""
     model.start(context - 1, active).step()
-    on_device = ttnn.to_torch(model.generator.positions) - 1  # the step has moved them on
+    on_device = ttnn.to_torch(model.generator.inputs.positions) - 1  # the step has moved them on
     model.start(context - 1, active)
     (attention,) = (p for p in capture(model.step, on_device.tolist()) if p.name == "SdpaDecode")
     return attention
