@@ -94,7 +94,6 @@ class PlainLayer:
         rows = self.layer.post_attention_norm.forward_decode(x)
         gate, up = (ttnn.multiply(self._project(projection, rows), 1.0) for projection in (mlp.gate, mlp.up))
         hidden = ttnn.multiply(gate, up, input_tensor_a_activations=_RELU_SQUARED)
-        hidden = ttnn.to_memory_config(ttnn.to_memory_config(hidden, _INTERLEAVED), self.config.hidden_memory)
         y = ttnn.multiply(self._project(mlp.down, mlp.norm.forward_decode(hidden)), 1.0)
         return self._home(y)
 

@@ -165,13 +165,17 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
     if name == "Embeddings":
         indices, table = inputs
         return in_dram([indices]) + table.bytes_of_rows(prod(indices.shape)), written, 0, 0
-    if name in ("SdpaDecode", "SDPAOperation", "SDPA"):
+    if name == "SdpaDecode":
         query, keys, values, *others = inputs
         tokens = sum(-(-(position + 1) // _TILE) * _TILE for position in active)
         kv_read = sum(cache.bytes_of_rows(tokens * cache.shape[1]) for cache in (keys, values))
-        # decode: [1, users, heads, width], a query a user; prefill: [1, heads, rows, width]
-        queries = prod(query.shape[-2:]) if name == "SdpaDecode" else prod(query.shape[1:])
-        return in_dram([query, *others]) + kv_read, written, kv_read, 4 * tokens * queries
+        return in_dram([query, *others]) + kv_read, written, kv_read, 4 * tokens * prod(query.shape[-2:])
+    if name == "SDPAOperation":
+        # of prefill: the chunk attends to itself and to what lies before, up to the position given (at least itself)
+        query, keys, values, *others = inputs
+        tokens = max([position + 1 for position in active] or [query.shape[2]])
+        kv_read = sum(cache.bytes_of_rows(tokens * cache.shape[1]) for cache in (keys, values))
+        return in_dram([query, *others]) + kv_read, written, kv_read, 4 * tokens * prod(query.shape[1:])
     if "UpdateCache" in name:
         caches = [tensor for tensor in inputs if tensor.in_dram and tensor.layout == "TILE"]
         touched = sum(cache.bytes_of_rows(len(active) * cache.shape[1] * _TILE) for cache in caches)
