@@ -57,10 +57,14 @@ def main() -> int:
         with model:
             scores = score(device_logits(model, case.windows), golden, case.windows.targets, case.target_bytes)
             report(scores, case, opened, options)
+            floor = score(case.disturbed_logits(), golden, case.windows.targets) if options.floor else None
+            if floor is not None:
+                report_floor(floor)
             errors = find_layer_errors(model, case, options) if options.layers or options.plot else []
         if options.json:
             about = {"device": opened.description, "precision": options.precision, "windows": len(case.windows.tokens)}
-            print(json.dumps({**scores.as_dict(), **about, "layers": [vars(error) for error in errors]}))
+            more = {"layers": [vars(error) for error in errors], "floor": floor.as_dict() if floor else None}
+            print(json.dumps({**scores.as_dict(), **about, **more}))
     return 0
 
 
@@ -73,6 +77,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--positions", type=int, help="tokens to predict in a window (default: as many as prefilled)")
     parser.add_argument("--windows", type=int, default=4, help="windows of the text at most, one user each")
     parser.add_argument("--layers", action="store_true", help="rank the sub-blocks by the error they add")
+    parser.add_argument("--floor", action="store_true", help="measure the reference against itself with 1e-6 of noise")
     parser.add_argument("--plot", type=Path, help="write a PNG of the error after every sub-block")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON; shares are fractions")
     parser.add_argument("--write-reference", type=Path, help="write the reference's likeliest tokens there, and stop")
@@ -100,6 +105,13 @@ def report(scores: Any, case: Any, opened: Any, options: argparse.Namespace) -> 
     ]
     for name, value in rows:
         print(f"  {name:<30}{value}")
+
+
+def report_floor(floor: Any) -> None:
+    print(
+        f"  The reference against itself, its embedding off by 1e-6: top-1 {floor.top1:.2%}, PCC {floor.pcc:.6f}, "
+        f"relative error {floor.relative_error:.3%}"
+    )
 
 
 def find_layer_errors(model: Any, case: Any, options: argparse.Namespace) -> list[Any]:

@@ -88,6 +88,20 @@ class Case:
     def reference_logits(self) -> Tensor:
         return reference_logits(self.reference, self.windows)
 
+    def disturbed_logits(self, size: float = 1e-6) -> Tensor:
+        """The reference's logits again, its embedding off by relative noise of float32's size.
+
+        An int8 code that lies next to a rounding boundary flips, and flips others after it: what the reference then
+        disagrees with itself by is what no implementation can be held to, unless it copies every float32 rounding.
+        """
+        exact = self.reference.embedding
+        noise = torch.randn(exact.shape, generator=torch.Generator().manual_seed(0))
+        self.reference.embedding = exact.float() * (1 + size * noise)
+        try:
+            return self.reference_logits()
+        finally:
+            self.reference.embedding = exact
+
     def describe(self) -> str:
         count, length = self.windows.tokens.shape
         return f"{self.folder.name}: {count} windows of {length} tokens, {self.windows.prefill} of them prefilled"
