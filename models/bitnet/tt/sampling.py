@@ -15,6 +15,7 @@ import torch
 import ttnn
 
 CANDIDATES = 32
+_SHARPEST = 1e6  # the most that logits are multiplied by: no overflow, and greedy for all that float32 tells apart
 _NEVER = -1e30  # added to the logits of candidates that top-k leaves out
 # Wichmann and Hill's generator (Applied Statistics 31, 1982): three small multiplicative generators, whose products
 # stay below 2**24 and are therefore exact in float32; the fractional part of their sum has a period of 7e12
@@ -91,7 +92,7 @@ class SamplerInputs:
         # greedy among others that draw: one candidate
         kept = torch.tensor([1 if p.greedy else p.top_k or CANDIDATES for p in params])
         values = {
-            "sharpness": torch.tensor([[1.0 if p.greedy else 1 / p.temperature] for p in params]),
+            "sharpness": torch.tensor([[1.0 if p.greedy else min(1 / p.temperature, _SHARPEST)] for p in params]),
             "excluded": torch.where(ranks < kept[:, None], 0.0, _NEVER),
             "top_p": torch.tensor([[p.top_p] for p in params]),
             "state": torch.tensor([draw.state for draw in draws]),

@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The 2B-4T's full size, all 30 layers: it loads, prefills and decodes within the memory of a common machine."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.bitnet.tests.model import full_size
+
+ROOT = Path(__file__).resolve().parents[4]
+MOST_GB = 20
+
+
+@pytest.mark.slow
+def test_the_full_size_runs_on_a_p150() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", full_size.__name__, "p150"], cwd=ROOT, capture_output=True, text=True, timeout=3600
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    print(result)
+    assert len(result["tokens"]) == full_size.STEPS and len(set(result["tokens"])) > 1
+    assert result["finite"]
+    # decoded one by one, or prefilled at once: the same text has the same logits, but for roundings that flip int8 codes
+    assert result["pcc"] > 0.99
+    assert result["peak_gb"] < MOST_GB

@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens chosen on the device: the distribution of draws against torch's, the generators' states, the limits."""
+
+import math
+
+import pytest
+import torch
+import ttnn
+from scipy import stats
+
+from models.bitnet.tests import shipped
+from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
+
+VOCABULARY = 512
+ROWS = 32
+STEPS = 48  # of 32 rows each: 1536 draws
+SMALLEST_P = 1e-4  # a wrong distribution gives far less; the draws are seeded, so the outcome does not change
+FEWEST = 5  # expected draws of a chi-square's cell
+
+
+@pytest.fixture(scope="module")
+def sampler(open_device) -> Sampler:
+    return Sampler(open_device)
+
+
+def to_logits(values: torch.Tensor, device, dtype=ttnn.float32) -> ttnn.Tensor:
+    return ttnn.from_torch(values[None, None], dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device)
+
+
+def to_tokens(device, rows: int = ROWS) -> ttnn.Tensor:
+    return ttnn.from_torch(torch.zeros(1, 1, rows, dtype=torch.int32), dtype=ttnn.uint32, device=device)
+
+
+def draw(sampler: Sampler, device, values: torch.Tensor, params: list, draws: list[Draws], steps: int) -> torch.Tensor:
+    """[steps, rows] tokens, drawn one step after the other from the same logits."""
+    inputs, tokens = SamplerInputs(device, len(params)), to_tokens(device, len(params))
+    inputs.set(params, draws)
+    drawn = []
+    for _ in range(steps):
+        sampler.sample(to_logits(values, device), inputs, tokens)
+        drawn.append(ttnn.to_torch(tokens).flatten().long())
+    for row, state in enumerate(ttnn.to_torch(inputs.tensors["state"])[0, 0].tolist()):
+        for _ in range(steps):
+            draws[row].advance()
+        assert tuple(state) == draws[row].state
+    return torch.stack(drawn)
+
+
+def expected_probabilities(logits: torch.Tensor, params: SamplingParams) -> torch.Tensor:
+    """As every sampler does it, in float64: temperature, then top-k, then top-p (the token that reaches p is kept)."""
+    order = logits.double().argsort(descending=True)[: params.top_k or CANDIDATES]
+    kept = (logits.double()[order] / params.temperature).softmax(0)
+    count = int((kept.cumsum(0) - kept < params.top_p).sum())
+    result = torch.zeros(len(logits), dtype=torch.float64)
+    result[order[:count]] = kept[:count] / kept[:count].sum()
+    return result
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        SamplingParams(temperature=1.0),
+        SamplingParams(temperature=0.5),
+        SamplingParams(temperature=3.0),
+        SamplingParams(temperature=1.0, top_k=5),
+        SamplingParams(temperature=2.0, top_k=CANDIDATES),
+        SamplingParams(temperature=1.0, top_p=0.6),
+        SamplingParams(temperature=1.5, top_p=0.95),
+        SamplingParams(temperature=1.2, top_k=12, top_p=0.8),
+    ],
+    ids=lambda p: f"t{p.temperature}-k{p.top_k}-p{p.top_p}",
+)
+def test_draws_have_torchs_distribution(sampler, open_device, params):
+    """A chi-square over the tokens, and not one draw of a token that is left out."""
+    torch.manual_seed(1)
+    logits = torch.randn(VOCABULARY) * 2
+    draws = [Draws.from_seed(row) for row in range(ROWS)]
+    drawn = draw(sampler, open_device, logits.repeat(ROWS, 1), [params] * ROWS, draws, STEPS).flatten()
+    probabilities = expected_probabilities(logits, params)
+    assert (probabilities[drawn] > 0).all(), "a token was drawn that top-k or top-p leaves out"
+    counts, expected = torch.bincount(drawn, minlength=VOCABULARY).double(), probabilities * len(drawn)
+    rare = expected < FEWEST  # together in one cell
+    cells = [(counts[i].item(), expected[i].item()) for i in range(VOCABULARY) if not rare[i]]
+    if expected[rare].sum() >= FEWEST:
+        cells.append((counts[rare].sum().item(), expected[rare].sum().item()))
+    else:
+        assert counts[rare].sum() < 4 * FEWEST
+    observed, wanted = (torch.tensor(column, dtype=torch.float64) for column in zip(*cells))
+    p = stats.chisquare(observed, wanted * observed.sum() / wanted.sum()).pvalue
+    print(f"{len(cells)} cells, p = {p:.3f}")
+    assert len(cells) > 1 and p > SMALLEST_P
+
+
+def test_rows_and_steps_are_independent(sampler, open_device):
+    """Of two equally likely tokens: pairs of neighbouring rows, and of consecutive steps, come out evenly."""
+    logits = torch.full((VOCABULARY,), -50.0)
+    logits[[3, 400]] = 2.0
+    draws = [Draws.from_seed(row) for row in range(ROWS)]
+    drawn = draw(sampler, open_device, logits.repeat(ROWS, 1), [SamplingParams(1.0)] * ROWS, draws, STEPS)
+    assert set(drawn.flatten().tolist()) == {3, 400}
+    bits = (drawn == 400).long()
+    for pairs in (2 * bits[:, 1:] + bits[:, :-1], 2 * bits[1:] + bits[:-1]):
+        counts = torch.bincount(pairs.flatten(), minlength=4)
+        assert stats.chisquare(counts).pvalue > SMALLEST_P
+
+
+def test_each_row_by_its_own_parameters(sampler, open_device):
+    """Greedy rows among rows that draw, each with its own temperature, top-k and top-p."""
+    torch.manual_seed(2)
+    logits = torch.randn(ROWS, VOCABULARY) * 3
+    kinds = [
+        GREEDY,
+        SamplingParams(1.0, top_k=1),
+        SamplingParams(1.0, top_p=1e-6),
+        SamplingParams(1e-4),
+        SamplingParams(2.0, top_k=3),
+    ]
+    params = [kinds[row % len(kinds)] for row in range(ROWS)]
+    drawn = draw(sampler, open_device, logits, params, [Draws.from_seed(r) for r in range(ROWS)], 12)
+    likeliest = logits.topk(3).indices
+    for row, choice in enumerate(params):
+        seen = set(drawn[:, row].tolist())
+        if choice.temperature == 2.0:
+            assert 1 < len(seen) and seen <= set(likeliest[row].tolist())
+        else:
+            assert seen == {likeliest[row, 0].item()}
+
+
+@pytest.mark.parametrize("dtype", [ttnn.float32, ttnn.bfloat16], ids=["float32", "bfloat16"])
+def test_greedy_is_the_first_largest(sampler, open_device, dtype):
+    """By the greedy step and by a row with one candidate, also where logits tie as they do in bfloat16."""
+    torch.manual_seed(3)
+    values = (torch.randn(ROWS, VOCABULARY) * 4).bfloat16().float()
+    values[::2] = values[::2].round()
+    assert ((values == values.amax(1, keepdim=True)).sum(1) > 1).any(), "no ties"
+    tokens = to_tokens(open_device)
+    sampler.greedy(to_logits(values, open_device, dtype), tokens)
+    greedy = ttnn.to_torch(tokens).flatten().long()
+    assert torch.equal(greedy, torch.stack([(row == row.max()).nonzero()[0, 0] for row in values]))
+    inputs = SamplerInputs(open_device, ROWS)
+    inputs.set([GREEDY] * ROWS, [Draws() for _ in range(ROWS)])
+    sampler.sample(to_logits(values, open_device, dtype), inputs, tokens)
+    among_others = ttnn.to_torch(tokens).flatten().long()
+    assert torch.equal(among_others, greedy)
+
+
+def test_the_hosts_mirror_of_the_generators(sampler, open_device):
+    """After many steps every row's state is exactly the host's (`draw` asserts it), from any seed."""
+    draws = [Draws.from_seed(seed) for seed in [0, 1, -1, 2**63, "text", *range(100, 127)]]
+    before = [d.state for d in draws]
+    draw(sampler, open_device, torch.randn(ROWS, 64), [SamplingParams(1.0)] * ROWS, draws, 40)
+    assert len(set(before)) == ROWS and all(d.state != b for d, b in zip(draws, before))
+
+
+def test_the_mirror_through_generation(open_device):
+    """Prefill and decode advance a request's generator once a token, and no other does."""
+    with shipped.load(open_device, max_batch=2, max_seq_len=96) as model:
+        draws, params = [Draws.from_seed(4), Draws.from_seed(5)], [SamplingParams(1.0), GREEDY]
+        prompts = shipped.prompts(2)
+        tokens = []
+        for row, prompt in enumerate(prompts):
+            one = shipped.prefill(model, {row: prompt}, sampling_params=[params[row]], draws=[draws[row]])
+            tokens.append(one[row])
+        tokens = torch.stack(tokens)
+        for step in range(5):
+            positions = torch.tensor([len(prompt) + step for prompt in prompts])
+            tokens = model.generator.decode_forward(
+                tokens, positions, model.pool.page_table(), sampling_params=params, draws=draws
+            )
+            device = ttnn.to_torch(model.generator.inputs.sampling.tensors["state"])[0, 0]
+            assert [tuple(row) for row in device.tolist()] == [d.state for d in draws]
+        alone = Draws.from_seed(4)
+        for _ in range(6):
+            alone.advance()
+        assert alone.state == draws[0].state
+
+
+def test_seeds():
+    assert Draws.from_seed(1) == Draws.from_seed(1) != Draws.from_seed(2)
+    assert Draws.from_seed(None) != Draws.from_seed(None)
+    for seed in range(2000):
+        for state, modulus in zip(Draws.from_seed(seed).state, (30269, 30307, 30323)):
+            assert 0 < state < modulus  # zero would stay zero
+
+
+def test_the_draw_is_uniform():
+    """The published generator itself, in exact arithmetic: its numbers fill [0, 1) evenly."""
+    draws, numbers = Draws.from_seed(9), []
+    for _ in range(4000):
+        draws.advance()
+        numbers.append(sum(s / m for s, m in zip(draws.state, (30269, 30307, 30323))) % 1.0)
+    assert stats.kstest(numbers, "uniform").pvalue > SMALLEST_P
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"temperature": -0.1}, "temperature is -0.1, must be 0 (greedy) or positive"),
+        ({"temperature": math.inf}, "temperature is inf"),
+        ({"temperature": math.nan}, "temperature is nan"),
+        ({"top_k": -1}, "top_k is -1, must be between 0 (all) and 32"),
+        ({"top_k": 33}, "top_k is 33, must be between 0 (all) and 32"),
+        ({"top_p": 0.0}, "top_p is 0.0, must be above 0 and at most 1"),
+        ({"top_p": 1.1}, "top_p is 1.1"),
+        ({"top_p": math.nan}, "top_p is nan"),
+    ],
+)
+def test_limits(values, message):
+    with pytest.raises(ValueError) as error:
+        SamplingParams(**values)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-6, 1e-30, 1e-320, 1e30])
+def test_extreme_temperatures_give_tokens(sampler, open_device, temperature):
+    """Almost none is greedy, almost infinite is even; neither overflows."""
+    torch.manual_seed(4)
+    logits = torch.randn(ROWS, VOCABULARY) * 5
+    logits[torch.arange(ROWS), logits.argmax(1)] += 0.1
+    draws = [Draws.from_seed(r) for r in range(ROWS)]
+    drawn = draw(sampler, open_device, logits, [SamplingParams(temperature)] * ROWS, draws, 6)
+    if temperature < 1:
+        assert torch.equal(drawn, logits.argmax(1).repeat(6, 1))
+    else:
+        assert torch.equal(drawn.unsqueeze(-1).eq(logits.topk(CANDIDATES).indices).any(-1), torch.ones(6, ROWS) > 0)
+        assert len(set(drawn.flatten().tolist())) > ROWS
