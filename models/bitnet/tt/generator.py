@@ -32,10 +32,6 @@ class Generator:
     """`model` with its `cache`; `blocks_per_user` is the width of the page table. Close it when done."""
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], block_size: int, blocks_per_user: int):
-        if block_size < model.config.prefill_chunk and model.config.prefill_chunk % block_size:
-            raise ValueError(
-                f"block_size {block_size} does not divide the {model.config.prefill_chunk} tokens of a pass of prefill"
-            )
         self.model = model
         self.config = model.config
         self.device = model.config.device

@@ -25,6 +25,6 @@ def test_the_full_size_runs_on_a_p150() -> None:
     print(result)
     assert len(result["tokens"]) == full_size.STEPS and len(set(result["tokens"])) > 1
     assert result["finite"]
-    # decoded one by one, or prefilled at once: the same text has the same logits, but for roundings that flip int8 codes
+    # one by one or prefilled at once, the same text has the same logits but for roundings that flip int8 codes
     assert result["pcc"] > 0.99
     assert result["peak_gb"] < MOST_GB

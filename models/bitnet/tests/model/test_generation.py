@@ -11,7 +11,7 @@ import torch
 import ttnn
 
 from models.bitnet.tests import shipped
-from models.bitnet.tt.bitnet import BitNet, Completion
+from models.bitnet.tt.bitnet import BitNet, Completion, StreamCallback
 from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
@@ -53,6 +53,10 @@ def shuffle(model: BitNet) -> None:
 
 def long_prompt(length: int, start: int = 0) -> list[int]:
     return sum(shipped.prompts(), [])[start : start + length]
+
+
+def collector(shown: list[str]) -> StreamCallback:
+    return lambda number, text: shown.append(text)
 
 
 def tokens_of(completions: list[Completion]) -> list[list[int]]:
@@ -300,12 +304,12 @@ def test_stop_strings(single):
         stop = full.text[first:last]
         expected = full.text[: full.text.find(stop)]
         shown: list[str] = []
-        completion = single.generate([prompt], 30, stop=["no such text", stop], stream=lambda n, t: shown.append(t))[0]
+        completion = single.generate([prompt], 30, stop=["no such text", stop], stream=collector(shown))[0]
         assert completion.finish_reason == "stop"
         assert completion.text == expected == "".join(shown)
         assert len(completion.tokens) < 30
     unmet: list[str] = []
-    completion = single.generate([prompt], 30, stop=[full.text[-3:] + "~"], stream=lambda n, t: unmet.append(t))[0]
+    completion = single.generate([prompt], 30, stop=[full.text[-3:] + "~"], stream=collector(unmet))[0]
     assert completion.finish_reason == "length" and completion.text == full.text == "".join(unmet)
 
 

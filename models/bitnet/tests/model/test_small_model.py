@@ -16,7 +16,7 @@ from models.bitnet.tt.sampling import GREEDY
 PROMPTS, STEPS = 10, 64
 NEAR_TIE = 0.1  # between the two largest logits, which spread over tens
 # logits against the reference: smallest PCC, largest relative error
-THRESHOLDS = {"accuracy": (0.9998, 0.01), "performance": (0.9995, 0.03)}
+THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03)}
 LENGTHS = (1, 31, 32, 33, 65, 160)  # of prompts, around the edges of tiles
 
 
@@ -35,7 +35,7 @@ def expected(reference) -> list[tuple[list[int], torch.Tensor]]:
 
 @pytest.fixture(scope="module")
 def hf() -> transformers.BitNetForCausalLM:
-    """transformers' own model with its own ternary layers, in float32. (Its loader of packed files needs accelerate.)"""
+    """transformers' own model with its own ternary layers, in float32. (Its loader of packed ones needs accelerate.)"""
     settings = {key: value for key, value in shipped.config().to_hf().items() if key != "quantization_config"}
     model = transformers.BitNetForCausalLM(transformers.BitNetConfig(**settings)).eval()
     quantization = BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline")

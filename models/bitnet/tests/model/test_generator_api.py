@@ -1,0 +1,357 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The calls that a server makes, under upstream's names: what they return, what they move, what they refuse."""
+
+import json
+import shutil
+
+import pytest
+import torch
+import ttnn
+from safetensors.torch import load_file, save_file
+
+from models.bitnet.tests import shipped
+from models.bitnet.tests.common import assert_close
+from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.generator import IDLE
+from models.bitnet.tt.kv_cache import BlockPool, OutOfBlocks, PagedAttentionConfig
+from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
+
+USERS, CONTEXT, BLOCKS = 4, 160, 5
+PCC, ERROR = 0.9998, 0.02
+TABLE_BYTES = USERS * BLOCKS * 4
+
+
+@pytest.fixture(scope="module")
+def model(open_device):
+    with shipped.load(open_device, max_batch=USERS, max_seq_len=CONTEXT) as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def generator(model):
+    return model.generator
+
+
+def text(length: int) -> list[int]:
+    return sum(shipped.prompts(), [])[:length]
+
+
+def padded(prompts: list[list[int]]) -> torch.Tensor:
+    """[batch, longest], the rest filled with what must not matter."""
+    longest = max(map(len, prompts))
+    return torch.tensor([prompt + [7] * (longest - len(prompt)) for prompt in prompts])
+
+
+def scattered() -> torch.Tensor:
+    """A page table of a server: every block somewhere else."""
+    return torch.randperm(USERS * BLOCKS, generator=torch.Generator().manual_seed(0)).reshape(USERS, BLOCKS).int()
+
+
+def start(generator, params=None, draws=None, table=None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Prompts of different lengths: (first tokens, their positions, page table)."""
+    prompts = [text(n) for n in (40, 5, 33, 64)]
+    table = scattered() if table is None else table
+    draws = draws or [Draws() for _ in range(USERS)]
+    lengths = [len(p) for p in prompts]
+    tokens = generator.prefill_forward_text(
+        padded(prompts), table, prompt_lens=lengths, sampling_params=params or [GREEDY] * USERS, draws=draws
+    )
+    return tokens, torch.tensor(lengths), table
+
+
+# --- what the calls return -------------------------------------------------------------------------------------------
+
+
+def test_logits_at_mixed_positions(generator, reference):
+    """Prompts of 40, 5, 33 and 64 tokens prefilled in one call, then three steps, against the reference."""
+    prompts, table = [text(n) for n in (40, 5, 33, 64)], scattered()
+    first = generator.prefill_forward_text(padded(prompts), table, prompt_lens=[len(p) for p in prompts])
+    assert first.shape == (USERS, 1, shipped.config().vocab_size) and first.dtype == torch.float32
+    rows, texts = [first[:, 0]], [list(prompt) for prompt in prompts]
+    for step in range(3):
+        tokens = torch.tensor([11 + step, 200, 300 + step, 45])
+        positions = torch.tensor([len(t) for t in texts])
+        logits = generator.decode_forward(tokens[:, None], positions, page_table=table)
+        assert logits.shape == first.shape and logits.dtype == torch.float32
+        rows.append(logits[:, 0])
+        for t, token in zip(texts, tokens.tolist()):
+            t.append(token)
+    for user, whole in enumerate(texts):
+        expected, _ = reference.prefill(torch.tensor([whole]))
+        assert_close(expected[0, -4:], torch.stack([row[user] for row in rows]), PCC, ERROR)
+
+
+def test_prefill_takes_another_cache(model, generator):
+    """A cache passed in is filled, the generator's own stays as it was."""
+    from models.bitnet.tt.kv_cache import allocate_kv_cache
+
+    table, prompt = torch.zeros(1, 1, dtype=torch.int32), torch.tensor([text(20)])
+    own = ttnn.to_torch(generator.cache[0].keys)
+    other = allocate_kv_cache(model.config, PagedAttentionConfig(32, 1))
+    logits = generator.prefill_forward_text(prompt, table, kv_cache=other)
+    assert torch.equal(own, ttnn.to_torch(generator.cache[0].keys))
+    assert all(ttnn.to_torch(layer.keys)[0, :, :20].abs().sum() > 0 for layer in other)
+    assert torch.equal(logits, generator.prefill_forward_text(prompt, table))
+    with pytest.raises(ValueError, match="decode reads the cache that the generator was made with"):
+        generator.decode_forward(torch.zeros(USERS), torch.zeros(USERS), kv_cache=other)
+
+
+@pytest.mark.parametrize("enable_trace", [True, False])
+@pytest.mark.parametrize("params", [None, [GREEDY] * USERS], ids=["logits", "tokens"])
+def test_a_result_may_stay_on_the_device(generator, params, enable_trace):
+    tokens, positions, table = start(generator)
+    options = {"page_table": table, "enable_trace": enable_trace, "sampling_params": params}
+    expected = generator.decode_forward(tokens, positions, **options)
+    # the same step again
+    downloaded = generator.downloaded_bytes
+    output = generator.decode_forward(tokens, positions, read_from_device=False, **options)
+    assert isinstance(output, ttnn.Tensor) and generator.downloaded_bytes == downloaded
+    host = generator.read_decode_output(output)
+    assert generator.downloaded_bytes > downloaded
+    assert torch.equal(generator.process_decode_output_host(host, is_tokens=params is not None), expected)
+
+
+def test_tokens_that_were_never_read_are_not_taken_for_known(generator):
+    """Two steps with the same tokens fed, the first one's result left on the device."""
+    tokens, positions, table = start(generator)
+    params = [GREEDY] * USERS
+    generator.decode_forward(tokens, positions, table, sampling_params=params, read_from_device=False)
+    unread = generator.decode_forward(tokens, positions + 1, table, sampling_params=params)
+    generator.decode_forward(tokens, positions, table, sampling_params=params)
+    assert torch.equal(generator.decode_forward(tokens, positions + 1, table, sampling_params=params), unread)
+
+
+# --- traffic ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("enable_trace", [True, False])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_steady_step_uploads_nothing_and_downloads_four_bytes_a_user(generator, temperature, enable_trace):
+    params = [SamplingParams(temperature, seed=1)] * USERS
+    draws = [Draws.from_seed(user) for user in range(USERS)]
+    tokens, positions, table = start(generator, params, draws)
+    for step in range(6):
+        uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
+        tokens = generator.decode_forward(
+            tokens, positions + step, table, enable_trace=enable_trace, sampling_params=params, draws=draws
+        )
+        assert generator.downloaded_bytes - downloaded == 4 * USERS
+        if step > 0:
+            assert generator.uploaded_bytes == uploaded
+
+
+def test_no_other_transfers_happen_in_a_steady_step(generator, monkeypatch):
+    """The library's own functions for transfers are called for the result alone."""
+    tokens, positions, table = start(generator)
+    params, calls = [GREEDY] * USERS, []
+    tokens = generator.decode_forward(tokens, positions, table, sampling_params=params)
+    for name in ("from_torch", "to_torch", "to_device", "from_device", "copy_host_to_device_tensor", "as_tensor"):
+        function = getattr(ttnn, name)
+        monkeypatch.setattr(ttnn, name, lambda *a, f=function, n=name, **k: (calls.append(n), f(*a, **k))[1])
+    for step in range(1, 4):
+        calls.clear()
+        tokens = generator.decode_forward(tokens, positions + step, table, sampling_params=params)
+        assert calls == ["to_torch"]
+
+
+def test_a_changed_page_table_is_uploaded(generator):
+    """Alone, and it counts: the same cache contents under other blocks give the same tokens."""
+    params = [GREEDY] * USERS
+
+    def write(table: torch.Tensor, moved: torch.Tensor) -> list[torch.Tensor]:
+        tokens, positions, _ = start(generator, table=table)
+        steps, sent = [], []
+        for step in range(4):
+            uploaded = generator.uploaded_bytes
+            tokens = generator.decode_forward(
+                tokens, positions + step, table if step < 2 else moved, sampling_params=params
+            )
+            steps.append(tokens)
+            sent.append(generator.uploaded_bytes - uploaded)
+        assert sent[1:] == [0, 0 if moved is table else TABLE_BYTES, 0]
+        return steps
+
+    table = scattered()
+    expected = write(table, table)
+    unused = table.clone()
+    unused[1, 1:] = table[1, 1:].flip(0)  # blocks that user 1 has not reached
+    assert all(torch.equal(a, b) for a, b in zip(write(table, unused), expected))
+    wrong = table.clone()
+    wrong[0], wrong[3] = table[3], table[0]
+    assert not all(torch.equal(a, b) for a, b in zip(write(table, wrong), expected)), "the new table was not used"
+
+
+def test_a_join_or_leave_uploads_only_rows(generator):
+    """Tokens and positions change with who runs; the page table does not."""
+    tokens, positions, table = start(generator)
+    params = [GREEDY] * USERS
+    tokens = generator.decode_forward(tokens, positions, table, sampling_params=params)
+    positions = positions + 1
+    positions[2] = IDLE
+    uploaded = generator.uploaded_bytes
+    generator.decode_forward(tokens, positions, table, sampling_params=params)
+    rows = USERS * 4
+    assert (
+        generator.uploaded_bytes - uploaded == rows + 2 * rows * 32
+    )  # positions, and one for each row of rope's tiles
+
+
+# --- warm-up ---------------------------------------------------------------------------------------------------------
+
+
+def test_warm_up(open_device, monkeypatch):
+    """Afterwards nothing is captured any more, and the tokens are those of a model that was not warmed up."""
+    prompt = shipped.prompts(1)
+    with shipped.load(open_device, max_batch=2, max_seq_len=96) as cold:
+        expected = cold.generate(prompt, 6)[0].tokens
+    with shipped.load(open_device, max_batch=2, max_seq_len=96) as warm:
+        warm.generator.warmup_model_prefill([32, 64])
+        warm.generator.warmup_model_decode()
+        warm.generator.warmup_model_decode(sample=True)
+        warm.generator.warmup_model_decode(enable_trace=False)
+        warm.warm_up()
+        capture = ttnn.begin_trace_capture
+        captured: list[int] = []
+        monkeypatch.setattr(ttnn, "begin_trace_capture", lambda *a, **k: (captured.append(1), capture(*a, **k))[1])
+        assert warm.generate(prompt, 6)[0].tokens == expected
+        drawn = warm.generate(prompt * 2, 6, SamplingParams(1.0, seed=3))
+        assert drawn[0].tokens == drawn[1].tokens
+        assert not captured
+        assert warm.generator.count_programs() < warm.generator.count_programs(sample=True)
+        assert warm.generate(prompt, 6)[0].tokens == expected
+        assert not captured
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def refuses(message: str, error: type[Exception] = ValueError):
+    return pytest.raises(error, match=message)
+
+
+def test_bad_prompts(generator):
+    table = scattered()
+    with refuses("a batch of 5 prompts is larger than the 4 users"):
+        generator.prefill_forward_text(torch.zeros(5, 3), table)
+    with refuses("prompt 0 is empty; give at least one token"):
+        generator.prefill_forward_text(torch.zeros(1, 0), table)
+    with refuses("prompt 1 is empty"):
+        generator.prefill_forward_text(torch.zeros(2, 4), table, prompt_lens=[4, 0])
+    with refuses("prompt 0 has 161 tokens, more than the context of 160; shorten it"):
+        generator.prefill_forward_text(torch.zeros(1, 161), table)
+    with refuses("prompt 0 has 100 tokens, its page table only 3 blocks"):
+        generator.prefill_forward_text(torch.zeros(1, 100), table[:, :3])
+    vocabulary = shipped.config().vocab_size
+    for token in (vocabulary, -1):
+        with refuses(f"token {token} is outside the vocabulary of {vocabulary}"):
+            generator.prefill_forward_text(torch.tensor([[3, token]]), table)
+    # what lies behind a prompt's end does not count
+    generator.prefill_forward_text(torch.tensor([[3, vocabulary]]), table, prompt_lens=[1])
+
+
+def test_bad_steps(generator):
+    tokens, positions, table = start(generator)
+    with refuses("tokens has 3 entries for 4 users; give idle users -1"):
+        generator.decode_forward(tokens[:3], positions, table)
+    with refuses("start_pos has 5 entries for 4 users"):
+        generator.decode_forward(tokens, torch.zeros(5), table)
+    with refuses("position 160 is past the context of 160"):
+        generator.decode_forward(tokens, torch.tensor([1, 160, 2, 3]), table)
+    with refuses("position -7"):
+        generator.decode_forward(tokens, torch.tensor([1, -7, 2, 3]), table)
+    for wrong in (table[:, :3], table[:2], torch.cat([table, table], dim=1)):
+        with refuses(r"page_table is \[.*\], must be 4 users by 5 blocks"):
+            generator.decode_forward(tokens, positions, wrong)
+    vocabulary = shipped.config().vocab_size
+    with refuses(f"token {vocabulary} is outside the vocabulary of {vocabulary}"):
+        generator.decode_forward(torch.tensor([1, 2, 3, vocabulary]), positions, table)
+    sampled = [SamplingParams(1.0)] * USERS
+    with refuses("sampling_params has 2 entries for 4 users"):
+        generator.decode_forward(tokens, positions, table, sampling_params=sampled[:2], draws=[Draws()] * USERS)
+    with refuses("draws has 0 entries for 4 users"):
+        generator.decode_forward(tokens, positions, table, sampling_params=sampled)
+    # none of which left anything behind
+    params = [GREEDY] * USERS
+    after = generator.decode_forward(tokens, positions, table, sampling_params=params)
+    assert torch.equal(after, generator.decode_forward(tokens, positions, table, sampling_params=params))
+
+
+def test_bad_requests(model):
+    prompt = shipped.prompts(1)
+    with refuses("prompts is one string; give a list of prompts", TypeError):
+        model.generate("And it came to pass")
+    for count in (0, -3):
+        with refuses(f"max_new_tokens is {count}, must be at least 1"):
+            model.generate(prompt, count)
+    for stop in ("text", ["good", ""]):
+        with refuses("give a list of strings, none of them empty"):
+            model.generate(prompt, 4, stop=stop)
+    with refuses("there are 2 sampling parameters for 1 prompts"):
+        model.generate(prompt, 4, [GREEDY, GREEDY])
+
+
+def test_bad_settings(open_device):
+    with refuses("unknown precision 'fast'; choose one of accuracy, performance"):
+        shipped.load(open_device, precision="fast")
+    for batch in (0, 33):
+        with refuses(f"batch {batch}: decode takes 1 to 32 users"):
+            shipped.load(open_device, max_batch=batch)
+    limit = shipped.config().max_position_embeddings
+    with refuses(f"max_seq_len {limit + 1} is past the model's context of {limit}"):
+        shipped.load(open_device, max_seq_len=limit + 1)
+    for block_size in (0, 16, -32, 40, 96):
+        with refuses(f"block_size is {block_size}, must be a power of two, 32 or more"):
+            PagedAttentionConfig(block_size)
+    with refuses("max_num_blocks must be at least 1"):
+        PagedAttentionConfig(32, 0)
+
+
+def test_bad_folders(open_device, tmp_path):
+    """Not a model, and one with NaN in a weight: one line that names the file and the tensor."""
+    with refuses("config.json: no such file"):
+        BitNet.from_pretrained(tmp_path, open_device, progress=False)
+    folder = tmp_path / "model"
+    shutil.copytree(shipped.FOLDER, folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"][3] = float("nan")
+    save_file(tensors, folder / "model.safetensors")
+    with refuses("model.norm.weight: contains NaN or infinity") as error:
+        BitNet.from_pretrained(folder, open_device, progress=False)
+    assert "\n" not in str(error.value) and str(folder) in str(error.value)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    with refuses("model_type is 'llama', must be 'bitnet'"):
+        BitNet.from_pretrained(folder, open_device, progress=False)
+
+
+# --- the pool of blocks, without a device ----------------------------------------------------------------------------
+
+
+def test_pool():
+    pool = BlockPool(PagedAttentionConfig(32, 6), users=3, max_seq_len=128)
+    assert pool.reserve(0, 33) and not pool.reserve(0, 64) and pool.reserve(1, 128)
+    table = pool.page_table()
+    assert table.shape == (3, 4) and table.dtype == torch.int32
+    owned = table[0, :2].tolist() + table[1].tolist()
+    assert sorted(owned) == list(range(6)) and pool.free_blocks == 0
+    with refuses("the KV cache is full: 1 positions need 1 more blocks of 32, 0 are free", OutOfBlocks):
+        pool.reserve(2, 1)
+    pool.release(0)
+    assert pool.free_blocks == 2
+    with refuses("96 positions need 3 more blocks of 32, 2 are free", OutOfBlocks):
+        pool.reserve(2, 96)
+    assert pool.free_blocks == 2, "all or nothing"
+    assert pool.reserve(2, 64) and not set(pool.page_table()[2, :2].tolist()) & set(pool.page_table()[1].tolist())
+    for user in (0, 1, 2, 2):
+        pool.release(user)
+    assert pool.free_blocks == 6
+
+
+def test_contiguous_pool():
+    """Every user has its run of blocks for good."""
+    pool = BlockPool(PagedAttentionConfig.contiguous(3, 100), users=3, max_seq_len=100)
+    table = pool.page_table()
+    assert table.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert not pool.reserve(1, 100)
+    pool.release(1)
+    assert torch.equal(pool.page_table(), table)
