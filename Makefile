@@ -15,8 +15,8 @@ help: ## what can be made
 setup: ## install what is needed into .venv
 	@scripts/setup
 
-demo: setup ## an attention block on the emulated device
-	@$(PYTHON) -m ttnn_emulator.examples.attention_block
+demo: setup ## the shipped small BitNet writes a few lines, on the emulated device
+	@$(PYTHON) models/bitnet/demo/demo.py
 
 test: setup ## the tests: everything on an emulated n150, the models again on a p150
 	$(PYTHON) -m pytest -n $(WORKERS) -m "not slow"

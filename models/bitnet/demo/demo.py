@@ -21,7 +21,7 @@ from models.bitnet.demo.device import OpenDevice, open_device  # noqa: E402
 
 DEMO = Path(__file__).resolve().parent
 SHIPPED_MODEL = DEMO / "tiny"
-DEFAULT_PROMPT = "And it came to pass, when the king heard"
+DEFAULT_PROMPT = "And the word of the LORD came unto me, saying,"
 MOST_PROMPTS = 32
 
 
@@ -50,8 +50,8 @@ def main() -> int:
         except (ValueError, OSError) as error:
             raise SystemExit(f"demo: {error}") from None
         with model:
-            say(f"{folder.name} on {opened.description}, precision {options.precision}; warming up …")
-            model.warm_up(sample=not sampling.greedy)
+            say(f"{folder.name} on {opened.description}, precision {options.precision}")
+            model.warm_up(sample=not sampling.greedy, progress=True)
             if options.chat:
                 return chat(model, options, sampling)
             completions = complete(model, prompts, options, sampling)
@@ -69,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
     parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance"))
-    parser.add_argument("--max-new-tokens", type=int, default=100)
+    parser.add_argument("--max-new-tokens", type=int, default=80)
     parser.add_argument("--max-seq-len", type=int, help="context to keep a cache for (default: the model's)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
     parser.add_argument("--top-k", type=int, default=0, help="draw from the k likeliest, 32 at most")

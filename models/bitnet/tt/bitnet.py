@@ -135,10 +135,13 @@ class BitNet:
         prompt = self.tokenizer.encode(text, add_special_tokens=False)  # the template has written them
         return self.generate([prompt], max_new_tokens, sampling, stream)[0]
 
-    def warm_up(self, sample: bool = False) -> None:
+    def warm_up(self, sample: bool = False, progress: bool = False) -> None:
         """Build the programs of a short prompt and of decode, and capture its trace, before the first request."""
-        self.generator.warmup_model_prefill()
-        self.generator.warmup_model_decode(self.enable_trace, sample)
+        with tqdm(total=2, desc="warming up", unit="step", disable=not progress, leave=False) as bar:
+            self.generator.warmup_model_prefill()
+            bar.update()
+            self.generator.warmup_model_decode(self.enable_trace, sample)
+            bar.update()
 
     def close(self) -> None:
         """Release the traces. The device stays open: its owner closes it."""
