@@ -93,7 +93,8 @@ class PlainLayer:
         mlp = self.layer.mlp
         rows = self.layer.post_attention_norm.forward_decode(x)
         gate, up = (ttnn.multiply(self._project(projection, rows), 1.0) for projection in (mlp.gate, mlp.up))
-        hidden = ttnn.multiply(gate, up, input_tensor_a_activations=_RELU_SQUARED)
+        memory = self.config.hidden_memory
+        hidden = ttnn.multiply(gate, up, input_tensor_a_activations=_RELU_SQUARED, memory_config=memory)
         y = ttnn.multiply(self._project(mlp.down, mlp.norm.forward_decode(hidden)), 1.0)
         return self._home(y)
 
