@@ -69,8 +69,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
     parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance"))
-    parser.add_argument("--max-new-tokens", type=int, default=80)
-    parser.add_argument("--max-seq-len", type=int, help="context to keep a cache for (default: the model's)")
+    parser.add_argument("--max-new-tokens", type=at_least_one, default=80)
+    parser.add_argument("--max-seq-len", type=at_least_one, help="context to keep a cache for (default: the model's)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
     parser.add_argument("--top-k", type=int, default=0, help="draw from the k likeliest, 32 at most")
     parser.add_argument("--top-p", type=float, default=1.0)
@@ -82,7 +82,15 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.prompt and options.prompts:
         parser.error("give a prompt or --prompts, not both")
+    if not all(options.stop):
+        parser.error("--stop is empty; give the text to end before")
     return options
+
+
+def at_least_one(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(text)
 
 
 def read_prompts(options: argparse.Namespace) -> list[str]:
@@ -90,7 +98,7 @@ def read_prompts(options: argparse.Namespace) -> list[str]:
         return [options.prompt if options.prompt is not None else DEFAULT_PROMPT]
     try:
         entries = json.loads(options.prompts.read_text())
-        prompts = [entry["prompt"] for entry in entries]
+        prompts = [str(entry["prompt"]) for entry in entries]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SystemExit(f'demo: {options.prompts} is not a JSON list of {{"prompt": "..."}}: {error}') from None
     if not 1 <= len(prompts) <= MOST_PROMPTS:
@@ -224,4 +232,8 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before there was a text to keep
+        say("\ndemo: interrupted")
+        sys.exit(130)

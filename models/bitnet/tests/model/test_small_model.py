@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole shipped model on the device against the reference and against transformers."""
 
+import dataclasses
+
 import pytest
 import torch
 import transformers
@@ -11,7 +13,6 @@ from transformers.utils.quantization_config import BitNetQuantConfig
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.generator import IDLE
-from models.bitnet.tt.sampling import GREEDY
 
 PROMPTS, STEPS = 10, 64
 NEAR_TIE = 0.1  # between the two largest logits, which spread over tens
@@ -30,7 +31,7 @@ def model(request, open_device):
 def expected(reference) -> list[tuple[list[int], torch.Tensor]]:
     """What the reference makes of each prompt: its greedy tokens, and the logits they come from."""
     with torch.no_grad():
-        return [shipped.greedy(reference, prompt, STEPS) for prompt in shipped.prompts(PROMPTS)]
+        return [shipped.greedy(reference, prompt, STEPS) for prompt in shipped.prompts()]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_decode_logits(model, expected):
     prompts = shipped.prompts(PROMPTS)
     first = shipped.prefill(model, dict(enumerate(prompts)))
     calculated = [[first[row][0]] for row in range(PROMPTS)]
-    fed = torch.tensor([tokens for tokens, _ in expected])
+    fed = torch.tensor([tokens for tokens, _ in expected[:PROMPTS]])
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     for row in range(PROMPTS):
         model.pool.reserve(row, len(prompts[row]) + STEPS)
@@ -104,31 +105,34 @@ def test_logits_against_transformers(open_device, hf, expected):
 
 
 def test_greedy_tokens(open_device, expected):
-    """At least nine of ten prompts give the reference's 64 tokens; another may leave them where it was near a tie."""
-    prompts = shipped.prompts(PROMPTS)
-    with shipped.load(open_device, max_batch=PROMPTS, max_seq_len=256) as model:
-        first = shipped.prefill(model, dict(enumerate(prompts)), sampling_params=[GREEDY], draws=model._idle_draws[:1])
-        steps = [torch.stack([first[row] for row in range(PROMPTS)])]
-        lengths = torch.tensor([len(prompt) for prompt in prompts])
-        for row in range(PROMPTS):
-            model.pool.reserve(row, len(prompts[row]) + STEPS)
-        for step in range(STEPS - 1):
-            steps.append(
-                model.generator.decode_forward(
-                    steps[-1], lengths + step, model.pool.page_table(), sampling_params=[GREEDY] * PROMPTS
-                )
-            )
-    different = 0
-    for row, calculated in enumerate(torch.stack(steps, dim=1).tolist()):
-        tokens, logits = expected[row]
-        if calculated != tokens:
-            different += 1
-            place = next(i for i in range(STEPS) if calculated[i] != tokens[i])
-            best, second = logits[place].topk(2).values.tolist()
-            print(f"prompt {row} differs from token {place} on, where the reference's margin is {best - second:.4f}")
-            assert best - second < NEAR_TIE
-            assert logits[place, calculated[place]] == second, "not the runner-up"
-    assert different <= PROMPTS // 10
+    """All of the demo's prompts leave the reference's text only where that was near a tie, for its runner-up; and at
+    least nine of the ten that the reference is surest of give all of its 64 tokens.
+
+    Not nine of any ten: noise of a millionth on the reference's own attention moves int8 codes over their rounding
+    boundaries, changes its logits by half a percent, and 10 of these 32 texts.
+    """
+    prompts = shipped.prompts()
+    with shipped.load(open_device, max_batch=len(prompts), max_seq_len=128) as model:
+        # end tokens too are compared, and do not end a text
+        model.config.model = dataclasses.replace(model.config.model, eos_token_ids=())
+        texts = [completion.tokens for completion in model.generate(prompts, STEPS)]
+    identical, margins = [], []
+    for row, (text, (tokens, logits)) in enumerate(zip(texts, expected)):
+        best = logits.topk(2).values
+        margin = best[:, 0] - best[:, 1]
+        margins.append(margin.min().item())
+        identical.append(text == tokens)
+        if text != tokens:
+            place = next(i for i in range(STEPS) if text[i] != tokens[i])
+            print(f"prompt {row} differs from token {place} on, where the reference's margin is {margin[place]:.4f}")
+            assert margin[place] < NEAR_TIE
+            assert logits[place, text[place]] == best[place, 1], "not the runner-up"
+    surest = sorted(range(len(prompts)), key=lambda row: -margins[row])[:10]
+    print(
+        f"{sum(identical)} of {len(prompts)} texts identical, {sum(identical[row] for row in surest)} of the surest 10"
+    )
+    assert sum(identical[row] for row in surest) >= 9
+    assert sum(identical) >= len(prompts) // 2
 
 
 def test_idle_rows_do_not_matter(model, expected):

@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo as a person runs it: a program of its own, from two folders, with good arguments and bad ones."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.bitnet.tests import shipped
+
+SCRIPT = shipped.DEMO / "demo.py"
+ROOT = SCRIPT.parents[3]
+PROMPT = "And it came to pass"
+KEYS = {
+    "text",
+    "tokens",
+    "device",
+    "ttft_s",
+    "ms_per_token",
+    "tokens_per_s_user",
+    "uploaded_bytes_per_step",
+    "downloaded_bytes_per_step",
+    "programs_per_step",
+    "traced",
+}
+
+
+def demo(*arguments: str, folder: Path = ROOT, script: str | Path = SCRIPT) -> subprocess.CompletedProcess:
+    """A finished run. The hub is not asked for models."""
+    command = [sys.executable, str(script), *map(str, arguments)]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def result(done: subprocess.CompletedProcess) -> dict:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def traced() -> tuple[dict, str]:
+    """One run with the defaults, from the repository's root: its JSON, and all it printed."""
+    done = demo(PROMPT, "--json", "--max-new-tokens", "24")
+    return result(done), done.stdout
+
+
+def test_json(traced):
+    numbers, output = traced
+    assert KEYS <= set(numbers)
+    assert numbers["traced"] is True
+    assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 4
+    assert numbers["text"] == shipped.tokenizer().decode(numbers["tokens"], skip_special_tokens=True)
+    assert len(numbers["tokens"]) == 24 and numbers["programs_per_step"] > 10
+    assert numbers["ttft_s"] > 0 and numbers["ms_per_token"] > 0 and numbers["tokens_per_s_user"] > 0
+    assert f"{PROMPT}{numbers['text']}\n" in output, "the text is shown after its prompt"
+    assert "tokens/s/user" in output
+    if "emulated" in numbers["device"]:
+        assert "not a card's" in output
+
+
+def test_without_trace_and_from_the_models_folder(traced):
+    """`cd models/bitnet && python demo/demo.py`: the same text, program by program."""
+    done = demo(
+        PROMPT,
+        "--json",
+        "--max-new-tokens",
+        "24",
+        "--no-trace",
+        folder=ROOT / "models/bitnet",
+        script="demo/demo.py",
+    )
+    numbers = result(done)
+    assert numbers["traced"] is False and numbers["uploaded_bytes_per_step"] == 0
+    assert numbers["tokens"] == traced[0]["tokens"] and numbers["text"] == traced[0]["text"]
+
+
+def test_a_file_of_prompts(tmp_path, traced):
+    """Three at once, drawn with a seed but for what is certain: each text follows its prompt."""
+    prompts = [PROMPT, "The LORD", "Then"]
+    file = tmp_path / "prompts.json"
+    file.write_text(json.dumps([{"prompt": prompt} for prompt in prompts]))
+    done = demo("--prompts", file, "--json", "--max-new-tokens", "12", "--temperature", "0.8", "--seed", "1")
+    numbers = result(done)
+    assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 12
+    assert len(numbers["completions"]) == 3
+    for number, (prompt, completion) in enumerate(zip(prompts, numbers["completions"])):
+        assert f"[{number}] {prompt}{completion['text']}" in done.stdout
+        assert completion["finish_reason"] in ("length", "stop")
+    assert numbers["completions"][0]["tokens"] != traced[0]["tokens"][:12]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "no/such-model"], "no/such-model is neither a folder nor a model that the hub gives"),
+        (["--prompts", "no-such-file.json"], "no-such-file.json"),
+        (["--prompts", str(shipped.FOLDER / "config.json")], "is not a JSON list"),
+        ([PROMPT, "--prompts", "x.json"], "give a prompt or --prompts, not both"),
+        (["--max-new-tokens", "0"], "--max-new-tokens"),
+        (["--stop", ""], "--stop"),
+        (["--temperature", "-1"], "temperature is -1.0"),
+    ],
+    ids=lambda value: " ".join(value)[-30:] if isinstance(value, list) else "",
+)
+def test_bad_arguments(arguments, message):
+    """One clear line, and no traceback."""
+    done = demo(*arguments)
+    assert done.returncode not in (0, -signal.SIGINT)
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_a_folder_that_is_no_model(tmp_path):
+    done = demo("--model", tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "config.json: no such file" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(
+    bool(os.environ.get("TT_METAL_SIMULATOR")) or any(Path("/dev/tenstorrent").glob("*")),
+    reason="a board is only chosen where there is neither card nor simulator",
+)
+def test_an_unknown_board():
+    done = demo("--board", "n9000")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "n9000" in done.stderr.splitlines()[-1]
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-u", str(SCRIPT), *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_ctrl_c_while_it_writes():
+    """It ends with the table of what was done, and keeps the text so far."""
+    process = start(PROMPT, "--json", "--max-new-tokens", "400")
+    shown = b""
+    while shown.count(b" ") < 8:  # the prompt has four
+        byte = process.stdout.read(1)
+        assert byte, process.stderr.read().decode()
+        shown += byte
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=120)
+    assert process.returncode in (0, 130) and b"Traceback" not in errors, errors.decode()
+    lines = (shown + rest).decode().splitlines()
+    numbers = json.loads(lines[-1])
+    assert numbers["completions"][0]["finish_reason"] == "interrupted"
+    assert 0 < len(numbers["tokens"]) < 400
+    written = (shown + rest).decode().split("\n\n  time to first token")[0]
+    # the interruption may fall between a token and its printing
+    assert (PROMPT + numbers["text"]).startswith(written) and len(written) > len(PROMPT)
+
+
+def test_ctrl_c_while_it_loads():
+    """Nothing to keep: it ends without a traceback."""
+    process = start(PROMPT)
+    seen = b""
+    while b"warming up" not in seen:
+        chunk = process.stderr.read1()
+        assert chunk, seen.decode()
+        seen += chunk
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130 and b"Traceback" not in errors, errors.decode()
