@@ -71,16 +71,29 @@ def alone(single: BitNet, prompts, count: int, sampling=GREEDY) -> list[list[int
 # --- batches ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["accuracy", "performance"])
-def test_a_full_batch_equals_single_runs(open_device, precision):
+def full_batch() -> tuple[list[list[int]], list[SamplingParams]]:
     """32 prompts of many lengths, every other one drawn."""
     prompts = [long_prompt(1 + 3 * i, start=i) for i in range(32)]
-    sampling = [GREEDY if i % 2 else dataclasses.replace(SEEDED, seed=i) for i in range(32)]
-    with shipped.load(open_device, precision=precision, max_batch=32, max_seq_len=CONTEXT) as model:
+    return prompts, [GREEDY if i % 2 else dataclasses.replace(SEEDED, seed=i) for i in range(32)]
+
+
+def test_a_full_batch_equals_single_runs(open_device, single):
+    """Each prompt again by itself, in a model of one row."""
+    prompts, sampling = full_batch()
+    with shipped.load(open_device, max_batch=32, max_seq_len=CONTEXT) as model:
         together = model.generate(prompts, 12, sampling)
-    with shipped.load(open_device, precision=precision, max_batch=1, max_seq_len=CONTEXT) as model:
-        for prompt, params, completion in zip(prompts, sampling, together):
-            assert model.generate([prompt], 12, params)[0].tokens == completion.tokens
+    for prompt, params, completion in zip(prompts, sampling, together):
+        assert single.generate([prompt], 12, params)[0].tokens == completion.tokens
+
+
+def test_a_full_batch_equals_lonely_runs(open_device):
+    """The same in performance mode, by itself among 31 idle rows: where rows are not integers, the order of a sum, and
+    so its last bit, may depend on how many rows there are."""
+    prompts, sampling = full_batch()
+    with shipped.load(open_device, precision="performance", max_batch=32, max_seq_len=CONTEXT) as model:
+        together = model.generate(prompts, 12, sampling)
+        for i in range(0, 32, 3):
+            assert model.generate(prompts[i : i + 1], 12, sampling[i])[0].tokens == together[i].tokens
 
 
 def test_more_prompts_than_slots(batch, single):
