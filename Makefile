@@ -19,12 +19,12 @@ demo: setup ## the shipped small BitNet writes a few lines, on the emulated devi
 	@$(PYTHON) models/bitnet/demo/demo.py
 
 test: setup ## the tests: everything on an emulated n150, the models again on a p150
-	$(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow" models
+	$(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable -m "not slow"
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable -m "not slow" models
 
 test-all: setup ## the same, full-size cases included
-	$(PYTHON) -m pytest -n $(WORKERS)
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) models
+	$(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable models
 
 lint: setup ## check the formatting
 	@$(PYTHON) -m black --quiet --check $(SOURCES) || { $(PYTHON) -m black --check $(SOURCES); exit 1; }

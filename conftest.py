@@ -3,6 +3,7 @@
 """Device fixtures under tt-metal's names. Without a card or simulator, the emulated device stands in."""
 
 import random
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,11 +12,8 @@ import torch
 import ttnn_emulator
 
 torch.set_num_threads(1)  # the suite runs one process a core
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    # before any test module opens a device; the board is $TTNN_EMULATOR_BOARD
-    ttnn_emulator.install(verbose=config.option.verbose > 1)
+# here, before any other conftest or test module imports ttnn; the board is $TTNN_EMULATOR_BOARD
+ttnn_emulator.install(verbose="-vv" in sys.argv)
 
 
 def pytest_report_header() -> str:

@@ -21,7 +21,7 @@ class DecodeInputs:
     """One row a user; all tensors are allocated here, before any trace is captured."""
 
     def __init__(self, config: ModelConfig, blocks_per_user: int):
-        self.users = config.users
+        self.users, self._context = config.users, config.max_seq_len
         self._tokens = torch.zeros(self.users, dtype=torch.int32)
         self._positions = torch.full((self.users,), IDLE, dtype=torch.int32)
         self._page_table = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
@@ -38,6 +38,19 @@ class DecodeInputs:
         self.rope_positions = upload(rope_positions(self._positions), ttnn.uint32)
         self.page_table = upload(self._page_table, ttnn.int32)
         self.sampling = SamplerInputs(config.device, self.users)
+
+    def check(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None) -> None:
+        """Raise ValueError if `set` cannot take these."""
+        for name, given in (("tokens", tokens), ("start_pos", positions)):
+            if given.numel() != self.users:
+                raise ValueError(f"{name} has {given.numel()} entries for {self.users} users; give idle users {IDLE}")
+        if int(positions.max()) >= self._context:
+            raise ValueError(f"position {int(positions.max())} is past the context of {self._context}")
+        if int(positions.min()) < IDLE:
+            raise ValueError(f"position {int(positions.min())} is no position; an idle user has {IDLE}")
+        if page_table is not None and page_table.shape != self._page_table.shape:
+            users, blocks = self._page_table.shape
+            raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
 
     def set(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None = None) -> None:
         """Make the device hold these [users], [users] and [users, blocks] (None: as it is)."""
@@ -60,6 +73,9 @@ class DecodeInputs:
 
     def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
         """How each row draws; `draws` are advanced with the device's own generators."""
+        for name, given in (("sampling_params", params), ("draws", draws)):
+            if len(given) != self.users:
+                raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
         states = [draw.state for draw in draws]
         if params != self._params or states != self._states:
             self.uploaded_bytes += self.sampling.set(params, draws)

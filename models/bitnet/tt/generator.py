@@ -135,14 +135,16 @@ class Generator:
         chosen on the device, else logits [users, 1, vocabulary]; `read_from_device=False` leaves it on the device for
         `read_decode_output`. `draws` (needed unless all are greedy) are advanced.
         """
-        self._check_step(tokens, start_pos, page_table, kv_cache)
+        if kv_cache is not None and kv_cache is not self.cache:
+            raise ValueError("decode reads the cache that the generator was made with: its trace holds the addresses")
+        self.inputs.check(tokens, start_pos, page_table)
+        self._check_tokens(tokens.flatten()[start_pos.flatten() != IDLE])
         self.inputs.set(tokens, start_pos, page_table)
         mode = _LOGITS
         if sampling_params is not None:
             mode = _GREEDY if all(params.greedy for params in sampling_params) else _SAMPLE
         if mode == _SAMPLE:
-            self._check_sampling(sampling_params, draws)
-            self.inputs.set_sampling(sampling_params, draws)
+            self.inputs.set_sampling(sampling_params, draws or [])
         output = self._replay(mode) if enable_trace else self._step(mode)
         self.inputs.after_step(chose=mode != _LOGITS, drew=mode == _SAMPLE)
         if not read_from_device:
@@ -254,32 +256,6 @@ class Generator:
         return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self.device)
 
     # checks
-
-    def _check_step(
-        self,
-        tokens: torch.Tensor,
-        positions: torch.Tensor,
-        page_table: torch.Tensor | None,
-        kv_cache: list[LayerCache] | None,
-    ) -> None:
-        if kv_cache is not None and kv_cache is not self.cache:
-            raise ValueError("decode reads the cache that the generator was made with: its trace holds the addresses")
-        for name, given in (("tokens", tokens), ("start_pos", positions)):
-            if given.numel() != self.users:
-                raise ValueError(f"{name} has {given.numel()} entries for {self.users} users; give idle users {IDLE}")
-        self._check_tokens(tokens.flatten()[positions.flatten() != IDLE])
-        if int(positions.max()) >= self.config.max_seq_len:
-            raise ValueError(f"position {int(positions.max())} is past the context of {self.config.max_seq_len}")
-        if int(positions.min()) < IDLE:
-            raise ValueError(f"position {int(positions.min())} is no position; an idle user has {IDLE}")
-        if page_table is not None and tuple(page_table.shape) != tuple(self.inputs.page_table.shape):
-            users, blocks = self.inputs.page_table.shape
-            raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
-
-    def _check_sampling(self, params: list[SamplingParams], draws: list[Draws] | None) -> None:
-        for name, given in (("sampling_params", params), ("draws", draws or ())):
-            if len(given) != self.users:
-                raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
 
     def _check_prompts(self, tokens: torch.Tensor, lengths: list[int], page_table: torch.Tensor) -> None:
         if len(tokens) > self.users:
