@@ -110,8 +110,9 @@ class Recorder:
         ]
         lines.insert(1, "  ".join("-" * width for width in widths))
         lines.append(
-            f"{len(self.programs)} programs, {len(self.transfers)} host transfers: {_bytes(self.uploaded_bytes)} up, "
-            f"{_bytes(self.downloaded_bytes)} down; {_bytes(self.total('dram_read'))} read from DRAM; "
+            f"{_count(self.programs, 'program')}, {_count(self.transfers, 'host transfer')}: "
+            f"{_bytes(self.uploaded_bytes)} up, {_bytes(self.downloaded_bytes)} down; "
+            f"{_bytes(self.total('dram_read'))} read from DRAM; "
             f"peak L1 {_bytes(self.peak_l1_per_core)} a core, DRAM {_bytes(self.peak_dram)}"
         )
         return "\n".join(lines)
@@ -148,6 +149,10 @@ def record() -> Iterator[Recorder]:
         yield emulated.recorder
     finally:
         emulated.recorder = outer
+
+
+def _count(things: list, name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
 def _bytes(size: float) -> str:

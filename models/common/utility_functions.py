@@ -16,16 +16,6 @@ def comp_pcc(golden: torch.Tensor, calculated: torch.Tensor, pcc: float = 0.99) 
     return measured >= pcc, measured
 
 
-def comp_allclose(
-    golden: torch.Tensor, calculated: torch.Tensor, rtol: float = 1e-05, atol: float = 1e-08
-) -> tuple[bool, str]:
-    """Elementwise closeness, with the largest differences in the message."""
-    absolute = (golden.double() - calculated.double()).abs()
-    relative = absolute / golden.double().abs().clamp_min(1e-30)
-    message = f"Max ATOL Delta: {absolute.max().item()}, Max RTOL Delta: {relative.max().item()}"
-    return torch.allclose(golden.double(), calculated.double(), rtol, atol), message
-
-
 def comp_relative(golden: torch.Tensor, calculated: torch.Tensor, limit: float) -> tuple[bool, float]:
     """Relative Frobenius error |calculated - golden| / |golden|: sees the scale errors that PCC does not."""
     error = (calculated.double() - golden.double()).norm() / golden.double().norm().clamp_min(1e-30)

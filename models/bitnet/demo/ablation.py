@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 
 import torch  # noqa: E402
 
-from models.bitnet.demo.demo import SHIPPED_MODEL, find_model, say  # noqa: E402
+from models.bitnet.demo.demo import SHIPPED_MODEL, at_least_one, find_model, say  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 from models.bitnet.demo.evaluate import SAMPLE  # noqa: E402
 
@@ -108,8 +108,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id")
     parser.add_argument("--text", type=Path, default=SAMPLE)
-    parser.add_argument("--windows", type=int, default=4)
-    parser.add_argument("--positions", type=int)
+    parser.add_argument("--windows", type=at_least_one, default=4)
+    parser.add_argument("--positions", type=at_least_one)
     parser.add_argument("--board")
     parser.add_argument("--only", default="", help="only the rows that hold this text")
     options = parser.parse_args()
@@ -119,14 +119,18 @@ def main() -> int:
         from models.bitnet.demo.evaluation import Case, device_logits, score
         from models.bitnet.tt.bitnet import BitNet
 
-        case = Case.load(folder, options.text, options.positions, options.windows)
+        chosen = [(name, precision) for name, precision in variants() if options.only in name]
+        if not chosen:
+            raise SystemExit(f"ablation: no row holds {options.only!r}")
+        try:
+            case = Case.load(folder, options.text, options.positions, options.windows)
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"ablation: {error}") from None
         say(f"{case.describe()}; on {opened.description}")
         golden, users = case.reference_logits(), len(case.windows.tokens)
         print("| changed | top-1 | top-5 | PCC | relative error | perplexity | MB/token | MB/token, 2B-4T |")
         print("|---|---|---|---|---|---|---|---|")
-        for name, precision in variants():
-            if options.only not in name:
-                continue
+        for name, precision in chosen:
             with BitNet.from_pretrained(
                 folder, opened.device, precision, max_batch=users, max_seq_len=case.context, progress=False
             ) as model:

@@ -80,16 +80,18 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--weight-cache", type=Path, help="a folder that keeps device-ready weights")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args()
-    if options.prompt and options.prompts:
+    if options.prompt is not None and options.prompts:
         parser.error("give a prompt or --prompts, not both")
+    if options.chat and (options.prompt is not None or options.prompts or options.json):
+        parser.error("--chat takes no prompt, --prompts or --json")
     if not all(options.stop):
         parser.error("--stop is empty; give the text to end before")
     return options
 
 
 def at_least_one(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
@@ -118,7 +120,9 @@ def find_model(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise SystemExit(f"demo: {name} is neither a folder nor a model that the hub gives: {reason}") from None
+        raise SystemExit(
+            f"{Path(sys.argv[0]).stem}: {name} is neither a folder nor a model that the hub gives: {reason}"
+        ) from None
 
 
 def complete(model: Any, prompts: list[str], options: argparse.Namespace, sampling: Any) -> list[Any]:
@@ -180,9 +184,9 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
     numbers["programs_per_step"] = model.generator.count_programs(sample=not sampling.greedy)
     rows = [
         ("time to first token", f"{numbers['ttft_s'] * 1000:.0f} ms"),
-        ("time per token", f"{numbers['ms_per_token']:.1f} ms"),
-        ("tokens/s/user", f"{numbers['tokens_per_s_user']:.1f}"),
-        ("tokens/s", f"{numbers['tokens_per_s']:.1f}"),
+        ("time per token, median", f"{numbers['ms_per_token']:.1f} ms"),
+        ("tokens/s/user, median", f"{numbers['tokens_per_s_user']:.1f}"),
+        ("tokens/s, all steps", f"{numbers['tokens_per_s']:.1f}"),
         ("programs per step", f"{numbers['programs_per_step']}"),
         ("uploaded per step", f"{numbers['uploaded_bytes_per_step']} bytes"),
         ("downloaded per step", f"{numbers['downloaded_bytes_per_step']} bytes"),
@@ -191,7 +195,7 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
     ]
     print()
     for name, value in rows:
-        print(f"  {name:<22}{value}")
+        print(f"  {name:<24}{value}")
     if opened.kind == "emulated":
         print("  These times are the emulation's on this machine's CPU, not a card's.")
     if options.json:

@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,5 +51,5 @@ def _prepare(board: str | None) -> tuple[str, str]:
     try:
         ttnn_emulator.install(board)
     except ttnn_emulator.EmulatorError as error:
-        raise SystemExit(str(error)) from None
+        raise SystemExit(f"{Path(sys.argv[0]).stem}: {error}") from None
     return "emulated", ttnn_emulator.installed_board().name

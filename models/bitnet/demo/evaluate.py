@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 
 import torch  # noqa: E402
 
-from models.bitnet.demo.demo import SHIPPED_MODEL, find_model, say  # noqa: E402
+from models.bitnet.demo.demo import SHIPPED_MODEL, at_least_one, find_model, say  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 SAMPLE = Path(__file__).resolve().parent / "prompts" / "evaluation.txt"
@@ -74,8 +74,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--text", type=Path, help=f"what to predict (default: a short sample, prompts/{SAMPLE.name})")
     parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance"))
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
-    parser.add_argument("--positions", type=int, help="tokens to predict in a window (default: as many as prefilled)")
-    parser.add_argument("--windows", type=int, default=4, help="windows of the text at most, one user each")
+    parser.add_argument(
+        "--positions", type=at_least_one, help="tokens to predict in a window (default: as many as prefilled)"
+    )
+    parser.add_argument("--windows", type=at_least_one, default=4, help="windows of the text at most, one user each")
     parser.add_argument("--layers", action="store_true", help="rank the sub-blocks by the error they add")
     parser.add_argument("--floor", action="store_true", help="measure the reference against itself with 1e-6 of noise")
     parser.add_argument("--plot", type=Path, help="write a PNG of the error after every sub-block")

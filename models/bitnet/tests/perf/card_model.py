@@ -19,7 +19,10 @@ _LLAMA = (
     "model_params set them (FF1, FF3 bfp4, the rest bfp8); 22 programs a layer and 25 outside, counted by reading "
     "its tt/{decoder,attention,mlp,lm_head}.py"
 )
-_PORT = "published figures of the other ttnn port of BitNet b1.58 2B-4T, counted on the library: 950 to 980 programs"
+_PORT = (
+    "deveworld/bitnet-tt on GitHub: speeds on a p150a as its author states them; 950 to 980 programs, counted on the "
+    "library's mock p150"
+)
 
 
 @dataclass(frozen=True)
