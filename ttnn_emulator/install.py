@@ -125,8 +125,12 @@ def _patch(ttnn, board: Board):
     ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.cpu(self)
     ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
     ttnn.Tensor.reshape = transfers.reshaping_method(ttnn.Tensor.reshape)
-    for name in ("to_list", "item", "to_numpy", "to_torch", "__repr__"):
+    for name in ("to_list", "item", "to_numpy", "to_torch", "to_torch_with_padded_shape", "__repr__"):
         setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
+
+    files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
+    files.load_tensor_flatbuffer = transfers.loading(files.load_tensor_flatbuffer)
+    files.dump_tensor_flatbuffer = transfers.dumping(files.dump_tensor_flatbuffer)
 
     traces = trace.Traces(emulated)
     for name in ("begin_trace_capture", "end_trace_capture", "execute_trace", "release_trace"):

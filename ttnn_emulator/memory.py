@@ -42,7 +42,7 @@ class Buffer:
         if self.shards is None:
             self.read(0, self.shape)
         if self.shared:
-            self.shards = [shard.clone() for shard in self.shards]
+            self.shards = [shard.clone(memory_format=torch.contiguous_format) for shard in self.shards]
             self.shared = False
         self.derived = {}
         return self.shards

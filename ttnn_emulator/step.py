@@ -40,7 +40,9 @@ class Operand:
 
     def own(self) -> torch.Tensor:
         """The device's own copy, to be changed in place."""
-        return self.buffer.own()[self.chip].view(self.value.shape)
+        shards = self.buffer.own()
+        shards[self.chip] = shards[self.chip].reshape(self.value.shape)
+        return shards[self.chip]
 
     def round(self, value: torch.Tensor) -> torch.Tensor:
         """`value` as this tensor's memory holds it."""

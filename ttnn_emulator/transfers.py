@@ -135,6 +135,23 @@ class Transfers:
 
         return reshape
 
+    def loading(self, library_load: Callable) -> Callable:
+        """Reading a tensor file: onto the host, and from there to the device."""
+
+        def load(file: str, device: Any = None) -> ttnn.Tensor:
+            host = library_load(file, None)
+            return host if device is None else ttnn.to_device(host, device, memory_config=host.memory_config())
+
+        return load
+
+    def dumping(self, library_dump: Callable) -> Callable:
+        """Writing a tensor file: a device tensor is brought to the host first."""
+
+        def dump(file: str, tensor: ttnn.Tensor, *args: Any, **options: Any) -> None:
+            library_dump(file, tensor.cpu() if is_on_device(tensor) else tensor, *args, **options)
+
+        return dump
+
     def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
         result, programs = self._emulated.library(operation, args, options)
         if self._emulated.recorder is not None:

@@ -158,12 +158,19 @@ def div(
     second = next(operand for operand in (input_tensor_b, input_b, value) if operand is not None)
     fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
     return _compute(
-        lambda a, b: torch.div(a.float(), b.float(), rounding_mode=rounding_mode),
+        lambda a, b: _quotient(a, b, rounding_mode),
         first,
         second,
         fused,
         outputs[0].dtype,
     )
+
+
+def _quotient(a: torch.Tensor, b: torch.Tensor, rounding_mode: str | None) -> torch.Tensor:
+    whole = rounding_mode is not None and not a.is_floating_point() and not b.is_floating_point()
+    if whole and bool((b != 0).all()):
+        return torch.div(a, b, rounding_mode=rounding_mode)  # exact where float32 is not
+    return torch.div(a.float(), b.float(), rounding_mode=rounding_mode)
 
 
 @value("floor_div")

@@ -9,6 +9,7 @@ so after each half tile: an approximation).
 """
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -70,6 +71,8 @@ def linear(
     core_grid: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
+    if input_tensor_b.value.ndim == 1:  # a vector stands for a matrix of one column
+        input_tensor_b = replace(input_tensor_b, value=input_tensor_b.value.unsqueeze(-1))
     tuned = program_config is not None or core_grid is not None
     fidelity, wide = compute_settings(
         compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
@@ -172,7 +175,7 @@ def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool, output: ttnn.DataT
     if single and _is_int8(a) and weight.int8() is not None:
         # integers: int32 sums are what float32 sums are below 2**24, and quick
         whole = a.reshape(-1, a.shape[-1]).to(torch.int8)
-        return torch._int_mm(whole, weight.int8().mT).float().unflatten(0, a.shape[:-1])
+        return torch._int_mm(whole, weight.int8().mT).float().reshape(*a.shape[:-1], -1)
     rows = weight.rows()
     if output == ttnn.bfloat16 and a.dtype == rows.dtype == torch.bfloat16 and single:
         # float32 sums, rounded by the CPU's own kernel: ties, which need an exact sum, were left to the integers
@@ -180,7 +183,7 @@ def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool, output: ttnn.DataT
             # the same sums from weights of half the size, which is what a few rows wait for
             ones = a.new_ones(weight.shape[-1])
             product = torch._weight_int8pack_mm(a.reshape(-1, a.shape[-1]), weight.int8(), ones)
-            return product.unflatten(0, a.shape[:-1])
+            return product.reshape(*a.shape[:-1], -1)
         return torch.nn.functional.linear(a, rows.reshape(rows.shape[-2:]))
     return (
         _float_product(a.float(), rows.reshape(rows.shape[-2:])) if single else torch.matmul(a.float(), weight.floats())
