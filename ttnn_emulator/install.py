@@ -122,7 +122,7 @@ def _patch(ttnn, board: Board):
     operation.__call__ = lambda self, *args, **kwargs: emulated.call(self, args, kwargs)
 
     transfers = Transfers(emulated)
-    ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.cpu(self)
+    ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)
     ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
     ttnn.Tensor.reshape = transfers.reshaping_method(ttnn.Tensor.reshape)
     for name in ("to_list", "item", "to_numpy", "to_torch", "to_torch_with_padded_shape", "__repr__"):

@@ -109,10 +109,6 @@ class Transfers:
 
         return read
 
-    def cpu(self, tensor: ttnn.Tensor, blocking: bool = True, cq_id: int | None = None) -> ttnn.Tensor:
-        """Stands in for `Tensor.cpu`."""
-        return self.from_device(None, tensor)
-
     def moving_method(self, method: Callable) -> Callable:
         """`Tensor.to`: to a device it is a write, to a layout the library does it."""
 

@@ -68,8 +68,10 @@ class Attention(LightweightModule):
         rotated_q = self._rotate(q, rotation)
         rotated_k = self._rotate(k, rotation)
 
-        ttnn.experimental.paged_fill_cache(cache.keys, self._to_cache(rotated_k), chunk, batch_idx=0)
-        ttnn.experimental.paged_fill_cache(cache.values, self._to_cache(v), chunk, batch_idx=0)
+        keys = _typecast(rotated_k, self.config.cache_dtype)
+        values = _typecast(v, self.config.cache_dtype)
+        ttnn.experimental.paged_fill_cache(cache.keys, keys, chunk, batch_idx=0)
+        ttnn.experimental.paged_fill_cache(cache.values, values, chunk, batch_idx=0)
         attended = ttnn.transformer.chunked_scaled_dot_product_attention(
             rotated_q,
             cache.keys,
@@ -80,7 +82,7 @@ class Attention(LightweightModule):
             program_config=self.config.prefill_attention(rotated_q.shape[2]),
             compute_kernel_config=self.config.attention_compute,
         )
-        for tensor in (rotated_q, rotated_k, v):
+        for tensor in (rotated_q, keys, values):
             ttnn.deallocate(tensor)
         joined = ttnn.experimental.nlp_concat_heads(attended, memory_config=ttnn.DRAM_MEMORY_CONFIG)
         ttnn.deallocate(attended)
@@ -150,9 +152,6 @@ class Attention(LightweightModule):
         )
         ttnn.deallocate(heads)
         return rotated
-
-    def _to_cache(self, heads: ttnn.Tensor) -> ttnn.Tensor:
-        return heads if heads.dtype == self.config.cache_dtype else ttnn.typecast(heads, self.config.cache_dtype)
 
 
 def _typecast(x: ttnn.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
