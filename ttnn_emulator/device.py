@@ -13,6 +13,7 @@ from typing import Any
 import ttnn
 
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
+from ttnn_emulator.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.memory import Memory
 from ttnn_emulator.programs import Program, observe
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
@@ -57,6 +58,8 @@ class EmulatedDevice:
         started = time.perf_counter()
         result, step.programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
+        if asks_for_fusion(kwargs):
+            drop_ignored(name, step.kwargs, step.programs)
         step.results = [self.slot(tensor) for tensor in device_tensors(result)]
         if self.capture is not None:
             self.capture.add(step, devices[0])
@@ -70,7 +73,7 @@ class EmulatedDevice:
         """Run the real library, and return its result with the programs it enqueued where someone wants to know."""
         self.inside_library = True
         try:
-            if self.recorder is None and self.capture is None:
+            if self.recorder is None and self.capture is None and not asks_for_fusion(kwargs):
                 return self.library_call(operation, *args, **kwargs), []
             name = operation.python_fully_qualified_name
             return observe(name, lambda: self.library_call(operation, *args, **kwargs))

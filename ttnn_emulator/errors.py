@@ -17,3 +17,7 @@ class MemoryFault(EmulatorError):
 
 class TraceError(EmulatorError):
     """A trace was captured, replayed or released in a way that breaks on a card."""
+
+
+class IgnoredOption(UserWarning):
+    """A program asks for what the kernel that serves it leaves out, on a card as well."""

@@ -3,6 +3,7 @@
 """Elementwise operations of two and three tensors or scalars against torch in float64."""
 
 import math
+import warnings
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ttnn_emulator.errors import IgnoredOption
 from ttnn_emulator.tests.tensors import assert_close, examples, floats, get, integers, put, random, seeds, shapes
 
 F = torch.nn.functional
@@ -180,3 +182,18 @@ def test_three_operands(device):
     assert_close(ttnn.addalpha(a, b, 3.0), x + 3 * y)
     assert_close(ttnn.subalpha(a, b, 3.0), x - 3 * y, 1e-4)
     assert_close(ttnn.xlogy(a, b), x * y.log(), 1e-4)
+
+
+@pytest.mark.parametrize("option", ["input_tensor_a_activations", "activations"])
+def test_activations_that_the_program_drops_are_dropped_with_a_warning(device, option):
+    """`maximum` with a scalar is a unary program, which fuses nothing; with a tensor it is a binary one."""
+    held, x = put(random((32, 32), 7), device, ttnn.float32)
+    ones, _ = put(torch.ones(32, 32), device, ttnn.float32)
+    with pytest.warns(IgnoredOption, match=f"ttnn.maximum: {option} is ignored"):
+        dropped = ttnn.maximum(held, 1.0, **{option: [_fused("SQUARE")]})
+    assert_close(dropped, x.clamp(min=1.0), 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        applied = ttnn.maximum(held, ones, **{option: [_fused("SQUARE")]})
+    before, after = (x.square(), lambda y: y) if option.startswith("input") else (x, torch.square)
+    assert_close(applied, after(before.clamp(min=1.0)), 1e-6)

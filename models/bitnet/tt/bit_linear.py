@@ -41,8 +41,11 @@ class Int8Rows:
     @staticmethod
     def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
         """Consumes x."""
-        magnitude = ttnn.maximum(
-            x, _SMALLEST_PEAK, input_tensor_a_activations=[_unary(ttnn.UnaryOpType.ABS)], memory_config=memory
+        # a chain, because `maximum` with a scalar drops the activations of its operand
+        magnitude = ttnn.unary_chain(
+            x,
+            [_unary(ttnn.UnaryOpType.ABS), _unary(ttnn.UnaryOpType.MAXIMUM, _SMALLEST_PEAK)],
+            memory_config=memory,
         )
         peak = ttnn.max(magnitude, dim=-1, keepdim=True, memory_config=ttnn.L1_MEMORY_CONFIG)
         ttnn.deallocate(magnitude)
