@@ -15,7 +15,7 @@ import ttnn
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.memory import Memory
-from ttnn_emulator.programs import Program, observe
+from ttnn_emulator.programs import Program, list_programs, observe
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
 from ttnn_emulator.step import Slot, Step
 
@@ -73,10 +73,11 @@ class EmulatedDevice:
         """Run the real library, and return its result with the programs it enqueued where someone wants to know."""
         self.inside_library = True
         try:
-            if self.recorder is None and self.capture is None and not asks_for_fusion(kwargs):
+            listening = self.recorder is not None or self.capture is not None
+            if not listening and not asks_for_fusion(kwargs):
                 return self.library_call(operation, *args, **kwargs), []
-            name = operation.python_fully_qualified_name
-            return observe(name, lambda: self.library_call(operation, *args, **kwargs))
+            ask = observe if listening else list_programs
+            return ask(operation.python_fully_qualified_name, lambda: self.library_call(operation, *args, **kwargs))
         finally:
             self.inside_library = False
 

@@ -63,8 +63,14 @@ class Program:
     host_us: float = 0.0
 
 
-def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
+def list_programs(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
     """Run a library call for `operation` under the library's graph capture, and read the programs off its graph."""
+    result, graph = _capture(ttnn.graph.RunMode.NORMAL, call)
+    return result, programs_in(graph, operation)
+
+
+def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
+    """The same, with the programs' circular buffers; to learn them, the call is made twice the first time."""
     result, graph = _capture(ttnn.graph.RunMode.NORMAL, call)
     starts = [node for node in graph if node["node_type"] == "function_start"]
     if _executes(graph) and not all(_key(start) in _footprints for start in starts):

@@ -12,8 +12,11 @@ from typing import Any
 
 import torch
 
+from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.registry import value
 from ttnn_emulator.values.kv_cache import read_blocks, signed
+
+_TILE = 32
 
 
 @value("transformer.scaled_dot_product_attention_decode")
@@ -55,6 +58,7 @@ def paged_scaled_dot_product_attention_decode(
     attention_sink: torch.Tensor | None = None,
     scale: float | None = None,
     sliding_window_size: int | None = None,
+    program_config: Any = None,
 ) -> torch.Tensor:
     """The same over caches [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
     caches = (input_tensor_k, input_tensor_v)
@@ -64,7 +68,21 @@ def paged_scaled_dot_product_attention_decode(
 
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
+    _check_chunks(max(positions), length, program_config)
     return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, scale, sliding_window_size)
+
+
+def _check_chunks(position: int, length: int, program_config: Any) -> None:
+    """The kernel reads whole chunks of keys. Past the page table's end it takes what lies there for a block's number."""
+    chunk = getattr(program_config, "k_chunk_size", 0)
+    if not chunk:  # the kernel's choice: the power of two that holds all tiles, 8 at most
+        chunk = _TILE * min(1 << (position // _TILE).bit_length(), 8)
+    needed = -(-(position + 1) // chunk) * chunk
+    if position >= 0 and needed > length:
+        raise MemoryFault(
+            f"position {position} is read in chunks of {chunk} keys, up to {needed}, and the page table ends at {length}; "
+            "give it columns for whole chunks, or choose a smaller k_chunk_size"
+        )
 
 
 def _positions(

@@ -14,7 +14,7 @@ from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.device_weights import DeviceWeights
-from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig
+from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, table_width
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import Precision
@@ -225,10 +225,10 @@ def decode_rotation(rope: RotaryEmbedding, positions: Sequence[int]) -> Rotation
 
 
 class Pages:
-    """A pool of blocks and a shuffled page table: [users, blocks that `positions` positions need]."""
+    """A pool of blocks and a shuffled page table: [users, blocks that `positions` positions need, in whole chunks]."""
 
     def __init__(self, users: int, positions: int, block_size: int = 32, spare_blocks: int = 3):
-        per_user = -(-positions // block_size)
+        per_user = table_width(-(-positions // block_size), block_size)
         self.paging = PagedAttentionConfig(block_size, users * per_user + spare_blocks)
         blocks = torch.randperm(self.paging.max_num_blocks)[: users * per_user]
         self.table = blocks.reshape(users, per_user).to(torch.int32)

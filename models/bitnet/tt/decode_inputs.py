@@ -9,6 +9,7 @@ them to what they already hold uploads nothing.
 import torch
 import ttnn
 
+from models.bitnet.tt.kv_cache import table_width
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import rope_positions
 from models.bitnet.tt.sampling import Draws, SamplerInputs, SamplingParams
@@ -20,11 +21,12 @@ _UNKNOWN = -2  # no token and no position
 class DecodeInputs:
     """One row a user; all tensors are allocated here, before any trace is captured."""
 
-    def __init__(self, config: ModelConfig, blocks_per_user: int):
+    def __init__(self, config: ModelConfig, blocks_per_user: int, block_size: int):
         self.users, self._context = config.users, config.max_seq_len
         self._tokens = torch.zeros(self.users, dtype=torch.int32)
         self._positions = torch.full((self.users,), IDLE, dtype=torch.int32)
         self._page_table = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
+        self._table_padding = table_width(blocks_per_user, block_size) - blocks_per_user
         self._params: list[SamplingParams] = []
         self._draws: list[Draws] = []
         self._states: list[tuple[int, ...]] = []
@@ -36,7 +38,7 @@ class DecodeInputs:
         self.tokens = upload(self._tokens[None, None], ttnn.uint32)
         self.positions = upload(self._positions, ttnn.int32)
         self.rope_positions = upload(rope_positions(self._positions), ttnn.uint32)
-        self.page_table = upload(self._page_table, ttnn.int32)
+        self.page_table = upload(self._whole_chunks(self._page_table), ttnn.int32)
         self.sampling = SamplerInputs(config.device, self.users)
 
     def check(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None) -> None:
@@ -64,7 +66,7 @@ class DecodeInputs:
             self._write(self.rope_positions, rope_positions(positions))
             self._positions = positions
         if page_table is not None and not torch.equal(page_table, self._page_table):
-            self._write(self.page_table, page_table)
+            self._write(self.page_table, self._whole_chunks(page_table))
             self._page_table = page_table.clone()
 
     def set_idle(self) -> None:
@@ -110,6 +112,10 @@ class DecodeInputs:
         self.set(tokens, positions)
         if params:
             self.set_sampling(params, draws)
+
+    def _whole_chunks(self, page_table: torch.Tensor) -> torch.Tensor:
+        """The table as the device has it: what attention reads in the columns added here is masked."""
+        return torch.nn.functional.pad(page_table, (0, self._table_padding))
 
     def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:
         host = ttnn.from_torch(values.to(torch.int32), dtype=target.dtype)

@@ -39,7 +39,7 @@ class Generator:
         self.block_size = block_size
         self.users = model.config.users
         self.sampler = Sampler(self.device)
-        self.inputs = DecodeInputs(model.config, blocks_per_user)
+        self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
         self._traces: dict[str, _Trace] = {}
         self.downloaded_bytes = 0  # by all decode steps
 

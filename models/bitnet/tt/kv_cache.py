@@ -14,6 +14,9 @@ import ttnn
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 
+# decode attention reads keys in chunks of up to this many positions, also past a user's own, and masks what is too much
+ATTENTION_CHUNK = 8 * TILE
+
 
 class OutOfBlocks(RuntimeError):
     """The pool has no free block left for a request."""
@@ -46,9 +49,17 @@ class LayerCache:
     values: ttnn.Tensor
 
 
+def table_width(blocks: int, block_size: int) -> int:
+    """Columns that a page table of `blocks` blocks has on the device: whole chunks of keys, or attention reads past its
+    end and takes what lies there for a block's number."""
+    chunk = max(ATTENTION_CHUNK // block_size, 1)
+    return -(-blocks // chunk) * chunk
+
+
 def allocate_kv_cache(config: ModelConfig, paging: PagedAttentionConfig) -> list[LayerCache]:
-    """Zeroed caches for all layers."""
-    shape = [paging.max_num_blocks, config.model.num_key_value_heads, paging.block_size, config.model.head_dim]
+    """Zeroed caches for all layers. The library wants at least as many blocks as a page table has columns."""
+    blocks = table_width(paging.max_num_blocks, paging.block_size)
+    shape = [blocks, config.model.num_key_value_heads, paging.block_size, config.model.head_dim]
 
     def zeros() -> ttnn.Tensor:
         return ttnn.zeros(
@@ -101,7 +112,7 @@ class BlockPool:
         self._owned[user] = []
 
     def page_table(self) -> torch.Tensor:
-        """int32 [users, blocks_per_user]; entries past a user's blocks are 0 and never read."""
+        """int32 [users, blocks_per_user]; entries past a user's blocks are 0: what is read there is masked."""
         table = torch.zeros(len(self._owned), self.blocks_per_user, dtype=torch.int32)
         for user, blocks in enumerate(self._owned):
             table[user, : len(blocks)] = torch.tensor(blocks, dtype=torch.int32)
