@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint clean
+.PHONY: help setup demo test test-all test-sim lint clean
 
 PYTHON := .venv/bin/python
 SOURCES := models ttnn_emulator conftest.py
@@ -25,6 +25,9 @@ test: setup ## the tests: everything on an emulated n150, the models again on a 
 test-all: setup ## the same, full-size cases included
 	$(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable models
+
+test-sim: setup ## the modules' tests on a simulator of the real kernels: make test-sim SIM="<command prefix>"
+	@scripts/test_sim $(SIM)
 
 lint: setup ## check the formatting
 	@$(PYTHON) -m black --quiet --check $(SOURCES) || { $(PYTHON) -m black --check $(SOURCES); exit 1; }

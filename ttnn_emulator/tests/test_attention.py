@@ -10,6 +10,7 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.tests.test_heads import on
 from ttnn_emulator.tests.test_kv_cache import DTYPES, integers, on_host, positions_of, shuffled_pages
 
@@ -230,3 +231,28 @@ def test_softmax(device, operation):
     mask = torch.where(torch.rand(2, 1, 1, 64) < 0.3, -1e9, 0.0).bfloat16()
     result = getattr(ttnn.transformer, operation)(on(device, scores), head_size=64, attention_mask=on(device, mask))
     close(ttnn.to_torch(result), torch.softmax(scores.double() / 8 + mask.double(), -1))
+
+
+def test_paged_decode_refuses_a_page_table_that_ends_inside_a_chunk(device):
+    """Left to itself the kernel reads 128 positions as one chunk of 4 tiles, and position 128 as one of 8."""
+    torch.manual_seed(0)
+    query = ttnn.from_torch(torch.randn(1, 1, 4, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    cache = ttnn.from_torch(torch.randn(8, 1, 32, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+
+    def attend_at(position: int, blocks: int):
+        table = ttnn.from_torch(torch.arange(blocks, dtype=torch.int32)[None], dtype=ttnn.int32, device=device)
+        at = ttnn.from_torch(torch.tensor([position], dtype=torch.int32), dtype=ttnn.int32, device=device)
+        return ttnn.transformer.paged_scaled_dot_product_attention_decode(
+            query,
+            cache,
+            cache,
+            table,
+            cur_pos_tensor=at,
+            program_config=ttnn.SDPAProgramConfig(
+                compute_with_storage_grid_size=(8, 8), q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
+            ),
+        )
+
+    attend_at(127, 5), attend_at(128, 8)
+    with pytest.raises(MemoryFault, match="position 128 is read in chunks of 256 keys"):
+        attend_at(128, 5)

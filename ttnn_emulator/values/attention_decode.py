@@ -68,19 +68,19 @@ def paged_scaled_dot_product_attention_decode(
 
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
-    _check_chunks(max(positions), length, program_config)
+    if program_config is not None:  # else the library has chosen a chunk by the table's length
+        _check_chunks(max(positions), length, program_config.k_chunk_size)
     return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, scale, sliding_window_size)
 
 
-def _check_chunks(position: int, length: int, program_config: Any) -> None:
-    """The kernel reads whole chunks of keys. Past the page table's end it takes what lies there for a block's number."""
-    chunk = getattr(program_config, "k_chunk_size", 0)
+def _check_chunks(position: int, length: int, chunk: int) -> None:
+    """The kernel reads whole chunks of keys. Past the page table it takes what lies there for a block's number."""
     if not chunk:  # the kernel's choice: the power of two that holds all tiles, 8 at most
         chunk = _TILE * min(1 << (position // _TILE).bit_length(), 8)
     needed = -(-(position + 1) // chunk) * chunk
     if position >= 0 and needed > length:
         raise MemoryFault(
-            f"position {position} is read in chunks of {chunk} keys, up to {needed}, and the page table ends at {length}; "
+            f"position {position} is read in chunks of {chunk} keys, up to {needed}; the page table ends at {length}: "
             "give it columns for whole chunks, or choose a smaller k_chunk_size"
         )
 

@@ -18,6 +18,7 @@ from models.bitnet.tests.common import (
     Pages,
     SharedWeights,
     assert_level,
+    decode_bars,
     decode_rotation,
     empty_cache,
     every_precision,
@@ -79,20 +80,21 @@ class Case:
         y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
         return y[0], cache
 
-    def check(self, x, golden, y):
+    def check(self, x, golden, y, bars):
         """The stream, and what the layer added to it."""
-        assert_level(self.config.precision, "layer", golden, y)
-        assert_level(self.config.precision, "update", golden - x, y - x)
+        assert_level(bars, "layer", golden, y)
+        assert_level(bars, "update", golden - x, y - x)
 
     def check_prefill(self, x, pages, cache, user=0):
         """Returns the reference's cache."""
         golden, reference_cache = self.golden(x)
-        self.check(x, golden, self.prefill(x, pages, cache, user))
+        self.check(x, golden, self.prefill(x, pages, cache, user), self.config.precision)
         return reference_cache
 
     def check_decode(self, x, pages, cache, positions, past):
         golden, _ = reference_steps(self.reference, x, self.model, past)
-        self.check(x, golden, self.decode(x, pages, cache, positions))
+        bars = decode_bars(self.config.precision.name, self.model)
+        self.check(x, golden, self.decode(x, pages, cache, positions), bars)
 
 
 def mixed_positions(users):
@@ -135,7 +137,7 @@ def test_decoder_decode_after_prefill(device, reset_seeds, model, precision):
             case.prefill(x[:length], pages, cache, user)
         for position in range(length, length + 2):
             step = case.decode(x[position].expand(2, -1), pages, cache, [position] * 2)
-            assert_level(precision, "layer", longer[position].expand(2, -1), step)
+            assert_level(decode_bars(precision, model), "layer", longer[position].expand(2, -1), step)
 
 
 @every_precision
