@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Element by element: binary and unary operations, their fused activations, comparisons, integers, conversions."""
+
+import ttnn
+
+from ttnn_emulator.ledger.cases import FLOATS, TYPES, case
+from ttnn_emulator.ledger.inputs import SHAPE
+
+_ROW, _COLUMN = (1, SHAPE[1]), (SHAPE[0], 1)
+
+
+def unary(operation: str, *parameters: float) -> ttnn.UnaryWithParam:
+    return ttnn.UnaryWithParam(getattr(ttnn.UnaryOpType, operation), *parameters)
+
+
+def _binary() -> None:
+    for kind in FLOATS:
+        dtype = TYPES[kind]
+        for name in ("add", "subtract", "multiply", "divide", "maximum", "minimum"):
+            call, bar = getattr(ttnn, name), "ulps=1" if name == "divide" else "exact"
+            case(f"binary/{name} {kind}", lambda x, c=call, d=dtype: c(x.spread(d), x.spread(d, zeros=False)), bar)
+            if name in ("add", "multiply", "maximum"):
+                case(f"scalar/{name} {kind} 0.3", lambda x, c=call, d=dtype: c(x.spread(d), 0.3), bar)
+        for name, where, shape in (
+            ("add", "row", _ROW),
+            ("multiply", "column", _COLUMN),
+            ("divide", "column", _COLUMN),
+        ):
+            call = getattr(ttnn, name)
+            case(
+                f"broadcast/{name} {kind} {where}",
+                lambda x, c=call, d=dtype, s=shape: c(x.spread(d), x.spread(d, s, zeros=False)),
+                "ulps=1" if name == "divide" else "exact",
+            )
+        case(f"binary/divide {kind} by zero", lambda x, d=dtype: ttnn.divide(x.spread(d), x.whole(0, 1, d)))
+        case(f"binary/remainder {kind}", lambda x, d=dtype: ttnn.remainder(x.spread(d), x.spread(d, zeros=False)))
+    for name, first, second in (("add", "fp32", "bf16"), ("multiply", "fp32", "bf16"), ("divide", "bf16", "fp32")):
+        call, bar = getattr(ttnn, name), "ulps=1" if name == "divide" else "exact"
+        a, b = TYPES[first], TYPES[second]
+        case(
+            f"mixed/{name} {first} {second}", lambda x, c=call, a=a, b=b: c(x.spread(a), x.spread(b, zeros=False)), bar
+        )
+        case(
+            f"mixed/{name} fp32 to bf16",
+            lambda x, c=call: c(x.spread(ttnn.float32), x.spread(ttnn.float32, zeros=False), dtype=ttnn.bfloat16),
+            bar,
+        )
+    case("mixed/add bf16 to fp32", lambda x: ttnn.add(x.spread(), x.spread(), dtype=ttnn.float32))
+
+
+def _fused() -> None:
+    for kind in FLOATS:
+        dtype = TYPES[kind]
+        for name in ("ABS", "RELU", "SQUARE"):
+            before = [unary(name)]
+            case(
+                f"fused/multiply {kind} {name} first",
+                lambda x, d=dtype, b=before: ttnn.multiply(x.normal(d), x.normal(d), input_tensor_a_activations=b),
+            )
+        case(
+            f"fused/maximum {kind} scalar ABS first",
+            lambda x, d=dtype: ttnn.maximum(x.normal(d), 1e-5, input_tensor_a_activations=[unary("ABS")]),
+        )
+        case(
+            f"fused/multiply {kind} scalar RELU first",
+            lambda x, d=dtype: ttnn.multiply(x.normal(d), 2.0, input_tensor_a_activations=[unary("RELU")]),
+        )
+        case(
+            f"fused/multiply {kind} RELU last",
+            lambda x, d=dtype: ttnn.multiply(x.normal(d), x.normal(d), activations=[unary("RELU")]),
+        )
+        case(
+            f"fused/add {kind} RELU last",
+            lambda x, d=dtype: ttnn.add(x.normal(d), x.normal(d), activations=[unary("RELU")]),
+        )
+
+
+def _comparisons() -> None:
+    for kind, names in (
+        ("bf16", ("eq", "lt", "le", "logical_and")),
+        ("fp32", ("eq", "ne", "lt", "le", "gt", "ge", "logical_and")),
+        ("int32", ("eq", "lt")),
+    ):
+        dtype = TYPES[kind]
+        for name in names:
+            # few values, so that many are equal
+            call = getattr(ttnn, name)
+            case(
+                f"comparison/{name} {kind}",
+                lambda x, c=call, d=dtype: c(x.whole(-2, 2, d), x.whole(-2, 2, d)),
+            )
+    case("comparison/lt fp32 to fp32", lambda x: ttnn.lt(*two(x, ttnn.float32), dtype=ttnn.float32))
+    for kind in FLOATS:
+        case(
+            f"comparison/where {kind}", lambda x, d=TYPES[kind]: ttnn.where(x.whole(0, 1, d), x.spread(d), x.spread(d))
+        )
+
+
+def two(x, dtype):
+    return x.whole(-2, 2, dtype), x.whole(-2, 2, dtype)
+
+
+def _unary() -> None:
+    exact = ("abs", "neg", "relu", "square", "round", "floor", "frac", "sqrt", "rsqrt", "reciprocal")
+    for kind in FLOATS:
+        dtype = TYPES[kind]
+        for name in exact:
+            positive = name in ("sqrt", "rsqrt")
+            call = getattr(ttnn, name)
+            case(
+                f"unary/{name} {kind}",
+                lambda x, c=call, d=dtype, p=positive: c(x.spread(d, zeros=not p, positive=p)),
+                "ulps=1" if name in ("sqrt", "rsqrt", "reciprocal") else "exact",
+            )
+        for name in ("exp", "log", "sigmoid", "tanh", "silu"):
+            make = "spread" if name == "log" else "normal"
+            place = {"zeros": False, "positive": True} if name == "log" else {"scale": 3.0}
+            call = getattr(ttnn, name)
+            case(
+                f"unary/{name} {kind}",
+                lambda x, c=call, d=dtype, m=make, p=place: c(getattr(x, m)(d, **p)),
+                "ulps=2",
+            )
+        chain = [unary("ABS"), unary("MAXIMUM", 1e-5)]
+        case(
+            f"unary/chain abs maximum {kind}", lambda x, d=dtype, c=chain: ttnn.unary_chain(x.normal(d, scale=1e-5), c)
+        )
+        case(f"unary/clamp {kind}", lambda x, d=dtype: ttnn.clamp(x.spread(d), -1.5, 100.0))
+
+
+def _conversions() -> None:
+    for source in ("bf16", "fp32", "bfp8", "bfp4"):
+        for target in ("bf16", "fp32", "bfp8", "bfp4"):
+            if source != target:
+                a, b = TYPES[source], TYPES[target]
+                case(f"typecast/{source} to {target}", lambda x, a=a, b=b: ttnn.typecast(x.spread(a), b))
+    for source in FLOATS:
+        for target in ("int32", "uint32", "uint16"):
+            low = -1000 if target == "int32" else 0
+            a, b = TYPES[source], TYPES[target]
+            case(f"typecast/{source} to {target}", lambda x, a=a, b=b, n=low: ttnn.typecast(x.whole(n, 1000, a), b))
+        case(
+            f"typecast/{source} fractions to int32",
+            lambda x, a=TYPES[source]: ttnn.typecast(x.normal(a, scale=9.0), ttnn.int32),
+        )
+    for source in ("int32", "uint32", "uint16"):
+        for target in FLOATS:
+            a, b = TYPES[source], TYPES[target]
+            case(f"typecast/{source} to {target}", lambda x, a=a, b=b: ttnn.typecast(x.whole(0, 60000, a), b))
+
+
+def _integers() -> None:
+    for name in ("add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor"):
+        call = getattr(ttnn, name)
+        case(
+            f"integer/{name} int32",
+            lambda x, c=call: c(x.whole(-30000, 30000), x.whole(-30000, 30000)),
+        )
+    for kind in ("int32", "uint32"):
+        case(f"integer/plus_one {kind}", lambda x, d=TYPES[kind]: _plus_one(x, d, False))
+    case("integer/plus_one int32 skipping", lambda x: _plus_one(x, ttnn.int32, True))
+
+
+def _plus_one(x, dtype, skip):
+    tensor = x.whole(-1 if skip else 0, 3, dtype, (32,), layout=ttnn.ROW_MAJOR_LAYOUT)
+    ttnn.plus_one(tensor, skip_negative_entries=skip)
+    return tensor
+
+
+for _fill in (_binary, _fused, _comparisons, _unary, _conversions, _integers):
+    _fill()

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running cases and keeping what they return. A group runs in a process of its own: an abort loses that much only."""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from ttnn_emulator.install import hardware, install, installed_board
+
+_KEPT_LINES = 12  # of what a process said before it died
+
+
+class Ledger:
+    """Tensors by "case" or "case#n", and for each case its seed, its inputs' hash and what went wrong."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, torch.Tensor] = {}
+        self.cases: dict[str, dict] = {}
+        self.device: dict[str, str] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> "Ledger":
+        ledger = cls()
+        if path.exists():
+            with safe_open(path, "pt") as file:
+                ledger.tensors = {key: file.get_tensor(key) for key in file.keys()}
+                metadata = file.metadata()
+            ledger.cases, ledger.device = json.loads(metadata["cases"]), json.loads(metadata["device"])
+        return ledger
+
+    def write(self, path: Path) -> None:
+        metadata = {"cases": json.dumps(self.cases, indent=0), "device": json.dumps(self.device)}
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        save_file({key: value.contiguous() for key, value in sorted(self.tensors.items())}, unfinished, metadata)
+        unfinished.replace(path)
+
+    def forget(self, names: set[str]) -> None:
+        self.cases = {name: entry for name, entry in self.cases.items() if name not in names}
+        self.tensors = {key: value for key, value in self.tensors.items() if key.split("#")[0] not in names}
+
+    def outputs(self, name: str) -> list[torch.Tensor]:
+        keys = [name, *(f"{name}#{n}" for n in range(len(self.tensors)))]
+        return [self.tensors[key] for key in keys if key in self.tensors]
+
+
+def describe(device) -> dict[str, str]:
+    import ttnn
+
+    board = installed_board()
+    return {
+        "device": f"emulated {board.name}" if board else f"{hardware()} {ttnn.get_arch_name()}",
+        "ttnn": importlib.metadata.version("ttnn"),
+    }
+
+
+def run_case(device, entry, ledger: Ledger) -> None:
+    """Runs one case; an exception becomes part of the record."""
+    from ttnn_emulator.ledger.inputs import Inputs
+
+    inputs = Inputs(device, entry.name)
+    about: dict = {"seed": inputs.seed}
+    ledger.forget({entry.name})
+    try:
+        result = entry.run(inputs)
+        results = list(result) if isinstance(result, (list, tuple)) else [result]
+        for number, tensor in enumerate(results):
+            key = entry.name if len(results) == 1 else f"{entry.name}#{number}"
+            ledger.tensors[key] = _compact(tensor)
+    except Exception as error:  # whatever a device refuses belongs in the record
+        about["failed"] = f"{type(error).__name__}: {_one_line(str(error))[:400]}"
+    about["inputs"] = inputs.digest
+    ledger.cases[entry.name] = about
+
+
+def run_group(group: str, path: Path, only: str | None = None) -> None:
+    """The cases of one group, or one of them, into `path`, which is written after each."""
+    install()
+    import ttnn
+
+    from ttnn_emulator.ledger.cases import load
+
+    torch.set_num_threads(1)
+    ledger = Ledger.read(path)
+    device = ttnn.open_device(device_id=0)
+    ledger.device = describe(device)
+    for entry in load().values():
+        if entry.group == group and only in (None, entry.name):
+            start = time.monotonic()
+            run_case(device, entry, ledger)
+            failed = ledger.cases[entry.name].get("failed")
+            note = f"  FAILED {failed}" if failed else ""
+            print(f"{entry.name}  {time.monotonic() - start:.1f} s{note}", file=sys.stderr, flush=True)
+            ledger.write(path)
+    ttnn.close_device(device)
+
+
+def record(path: Path, only: list[str] | None = None) -> int:
+    """Every group, or those of `only`, into `path`, which keeps the others. Returns how many cases failed."""
+    install()
+    from ttnn_emulator.ledger.cases import groups, load
+
+    unknown = set(only or ()) - set(groups())
+    if unknown:
+        raise SystemExit(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(groups())}")
+    ledger = Ledger.read(path)
+    ledger.forget(set(ledger.cases) - set(load()))
+    failures = 0
+    for group in only or groups():
+        part = _record_group(group, [entry.name for entry in load().values() if entry.group == group])
+        ledger.forget({name for name, entry in load().items() if entry.group == group})
+        ledger.cases |= part.cases
+        ledger.tensors |= part.tensors
+        ledger.device = part.device or ledger.device
+        ledger.write(path)
+        failed = {name: about["failed"] for name, about in part.cases.items() if "failed" in about}
+        failures += len(failed)
+        for name, message in failed.items():
+            print(f"failed: {name}: {message}")
+    print(f"{len(ledger.cases)} cases in {path}, {path.stat().st_size / 1e6:.2f} MB, {failures} failed now")
+    return failures
+
+
+def _record_group(group: str, names: list[str]) -> Ledger:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "group.safetensors"
+        if _spawn("group", group, str(path)) is None:
+            return Ledger.read(path)
+        for name in names:
+            if name not in Ledger.read(path).cases:
+                message = _spawn("group", group, str(path), "--case", name)
+                part = Ledger.read(path)
+                if message is not None and name not in part.cases:
+                    part.cases[name] = {"failed": message}
+                    part.write(path)
+        return Ledger.read(path)
+
+
+def _spawn(*arguments: str) -> str | None:
+    """None, or the last words of a process that died."""
+    command = [sys.executable, "-m", "ttnn_emulator.ledger", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    said: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        sys.stderr.write(line)
+        if "[0x" not in line:  # a frame of a backtrace
+            said = [*said, line.strip()][-_KEPT_LINES:]
+    status = process.wait()
+    return None if status == 0 else f"process ended with {status}: {_one_line(' '.join(said))[-800:]}"
+
+
+def _one_line(text: str) -> str:
+    """Without the backtrace that the library appends."""
+    return " ".join(text.split("backtrace:")[0].split())
+
+
+def _compact(tensor) -> torch.Tensor:
+    import ttnn
+
+    value = ttnn.to_torch(tensor)
+    if tensor.dtype == ttnn.float32:
+        return value.float()
+    if value.is_floating_point():
+        return value.bfloat16()  # holds every block float
+    return value.to(torch.int32)
