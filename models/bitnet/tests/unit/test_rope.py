@@ -48,9 +48,11 @@ def rotate_prefill(rope: RotaryEmbedding, heads: torch.Tensor, start: int) -> to
 def rotate_decode(rope: RotaryEmbedding, q: torch.Tensor, k: torch.Tensor, positions: list[int]):
     """q, k [users, heads, head_dim] in the reference's order, rotated by the device and in the device's."""
     config, users, rotation = rope.config, len(positions), decode_rotation(rope, positions)
-    # as heads are split: queries on the first cores, keys on those that follow
+    # as heads are split: queries on the first cores, keys on those that follow, row by row: shard i of the angles must
+    # lie where row i does (`both.subtract(queries)` has the same cores in another order)
     queries = first_cores(users, config.chip)
-    both = first_cores(2 * users, config.chip)
+    both = ttnn.corerange_to_cores(first_cores(2 * users, config.chip), 2 * users, row_wise=True)
+    keys = ttnn.CoreRangeSet([ttnn.CoreRange(core, core) for core in both[users:]])
 
     def upload(heads: torch.Tensor, cores: ttnn.CoreRangeSet) -> ttnn.Tensor:
         memory = users_memory_config(users, config.model.head_dim, cores)
@@ -60,7 +62,7 @@ def rotate_decode(rope: RotaryEmbedding, q: torch.Tensor, k: torch.Tensor, posit
         )
 
     rotated = ttnn.experimental.rotary_embedding_llama_fused_qk(
-        upload(q, queries), upload(k, both.subtract(queries)), rotation.cos, rotation.sin, rotation.pairs
+        upload(q, queries), upload(k, keys), rotation.cos, rotation.sin, rotation.pairs
     )
     return [ttnn.to_torch(heads).float()[0] for heads in rotated]
 
