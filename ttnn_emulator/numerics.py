@@ -51,7 +51,7 @@ def round_to(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
     if dtype == ttnn.float32:
         return value.float()
     if dtype in _BLOCK_MANTISSA_BITS:
-        return _round_block_on_device(value.float(), dtype)
+        return _pack_blocks(value.float(), dtype)
     return wrap_integer(value.long(), dtype)
 
 
@@ -69,25 +69,43 @@ def round_from_host(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
 
 
 def round_to_bfloat16(value: torch.Tensor) -> torch.Tensor:
-    """float32 -> bfloat16 as the packer does it: to nearest, ties away from zero (torch rounds ties to even)."""
+    """float32 -> bfloat16 as the packer does it: to nearest, ties away from zero; never a negative zero."""
     bits = value.contiguous().view(torch.int32)
-    return (bits + 0x8000 >> 16).to(torch.int16).view(torch.bfloat16)
+    return (bits + 0x8000 >> 16).to(torch.int16).view(torch.bfloat16).add_(0)
+
+
+def nearest_even(value: torch.Tensor) -> torch.Tensor:
+    """float32 -> bfloat16 as the vector unit's kernels do it before the packer: ties to even; never a negative zero."""
+    return value.to(torch.bfloat16).add_(0)
 
 
 def round_to_block_float(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
     """Round to a shared-exponent format: 16 neighbours of a row take the largest exponent among them."""
-    # the host's converter rounds the mantissa to nearest, ties to even, and saturates instead of carrying over
-    return _scale_mantissas(value, mantissa_bits, torch.round)
+    # the host's converter keeps 24 bits below the block's exponent, rounds those to nearest, ties to even, and saturates
+    # instead of carrying over
+    kept = float(1 << 24 - mantissa_bits)
+    return _scale_mantissas(value, mantissa_bits, lambda scaled: torch.round(torch.trunc(scaled * kept) / kept))
 
 
-def _round_block_on_device(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
-    """The packer rounds to bfloat8_b; bfloat4_b is what is left of that after its low mantissa bits are cut off."""
-    eight = round_to_block_float(value, 7)
+def _pack_blocks(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """The packer first rounds each number for itself to seven significant bits, then the block, ties away both times.
+    bfloat4_b is what is left when the low bits of that are cut off."""
+    seven = ((value.contiguous().view(torch.int32) >> 16) + 1 & -2) << 16
+    eight = pack_precisely(seven.view(torch.float32))
     return eight if dtype == ttnn.bfloat8_b else _scale_mantissas(eight.float(), 3, torch.trunc)
 
 
+def pack_precisely(value: torch.Tensor) -> torch.Tensor:
+    """float32 -> bfloat8_b by a packer that a program has told to round only once (typecast does)."""
+    return _scale_mantissas(value, 7, _ties_away)
+
+
+def _ties_away(value: torch.Tensor) -> torch.Tensor:
+    return torch.trunc(value + torch.copysign(value.new_tensor(0.5), value))
+
+
 def _scale_mantissas(value: torch.Tensor, mantissa_bits: int, rounding: Callable) -> torch.Tensor:
-    """Bring every mantissa to a whole number of its block's last bit by `rounding`."""
+    """Bring every mantissa to a whole number of its block's last bit by `rounding`. There is no negative zero."""
     if not value.numel():
         return value.to(torch.bfloat16)
     width = value.shape[-1] if value.ndim else 1
@@ -100,7 +118,7 @@ def _scale_mantissas(value: torch.Tensor, mantissa_bits: int, rounding: Callable
         scaled = rounding(blocks * inverse)
         scaled.clamp_(1 - (1 << mantissa_bits), (1 << mantissa_bits) - 1).mul_(step)
         rounded.copy_(scaled.flatten(-2)[..., :width])
-    return result.reshape(value.shape)
+    return result.add_(0).reshape(value.shape)
 
 
 def _block_step(blocks: torch.Tensor, mantissa_bits: int) -> tuple[torch.Tensor, torch.Tensor]:

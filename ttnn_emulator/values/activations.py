@@ -16,7 +16,7 @@ from ttnn_emulator.errors import UnsupportedOperation
 
 # op type -> the function of (x, *parameters); float32 or int64 tensors
 _WITH_PARAMETERS: dict[str, Callable] = {
-    "ROUND": lambda x, decimals=0.0: torch.round(x, decimals=int(decimals)),
+    "ROUND": lambda x, decimals=0.0: torch.round(x, decimals=int(decimals)) + 0,  # it multiplies by 1 and adds +0
     "LEAKY_RELU": lambda x, slope: functional.leaky_relu(x, slope),
     "PRELU_SFPU": lambda x, slope: functional.leaky_relu(x, slope),
     "ELU": lambda x, alpha=1.0: functional.elu(x, alpha),
@@ -37,7 +37,7 @@ _WITH_PARAMETERS: dict[str, Callable] = {
     "RPOW": lambda x, base: base**x,
     "ADD_UNARY_SFPU": lambda x, other: x + other,
     "SUB_UNARY_SFPU": lambda x, other: x - other,
-    "MUL_UNARY_SFPU": lambda x, other: x * other,
+    "MUL_UNARY_SFPU": lambda x, other: x * other + 0,
     "DIV_UNARY_SFPU": lambda x, other: x / other,
     "RSUB": lambda x, other: other - x,
     "MAXIMUM": lambda x, other: x.clamp(min=other),
@@ -93,17 +93,20 @@ _ALIASES = {
 }
 
 
+def activation_name(activation: Any) -> str:
+    """Its `UnaryOpType`, by name."""
+    if isinstance(activation, ttnn.UnaryWithParam):
+        activation = activation.op_type
+    key = activation.name if isinstance(activation, ttnn.UnaryOpType) else str(activation).upper()
+    return _ALIASES.get(key, key)
+
+
 def activate(x: torch.Tensor, activation: Any) -> torch.Tensor:
     """Apply one fused activation to a float32 (or int64) tensor."""
-    name, parameters = activation, ()
-    if isinstance(activation, ttnn.UnaryWithParam):
-        name, parameters = activation.op_type.name, tuple(activation.params)
-    elif isinstance(activation, ttnn.UnaryOpType):
-        name = activation.name
-    key = str(name).upper()
-    key = _ALIASES.get(key, key)
-    if key in _PLAIN:
-        return _PLAIN[key](x)
-    if key not in _WITH_PARAMETERS:
-        raise UnsupportedOperation(f"the fused activation {name} is not emulated")
-    return _WITH_PARAMETERS[key](x, *parameters)
+    name = activation_name(activation)
+    if name in _PLAIN:
+        return _PLAIN[name](x)
+    if name not in _WITH_PARAMETERS:
+        raise UnsupportedOperation(f"the fused activation {activation} is not emulated")
+    parameters = tuple(activation.params) if isinstance(activation, ttnn.UnaryWithParam) else ()
+    return _WITH_PARAMETERS[name](x, *parameters)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Elementwise operations of two or three tensors or scalars, with fused activations.
 
-Floats are computed in float32 and integers in 64 bits (the result's dtype wraps them). What the matrix or vector unit
-leaves in its registers between two fused steps is rounded to bfloat16 unless a float32 tensor takes part, and so is a
-scalar that meets a 16-bit (or block float) tensor. The wheel's golden functions know neither, and tell integers by
-torch dtypes that are not used here; hence this table of its own.
+Floats are computed in float32 and integers in 64 bits (the result's dtype wraps them). Between two fused steps stands
+what the units leave in their register (see `units`), and a scalar that meets a 16-bit (or block float) tensor is
+rounded to bfloat16. The wheel's golden functions know neither, and tell integers by torch dtypes that are not used
+here; hence this table of its own.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ from typing import Any
 import torch
 import ttnn
 
-from ttnn_emulator.numerics import is_float, round_to_bfloat16
+from ttnn_emulator.numerics import is_float, nearest_even
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
-from ttnn_emulator.values.activations import activate
-from ttnn_emulator.values.support import convert, goldens, widen
+from ttnn_emulator.units import infinity_for_nan, matrix_add, store
+from ttnn_emulator.values.activations import activate, activation_name
+from ttnn_emulator.values.support import convert, vector_goldens, widen
 
 _WORD = (1 << 32) - 1
 _UNFUSED = ((), (), ())
@@ -39,7 +40,7 @@ def _logical_shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 _FUNCTIONS: dict[str, Callable] = {
     "add": torch.add,
     "subtract": torch.sub,
-    "multiply": torch.mul,
+    "multiply": lambda a, b: a * b + 0,  # the unit adds +0 to its product: no negative zero
     "rsub": lambda a, b: b - a,
     "squared_difference": lambda a, b: torch.square(a - b),
     "maximum": torch.maximum,
@@ -69,6 +70,9 @@ _FUNCTIONS: dict[str, Callable] = {
     "gcd": torch.gcd,
     "lcm": torch.lcm,
 }
+_ON_MATRIX_UNIT = ("add", "subtract")
+_ROUNDED_BY_PACKER = ("remainder", "fmod")  # they keep float32 in the register
+_SCALAR_IS_A_PARAMETER = ("maximum", "minimum", "fmod", "remainder")
 _IN_PLACE = """add subtract multiply rsub squared_difference eq ne lt le gt ge logical_and logical_or logical_xor
     logaddexp logaddexp2 ldexp bias_gelu""".split()
 
@@ -90,31 +94,41 @@ def _register(names: list[str], function: Callable) -> None:
     ):
         first = input_a if input_tensor_a is None else input_tensor_a
         second = input_b if input_tensor_b is None else input_tensor_b
-        return _compute(
-            function,
-            first,
-            second,
-            (input_tensor_a_activations, input_tensor_b_activations, activations),
-            outputs[0].dtype,
-        )
+        fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
+        return _compute(function, first, second, fused, outputs[0].dtype, names[0])
 
 
-def _compute(function: Callable, first: Any, second: Any, activations: tuple, dtype: ttnn.DataType) -> torch.Tensor:
+def _compute(
+    function: Callable, first: Any, second: Any, activations: tuple, dtype: ttnn.DataType, name: str
+) -> torch.Tensor:
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
-    wide = any(tensor.dtype == torch.float32 for tensor in tensors)
-    a, b = _operand(first, tensors), _operand(second, tensors)
+    wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
     before_a, before_b, after = activations
-    a, b = _fuse(a, before_a, wide), _fuse(b, before_b, wide)
-    result = function(a, b)
+    a = _fuse(_operand(first, tensors, name), before_a, wide)
+    b = _fuse(_operand(second, tensors, name), before_b, wide)
+    if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors):
+        result = matrix_add(a, -b if name == "subtract" else b, wide)
+    else:
+        result = function(a, b)
+        if result.is_floating_point():
+            result = result if wide else infinity_for_nan(result, a, b)
+            result = store(result, name, wide or name in _ROUNDED_BY_PACKER)
     if after:
         result = widen(result) if result.dtype != torch.bool else result.to(a.dtype)
-        if not wide and result.is_floating_point():
-            result = round_to_bfloat16(result).float()
         result = _fuse(result, after, wide)
-    return result if result.dtype == torch.bool else convert(result, dtype)
+    if result.dtype == torch.bool:
+        return result
+    if result.is_floating_point() and is_float(dtype) and dtype != ttnn.float32 and name not in _ROUNDED_BY_PACKER:
+        result = nearest_even(result)
+    return convert(result, dtype)
 
 
-def _operand(operand: Any, tensors: list[torch.Tensor]) -> torch.Tensor:
+def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
+    """The vector unit adds what is float32 on both sides (a scalar is what the tensor is), and integers."""
+    return any(tensor.dtype == torch.bfloat16 for tensor in tensors)
+
+
+def _operand(operand: Any, tensors: list[torch.Tensor], name: str) -> torch.Tensor:
     """A tensor or scalar as the unit sees it: float32, or int64 among integers."""
     if isinstance(operand, torch.Tensor):
         return widen(operand)
@@ -124,14 +138,13 @@ def _operand(operand: Any, tensors: list[torch.Tensor]) -> torch.Tensor:
         whole = float(operand).is_integer()
         return torch.tensor(int(operand) if whole else float(operand), dtype=torch.int64 if whole else torch.float32)
     scalar = torch.tensor(float(operand), dtype=torch.float32)
-    return scalar if other.dtype == torch.float32 else scalar.to(torch.bfloat16).float()
+    # a scalar is filled into a tile of the tensor's dtype, or is a parameter of a program of one operand
+    return scalar if other.dtype == torch.float32 or name in _SCALAR_IS_A_PARAMETER else nearest_even(scalar).float()
 
 
 def _fuse(x: torch.Tensor, activations: Any, wide: bool) -> torch.Tensor:
     for activation in activations or ():
-        x = activate(x, activation)
-        if not wide and x.is_floating_point():
-            x = round_to_bfloat16(x).float()
+        x = store(activate(x, activation), activation_name(activation), wide)
     return x
 
 
@@ -157,13 +170,7 @@ def div(
     first = input_a if input_tensor_a is None else input_tensor_a
     second = next(operand for operand in (input_tensor_b, input_b, value) if operand is not None)
     fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-    return _compute(
-        lambda a, b: _quotient(a, b, rounding_mode),
-        first,
-        second,
-        fused,
-        outputs[0].dtype,
-    )
+    return _compute(lambda a, b: _quotient(a, b, rounding_mode), first, second, fused, outputs[0].dtype, "divide")
 
 
 def _quotient(a: torch.Tensor, b: torch.Tensor, rounding_mode: str | None) -> torch.Tensor:
@@ -176,19 +183,23 @@ def _quotient(a: torch.Tensor, b: torch.Tensor, rounding_mode: str | None) -> to
 @value("floor_div")
 def floor_div(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[Output]):
     second = value if input_tensor_b is None else input_tensor_b
-    return _compute(lambda a, b: torch.floor(a.float() / b.float()), input_tensor_a, second, _UNFUSED, outputs[0].dtype)
+    return _compute(
+        lambda a, b: torch.floor(a.float() / b.float()), input_tensor_a, second, _UNFUSED, outputs[0].dtype, "floor_div"
+    )
 
 
 @value("div_no_nan")
 def div_no_nan(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[Output]):
     second = value if input_tensor_b is None else input_tensor_b
-    return _compute(lambda a, b: torch.where(b == 0, 0.0, a / b), input_tensor_a, second, _UNFUSED, outputs[0].dtype)
+    return _compute(
+        lambda a, b: torch.where(b == 0, 0.0, a / b), input_tensor_a, second, _UNFUSED, outputs[0].dtype, "div_no_nan"
+    )
 
 
 @value("fmod")
 def fmod(input_tensor_a, input_tensor_b=None, *, scalar=None, outputs: list[Output]):
     second = scalar if input_tensor_b is None else input_tensor_b
-    return _compute(torch.fmod, input_tensor_a, second, _UNFUSED, outputs[0].dtype)
+    return _compute(torch.fmod, input_tensor_a, second, _UNFUSED, outputs[0].dtype, "fmod")
 
 
 @value("prelu")
@@ -224,7 +235,7 @@ def mac(input_tensor_a, input_tensor_b=None, input_tensor_c=None, *, value=None,
     return widen(input_tensor_a) * widen(factor) + widen(term)
 
 
-goldens(
+vector_goldens(
     {
         "input_tensor_a input_tensor_b": "atan2 hypot nextafter outer",
         "input_tensor_a input_tensor_b alpha": "addalpha subalpha",

@@ -5,7 +5,9 @@
 from typing import Any
 
 import torch
+import ttnn
 
+from ttnn_emulator.numerics import nearest_even, pack_precisely
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Operand, Output
 from ttnn_emulator.values.support import convert
@@ -34,7 +36,10 @@ def to_dtype(tensor, dtype=None, *, outputs: list[Output]):
 
 @value("typecast", "experimental.typecast", operands=True, moves=True)
 def typecast(input_tensor, dtype=None, output_dtype=None, *, input_dtype=None, outputs: list[Output]):
-    return _moved(input_tensor, outputs[0])
+    moved = _moved(input_tensor, outputs[0])
+    if (input_tensor.dtype, outputs[0].dtype) == (ttnn.float32, ttnn.bfloat16):
+        return nearest_even(moved)  # the vector unit does; the other moves leave rounding to the packer
+    return pack_precisely(moved.float()) if outputs[0].dtype == ttnn.bfloat8_b else moved
 
 
 @value("tilize", moves=True, operands=True)

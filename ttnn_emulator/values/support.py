@@ -11,6 +11,7 @@ import ttnn
 
 from ttnn_emulator.numerics import is_float
 from ttnn_emulator.registry import value
+from ttnn_emulator.units import infinity_for_nan, store
 
 
 def widen(argument: Any) -> Any:
@@ -27,6 +28,24 @@ def goldens(table: dict[str, str]) -> None:
     for parameters, names in table.items():
         for name in names.split():
             value(name)(from_golden(name, parameters))
+
+
+def vector_goldens(table: dict[str, str]) -> None:
+    """The same for functions of the vector unit, which stores 16 bits unless it was given float32."""
+    for parameters, names in table.items():
+        for name in names.split():
+            value(name)(_stored(name, from_golden(name, parameters)))
+
+
+def _stored(name: str, golden: Callable) -> Callable:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        operands = [x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)]
+        wide = any(operand.dtype == torch.float32 for operand in operands)
+        result = golden(*args, **kwargs)
+        return result if wide else store(infinity_for_nan(result, *operands), name, wide)
+
+    function.__signature__ = inspect.signature(golden)
+    return function
 
 
 def from_golden(name: str, parameters: str) -> Callable:

@@ -13,10 +13,11 @@ import ttnn
 
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
-from ttnn_emulator.values.activations import activate
-from ttnn_emulator.values.support import convert, goldens, widen
+from ttnn_emulator.units import store
+from ttnn_emulator.values.activations import activate, activation_name
+from ttnn_emulator.values.support import convert, vector_goldens, widen
 
-goldens(
+vector_goldens(
     {
         "input_tensor": """abs acos acosh asin asinh atan atanh bitwise_not cbrt ceil cos cosh deg2rad digamma eqz erf
             erfc erfinv exp exp2 expm1 floor frac gez gtz hardmish hardsigmoid hardswish i0 i1 identity isfinite isinf
@@ -30,7 +31,6 @@ goldens(
         "input_tensor; beta threshold": "softplus",
         "input_tensor; lambd": "hardshrink softshrink",
         "input_tensor; negative_slope": "leaky_relu",
-        "input_tensor; decimals": "round",
         "input_tensor; diagonal": "tril triu",
         "input_tensor; min max": "clamp clip",
         "input_tensor; dim": "glu reglu swiglu",
@@ -47,6 +47,16 @@ goldens(
 )
 
 
+def _stored(result: torch.Tensor, source: torch.Tensor, function: str) -> torch.Tensor:
+    return store(result, function, source.dtype == torch.float32)
+
+
+@value("round")
+def round(input_tensor, *, decimals: int = 0):
+    # the unit multiplies by a power of ten at the end and adds +0: no negative zero
+    return _stored(torch.round(input_tensor.float(), decimals=decimals) + 0, input_tensor, "round")
+
+
 @value("logical_not_")  # its golden function computes nothing
 def logical_not_(input_tensor):
     return input_tensor == 0
@@ -54,18 +64,19 @@ def logical_not_(input_tensor):
 
 @value("sigmoid")
 def sigmoid(input_tensor, *, vector_mode: int = 4, mode: Any = None):
-    return torch.sigmoid(input_tensor.float())
+    return _stored(torch.sigmoid(input_tensor.float()), input_tensor, "sigmoid")
 
 
 @value("gelu")  # the golden function computes nothing for the fast variants
 def gelu(input_tensor, *, variant: Any = None):
     approximate = "tanh" if variant == ttnn.GeluVariant.Tanh else "none"
-    return torch.nn.functional.gelu(input_tensor.float(), approximate=approximate)
+    return _stored(torch.nn.functional.gelu(input_tensor.float(), approximate=approximate), input_tensor, "gelu")
 
 
 @value("rdiv")
 def rdiv(input_tensor, value, *, rounding_mode: str | None = None):
-    return torch.div(torch.tensor(float(value)), input_tensor.float(), rounding_mode=rounding_mode)
+    quotient = torch.div(torch.tensor(float(value)), input_tensor.float(), rounding_mode=rounding_mode)
+    return _stored(quotient, input_tensor, "rdiv")
 
 
 @value("pow")
@@ -81,25 +92,25 @@ def power(
 ):
     base, exponent = widen(input_tensor), widen(exponent)
     for activation in input_tensor_a_activations:
-        base = activate(base, activation)
+        base = _stored(activate(base, activation), input_tensor, activation_name(activation))
     for activation in input_tensor_b_activations:
-        exponent = activate(exponent, activation)
-    result = torch.pow(base, exponent)
+        exponent = _stored(activate(exponent, activation), input_tensor, activation_name(activation))
+    result = _stored(torch.pow(base, exponent), input_tensor, "pow")
     for activation in activations:
-        result = activate(result, activation)
+        result = _stored(activate(result, activation), input_tensor, activation_name(activation))
     return convert(result, outputs[0].dtype)
 
 
 @value("rpow")
 def rpow(input_tensor, exponent):
-    return torch.pow(float(exponent), input_tensor.float())
+    return _stored(torch.pow(float(exponent), input_tensor.float()), input_tensor, "rpow")
 
 
 @value("unary_chain")
 def unary_chain(input_tensor, ops_chain):
     result = widen(input_tensor)
     for activation in ops_chain:
-        result = activate(result, activation)
+        result = _stored(activate(result, activation), input_tensor, activation_name(activation))
     return result
 
 

@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the two arithmetic units leave in the destination register, from which the packer writes results.
+
+The register holds 16 bits a value (bfloat16) unless float32 takes part (`wide`). The vector unit computes in float32;
+most of its functions round to nearest even before they store 16 bits, the others are cut. The matrix unit adds numbers
+of 11 significant bits, aligned to the larger one, and rounds ties away from zero. All of it was found on a simulator
+that executes the kernels: `python -m ttnn_emulator.ledger`.
+"""
+
+import torch
+
+from ttnn_emulator.numerics import round_to_bfloat16, truncate
+
+_MATRIX_BITS = 11  # significant bits of an operand of the matrix unit (tf32)
+# functions of the vector unit whose kernels do not round before a 16-bit store
+_CUT = frozenset(
+    """add_unary_sfpu sub_unary_sfpu mul_unary_sfpu div_unary_sfpu maximum minimum clamp clip clamp_tss hardtanh
+    relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside hardmish
+    logsigmoid log_sigmoid softshrink softsign fmod""".split()
+)
+
+
+def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
+    """What the vector unit's `function` leaves of its float32 result."""
+    if wide or not value.is_floating_point():
+        return value
+    return truncate(value, 8) if function.lower() in _CUT else value.bfloat16().float()
+
+
+def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Tensor:
+    """In 16 bits the packer writes infinity for what is no number (0 / 0). The NaN of an operand stays one here, unlike
+    on the machine: unwritten memory holds NaN, and that must not go unseen."""
+    invalid = result.isnan()
+    if bool(invalid.any()):
+        for operand in operands:
+            invalid = invalid & ~operand.isnan()
+        return torch.where(invalid, torch.inf, result)
+    return result
+
+
+def matrix_add(a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
+    """a + b in the matrix unit, of float32 tensors that hold what was in memory."""
+    a, b = torch.broadcast_tensors(truncate(a, _MATRIX_BITS), truncate(b, _MATRIX_BITS))
+    swapped = a.abs() < b.abs()
+    large, small = torch.where(swapped, b, a), torch.where(swapped, a, b)
+    exponent = (large.view(torch.int32) >> 23) & 255
+    last_bit = ((exponent - (_MATRIX_BITS - 1)).clamp_min(1) << 23).view(torch.float32)
+    scaled = small / last_bit
+    total = large + torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)) * last_bit
+    if bool(total.isnan().any()):
+        total = torch.where(a == -b, 0.0, total)  # to the unit infinities are large numbers: opposite ones cancel
+    return total if wide else round_to_bfloat16(total).float()
