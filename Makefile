@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-sim lint clean
+.PHONY: help setup demo test test-all test-sim card-report lint clean
 
 PYTHON := .venv/bin/python
-SOURCES := models ttnn_emulator conftest.py
+SOURCES := models ttnn_emulator card_report conftest.py
 # a card or a simulator takes one process at a time; the emulated device takes as many as there are
 WORKERS ?= $(if $(or $(wildcard /dev/tenstorrent/*),$(TT_METAL_SIMULATOR)),0,2)
 export OMP_NUM_THREADS ?= 1
 
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
 
 setup: ## install what is needed into .venv
 	@scripts/setup
@@ -26,8 +26,11 @@ test-all: setup ## the same, full-size cases included
 	$(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable models
 
-test-sim: setup ## the modules' tests on a simulator of the real kernels: make test-sim SIM="<command prefix>"
+test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)
+
+card-report: setup ## all that a card can show, in one folder (less on a simulator or the emulated device)
+	@$(PYTHON) -m card_report
 
 lint: setup ## check the formatting
 	@$(PYTHON) -m black --quiet --check $(SOURCES) || { $(PYTHON) -m black --check $(SOURCES); exit 1; }

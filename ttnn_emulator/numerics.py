@@ -79,10 +79,15 @@ def nearest_even(value: torch.Tensor) -> torch.Tensor:
     return value.to(torch.bfloat16).add_(0)
 
 
+def round_to_tf32(value: torch.Tensor) -> torch.Tensor:
+    """float32 to 11 significant bits, ties away from zero."""
+    return (value.contiguous().view(torch.int32) + 0x1000 & -0x2000).view(torch.float32)
+
+
 def round_to_block_float(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
     """Round to a shared-exponent format: 16 neighbours of a row take the largest exponent among them."""
-    # the host's converter keeps 24 bits below the block's exponent, rounds those to nearest, ties to even, and saturates
-    # instead of carrying over
+    # the host's converter keeps 24 bits below the block's exponent, rounds those to nearest, ties to even, and
+    # saturates instead of carrying over
     kept = float(1 << 24 - mantissa_bits)
     return _scale_mantissas(value, mantissa_bits, lambda scaled: torch.round(torch.trunc(scaled * kept) / kept))
 

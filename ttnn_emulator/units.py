@@ -12,18 +12,22 @@ import torch
 
 from ttnn_emulator.numerics import round_to_bfloat16, truncate
 
+SMALLEST = 2.0**-126  # below it the units know only zero
 _MATRIX_BITS = 11  # significant bits of an operand of the matrix unit (tf32)
 # functions of the vector unit whose kernels do not round before a 16-bit store
 _CUT = frozenset(
     """add_unary_sfpu sub_unary_sfpu mul_unary_sfpu div_unary_sfpu maximum minimum clamp clip clamp_tss hardtanh
-    relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside hardmish
-    logsigmoid log_sigmoid softshrink softsign fmod""".split()
+    relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside
+    hardmish logsigmoid log_sigmoid softshrink softsign fmod""".split()
 )
 
 
 def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
     """What the vector unit's `function` leaves of its float32 result."""
-    if wide or not value.is_floating_point():
+    if not value.is_floating_point():
+        return value
+    value = torch.where(value.abs() < SMALLEST, value * 0, value)  # with its sign
+    if wide:
         return value
     return truncate(value, 8) if function.lower() in _CUT else value.bfloat16().float()
 
@@ -50,4 +54,5 @@ def matrix_add(a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
     total = large + torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)) * last_bit
     if bool(total.isnan().any()):
         total = torch.where(a == -b, 0.0, total)  # to the unit infinities are large numbers: opposite ones cancel
+    total = torch.where(total.abs() < SMALLEST, 0.0, total)
     return total if wide else round_to_bfloat16(total).float()

@@ -23,11 +23,16 @@ def main() -> None:
     comparing.add_argument("first", type=Path)
     comparing.add_argument("second", type=Path)
     comparing.add_argument("--differing", action="store_true", help="leave out the cases with equal bits")
+    thinning = commands.add_parser("thin", help="leave out of FILE what OTHERS, beside it, has too")
+    thinning.add_argument("file", type=Path)
+    thinning.add_argument("others", type=Path)
     options = parser.parse_args()
     if options.command == "record":
         record(options.file, options.only)
     elif options.command == "group":
         run_group(options.name, options.file, options.case)
+    elif options.command == "thin":
+        Ledger.read(options.file).write(options.file, options.others)
     else:
         lines = compare(Ledger.read(options.first), Ledger.read(options.second))
         for name, line in lines:

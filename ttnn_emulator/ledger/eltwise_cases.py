@@ -168,5 +168,44 @@ def _plus_one(x, dtype, skip):
     return tensor
 
 
-for _fill in (_binary, _fused, _comparisons, _unary, _conversions, _integers):
+def _extremes() -> None:
+    for kind in FLOATS:
+        dtype = TYPES[kind]
+        for name in ("add", "subtract", "multiply", "maximum"):
+            call = getattr(ttnn, name)
+            case(f"extreme/{name} {kind}", lambda x, c=call, d=dtype: c(x.extreme(d), x.extreme(d)))
+        for name in ("abs", "neg", "relu", "sqrt", "reciprocal", "exp", "tanh"):
+            bar = "exact" if name in ("abs", "neg", "relu") else "ulps=2"
+            call = getattr(ttnn, name)
+            case(f"extreme/{name} {kind}", lambda x, c=call, d=dtype: c(x.extreme(d)), bar)
+    case("extreme/typecast fp32 to bf16", lambda x: ttnn.typecast(x.extreme(ttnn.float32), ttnn.bfloat16))
+
+
+def _more() -> None:
+    """What strangers use, in 16 bits: whether a kernel rounds or cuts shows there."""
+    for name in ("erf", "erfc", "softsign", "gelu", "log1p", "sin", "cos", "exp2", "expm1", "cbrt", "hardsigmoid"):
+        call = getattr(ttnn, name)
+        case(
+            f"more/{name}",
+            lambda x, c=call, p=name == "log1p": c(x.normal() if not p else x.spread(positive=True)),
+            "ulps=2",
+        )
+    case("more/leaky_relu", lambda x: ttnn.leaky_relu(x.spread(), negative_slope=0.3))
+    case("more/hardtanh", lambda x: ttnn.hardtanh(x.spread(), min_val=-0.3, max_val=0.3))
+    case("more/power", lambda x: ttnn.pow(x.spread(), 2.0), "ulps=1")
+    case("more/clamp of odd limits", lambda x: ttnn.clamp(x.spread(), -0.3, 0.3))
+    case(
+        "more/scalar chain",
+        lambda x: ttnn.unary_chain(x.spread(), [unary("ADD_UNARY_SFPU", 0.3), unary("MUL_UNARY_SFPU", 0.7)]),
+    )
+    for name in ("subtract", "divide", "rsub"):
+        call, bar = getattr(ttnn, name), "ulps=1" if name == "divide" else "exact"
+        case(f"more/{name} 0.3", lambda x, c=call: c(x.spread(), 0.3), bar)
+    case("more/squared_difference", lambda x: ttnn.squared_difference(x.spread(), x.spread()))
+    case("more/rsub", lambda x: ttnn.rsub(x.spread(), x.spread()))
+    case("more/multiply fast", lambda x: ttnn.multiply(x.spread(), x.spread(), fast_and_approximate_mode=True))
+    case("more/addcmul", lambda x: ttnn.addcmul(x.spread(), x.spread(), x.spread(), value=1.0), "ulps=1")
+
+
+for _fill in (_binary, _fused, _comparisons, _unary, _conversions, _integers, _extremes, _more):
     _fill()

@@ -58,6 +58,13 @@ class Inputs:
         value = torch.randint(low, high + 1, shape, generator=self._generator)
         return self.put(value.float() if _is_float(dtype) else value.int(), dtype, **place)
 
+    def extreme(self, dtype: ttnn.DataType = ttnn.bfloat16) -> ttnn.Tensor:
+        """Infinities, the largest and smallest normal numbers, zeros, and ordinary ones between them."""
+        value = self.numbers(SHAPE)
+        for special in (torch.inf, -torch.inf, 3.3895314e38, -3.3895314e38, 1.1754944e-38, 0.0):
+            value = torch.where(self._chance(SHAPE, 1 / 8), special, value)
+        return self.put(_rounded(value, dtype), dtype)
+
     def shuffled(self, *shape: int) -> torch.Tensor:
         """0, 1, ... in another order along the last dimension."""
         return torch.rand(shape, generator=self._generator).argsort(-1)

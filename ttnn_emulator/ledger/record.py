@@ -36,12 +36,23 @@ class Ledger:
                 ledger.tensors = {key: file.get_tensor(key) for key in file.keys()}
                 metadata = file.metadata()
             ledger.cases, ledger.device = json.loads(metadata["cases"]), json.loads(metadata["device"])
+            if "others" in metadata:
+                others = cls.read(path.with_name(metadata["others"]))
+                ledger.tensors = {
+                    k: v for k, v in others.tensors.items() if k.split("#")[0] in ledger.cases
+                } | ledger.tensors
         return ledger
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, others: Path | None = None) -> None:
+        """`others`: a record beside `path` that holds the outputs which both have; they are left out here."""
         metadata = {"cases": json.dumps(self.cases, indent=0), "device": json.dumps(self.device)}
+        tensors = dict(sorted(self.tensors.items()))
+        if others is not None:
+            metadata["others"] = others.name
+            same = Ledger.read(others).tensors
+            tensors = {k: v for k, v in tensors.items() if k not in same or not _equal(v, same[k])}
         unfinished = path.with_suffix(f".{os.getpid()}")
-        save_file({key: value.contiguous() for key, value in sorted(self.tensors.items())}, unfinished, metadata)
+        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata)
         unfinished.replace(path)
 
     def forget(self, names: set[str]) -> None:
@@ -51,6 +62,12 @@ class Ledger:
     def outputs(self, name: str) -> list[torch.Tensor]:
         keys = [name, *(f"{name}#{n}" for n in range(len(self.tensors)))]
         return [self.tensors[key] for key in keys if key in self.tensors]
+
+
+def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
+    """The same bits."""
+    alike = first.shape == second.shape and first.dtype == second.dtype
+    return alike and torch.equal(first.contiguous().view(torch.uint8), second.contiguous().view(torch.uint8))
 
 
 def describe(device) -> dict[str, str]:

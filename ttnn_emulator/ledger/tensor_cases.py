@@ -90,6 +90,13 @@ def _matmuls() -> None:
             ),
             "pcc=0.99999",
         )
+    case(
+        "matmul/many blocks",
+        lambda x: ttnn.matmul(
+            x.normal(shape=(32, 512)), x.normal(shape=(512, 32)), compute_kernel_config=compute(x, "HiFi2")
+        ),
+        "pcc=0.99999",
+    )
     case("matmul/int8 ternary LoFi", lambda x: _ternary(x, ttnn.float32))
     case("matmul/int8 ternary LoFi to bf16", lambda x: _ternary(x, ttnn.bfloat16))
     case(
@@ -122,6 +129,7 @@ def _norms() -> None:
             ),
             bar,
         )
+        case(f"norm/rms_norm {kind} as the library likes", lambda x, d=dtype: ttnn.rms_norm(x.normal(d, (32, 64))), bar)
         case(f"norm/rms_norm {kind} sharded", lambda x, d=dtype: _sharded_norm(x, d), bar)
         case(f"norm/softmax {kind}", lambda x, d=dtype: ttnn.softmax(x.normal(d), dim=-1), "pcc=0.999")
         case(

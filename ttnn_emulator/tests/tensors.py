@@ -44,8 +44,8 @@ def assert_close(result: ttnn.Tensor, expected: torch.Tensor, float32_error: flo
     """Equal but for the rounding of the result's dtype.
 
     bfloat16 keeps 8 significant bits (error 2**-9 of the value; some kernels cut instead of rounding, and the matrix
-    unit rounds an addend before it rounds the sum); bfloat8_b keeps 7 bits of the largest of 16 neighbours; float32 is compared with `float32_error`, for cancellation and the order
-    of summing.
+    unit rounds an addend before it rounds the sum); bfloat8_b keeps 7 bits of the largest of 16 neighbours; float32 is
+    compared with `float32_error`, for cancellation and the order of summing.
     """
     value = get(result)
     assert value.shape == expected.shape

@@ -52,9 +52,13 @@ def by_head(query, keys, values, bias=None, sinks=None, **rest):
     return torch.stack([torch.stack([one(b, h) for h in range(query.shape[1])]) for b in range(query.shape[0])])
 
 
-def close(result, expected):
+# what the decode kernel's fast exponential costs
+FAST = 0.04
+
+
+def close(result, expected, error=0.01):
     assert result.shape == expected.shape
-    torch.testing.assert_close(result.double(), expected, atol=0.01, rtol=0.01)
+    torch.testing.assert_close(result.double(), expected, atol=error, rtol=error)
 
 
 def three(batch, heads, kv_heads, rows, size, keys=None, dtype=ttnn.bfloat16):
@@ -146,7 +150,7 @@ def test_paged_decode(device, users, shape, block, dtype, window):
             continue
         first = max(0, position + 1 - limit) if window else 0
         keys, values = (cache[pages[user]].transpose(0, 1).flatten(1, 2)[:, first : position + 1] for cache in caches)
-        close(result[0, user][None, :, None], by_head(query[0, user][None, :, None], keys[None], values[None]))
+        close(result[0, user][None, :, None], by_head(query[0, user][None, :, None], keys[None], values[None]), FAST)
 
 
 @EXAMPLES
@@ -165,7 +169,7 @@ def test_decode(device, users, shape, dtype, listed):
     for user, position in enumerate(positions.tolist()):
         if position >= 0:
             keys, values = (cache[user : user + 1, :, : position + 1] for cache in caches)
-            close(result[0, user][None, :, None], by_head(query[0, user][None, :, None], keys, values))
+            close(result[0, user][None, :, None], by_head(query[0, user][None, :, None], keys, values), FAST)
 
 
 def test_decode_with_a_mask_and_sinks(device):
@@ -177,7 +181,7 @@ def test_decode_with_a_mask_and_sinks(device):
         ttnn.transformer.scaled_dot_product_attention_decode(*inputs, is_causal=False, attn_mask=on(device, mask))
     )
     expected = by_head(query[0][:, :, None], *caches, bias=mask[:, 0][:, :, None])
-    close(result[0][:, :, None], expected)
+    close(result[0][:, :, None], expected, FAST)
     sinks = torch.randn(4).bfloat16()
     table = torch.zeros(4, 32).bfloat16()
     table[:, 0] = sinks
@@ -186,7 +190,7 @@ def test_decode_with_a_mask_and_sinks(device):
             *inputs, cur_pos=[50] * 7, attention_sink=on(device, table)
         )
     )
-    close(result[0][:, :, None], by_head(query[0][:, :, None], *(c[:, :, :51] for c in caches), sinks=sinks))
+    close(result[0][:, :, None], by_head(query[0][:, :, None], *(c[:, :, :51] for c in caches), sinks=sinks), FAST)
 
 
 @EXAMPLES

@@ -54,6 +54,11 @@ INTEGER = {
 }
 
 
+def _error(name: str) -> float:
+    """Beside the rounding of the result: what is squared was rounded too, and float32 sums may cancel."""
+    return 1e-2 if name == "squared_difference" else 1e-3
+
+
 def _fused(name: str, *parameters: float) -> ttnn.UnaryWithParam:
     return ttnn.UnaryWithParam(getattr(ttnn.UnaryOpType, name), *parameters)
 
@@ -67,7 +72,7 @@ def test_binary_broadcasts(device, shape, dtype, seed, data):
     other = other[-data.draw(st.integers(2, len(shape))) :]
     a, x = put(random(shape, seed), device, dtype)
     b, y = put(random(other, seed + 1, 1, 4), device, dtype)
-    assert_close(getattr(ttnn, name)(a, b), BINARY[name](x, y), 1e-3)  # cancellation, in float32
+    assert_close(getattr(ttnn, name)(a, b), BINARY[name](x, y), _error(name))
 
 
 @examples
@@ -75,7 +80,9 @@ def test_binary_broadcasts(device, shape, dtype, seed, data):
 def test_binary_with_a_scalar(device, shape, dtype, seed, scalar, data):
     name = data.draw(st.sampled_from(sorted(set(BINARY) - {"logaddexp", "logaddexp2", "ldexp", "eq", "ne"})))
     a, x = put(random(shape, seed, 1, 4), device, dtype)
-    assert_close(getattr(ttnn, name)(a, scalar), BINARY[name](x, torch.tensor(scalar, dtype=torch.float64)), 1e-3)
+    assert_close(
+        getattr(ttnn, name)(a, scalar), BINARY[name](x, torch.tensor(scalar, dtype=torch.float64)), _error(name)
+    )
 
 
 def test_operators(device):
@@ -105,7 +112,7 @@ def test_in_place(name, device):
     b, y = put(random((1, 40, 50), 2, 1, 4), device)
     result = getattr(ttnn, f"{name}_")(a, b)
     expected = {"divide": torch.div, **BINARY}[name](x, y)
-    assert_close(a, expected)
+    assert_close(a, expected, _error(name))
     assert torch.equal(get(result), get(a))
 
 

@@ -3,8 +3,7 @@
 """Attention of one new token a user over a cache.
 
 User by user, reading only the positions that the user needs: what is read then stays in the CPU's caches, and the
-wheel's golden functions gather everything. Scores, softmax and sums are float32 whatever the compute configuration
-says.
+wheel's golden functions gather everything.
 """
 
 from collections.abc import Callable
@@ -14,9 +13,12 @@ import torch
 
 from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.registry import value
+from ttnn_emulator.values.flash import Arithmetic, Partial, attend, finish, merge
 from ttnn_emulator.values.kv_cache import read_blocks, signed
 
 _TILE = 32
+_HALF_TILE = 16  # rows
+_LONGEST = 512  # keys: the library's own choice where there is no program config
 
 
 @value("transformer.scaled_dot_product_attention_decode")
@@ -33,6 +35,8 @@ def scaled_dot_product_attention_decode(
     scale: float | None = None,
     sliding_window_size: int | None = None,
     share_cache: bool | None = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """q [1, users, heads, D], caches [users or 1, kv heads, S, D] -> [1, users, heads, D]."""
     caches = (input_tensor_k, input_tensor_v)
@@ -42,7 +46,8 @@ def scaled_dot_product_attention_decode(
         return [cache[0 if alone else user, :, first:last].float() for cache in caches]
 
     positions = _positions(is_causal, cur_pos, cur_pos_tensor, input_tensor_q.shape[1], input_tensor_k.shape[2])
-    return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, scale, sliding_window_size)
+    how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
+    return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, sliding_window_size, program_config, how)
 
 
 @value("transformer.paged_scaled_dot_product_attention_decode")
@@ -59,6 +64,7 @@ def paged_scaled_dot_product_attention_decode(
     scale: float | None = None,
     sliding_window_size: int | None = None,
     program_config: Any = None,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """The same over caches [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
     caches = (input_tensor_k, input_tensor_v)
@@ -68,21 +74,9 @@ def paged_scaled_dot_product_attention_decode(
 
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
-    if program_config is not None:  # else the library has chosen a chunk by the table's length
-        _check_chunks(max(positions), length, program_config.k_chunk_size)
-    return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, scale, sliding_window_size)
-
-
-def _check_chunks(position: int, length: int, chunk: int) -> None:
-    """The kernel reads whole chunks of keys. Past the page table it takes what lies there for a block's number."""
-    if not chunk:  # the kernel's choice: the power of two that holds all tiles, 8 at most
-        chunk = _TILE * min(1 << (position // _TILE).bit_length(), 8)
-    needed = -(-(position + 1) // chunk) * chunk
-    if position >= 0 and needed > length:
-        raise MemoryFault(
-            f"position {position} is read in chunks of {chunk} keys, up to {needed}; the page table ends at {length}: "
-            "give it columns for whole chunks, or choose a smaller k_chunk_size"
-        )
+    _check_chunks(max(positions), length, program_config)
+    how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
+    return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, sliding_window_size, program_config, how)
 
 
 def _positions(
@@ -96,33 +90,71 @@ def _positions(
     return [length - 1] * users
 
 
+def _chunk(position: int, program_config: Any) -> int:
+    """How many keys the kernel takes at a time."""
+    size = _LONGEST if program_config is None else program_config.k_chunk_size
+    return size or _TILE * min(1 << (position // _TILE).bit_length(), 8)  # 0: the power of two that holds all tiles
+
+
+def _check_chunks(position: int, length: int, program_config: Any) -> None:
+    """The kernel reads whole chunks of keys. Past the page table it takes what lies there for a block's number."""
+    if position < 0 or program_config is None:  # then the library has chosen a chunk by the table's length
+        return
+    chunk = _chunk(position, program_config)
+    needed = -(-(position + 1) // chunk) * chunk
+    if needed > length:
+        raise MemoryFault(
+            f"position {position} is read in chunks of {chunk} keys, up to {needed}; the page table ends at {length}: "
+            "give it columns for whole chunks, or choose a smaller k_chunk_size"
+        )
+
+
+def _arithmetic(
+    query: torch.Tensor, is_causal: bool, scale: float | None, program_config: Any, compute: Any
+) -> Arithmetic:
+    heads, size = query.shape[2:]
+    approximate = None if program_config is None else program_config.exp_approx_mode
+    half_tile = is_causal and heads <= _HALF_TILE and query.dtype == torch.bfloat16
+    return Arithmetic(
+        fidelity="HiFi2" if compute is None else compute.math_fidelity.name,
+        wide=False if compute is None else compute.fp32_dest_acc_en,
+        fast_exponential=half_tile or approximate is not False,
+        scale=size**-0.5 if scale is None else scale,
+    )
+
+
 def _decode(
     query: torch.Tensor,
     read: Callable[[int, int, int], list[torch.Tensor]],
     positions: list[int],
     mask: torch.Tensor | None,
     sink: torch.Tensor | None,
-    scale: float | None,
     window: int | None,
+    program_config: Any,
+    how: Arithmetic,
 ) -> torch.Tensor:
     """`read(user, first, last)` gives keys and values. A skipped user gets zeros; a card leaves memory as it was."""
-    heads, size = query.shape[2:]
-    scale = size**-0.5 if scale is None else scale
-    queries = query[0].float() * scale
+    heads = query.shape[2]
+    queries = query[0].float()
     masks = None if mask is None else mask.reshape(-1, heads, mask.shape[-1])  # of each user, or one for all
     # one value a head, in the first column; it is a score before scaling
-    sinks = None if sink is None else sink.reshape(-1, heads, sink.shape[-1])[..., :1].float() * scale
+    sinks = None if sink is None else sink.reshape(-1, heads, sink.shape[-1])[..., :1].float()
     result = torch.zeros(queries.shape)
     for user, position in enumerate(positions):
         if position < 0:
             continue
+        chunk = _chunk(position, program_config)
         first = 0 if window is None else max(0, position + 1 - window)
-        key, val = read(user, first, position + 1)
-        scores = (queries[user].unflatten(0, (len(key), -1)) @ key.mT).flatten(0, 1)  # [heads, keys]
-        if masks is not None:
-            scores = scores + masks[user % len(masks), :, first : position + 1].float()
+        part = None
+        for start in range(first - first % chunk, position + 1, chunk):
+            span = max(first, start), min(start + chunk, position + 1)
+            key, val = read(user, *span)
+            grouped = queries[user].unflatten(0, (len(key), -1))
+            own = None if masks is None else masks[user % len(masks), :, slice(*span)].float()
+            chosen = attend(grouped, key, val, None if own is None else own.reshape(*grouped.shape[:2], -1), how)
+            part = chosen if part is None else merge(part, chosen, how)
         if sinks is not None:
-            scores = torch.cat([scores, sinks[user % len(sinks)]], -1)
-        weights = torch.softmax(scores, -1)[:, : key.shape[1]]
-        result[user] = (weights.unflatten(0, (len(key), -1)) @ val).flatten(0, 1)
+            score = sinks[user % len(sinks)].reshape(*part.maximum.shape)
+            part = merge(part, Partial(score, torch.ones_like(score), torch.zeros_like(part.values)), how)
+        result[user] = finish(part, how).flatten(0, 1)
     return result.unsqueeze(0)

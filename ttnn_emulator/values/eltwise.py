@@ -17,7 +17,8 @@ import ttnn
 from ttnn_emulator.numerics import is_float, nearest_even
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
-from ttnn_emulator.units import infinity_for_nan, matrix_add, store
+from ttnn_emulator.sums import products
+from ttnn_emulator.units import SMALLEST, infinity_for_nan, matrix_add, store
 from ttnn_emulator.values.activations import activate, activation_name
 from ttnn_emulator.values.support import convert, vector_goldens, widen
 
@@ -40,7 +41,7 @@ def _logical_shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 _FUNCTIONS: dict[str, Callable] = {
     "add": torch.add,
     "subtract": torch.sub,
-    "multiply": lambda a, b: a * b + 0,  # the unit adds +0 to its product: no negative zero
+    "multiply": torch.mul,
     "rsub": lambda a, b: b - a,
     "squared_difference": lambda a, b: torch.square(a - b),
     "maximum": torch.maximum,
@@ -70,7 +71,13 @@ _FUNCTIONS: dict[str, Callable] = {
     "gcd": torch.gcd,
     "lcm": torch.lcm,
 }
-_ON_MATRIX_UNIT = ("add", "subtract")
+# on the matrix unit these are sums, squared afterwards or not
+_ON_MATRIX_UNIT: dict[str, Callable] = {
+    "add": lambda a, b, wide: matrix_add(a, b, wide),
+    "subtract": lambda a, b, wide: matrix_add(a, -b, wide),
+    "rsub": lambda a, b, wide: matrix_add(-a, b, wide),
+    "squared_difference": lambda a, b, wide: store(matrix_add(a, -b, wide).square(), "square", wide),
+}
 _ROUNDED_BY_PACKER = ("remainder", "fmod")  # they keep float32 in the register
 _SCALAR_IS_A_PARAMETER = ("maximum", "minimum", "fmod", "remainder")
 _IN_PLACE = """add subtract multiply rsub squared_difference eq ne lt le gt ge logical_and logical_or logical_xor
@@ -90,16 +97,23 @@ def _register(names: list[str], function: Callable) -> None:
         activations: Any = (),
         input_tensor_a_activations: Any = (),
         input_tensor_b_activations: Any = (),
+        fast_and_approximate_mode: bool | None = None,
         outputs: list[Output],
     ):
         first = input_a if input_tensor_a is None else input_tensor_a
         second = input_b if input_tensor_b is None else input_tensor_b
         fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-        return _compute(function, first, second, fused, outputs[0].dtype, names[0])
+        return _compute(function, first, second, fused, outputs[0].dtype, names[0], bool(fast_and_approximate_mode))
 
 
 def _compute(
-    function: Callable, first: Any, second: Any, activations: tuple, dtype: ttnn.DataType, name: str
+    function: Callable,
+    first: Any,
+    second: Any,
+    activations: tuple,
+    dtype: ttnn.DataType,
+    name: str,
+    fast: bool = False,
 ) -> torch.Tensor:
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
     wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
@@ -107,10 +121,14 @@ def _compute(
     a = _fuse(_operand(first, tensors, name), before_a, wide)
     b = _fuse(_operand(second, tensors, name), before_b, wide)
     if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors):
-        result = matrix_add(a, -b if name == "subtract" else b, wide)
+        result = _ON_MATRIX_UNIT[name](a, b, wide)
+    elif name == "multiply" and fast and not wide:
+        result = products(*(x.contiguous() for x in torch.broadcast_tensors(a, b)), "HiFi4", wide)
     else:
         result = function(a, b)
         if result.is_floating_point():
+            if name == "multiply":
+                result = _multiplied(result, a, b, wide)
             result = result if wide else infinity_for_nan(result, a, b)
             result = store(result, name, wide or name in _ROUNDED_BY_PACKER)
     if after:
@@ -121,6 +139,11 @@ def _compute(
     if result.is_floating_point() and is_float(dtype) and dtype != ttnn.float32 and name not in _ROUNDED_BY_PACKER:
         result = nearest_even(result)
     return convert(result, dtype)
+
+
+def _multiplied(result: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
+    """No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero."""
+    return torch.where(result.abs() < SMALLEST, 0.0, result) if wide else torch.where((a == 0) | (b == 0), 0.0, result)
 
 
 def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:

@@ -4,8 +4,11 @@
 
 The first operand goes to the matrix unit's SrcB register, the second to SrcA. A LoFi pass multiplies the top 7
 significant bits of SrcB by the top 5 of SrcA; HiFi2 adds SrcA's remaining bits, HiFi3 SrcB's, HiFi4 both remainders.
-With `fp32_dest_acc_en` sums are float32; otherwise they are rounded to bfloat16 after each tile of K (the machine does
-so after each half tile: an approximation).
+With `fp32_dest_acc_en` sums are float32; otherwise they are bfloat16.
+
+Small products are summed as the machine sums them, bit for bit (see `sums`), and so are products of integers, whose
+sums are exact. To do so with large ones would take seconds: those keep the operands' bits and lose the machine's
+roundings of the sum, which are float32's, or, in 16 bits, one a tile of K.
 """
 
 import functools
@@ -19,6 +22,7 @@ from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.numerics import round_to_bfloat16, truncate
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Operand, Output
+from ttnn_emulator.sums import is_summed_in_order, sum_of_products
 from ttnn_emulator.values.activations import activate
 
 _SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
@@ -114,6 +118,10 @@ def multiply(
 ) -> torch.Tensor:
     """`first @ second` as the matrix unit computes it; `output` is the dtype when nothing follows the product."""
     a = first.value.mT if transpose_first else first.value
+    b = second.value.mT if transpose_second else second.value
+    if is_summed_in_order(*b.shape[-2:], a.shape[:-1].numel()):
+        kept = [_keep(x, operand.dtype, _TF32_BITS).float() for x, operand in ((a, first), (b, second))]
+        return sum_of_products(*kept, fidelity.name, wide)
     if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
         a = _keep(a, first.dtype, _SRC_B_BITS)
     bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS

@@ -1,20 +1,62 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisations and softmax, in float32. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32]."""
+"""Normalisations and softmax. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32].
+
+rms_norm takes the steps of its kernel, each in the matrix unit; the others are computed in float32.
+"""
 
 from typing import Any
 
 import torch
 
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.numerics import round_to_bfloat16, round_to_tf32
 from ttnn_emulator.registry import value
-from ttnn_emulator.values.support import from_golden, goldens
+from ttnn_emulator.sums import products, sum_of_products
+from ttnn_emulator.units import matrix_add
+from ttnn_emulator.values.support import from_golden
 
-goldens(
-    {
-        "input_tensor; epsilon weight bias residual_input_tensor": "rms_norm",
-    }
-)
+_SUMMED_IN_ORDER = 512  # squares of a row; in 16 bits the order matters much (2 % of 2560), in float32 little
+
+
+@value("rms_norm")
+def rms_norm(
+    input_tensor,
+    *,
+    epsilon: float = 1e-12,
+    weight=None,
+    bias=None,
+    residual_input_tensor=None,
+    compute_kernel_config: Any = None,
+):
+    fidelity = compute_kernel_config.math_fidelity.name if compute_kernel_config else "HiFi4"
+    wide = bool(compute_kernel_config and compute_kernel_config.fp32_dest_acc_en)
+    x = input_tensor.float()
+    if residual_input_tensor is not None:
+        x = matrix_add(x, residual_input_tensor.float(), wide)
+    deviation = torch.rsqrt(matrix_add(_mean_of_squares(x, fidelity, wide), torch.tensor(epsilon), wide))
+    if not wide:
+        deviation = deviation.bfloat16().float()
+    result = products(*_alike(x, deviation), fidelity, wide)
+    if weight is not None:
+        result = products(*_alike(result, weight.float().reshape(-1)[: x.shape[-1]]), fidelity, wide)
+    if bias is not None:
+        result = matrix_add(result, bias.float().reshape(-1)[: x.shape[-1]], wide)
+    return result
+
+
+def _mean_of_squares(x: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
+    squares = products(x, x, fidelity, wide)
+    if wide and x.shape[-1] > _SUMMED_IN_ORDER:
+        return squares.mean(-1, keepdim=True)
+    kept = round_to_tf32(squares).unsqueeze(-1)
+    total = sum_of_products(torch.ones(1, x.shape[-1]), kept, fidelity, wide).squeeze(-1) / x.shape[-1]
+    return total if wide else round_to_bfloat16(total).float()
+
+
+def _alike(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    a, b = torch.broadcast_tensors(a, b)
+    return a.contiguous(), b.contiguous()
 
 
 @value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input

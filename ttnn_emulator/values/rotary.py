@@ -10,6 +10,8 @@ import torch
 
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
+from ttnn_emulator.sums import products
+from ttnn_emulator.units import matrix_add
 
 _TILE = 32
 
@@ -85,7 +87,12 @@ def _rotate_users(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix:
 
 
 def _combine(x: torch.Tensor, rotated: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    return x * cos + rotated * sin
+    """The unit's own products and sum: three programs' worth of buffers in the operands' dtype lie between."""
+    terms = [
+        products(*torch.broadcast_tensors(a.float(), b.float()), "HiFi4", wide=False)
+        for a, b in ((x, cos), (rotated, sin))
+    ]
+    return matrix_add(*terms, wide=False)
 
 
 def _by_matrix(x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:

@@ -42,7 +42,7 @@ def _stored(name: str, golden: Callable) -> Callable:
         operands = [x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)]
         wide = any(operand.dtype == torch.float32 for operand in operands)
         result = golden(*args, **kwargs)
-        return result if wide else store(infinity_for_nan(result, *operands), name, wide)
+        return store(result if wide else infinity_for_nan(result, *operands), name, wide)
 
     function.__signature__ = inspect.signature(golden)
     return function

@@ -50,6 +50,7 @@ def main() -> int:
                 max_batch=len(case.windows.tokens),
                 max_seq_len=case.context,
                 weight_cache=options.weight_cache,
+                enable_trace=not options.no_trace,
                 progress=sys.stderr.isatty(),
             )
         except (ValueError, OSError) as error:
@@ -83,6 +84,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="write a PNG of the error after every sub-block")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON; shares are fractions")
     parser.add_argument("--write-reference", type=Path, help="write the reference's likeliest tokens there, and stop")
+    parser.add_argument("--no-trace", action="store_true", help="run every program of every step from the host")
     parser.add_argument("--weight-cache", type=Path, help="a folder that keeps device-ready weights")
     return parser.parse_args()
 

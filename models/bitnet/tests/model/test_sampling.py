@@ -9,6 +9,7 @@ import torch
 import ttnn
 
 from models.bitnet.tests import shipped
+from models.bitnet.tests.choices import sampling_probabilities, uniform
 from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 
 VOCABULARY = 512
@@ -53,16 +54,6 @@ def draw(sampler: Sampler, device, values: torch.Tensor, params: list, draws: li
     return torch.stack(drawn)
 
 
-def expected_probabilities(logits: torch.Tensor, params: SamplingParams) -> torch.Tensor:
-    """As every sampler does it, in float64: temperature, then top-k, then top-p (the token that reaches p is kept)."""
-    order = logits.double().argsort(descending=True)[: params.top_k or CANDIDATES]
-    kept = (logits.double()[order] / params.temperature).softmax(0)
-    count = int((kept.cumsum(0) - kept < params.top_p).sum())
-    result = torch.zeros(len(logits), dtype=torch.float64)
-    result[order[:count]] = kept[:count] / kept[:count].sum()
-    return result
-
-
 @pytest.mark.parametrize(
     "params",
     [
@@ -83,7 +74,7 @@ def test_draws_have_torchs_distribution(sampler, open_device, params):
     logits = torch.randn(VOCABULARY) * 2
     draws = [Draws.from_seed(row) for row in range(ROWS)]
     drawn = draw(sampler, open_device, logits.repeat(ROWS, 1), [params] * ROWS, draws, STEPS).flatten()
-    probabilities = expected_probabilities(logits, params)
+    probabilities = sampling_probabilities(logits, params)
     assert (probabilities[drawn] > 0).all(), "a token was drawn that top-k or top-p leaves out"
     counts, expected = torch.bincount(drawn, minlength=VOCABULARY).double(), probabilities * len(drawn)
     rare = expected < FEWEST  # together in one cell
@@ -198,7 +189,7 @@ def test_the_draw_is_uniform():
     draws, numbers = Draws.from_seed(9), []
     for _ in range(4000):
         draws.advance()
-        numbers.append(sum(s / m for s, m in zip(draws.state, (30269, 30307, 30323))) % 1.0)
+        numbers.append(uniform(draws))
     counts = torch.histc(torch.tensor(numbers, dtype=torch.float64), bins=50, min=0, max=1)
     assert chi_square(counts, torch.full((50,), len(numbers) / 50, dtype=torch.float64)) > SMALLEST_P
 

@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A decode step of the 2B-4T's size, program by program, by the library's real-time profiler.
+
+ttnn's wheel is built without Tracy, and so without `ReadDeviceProfiler`'s kernel times (TT_METAL_DEVICE_PROFILER ends
+the process). What it has is the real-time profiler: with each program that a card runs it sends the device's own clock
+at its start and end. `python -m card_report.profiler` prints a line of JSON for a step without and with trace.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.bitnet.demo.device import open_device
+
+_DELIVERY_S = 0.5  # records come on a thread of their own
+
+
+@dataclass(frozen=True)
+class Record:
+    """One program on the device's clock."""
+
+    start_us: float
+    end_us: float
+    kernels: tuple[str, ...]  # source files
+
+
+def operation_of(kernels: Sequence[str]) -> str:
+    """The folder of the operation that kernels come from: "matmul", "eltwise/binary_ng"."""
+    for path in kernels:
+        _, found, rest = path.partition("operations/")
+        if found:
+            return rest.partition("/device/")[0]
+    return "unknown"
+
+
+def summarise(records: Sequence[Record], programs: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    """Sums by operation, and the gaps between programs.
+
+    programs: names and modelled microseconds in the order in which the library runs them. Where there are not as many
+    as records, the operations are named by their kernels and nothing is modelled.
+    """
+    ordered = sorted(records, key=lambda record: record.start_us)
+    known = len(programs) == len(ordered)
+    rows: dict[str, dict[str, Any]] = {}
+    for number, record in enumerate(ordered):
+        name, modelled = programs[number] if known else (operation_of(record.kernels), None)
+        row = rows.setdefault(name, {"name": name, "count": 0, "measured_us": 0.0, "modelled_us": modelled and 0.0})
+        row["count"] += 1
+        row["measured_us"] += record.end_us - record.start_us
+        if modelled is not None:
+            row["modelled_us"] += modelled
+    return {
+        "programs": len(ordered),
+        "programs_us": sum(row["measured_us"] for row in rows.values()),
+        "between_us": sum(later.start_us - record.end_us for record, later in zip(ordered, ordered[1:])),
+        "rows": sorted(rows.values(), key=lambda row: -row["measured_us"]),
+    }
+
+
+@contextmanager
+def records_of_programs() -> Iterator[list[Record]]:
+    """The records of what runs inside; complete after the block."""
+    import ttnn
+
+    records: list[Record] = []
+
+    def keep(batch: Any) -> None:
+        if batch.dropped:
+            print(f"the profiler dropped {batch.dropped} records", file=sys.stderr, flush=True)
+        for record in batch.records:
+            per_us = 1e3 * record.frequency  # which is in cycles a nanosecond
+            start, end = record.start_timestamp / per_us, record.end_timestamp / per_us
+            records.append(Record(start, end, tuple(map(str, record.kernel_sources))))
+
+    time.sleep(_DELIVERY_S)  # what ran before is not ours
+    handle = ttnn.device.RegisterProgramRealtimeProfilerCallback(keep)
+    try:
+        yield records
+        time.sleep(_DELIVERY_S)
+    finally:
+        ttnn.device.UnregisterProgramRealtimeProfilerCallback(handle)
+
+
+def profile_step(step: Callable[[], Any], programs: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    with records_of_programs() as records:
+        step()
+    return summarise(records, programs)
+
+
+def main() -> int:
+    with open_device() as opened, tempfile.TemporaryDirectory() as scratch:
+        import ttnn
+
+        if not ttnn.device.IsProgramRealtimeProfilerActive():
+            print(json.dumps({"profiled": None, "reason": "the library's real-time profiler does not run here"}))
+            return 0
+        from card_report.modelled import modelled_us
+        from card_report.stepping import CONTEXT, builder
+        from models.bitnet.tests.perf.programs import capture
+
+        model = builder("2b", opened.device, Path(scratch))("performance", 1)
+        model.start(CONTEXT["2b"] - 1).step()
+        programs = [(p.name, modelled_us(p, opened.device)) for p in capture(model.step, model.positions.tolist())]
+        try:
+            for trace in (False, True):
+                model.step(trace=trace)
+                found = profile_step(lambda trace=trace: model.step(trace=trace), programs)
+                print(json.dumps({"profiled": "traced" if trace else "untraced", **found}), flush=True)
+        finally:
+            model.generator.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

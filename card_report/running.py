@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running one step in a process of its own: a log, a time limit, and what it found."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+GRACE_S = 3  # between asking a step that is too slow to end, so that it can close the device, and ending it
+_SETTINGS = {
+    "PYTHONUNBUFFERED": "1",  # a log that ends in the middle still has the last words
+    "HF_HUB_OFFLINE": "1",
+    "COLUMNS": "120",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """`command` is what follows the name of the Python interpreter."""
+
+    name: str
+    what: str
+    command: tuple[str, ...]
+    limit_s: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended, in a word or two ("ok", or why not), and what it said."""
+
+    step: Step
+    status: str
+    seconds: float
+    log: Path
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "ok"
+
+    def lines(self) -> list[str]:
+        if not self.log.exists():
+            return []
+        return self.log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+
+    def found(self) -> Iterator[dict[str, Any]]:
+        """The lines of JSON among what the step said. A step that was ended early said some of its lines."""
+        for line in self.lines():
+            start = line.find('{"')
+            if start >= 0:
+                try:
+                    yield json.loads(line[start:])
+                except ValueError:
+                    continue
+
+
+def run(step: Step, folder: Path) -> Outcome:
+    """Run a step to its end or its time limit. Never raises for what the step does."""
+    log = folder / f"{step.name}.log"
+    started = time.monotonic()
+    # a step that is killed leaves its temporary files, the weights of a whole model among them
+    with log.open("wb") as file, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        process = subprocess.Popen(
+            [sys.executable, *step.command],
+            cwd=ROOT,
+            env={"TT_LOGGER_LEVEL": "error"} | os.environ | _SETTINGS | {"TMPDIR": scratch},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that what it started ends with it
+        )
+        try:
+            code = process.wait(step.limit_s)
+            status = "ok" if code == 0 else _death(code)
+        except subprocess.TimeoutExpired:
+            status = f"stopped at its limit of {step.limit_s} s"
+        except KeyboardInterrupt:
+            status = "interrupted"
+        if process.poll() is None:
+            _end(process)
+    return Outcome(step, status, time.monotonic() - started, log)
+
+
+def not_run(step: Step, folder: Path) -> Outcome:
+    return Outcome(step, "not run", 0.0, folder / f"{step.name}.log")
+
+
+def _death(code: int) -> str:
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+
+def _end(process: subprocess.Popen) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.killpg(process.pid, signal.SIGKILL)  # also what outlived its parent: the next step needs the device
+    except ProcessLookupError:
+        pass
+    process.wait()

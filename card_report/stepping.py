@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The models whose speed is measured: the shipped one, and one of the 2B-4T's size."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import ttnn
+
+from models.bitnet.demo.demo import SHIPPED_MODEL
+from models.bitnet.tests.perf.random_model import LAYERS_2B, SteppingModel, cheap_state, sizes
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.weights import load_state_dict
+
+CONTEXT = {"shipped": 256, "2b": 1024}  # tokens that a user attends to, as in PERF.md for the 2B-4T
+Builder = Callable[[str, int], SteppingModel]  # (precision, users)
+
+
+class RepeatedLayers(DeviceWeights):
+    """Every layer has the first one's values, in memory of its own: converting them takes minutes, reading them back
+    from `cache` does not. A step's time does not depend on the values."""
+
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+        return super().load(re.sub(r"\.layers\.\d+\.", ".layers.0.", name), weight, dtype, memory)
+
+
+def repeated(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+    """The state of a model of one layer, for a model of many."""
+    return {
+        name.replace(".layers.0.", f".layers.{layer}."): value
+        for layer in range(layers)
+        for name, value in state.items()
+    }
+
+
+def builder(name: str, device: ttnn.MeshDevice, scratch: Path) -> Builder:
+    """Makes the model called `name`, "shipped" or "2b"."""
+    if name == "2b":
+        return full_size(device, scratch, sizes(LAYERS_2B))
+    config = BitNetConfig.from_pretrained(SHIPPED_MODEL)
+    state = load_state_dict(SHIPPED_MODEL, progress=False)
+    return lambda precision, users: SteppingModel(
+        device, precision, users, config, state, max_seq_len=config.max_position_embeddings
+    )
+
+
+def full_size(device: ttnn.MeshDevice, scratch: Path, model: BitNetConfig) -> Builder:
+    """Random weights of these sizes. `scratch` takes them as the device has them, once a precision."""
+    state = repeated(cheap_state(replace(model, num_hidden_layers=1)), model.num_hidden_layers)
+    return lambda precision, users: SteppingModel(
+        device, precision, users, model, state, weights=RepeatedLayers(device, scratch)
+    )

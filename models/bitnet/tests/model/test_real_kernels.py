@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The whole shipped model in a few untraced steps, which a simulator of the real kernels can run (`make test-sim`).
+
+A card, the simulator and the emulated device are all held to the same reference, token by token. Where two of them
+part, both tokens are therefore nearly tied.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from models.bitnet.tests import shipped
+from models.bitnet.tests.choices import assert_chosen
+from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.sampling import GREEDY, SamplingParams
+
+LENGTH = 40  # of the prompt: more than one tile
+GREEDY_STEPS, SAMPLED_STEPS = 16, 8
+SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)
+
+
+def prompt(length: int) -> list[int]:
+    return sum(shipped.prompts(), [])[:length]
+
+
+def generate(model: BitNet, prompts: list[list[int]], count: int, sampling=GREEDY) -> list[list[int]]:
+    completions = model.generate(prompts, count, sampling)
+    assert [completion.finish_reason for completion in completions] == ["length"] * len(prompts)
+    return [completion.tokens for completion in completions]
+
+
+@pytest.fixture(scope="module", params=["accuracy", "performance"])
+def model(request, open_device) -> Iterator[BitNet]:
+    with shipped.load(open_device, precision=request.param, max_seq_len=64, enable_trace=False) as loaded:
+        yield loaded
+
+
+def test_greedy(model, reference):
+    (tokens,) = generate(model, [prompt(LENGTH)], GREEDY_STEPS)
+    print(tokens)
+    assert_chosen(reference, prompt(LENGTH), tokens)
+
+
+def test_seeded_draws(model, reference):
+    (tokens,) = generate(model, [prompt(LENGTH)], SAMPLED_STEPS, SEEDED)
+    print(tokens)
+    assert_chosen(reference, prompt(LENGTH), tokens, SEEDED)
+    assert generate(model, [prompt(LENGTH)], SAMPLED_STEPS, SEEDED) == [tokens]
+
+
+def test_a_batch_of_three(open_device, reference):
+    """Prompts of different lengths, one of them drawn from."""
+    prompts, sampling = [prompt(length) for length in (5, LENGTH, 33)], [GREEDY, SEEDED, GREEDY]
+    with shipped.load(open_device, max_batch=3, max_seq_len=64, enable_trace=False) as model:
+        texts = generate(model, prompts, SAMPLED_STEPS, sampling)
+    for start, tokens, params in zip(prompts, texts, sampling):
+        print(tokens)
+        assert_chosen(reference, start, tokens, params)

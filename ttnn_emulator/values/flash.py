@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The attention kernels' arithmetic: chunk after chunk of keys, with a running maximum.
+
+What lies between two steps is bfloat16, also where sums are float32. The exponential is either the vector unit's own
+or a fast one that errs by 2 %: the program's `exp_approx_mode` asks for it, and the decode kernel takes it anyway for
+up to 16 query heads, which it holds in half a tile.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from ttnn_emulator.numerics import round_to_bfloat16
+from ttnn_emulator.sums import product, products
+from ttnn_emulator.units import matrix_add
+
+_SLOPE, _OFFSET = 369.329925537109375, 32500.818359375  # 256 / ln 2, and 256 times an exponent's bias less a correction
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How a program computes: the unit's passes, the width of its sums, the exponential, the factor of the scores."""
+
+    fidelity: str
+    wide: bool
+    fast_exponential: bool
+    scale: float
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Attention over some of the keys: [..., rows, 1] maximum and sum of weights, [..., rows, D] weighted values."""
+
+    maximum: torch.Tensor
+    total: torch.Tensor
+    values: torch.Tensor
+
+
+def attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, how: Arithmetic
+) -> Partial:
+    """Over one chunk. Float32 [..., rows, D] and [..., keys, D]; the mask is added to the scores."""
+    scores = _pack(product(query, key.mT, how.fidelity, how.wide))
+    if mask is not None:
+        scores = _pack(matrix_add(scores, mask, how.wide))
+    maximum = scores.amax(-1, keepdim=True)
+    weights = _exponential(matrix_add(scores, -maximum, how.wide), how)
+    ones = torch.ones(1, weights.shape[-1])
+    total = _pack(product(ones, weights.mT, how.fidelity, how.wide).mT)
+    return Partial(maximum, total, _pack(product(weights, value, how.fidelity, how.wide)))
+
+
+def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:
+    maximum = torch.maximum(first.maximum, second.maximum)
+    parts = (first, second)
+    factors = [_pack(torch.exp(matrix_add(part.maximum, -maximum, how.wide) * how.scale)) for part in parts]
+    totals = [_times(part.total, factor, how) for part, factor in zip(parts, factors)]
+    values = [_times(part.values, factor, how) for part, factor in zip(parts, factors)]
+    return Partial(maximum, _pack(matrix_add(*totals, how.wide)), _pack(matrix_add(*values, how.wide)))
+
+
+def finish(part: Partial, how: Arithmetic) -> torch.Tensor:
+    return _times(part.values, _pack(part.total.reciprocal()), how)
+
+
+def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    scaled = difference * how.scale
+    if not how.fast_exponential:
+        return _pack(scaled.exp())
+    # a float's bits read as an integer are nearly its logarithm; the packer makes what falls below zero zero
+    bits = torch.round(scaled * _SLOPE + _OFFSET).clamp_min(0).to(torch.int32) << 15
+    return _pack(bits.view(torch.float32))
+
+
+def _times(value: torch.Tensor, factor: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    value, factor = torch.broadcast_tensors(value, factor)
+    return _pack(products(value.contiguous(), factor.contiguous(), how.fidelity, how.wide))
+
+
+def _pack(value: torch.Tensor) -> torch.Tensor:
+    return round_to_bfloat16(value).float()
