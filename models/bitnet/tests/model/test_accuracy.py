@@ -20,9 +20,10 @@ from models.bitnet.tt.weights import content_hash
 WINDOWS = 4
 REFERENCE_OUTPUTS = evaluate.SHIPPED_MODEL.parent / "tiny_reference.safetensors"
 
-# Least top-1, top-5 and PCC of the logits, most the perplexity may be off: the project's bars, but for the perplexity of
-# accuracy mode. Its bar of 0.1 % was met only as long as the emulated device computed attention and norms better than the
-# kernels do: with up to 16 heads decode attention takes a fast exponential, and norms multiply 11 significant bits.
+# Least top-1, top-5 and PCC of the logits, most the perplexity may be off: the project's bars, but for the perplexity
+# of accuracy mode. Its bar of 0.1 % was met only as long as the emulated device computed attention and norms better
+# than the kernels do: with up to 16 heads decode attention takes a fast exponential, and norms multiply 11 significant
+# bits.
 BARS = {"accuracy": (0.995, 1.0, 0.9998, 0.004), "performance": (0.97, 0.995, 0.998, 0.01)}
 # What a sub-block may add to the residual stream given the reference's weights and the device's own input. In accuracy
 # mode the MLP's int8 and ternary products are exact: what is left is the norms', whose kernel multiplies 11 significant
