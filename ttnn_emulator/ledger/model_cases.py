@@ -90,8 +90,8 @@ def _heads() -> None:
             memory_config=ttnn.L1_HEIGHT_SHARDED_MEMORY_CONFIG,
         ),
     )
-    case("heads/rotary prefill", lambda x: ttnn.experimental.rotary_embedding_llama(*_rotary(x)), "pcc=0.9999")
-    case("heads/rotary fused decode", _fused_rotary, "pcc=0.9999")
+    case("heads/rotary prefill", lambda x: ttnn.experimental.rotary_embedding_llama(*_rotary(x)))
+    case("heads/rotary fused decode", _fused_rotary)
 
 
 def _pairs(x: Inputs, copies: int = 1, **place) -> ttnn.Tensor:
@@ -120,7 +120,7 @@ def _caches() -> None:
         case(f"cache/fill {kind}", lambda x, d=dtype: _fill_cache(x, d))
         case(f"cache/update {kind}", lambda x, d=dtype: _update(x, d))
         case(f"cache/fused update {kind}", lambda x, d=dtype: _fused_update(x, d))
-        case(f"attention/decode {kind}", lambda x, d=dtype: _decode(x, d), "pcc=0.999")
+        case(f"attention/decode {kind}", lambda x, d=dtype: _decode(x, d))
         case(f"attention/decode {kind} 20 heads", lambda x, d=dtype: _decode(x, d, 20, 0), "pcc=0.999")
         case(f"attention/chunked {kind}", lambda x, d=dtype: _chunked(x, d), "pcc=0.999")
 
