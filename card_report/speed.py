@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models.bitnet.demo.demo import at_least_one
+from models.bitnet.demo.command import at_least_one
 from models.bitnet.demo.device import open_device
 
 

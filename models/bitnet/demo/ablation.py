@@ -17,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 
 import torch  # noqa: E402
 
-from models.bitnet.demo.demo import SHIPPED_MODEL, at_least_one, find_model, say  # noqa: E402
+from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.command import at_least_one, say  # noqa: E402
+from models.bitnet.demo.demo import SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 from models.bitnet.demo.evaluate import SAMPLE  # noqa: E402
 
@@ -146,4 +148,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -17,6 +17,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, from any folder
 
+from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.command import at_least_one, say, unicode_text  # noqa: E402
 from models.bitnet.demo.device import OpenDevice, open_device  # noqa: E402
 
 DEMO = Path(__file__).resolve().parent
@@ -36,6 +38,8 @@ def main() -> int:
         from models.bitnet.tt.sampling import SamplingParams
 
         try:
+            if options.chat:
+                check_chat_template(folder)
             context = options.max_seq_len or BitNetConfig.from_pretrained(folder).max_position_embeddings
             sampling = SamplingParams(options.temperature, options.top_k, options.top_p, options.seed)
             model = BitNet.from_pretrained(
@@ -61,7 +65,9 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("prompt", nargs="?", help=f"the text to continue (default: {DEFAULT_PROMPT!r})")
+    parser.add_argument(
+        "prompt", nargs="?", type=unicode_text, help=f"the text to continue (default: {DEFAULT_PROMPT!r})"
+    )
     parser.add_argument("--prompts", type=Path, help='a JSON file of up to 32 prompts: [{"prompt": "..."}, ...]')
     parser.add_argument("--chat", action="store_true", help="talk with the model; an empty line ends")
     parser.add_argument(
@@ -75,7 +81,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--top-k", type=int, default=0, help="draw from the k likeliest, 32 at most")
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--seed", type=int, help="the same seed draws the same tokens")
-    parser.add_argument("--stop", action="append", default=[], help="end before this text; may be repeated")
+    parser.add_argument(
+        "--stop", type=unicode_text, action="append", default=[], help="end before this text; may be repeated"
+    )
     parser.add_argument("--no-trace", action="store_true", help="run every program of every step from the host")
     parser.add_argument("--weight-cache", type=Path, help="a folder that keeps device-ready weights")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
@@ -89,19 +97,13 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
 def read_prompts(options: argparse.Namespace) -> list[str]:
     if options.prompts is None:
         return [options.prompt if options.prompt is not None else DEFAULT_PROMPT]
     try:
-        entries = json.loads(options.prompts.read_text())
-        prompts = [str(entry["prompt"]) for entry in entries]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        entries = json.loads(options.prompts.read_text(encoding="utf-8"))
+        prompts = [unicode_text(str(entry["prompt"])) for entry in entries]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, argparse.ArgumentTypeError) as error:
         raise SystemExit(f'demo: {options.prompts} is not a JSON list of {{"prompt": "..."}}: {error}') from None
     if not 1 <= len(prompts) <= MOST_PROMPTS:
         raise SystemExit(f"demo: {options.prompts} has {len(prompts)} prompts; give 1 to {MOST_PROMPTS}")
@@ -121,8 +123,16 @@ def find_model(name: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SystemExit(
-            f"{Path(sys.argv[0]).stem}: {name} is neither a folder nor a model that the hub gives: {reason}"
+            f"{command.name()}: {name} is neither a folder nor a model that the hub gives: {reason}"
         ) from None
+
+
+def check_chat_template(folder: Path) -> None:
+    """Before the weights are loaded."""
+    from transformers import AutoTokenizer
+
+    if not AutoTokenizer.from_pretrained(folder).chat_template:
+        raise ValueError(f"{folder} has no chat template, so --chat cannot write its turns; give a prompt instead")
 
 
 def complete(model: Any, prompts: list[str], options: argparse.Namespace, sampling: Any) -> list[Any]:
@@ -230,14 +240,5 @@ def measure(model: Any, completions: list[Any]) -> dict[str, float]:
     }
 
 
-def say(text: str) -> None:
-    """To the person, not into the result."""
-    print(text, file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:  # before there was a text to keep
-        say("\ndemo: interrupted")
-        sys.exit(130)
+    command.run(main)

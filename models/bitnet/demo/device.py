@@ -4,11 +4,12 @@
 
 import contextlib
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from models.bitnet.demo import command
 
 _TRACE_REGION = 64 << 20  # bytes of DRAM for captured decode steps
 
@@ -51,5 +52,5 @@ def _prepare(board: str | None) -> tuple[str, str]:
     try:
         ttnn_emulator.install(board)
     except ttnn_emulator.EmulatorError as error:
-        raise SystemExit(f"{Path(sys.argv[0]).stem}: {error}") from None
+        raise SystemExit(f"{command.name()}: {error}") from None
     return "emulated", ttnn_emulator.installed_board().name

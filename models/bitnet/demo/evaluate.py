@@ -18,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 
 import torch  # noqa: E402
 
-from models.bitnet.demo.demo import SHIPPED_MODEL, at_least_one, find_model, say  # noqa: E402
+from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.command import at_least_one, new_file, say  # noqa: E402
+from models.bitnet.demo.demo import SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 SAMPLE = Path(__file__).resolve().parent / "prompts" / "evaluation.txt"
@@ -81,9 +83,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--windows", type=at_least_one, default=4, help="windows of the text at most, one user each")
     parser.add_argument("--layers", action="store_true", help="rank the sub-blocks by the error they add")
     parser.add_argument("--floor", action="store_true", help="measure the reference against itself with 1e-6 of noise")
-    parser.add_argument("--plot", type=Path, help="write a PNG of the error after every sub-block")
+    parser.add_argument("--plot", type=new_file, help="write a PNG of the error after every sub-block")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON; shares are fractions")
-    parser.add_argument("--write-reference", type=Path, help="write the reference's likeliest tokens there, and stop")
+    parser.add_argument(
+        "--write-reference", type=new_file, help="write the reference's likeliest tokens there, and stop"
+    )
     parser.add_argument("--no-trace", action="store_true", help="run every program of every step from the host")
     parser.add_argument("--weight-cache", type=Path, help="a folder that keeps device-ready weights")
     return parser.parse_args()
@@ -134,4 +138,4 @@ def find_layer_errors(model: Any, case: Any, options: argparse.Namespace) -> lis
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

@@ -10,6 +10,8 @@ a learning rate that has not come down.
 """
 
 import argparse
+import math
+import pickle
 import signal
 import time
 from pathlib import Path
@@ -20,6 +22,7 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from models.bitnet.demo import tiny_data, tiny_export
+from models.bitnet.demo.command import at_least_one
 from models.bitnet.demo.tiny_model import BitLinear, TinyBitNet
 
 CONFIG: dict[str, Any] = {
@@ -41,16 +44,26 @@ EVERY_MINUTES = 5.0
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60.0, help="training time in all, resumed parts included")
+    parser.add_argument("--minutes", type=duration, default=60.0, help="training time in all, resumed parts included")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "tiny", help="folder for the model")
     parser.add_argument("--state", type=Path, default=tiny_data.cache_dir() / "train" / "tiny.pt")
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--lr", type=positive, default=2e-3)
+    parser.add_argument("--threads", type=at_least_one, default=torch.get_num_threads())
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="needs a C++ compiler")
     parser.add_argument("--fp32", action="store_true", help="multiply in fp32: for CPUs without bf16 arithmetic")
     return parser.parse_args()
+
+
+def positive(text: str) -> float:
+    if not 0 < (number := float(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return number
+
+
+def duration(text: str) -> float:
+    return 0.0 if float(text) == 0 else positive(text)
 
 
 def learning_rate(peak: float, progress: float) -> float:
@@ -81,10 +94,16 @@ class Trainer:
             self.load()
 
     def load(self) -> None:
-        state = torch.load(self.args.state, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.seconds, self.step, self.tokens = state["seconds"], state["step"], state["tokens"]
+        try:
+            state = torch.load(self.args.state, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.seconds, self.step, self.tokens = state["seconds"], state["step"], state["tokens"]
+        except (OSError, EOFError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError):
+            raise SystemExit(
+                f"train_tiny: {self.args.state} is not a training state of this model; --no-resume starts anew and "
+                "replaces it"
+            ) from None
         self.rows.rng.seed(self.step)  # not the rows already seen
 
     def save(self) -> None:

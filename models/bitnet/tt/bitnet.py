@@ -20,6 +20,7 @@ from tqdm import tqdm
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.generator import IDLE, Generator
+from models.bitnet.tt.interrupt import KeptInterrupt
 from models.bitnet.tt.kv_cache import BlockPool, OutOfBlocks, PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
@@ -84,10 +85,17 @@ class BitNet:
         state = load_state_dict(path, model, progress=progress)
         tokenizer = AutoTokenizer.from_pretrained(path)
         total = _MATRICES_PER_LAYER * model.num_hidden_layers + 2
-        with tqdm(total=total, desc="to the device", unit="matrix", disable=not progress, leave=False) as bar:
-            folder = Path(weight_cache) / content_hash(path) if weight_cache else None
-            weights = DeviceWeights(device, folder, on_load=lambda name: bar.update())
-            return cls(config, state, tokenizer, paging, weights, enable_trace)
+        folder = Path(weight_cache) / content_hash(path) if weight_cache else None
+        with (
+            tqdm(total=total, desc="to the device", unit="matrix", disable=not progress, leave=False) as bar,
+            KeptInterrupt() as interrupt,
+        ):
+
+            def loaded(name: str) -> None:
+                bar.update()
+                interrupt.check()
+
+            return cls(config, state, tokenizer, paging, DeviceWeights(device, folder, loaded), enable_trace)
 
     def generate(
         self,
@@ -108,10 +116,12 @@ class BitNet:
         self.steps = []
         started = time.perf_counter()
         try:
-            while waiting or any(self._slots):
-                self._admit(waiting, show, started)
-                if any(self._slots):
-                    self._decode(show)
+            with KeptInterrupt() as interrupt:
+                while waiting or any(self._slots):
+                    self._admit(waiting, show, started, interrupt)
+                    if any(self._slots):
+                        self._decode(show)
+                    interrupt.check()
         except KeyboardInterrupt:
             for request in requests:
                 if not request.completion.finish_reason:
@@ -131,15 +141,21 @@ class BitNet:
         stream: StreamCallback | None = None,
     ) -> Completion:
         """The assistant's answer to `messages` ({"role", "content"} each), through the model's chat template."""
+        if not self.tokenizer.chat_template:
+            raise ValueError("the model has no chat template; write the prompt yourself and give it to `generate`")
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         prompt = self.tokenizer.encode(text, add_special_tokens=False)  # the template has written them
         return self.generate([prompt], max_new_tokens, sampling, stream)[0]
 
     def warm_up(self, sample: bool = False, progress: bool = False) -> None:
         """Build the programs of a short prompt and of decode, and capture its trace, before the first request."""
-        with tqdm(total=2, desc="warming up", unit="step", disable=not progress, leave=False) as bar:
+        with (
+            tqdm(total=2, desc="warming up", unit="step", disable=not progress, leave=False) as bar,
+            KeptInterrupt() as interrupt,
+        ):
             self.generator.warmup_model_prefill()
             bar.update()
+            interrupt.check()
             self.generator.warmup_model_decode(self.enable_trace, sample)
             bar.update()
 
@@ -178,9 +194,10 @@ class BitNet:
             requests.append(Request(number, tokens, max_new_tokens, choice, stream, completion, draws))
         return requests
 
-    def _admit(self, waiting: deque[Request], show: StreamCallback, started: float) -> None:
+    def _admit(self, waiting: deque[Request], show: StreamCallback, started: float, interrupt: KeptInterrupt) -> None:
         """Prefill waiting requests into free slots."""
         while waiting and None in self._slots:
+            interrupt.check()
             request = waiting[0]
             slot = self._slots.index(None)
             prompt = torch.tensor(request.prompt, dtype=torch.int64)

@@ -4,6 +4,7 @@
 """The shape of a BitNet model, read from a Hugging Face config and checked once."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,9 +39,21 @@ class BitNetConfig:
     def __post_init__(self) -> None:
         for name in ("hidden_size", "intermediate_size", "head_dim", "vocab_size"):
             size = getattr(self, name)
-            _require(size > 0 and size % TILE == 0, f"{name} is {size}, must be a positive multiple of {TILE}")
+            fits = type(size) is int and size > 0 and size % TILE == 0
+            _require(fits, f"{name} is {size!r}, must be a positive multiple of {TILE}")
         for name in ("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "max_position_embeddings"):
-            _require(getattr(self, name) > 0, f"{name} is {getattr(self, name)}, must be positive")
+            count = getattr(self, name)
+            _require(type(count) is int and count > 0, f"{name} is {count!r}, must be a positive whole number")
+        for name in ("rope_theta", "rms_norm_eps"):
+            value = getattr(self, name)
+            positive = type(value) in (int, float) and math.isfinite(value) and value > 0
+            _require(positive, f"{name} is {value!r}, must be a positive number")
+        tied = self.tie_word_embeddings
+        _require(type(tied) is bool, f"tie_word_embeddings is {tied!r}, must be true or false")
+        for token in (*(() if self.bos_token_id is None else (self.bos_token_id,)), *self.eos_token_ids):
+            _require(
+                type(token) is int and token >= 0, f"{token!r} is no token: bos and eos are whole numbers from 0 on"
+            )
         _require(
             self.num_attention_heads % self.num_key_value_heads == 0,
             f"{self.num_attention_heads} attention heads do not divide among {self.num_key_value_heads} KV heads",
@@ -49,7 +62,6 @@ class BitNetConfig:
             self.num_attention_heads * self.head_dim == self.hidden_size,
             f"{self.num_attention_heads} heads of {self.head_dim} do not make up hidden_size {self.hidden_size}",
         )
-        _require(self.rope_theta > 0 and self.rms_norm_eps > 0, "rope_theta and rms_norm_eps must be positive")
         _require(
             self.linear_class in (None, "autobitlinear", "bitlinear"),
             f"linear_class is {self.linear_class!r}, must be 'autobitlinear' or 'bitlinear'",
@@ -74,9 +86,9 @@ class BitNetConfig:
         return cls(
             **{name: hf[name] for name in required},
             num_key_value_heads=hf.get("num_key_value_heads") or hf["num_attention_heads"],
-            head_dim=hf.get("head_dim") or hf["hidden_size"] // max(hf["num_attention_heads"], 1),
+            head_dim=hf.get("head_dim") or _head_dim(hf["hidden_size"], hf["num_attention_heads"]),
             rope_theta=_rope_theta(hf),
-            tie_word_embeddings=bool(hf.get("tie_word_embeddings", False)),
+            tie_word_embeddings=hf.get("tie_word_embeddings", False),
             bos_token_id=hf.get("bos_token_id"),
             eos_token_ids=_token_ids(hf.get("eos_token_id")),
             # transformers' own default for a quantised BitNet that does not name its class
@@ -98,7 +110,7 @@ class BitNetConfig:
             return replace(config, eos_token_ids=tuple(dict.fromkeys(config.eos_token_ids + more_eos)))
         except FileNotFoundError:
             raise ValueError(f"{path}: no such file") from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path}: {error}") from error
 
     def to_hf(self) -> dict[str, Any]:
@@ -124,7 +136,13 @@ def _require(condition: bool, message: str) -> None:
 
 def _token_ids(value: int | list[int] | None) -> tuple[int, ...]:
     """No token, one, or several, as a tuple."""
-    return () if value is None else (value,) if isinstance(value, int) else tuple(value)
+    return () if value is None else tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+def _head_dim(hidden_size: Any, heads: Any) -> Any:
+    """What config.json leaves out where the heads share the width; what cannot be divided is refused by its name."""
+    sizes = type(hidden_size) is int and type(heads) is int and heads > 0
+    return hidden_size // heads if sizes else hidden_size
 
 
 def _rope_theta(hf: Mapping[str, Any]) -> float:
@@ -135,4 +153,4 @@ def _rope_theta(hf: Mapping[str, Any]) -> float:
     _require(rope.get("partial_rotary_factor", 1.0) == 1.0, "partial_rotary_factor is not supported")
     theta = rope.get("rope_theta", hf.get("rope_theta"))
     _require(theta is not None, "rope_theta is missing")
-    return float(theta)
+    return theta

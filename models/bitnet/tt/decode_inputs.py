@@ -15,7 +15,7 @@ from models.bitnet.tt.rope import rope_positions
 from models.bitnet.tt.sampling import Draws, SamplerInputs, SamplingParams
 
 IDLE = -1  # the position of a row without a request
-_UNKNOWN = -2  # no token and no position
+_UNKNOWN = -2  # no token, no position and no block
 
 
 class DecodeInputs:
@@ -55,17 +55,23 @@ class DecodeInputs:
             raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
 
     def set(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None = None) -> None:
-        """Make the device hold these [users], [users] and [users, blocks] (None: as it is)."""
+        """Make the device hold these [users], [users] and [users, blocks] (None: as it is).
+
+        A write may be cut short, so what is about to change is unknown until it has.
+        """
         tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
         active = positions != IDLE
         if not torch.equal(tokens[active], self._tokens[active]):
+            self._tokens = torch.full_like(tokens, _UNKNOWN)
             self._write(self.tokens, torch.where(active, tokens, 0)[None, None])
-            self._tokens = tokens
+            self._tokens = tokens.clone()
         if not torch.equal(positions, self._positions):
+            self._positions = torch.full_like(positions, _UNKNOWN)
             self._write(self.positions, positions)
             self._write(self.rope_positions, rope_positions(positions))
-            self._positions = positions
+            self._positions = positions.clone()
         if page_table is not None and not torch.equal(page_table, self._page_table):
+            self._page_table = torch.full_like(self._page_table, _UNKNOWN)
             self._write(self.page_table, self._whole_chunks(page_table))
             self._page_table = page_table.clone()
 
@@ -80,6 +86,7 @@ class DecodeInputs:
                 raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
         states = [draw.state for draw in draws]
         if params != self._params or states != self._states:
+            self._params = []
             self.uploaded_bytes += self.sampling.set(params, draws)
         self._params, self._draws, self._states = list(params), list(draws), states
 

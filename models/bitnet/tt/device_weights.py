@@ -3,6 +3,7 @@
 """Weights on their way to the device: converted once, kept on disk, shown on a progress bar."""
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,9 +42,13 @@ class DeviceWeights:
         if self._cache is None:
             return ttnn.from_torch(value(), dtype=dtype, layout=layout)
         path = self._cache / f"{name}.{dtype.name.lower()}.{layout.name.lower()}.tensorbin"
-        if not path.exists():
-            self._cache.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f"{os.getpid()}.{path.name}")
-            ttnn.dump_tensor(str(unfinished), ttnn.from_torch(value(), dtype=dtype, layout=layout))
-            unfinished.replace(path)
+        if path.exists():
+            try:
+                return ttnn.load_tensor(str(path))
+            except RuntimeError:  # the library found it too short, or not its own
+                warnings.warn(f"{path} is damaged and is written anew", stacklevel=2)
+        self._cache.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{os.getpid()}.{path.name}")
+        ttnn.dump_tensor(str(unfinished), ttnn.from_torch(value(), dtype=dtype, layout=layout))
+        unfinished.replace(path)
         return ttnn.load_tensor(str(path))

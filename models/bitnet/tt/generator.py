@@ -167,7 +167,7 @@ class Generator:
 
     def warmup_model_prefill(self, lengths: list[int] | None = None) -> None:
         """Build the programs of these prompt lengths (default: one tile) ahead of the first request."""
-        for length in lengths or [TILE]:
+        for length in lengths or [min(TILE, self.config.max_seq_len)]:
             blocks = -(-length // self.block_size)
             # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
             self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))

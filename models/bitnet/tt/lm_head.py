@@ -22,7 +22,11 @@ class LMHead(LightweightModule):
         dtype = config.precision.matmuls["lm_head"].weight
         widest = _TILES_PER_CORE * TILE * config.chip.cores
         self.pieces = [
-            (weights.load(f"lm_head.{start}", piece, dtype, ttnn.DRAM_MEMORY_CONFIG), config.head_program(len(piece)))
+            # where a piece ends is in its name too: boards cut differently, and may share a folder of weights
+            (
+                weights.load(f"lm_head.{start}-{start + len(piece)}", piece, dtype, ttnn.DRAM_MEMORY_CONFIG),
+                config.head_program(len(piece)),
+            )
             for start, piece in ((s, weight[s : s + widest]) for s in range(0, len(weight), widest))
         ]
 

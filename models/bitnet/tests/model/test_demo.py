@@ -32,7 +32,7 @@ KEYS = {
 
 def demo(*arguments: str, folder: Path = ROOT, script: str | Path = SCRIPT) -> subprocess.CompletedProcess:
     """A finished run. The hub is not asked for models."""
-    command = [sys.executable, str(script), *map(str, arguments)]
+    command = [sys.executable, str(script), *(a if isinstance(a, bytes) else str(a) for a in arguments)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
@@ -104,8 +104,9 @@ def test_a_file_of_prompts(tmp_path, traced):
         (["--max-new-tokens", "0"], "--max-new-tokens"),
         (["--stop", ""], "--stop"),
         (["--temperature", "-1"], "temperature is -1.0"),
+        ([b"caf\xe9"], "is not valid UTF-8"),
     ],
-    ids=lambda value: " ".join(value)[-30:] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(map(str, value))[-30:] if isinstance(value, list) else "",
 )
 def test_bad_arguments(arguments, message):
     """One clear line, and no traceback."""
@@ -119,6 +120,37 @@ def test_a_folder_that_is_no_model(tmp_path):
     done = demo("--model", tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "config.json: no such file" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[" * 100_000, "is not a JSON list"), ('[{"prompt": "\\ud800"}]', "is not valid UTF-8")],
+    ids=["nested", "half a character"],
+)
+def test_a_bad_file_of_prompts(tmp_path, content, message):
+    file = tmp_path / "prompts.json"
+    file.write_text(content)
+    done = demo("--prompts", file)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_chat_without_a_template(tmp_path):
+    """Refused before the weights are read: the folder has none."""
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((shipped.FOLDER / name).read_text())
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    settings.pop("chat_template", None)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    done = demo("--chat", "--model", tmp_path)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "has no chat template" in done.stderr.splitlines()[-1]
+
+
+def test_a_short_context():
+    """Less than a tile of rows."""
+    numbers = result(demo(PROMPT, "--json", "--max-seq-len", "20", "--max-new-tokens", "40"))
+    assert 0 < len(numbers["tokens"]) < 20 and numbers["completions"][0]["finish_reason"] == "length"
 
 
 @pytest.mark.skipif(

@@ -5,6 +5,7 @@ cache lies; every way a request can end; what is shown while it grows."""
 
 import dataclasses
 import random
+import signal
 
 import pytest
 import torch
@@ -492,6 +493,37 @@ def test_ctrl_c_at_the_very_first_step(single, monkeypatch):
         patch.setattr(ttnn, "execute_trace", cut_short)
         assert single.generate([prompt], 6)[0].tokens == expected[0][:1]
     assert alone(single, [prompt], 6) == expected
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step(single, monkeypatch):
+    """A real signal in a step: the step's token is kept, the text ends there, and a second signal would not wait."""
+    prompt, read = long_prompt(9), single.generator.read_decode_output
+    expected = alone(single, [prompt], 8)[0]
+    for signals in (1, 2):
+
+        def pressed(output, signals=signals):
+            for _ in range(signals):
+                signal.raise_signal(signal.SIGINT)
+            return read(output)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(single.generator, "read_decode_output", pressed)
+            completion = single.generate([prompt], 8)[0]
+        assert completion.finish_reason == "interrupted"
+        assert completion.tokens == expected[: 3 - signals]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert alone(single, [prompt], 8)[0] == expected
+
+
+def test_ctrl_c_is_left_to_who_handles_it(single, monkeypatch):
+    """A program with a handler of its own hears of the signal at once, and the text goes on."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        completion = single.generate([long_prompt(9)], 4, stream=lambda *_: signal.raise_signal(signal.SIGINT))[0]
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert completion.finish_reason == "length" and heard
 
 
 def test_an_error_in_the_callback_reaches_the_caller(batch, single):

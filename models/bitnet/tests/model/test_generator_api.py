@@ -197,6 +197,37 @@ def test_a_join_or_leave_uploads_only_rows(generator):
     )  # positions, and one for each row of rope's tiles
 
 
+@pytest.mark.parametrize("last", range(4), ids=["tokens", "positions", "rope_positions", "page_table"])
+@pytest.mark.parametrize("written", [False, True])
+def test_an_upload_cut_short_is_made_again(generator, monkeypatch, last, written):
+    """Whether it reached the device or not, the next step sets what the device must hold."""
+    inputs = generator.inputs
+    before = torch.tensor([5, 6, 7, 8]), torch.tensor([40, 3, 33, 64]), scattered()
+    inputs.set(*before)
+    write, calls = ttnn.copy_host_to_device_tensor, [0]
+
+    def cut_short(*args):
+        calls[0] += 1
+        if calls[0] > last:
+            if written:
+                write(*args)
+            raise KeyboardInterrupt
+        write(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ttnn, "copy_host_to_device_tensor", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            inputs.set(before[0] + 1, before[1] + 1, before[2].flip(0))
+    inputs.set(*before)
+    on_device = (inputs.tokens, inputs.positions, inputs.rope_positions, inputs.page_table)
+    tokens, positions, angles, table = (ttnn.to_torch(tensor).to(torch.int64) for tensor in on_device)
+    assert torch.equal(tokens.flatten(), before[0]) and torch.equal(positions.flatten(), before[1])
+    assert torch.equal(angles.flatten()[: USERS * 32 : 32], before[1]) and torch.equal(
+        table[:, :BLOCKS].int(), before[2]
+    )
+    inputs.set_idle()
+
+
 # --- warm-up ---------------------------------------------------------------------------------------------------------
 
 

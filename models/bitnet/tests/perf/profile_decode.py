@@ -16,6 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4]))  # run as a script, from any folder
 
+from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.command import new_file  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 
@@ -62,8 +64,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1, help="users that decode together, 1 to 32")
     parser.add_argument("--context", type=int, default=1024, help="tokens that each user attends to")
     parser.add_argument("--precision", default="performance", choices=("accuracy", "performance"))
-    parser.add_argument("--csv", type=Path, help="a file for tt-perf-report")
-    parser.add_argument("--picture", type=Path, help="an SVG or PNG of the step against the DRAM roofline")
+    parser.add_argument("--csv", type=new_file, help="a file for tt-perf-report")
+    parser.add_argument("--picture", type=new_file, help="an SVG or PNG of the step against the DRAM roofline")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args()
     if not 1 <= options.context <= 4096:
@@ -72,4 +74,4 @@ def parse_arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

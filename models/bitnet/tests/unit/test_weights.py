@@ -602,13 +602,25 @@ def test_config_is_frozen_and_hashable():
         ({"vocab_size": 0}, "vocab_size is 0, must be"),
         ({"head_dim": 16, "num_attention_heads": 4}, "head_dim is 16, must be"),
         ({"num_hidden_layers": 0}, "num_hidden_layers is 0"),
-        ({"num_attention_heads": 0, "head_dim": None}, "num_attention_heads is 0, must be positive"),
+        ({"num_attention_heads": 0, "head_dim": None}, "num_attention_heads is 0, must be a positive"),
         ({"num_attention_heads": 2, "num_key_value_heads": 3}, "2 attention heads do not divide among 3 KV heads"),
         ({"head_dim": 64}, "2 heads of 64 do not make up hidden_size 64"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope scaling 'linear' is not supported"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope scaling 'yarn' is not supported"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "partial_rotary_factor"),
-        ({"rms_norm_eps": 0.0}, "must be positive"),
+        ({"rms_norm_eps": 0.0}, "rms_norm_eps is 0.0, must be a positive number"),
+        ({"rms_norm_eps": float("inf")}, "rms_norm_eps is inf"),
+        ({"rms_norm_eps": "1e-5"}, "rms_norm_eps is '1e-5'"),
+        ({"rope_theta": float("nan")}, "rope_theta is nan"),
+        ({"hidden_size": 64.0}, "hidden_size is 64.0, must be a positive multiple of 32"),
+        ({"vocab_size": "320"}, "vocab_size is '320'"),
+        ({"num_hidden_layers": 2.0}, "num_hidden_layers is 2.0, must be a positive whole number"),
+        ({"num_attention_heads": 2.0, "head_dim": None}, "num_attention_heads is 2.0"),
+        ({"num_attention_heads": True}, "num_attention_heads is True"),
+        ({"eos_token_id": -1}, "-1 is no token"),
+        ({"eos_token_id": [2, "3"]}, "'3' is no token"),
+        ({"bos_token_id": 1.5}, "1.5 is no token"),
+        ({"tie_word_embeddings": "false"}, "tie_word_embeddings is 'false', must be true or false"),
         ({"quantization_config": {"linear_class": "linear"}}, "linear_class is 'linear'"),
         ({"quantization_config": {"use_rms_norm": True}}, "use_rms_norm"),
     ],
@@ -621,7 +633,7 @@ def test_config_refuses(tmp_path, change, message):
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", "{", '"bitnet"', "7"])
+@pytest.mark.parametrize("content", [None, "", "[]", "{", '"bitnet"', "7", "[" * 100_000])
 def test_config_that_is_no_config_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
