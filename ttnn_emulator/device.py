@@ -6,6 +6,8 @@ The real library runs first: it validates, builds the program and allocates the 
 function fills them in. Operations that the library runs inside another one are part of that one.
 """
 
+import functools
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,12 +37,25 @@ class EmulatedDevice:
         self.transfers: dict[str, Callable] = {}  # operations that move data between host and device
         self.on_close: list[Callable[[int], None]] = []  # told the number of a device that closes
         self._open: dict[int, tuple[Any, Callable]] = {}  # device number -> device, how to close it
+        self._turn = threading.RLock()
+
+    def in_turn(self, function: Callable) -> Callable:
+        """`function` for any number of threads: one call after the other."""
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._turn:
+                return function(*args, **kwargs)
+
+        return call
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         """Stands in for `FastOperation.__call__`."""
         name = operation.python_fully_qualified_name
         if self.inside_library or name in COMPOSITE:
             return self.library_call(operation, *args, **kwargs)
+        if self.capture is not None:
+            self.capture.check_thread(name)
         transfer = self.transfers.get(name)
         if transfer is not None:
             return transfer(operation, *args, **kwargs)

@@ -8,11 +8,13 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ttnn_emulator.boards import DEFAULT_BOARD, Board, find_board
 from ttnn_emulator.errors import EmulatorError
-from ttnn_emulator.toolchain import prepare
+from ttnn_emulator.toolchain import prepare, restore
 
 TTNN_VERSION = "0.81.1"
 _installed: Board | None = None
@@ -47,7 +49,9 @@ def install(board: str | None = None, verbose: bool = False) -> str:
                 f"so start another process for {wanted.name}"
             )
         return "emulated"
-    os.environ.update(prepare(wanted, _wheel()))
+    os.environ.setdefault("HOME", os.path.expanduser("~"))  # without one the library ends the process
+    wheel = _wheel()
+    os.environ.update(prepare(wanted, wheel))
     _tune_for_many_small_operations()
     if not verbose:
         _quieten()
@@ -55,7 +59,7 @@ def install(board: str | None = None, verbose: bool = False) -> str:
 
     if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
         raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
-    _emulated = _patch(ttnn, wanted)
+    _emulated = _patch(ttnn, wanted, restore=lambda: restore(wanted, wheel))
     _installed = wanted
     atexit.register(_close_devices)
     return "emulated"
@@ -105,12 +109,14 @@ def _quieten() -> None:
     import loguru  # comes with ttnn
 
     loguru.logger.remove()
+    if sys.stderr is None:  # closed by who started the process
+        return
     loguru.logger.add(sys.stderr, filter={"ttnn": "WARNING"})  # the program's own lines stay
     # registered first, so it runs last: what follows is only the bindings' report of objects alive at exit
     atexit.register(lambda: (sys.stderr.flush(), os.dup2(os.open(os.devnull, os.O_WRONLY), 2)))
 
 
-def _patch(ttnn, board: Board):
+def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     from ttnn_emulator import trace
     from ttnn_emulator.device import EmulatedDevice
     from ttnn_emulator.transfers import Transfers
@@ -118,23 +124,24 @@ def _patch(ttnn, board: Board):
 
     load_all()
     operation = ttnn.decorators.FastOperation
-    emulated = EmulatedDevice(operation.__call__)
-    operation.__call__ = lambda self, *args, **kwargs: emulated.call(self, args, kwargs)
+    emulated = EmulatedDevice(_with_files(operation.__call__, restore))
+    in_turn = emulated.in_turn
+    operation.__call__ = in_turn(lambda self, *args, **kwargs: emulated.call(self, args, kwargs))
 
     transfers = Transfers(emulated)
-    ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)
-    ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
-    ttnn.Tensor.reshape = transfers.reshaping_method(ttnn.Tensor.reshape)
+    ttnn.Tensor.cpu = in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self))
+    ttnn.Tensor.to = in_turn(transfers.moving_method(ttnn.Tensor.to))
+    ttnn.Tensor.reshape = in_turn(transfers.reshaping_method(ttnn.Tensor.reshape))
     for name in ("to_list", "item", "to_numpy", "to_torch", "to_torch_with_padded_shape", "__repr__"):
-        setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
+        setattr(ttnn.Tensor, name, in_turn(transfers.reading_method(getattr(ttnn.Tensor, name))))
 
     files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
-    files.load_tensor_flatbuffer = transfers.loading(files.load_tensor_flatbuffer)
-    files.dump_tensor_flatbuffer = transfers.dumping(files.dump_tensor_flatbuffer)
+    files.load_tensor_flatbuffer = in_turn(transfers.loading(files.load_tensor_flatbuffer))
+    files.dump_tensor_flatbuffer = in_turn(transfers.dumping(files.dump_tensor_flatbuffer))
 
     traces = trace.Traces(emulated)
     for name in ("begin_trace_capture", "end_trace_capture", "execute_trace", "release_trace"):
-        setattr(ttnn, name, getattr(traces, name))
+        setattr(ttnn, name, in_turn(getattr(traces, name)))
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         setattr(ttnn, name, getattr(trace, name))
 
@@ -145,9 +152,24 @@ def _patch(ttnn, board: Board):
         ("open_mesh_device", "close_mesh_device"),
     ):
         library_close = getattr(ttnn, closer)
-        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close, board.remote_chips > 0))
-        setattr(ttnn, closer, emulated.closing(library_close))
+        library_open = _with_files(getattr(ttnn, opener), restore)
+        setattr(ttnn, opener, in_turn(emulated.opening(library_open, library_close, board.remote_chips > 0)))
+        setattr(ttnn, closer, in_turn(emulated.closing(library_close)))
     return emulated
+
+
+def _with_files(library_call: Callable, restore: Callable[[], bool]) -> Callable:
+    """A library function that is called again if it failed because its files were deleted under the process."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return library_call(*args, **kwargs)
+        except RuntimeError:
+            if not restore():
+                raise
+        return library_call(*args, **kwargs)
+
+    return call
 
 
 def _close_devices() -> None:

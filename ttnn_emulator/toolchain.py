@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files the library must find before it starts: a cluster description, a compiler, a runtime root.
 
-Everything is made under one cache folder (`$XDG_CACHE_HOME/ttnn_emulator`). Each file is written under a temporary
+Everything is made under one cache folder (`cache_folder`). Each file is written under a temporary
 name and renamed, so that processes starting at the same time, or one that is killed half-way, leave it whole.
 """
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from ttnn_emulator.boards import Board
+from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.placeholder_elf import placeholder_elf
+
+_COMPILER_PATH = Path("runtime/sfpi/compiler/bin/riscv-tt-elf-g++")
+_PLAIN = re.compile(r"[\w./+@%=:,~-]+")  # what a shell takes as it is
 
 # Prints the version the library expects and answers every compile and link with placeholder bytes; a dependency file
 # goes beside each object because the build cache reads it. Pure POSIX shell: it is started ten times per new program.
@@ -36,8 +41,29 @@ esac
 
 
 def cache_folder() -> Path:
-    """The one folder the emulated device writes to."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ttnn_emulator"
+    """The one folder the emulated device writes to: in `$XDG_CACHE_HOME`, else `~/.cache`, else the system's folder for
+    temporary files. A folder that cannot be written, or that the library's command lines would tear apart, is passed
+    over; so is a relative one, as the XDG specification says."""
+    home = os.path.expanduser("~")
+    candidates = [
+        Path(os.environ.get("XDG_CACHE_HOME", "")) / "ttnn_emulator",
+        Path(home) / ".cache" / "ttnn_emulator",
+        Path(tempfile.gettempdir()) / f"ttnn_emulator-{os.getuid()}",
+    ]
+    for folder in candidates:
+        if folder.is_absolute() and _PLAIN.fullmatch(str(folder)) and _is_ours(folder):
+            return folder
+    tried = ", ".join(map(str, candidates))
+    raise EmulatorError(f"no folder to write to ({tried}); set XDG_CACHE_HOME to one without spaces or quotes")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder exists, or could be made, and belongs to this user."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid()
 
 
 def prepare(board: Board, wheel: Path) -> dict[str, str]:
@@ -48,7 +74,7 @@ def prepare(board: Board, wheel: Path) -> dict[str, str]:
     key = hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
     folder = cache_folder() / key
     root = folder / "root"
-    compiler = root / "runtime" / "sfpi" / "compiler" / "bin" / "riscv-tt-elf-g++"
+    compiler = root / _COMPILER_PATH
     elf = folder / "placeholder.elf"
     cluster = folder / f"{board.name}.yaml"
     _write(elf, placeholder_elf())
@@ -66,6 +92,15 @@ def prepare(board: Board, wheel: Path) -> dict[str, str]:
         "TT_METAL_CACHE": str(folder / "kernels" / board.name),
         "TT_METAL_LOGS_PATH": str(folder / "logs"),
     }
+
+
+def restore(board: Board, wheel: Path) -> bool:
+    """Make the files again where the running library looks for them, if they were deleted. True if they were."""
+    compiler = Path(os.environ["TT_METAL_RUNTIME_ROOT"]) / _COMPILER_PATH
+    if compiler.exists():
+        return False
+    prepare(board, wheel)
+    return compiler.exists()
 
 
 def _sfpi_version(wheel: Path) -> str:

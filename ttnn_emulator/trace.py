@@ -9,6 +9,7 @@ was allocated after the capture where the trace writes.
 """
 
 import bisect
+import threading
 from dataclasses import dataclass
 
 import ttnn
@@ -24,6 +25,7 @@ class Trace:
 
     def __init__(self, number: ttnn.MeshTraceId, device: ttnn.MeshDevice, clock: int):
         self.number, self.device_id = number, device.id()
+        self._thread = threading.get_ident()
         self.steps: list[Step] = []
         self.writes: dict[Buffer, str] = {}  # buffer -> the operation that writes it
         self.reads: dict[Buffer, str] = {}  # buffers that must be alive at a replay -> the operation that reads them
@@ -31,6 +33,11 @@ class Trace:
         self.checked_at = clock  # allocations up to here are known not to lie in the trace's memory
         self.ranges: list[tuple] = []
         self.victims: dict[Buffer, str] = {}  # tensors allocated after the capture where this writes -> what to say
+
+    def check_thread(self, name: str) -> None:
+        """A call of another thread would become part of the trace."""
+        if threading.get_ident() != self._thread:
+            raise TraceError(f"{name}: another thread is capturing a trace; call it before the capture or after it")
 
     def add(self, step: Step, device: ttnn.MeshDevice) -> None:
         if device.num_program_cache_entries() > self._programs_before:

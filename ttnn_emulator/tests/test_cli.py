@@ -205,3 +205,48 @@ def test_a_half_written_cache_is_repaired(tmp_path):
     assert damaged >= 3 and len(links) == 3
     run = emulator("-c", PROGRAM, XDG_CACHE_HOME=str(tmp_path))
     assert (run.returncode, run.stdout, run.stderr) == (0, "2048.0 [] __main__\n", "")
+
+
+@pytest.mark.parametrize("name", ["relative", "{}/file", "{}/with space, 'quotes', $dollar;", "/proc/1"])
+def test_a_cache_folder_that_cannot_be_used_is_passed_over(tmp_path, name):
+    """The next one is taken, here under the home."""
+    (tmp_path / "file").touch()
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    run = emulator("-c", PROGRAM, cwd=here, HOME=str(home), XDG_CACHE_HOME=name.format(tmp_path))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "2048.0 [] __main__\n", "")
+    assert (home / ".cache" / "ttnn_emulator").is_dir() and list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", [None, "relative"])
+def test_without_a_home(tmp_path, home):
+    variables = environment(TMPDIR=str(tmp_path), HOME=home or "")
+    if home is None:
+        del variables["HOME"]
+    variables.pop("XDG_CACHE_HOME", None)
+    command = [sys.executable, "-m", "ttnn_emulator", "-c", PROGRAM]
+    run = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "2048.0 [] __main__\n", "")
+
+
+def test_the_cache_is_deleted_under_a_running_program(tmp_path):
+    """New programs and newly opened devices work all the same."""
+    program = """
+import os, shutil, torch, ttnn
+for operation in (ttnn.add, ttnn.multiply):
+    device = ttnn.open_device(device_id=0)
+    x = ttnn.from_torch(torch.full((32, 32), 3.0), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    print(ttnn.to_torch(operation(x, x))[0, 0].item())
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"])
+    print(ttnn.to_torch(ttnn.subtract(x, x))[0, 0].item())
+    ttnn.close_device(device)
+"""
+    run = emulator("-c", program, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "6.0\n0.0\n9.0\n0.0\n", "")
+
+
+def test_a_closed_error_stream(tmp_path):
+    command = f"{sys.executable} -m ttnn_emulator -c '{PROGRAM}' 2>&-"
+    run = subprocess.run(["sh", "-c", command], env=environment(), cwd=tmp_path, capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "2048.0 [] __main__\n")
