@@ -291,6 +291,16 @@ def test_prefill_in_chunks_equals_one_pass(single, monkeypatch, chunk):
     assert passes == [start for prompt in prompts for start in range(0, len(prompt), chunk)]
 
 
+def test_a_chunk_begins_with_a_block(open_device, single, monkeypatch):
+    """Chunks smaller than a cache block are as large as one."""
+    prompts = [long_prompt(n) for n in (63, 65, 100)]
+    expected = alone(single, prompts, 8)
+    paging = PagedAttentionConfig(block_size=64, max_num_blocks=3)
+    with shipped.load(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as model:
+        monkeypatch.setattr(model.config, "prefill_chunk", 32)
+        assert tokens_of(model.generate(prompts, 8)) == expected
+
+
 # --- how a text ends -------------------------------------------------------------------------------------------------
 
 

@@ -197,35 +197,33 @@ def test_a_join_or_leave_uploads_only_rows(generator):
     )  # positions, and one for each row of rope's tiles
 
 
-@pytest.mark.parametrize("last", range(4), ids=["tokens", "positions", "rope_positions", "page_table"])
-@pytest.mark.parametrize("written", [False, True])
-def test_an_upload_cut_short_is_made_again(generator, monkeypatch, last, written):
-    """Whether it reached the device or not, the next step sets what the device must hold."""
-    inputs = generator.inputs
-    before = torch.tensor([5, 6, 7, 8]), torch.tensor([40, 3, 33, 64]), scattered()
-    inputs.set(*before)
-    write, calls = ttnn.copy_host_to_device_tensor, [0]
+@pytest.mark.parametrize("enable_trace", [True, False])
+def test_idle_rows_stay_idle_on_the_device(generator, enable_trace):
+    """Step after step: a row that became 0 would write into the cache's first block."""
+    tokens, positions, table = start(generator)
+    positions[1] = positions[3] = IDLE
+    for step in range(3):
+        at = torch.where(positions == IDLE, IDLE, positions + step)
+        tokens = generator.decode_forward(
+            tokens, at, table, enable_trace=enable_trace, sampling_params=[GREEDY] * USERS
+        )
+        assert ttnn.to_torch(generator.inputs.positions).tolist() == [41 + step, IDLE, 34 + step, IDLE]
 
-    def cut_short(*args):
-        calls[0] += 1
-        if calls[0] > last:
-            if written:
-                write(*args)
-            raise KeyboardInterrupt
-        write(*args)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ttnn, "copy_host_to_device_tensor", cut_short)
-        with pytest.raises(KeyboardInterrupt):
-            inputs.set(before[0] + 1, before[1] + 1, before[2].flip(0))
-    inputs.set(*before)
-    on_device = (inputs.tokens, inputs.positions, inputs.rope_positions, inputs.page_table)
-    tokens, positions, angles, table = (ttnn.to_torch(tensor).to(torch.int64) for tensor in on_device)
-    assert torch.equal(tokens.flatten(), before[0]) and torch.equal(positions.flatten(), before[1])
-    assert torch.equal(angles.flatten()[: USERS * 32 : 32], before[1]) and torch.equal(
-        table[:, :BLOCKS].int(), before[2]
-    )
-    inputs.set_idle()
+def test_a_step_that_is_captured_runs_with_idle_rows(generator, monkeypatch):
+    """It is run once before the capture, to build its programs, and must not write into anybody's cache."""
+    tokens, positions, table = start(generator)
+    generator.close()
+    forward, seen = generator.model.forward_decode, []
+
+    def watched(rows, at, *rest):
+        if not seen:
+            seen.append(ttnn.to_torch(at).tolist())
+        return forward(rows, at, *rest)
+
+    monkeypatch.setattr(generator.model, "forward_decode", watched)
+    generator.decode_forward(tokens, positions, table, sampling_params=[GREEDY] * USERS)
+    assert seen == [[IDLE] * USERS]
 
 
 # --- warm-up ---------------------------------------------------------------------------------------------------------

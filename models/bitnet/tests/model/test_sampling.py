@@ -173,6 +173,59 @@ def test_the_mirror_through_generation(open_device):
         assert alone.state == draws[0].state
 
 
+@pytest.fixture
+def two_candidates(open_device):
+    """Logits of two tokens that are equally likely, the first of them the lower, and no others."""
+    values = torch.full((1, VOCABULARY), -1e4)
+    values[0, [70, 90]] = 8.0
+    return to_logits(values, open_device)
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5])
+def test_a_draw_on_the_edge_of_two_candidates(sampler, open_device, two_candidates, monkeypatch, number):
+    """Each candidate's share begins with its lower edge and ends before its upper one."""
+    constant = ttnn.full((1, 1, 1, 1), number, dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=open_device)
+    monkeypatch.setattr(sampler, "_draw", lambda state: constant)
+    inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
+    inputs.set([SamplingParams(1.0, top_k=2)], [Draws()])
+    sampler.sample(two_candidates, inputs, tokens)
+    assert ttnn.to_torch(tokens).item() == (90 if number else 70)
+
+
+def test_top_p_that_is_just_reached(sampler, open_device, two_candidates):
+    """What the likeliest have together reaches p: the next is left out."""
+    inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
+    inputs.set([SamplingParams(1.0, top_k=2, top_p=0.5)], [Draws.from_seed(0)])
+    drawn = set()
+    for _ in range(16):
+        sampler.sample(ttnn.clone(two_candidates), inputs, tokens)
+        drawn.add(ttnn.to_torch(tokens).item())
+    assert drawn == {70}
+
+
+def test_a_draw_next_to_one_is_still_a_candidate(sampler, open_device):
+    """States whose number rounds to 1, or next to it, in float32: the last candidate is drawn, never one past it."""
+    x, y = torch.meshgrid(torch.arange(1, 200), torch.arange(1, 30307), indexing="ij")
+    so_far = (x / 30269.0).double() + (y / 30307.0).double()
+    z = ((1 - so_far.frac()) * 30323).floor().clamp(1, 30322)
+    numbers = (x.double() / 30269 + y.double() / 30307 + z / 30323).frac()
+    closest = numbers.flatten().topk(ROWS).indices
+    assert numbers.flatten()[closest].min() > 1 - 1e-9
+    after = torch.stack([t.flatten()[closest].long() for t in (x, y, z)], -1).tolist()
+    # the generator's step is undone: the sampler makes it
+    inverses = [pow(a, -1, m) for a, m in zip((171, 172, 170), (30269, 30307, 30323))]
+    draws = [Draws(tuple(s * i % m for s, i, m in zip(row, inverses, (30269, 30307, 30323)))) for row in after]
+    for seed in range(4):
+        torch.manual_seed(seed)
+        logits = torch.randn(ROWS, VOCABULARY)
+        logits[:, 0] = -1e4  # what a rank past the last candidate would give
+        inputs, tokens = SamplerInputs(open_device, ROWS), to_tokens(open_device)
+        inputs.set([SamplingParams(1.0)] * ROWS, draws)
+        sampler.sample(to_logits(logits, open_device), inputs, tokens)
+        drawn = ttnn.to_torch(tokens).flatten().long()
+        assert logits.topk(CANDIDATES).indices.eq(drawn[:, None]).any(-1).all()
+
+
 def test_seeds():
     assert Draws.from_seed(1) == Draws.from_seed(1) != Draws.from_seed(2)
     assert Draws.from_seed(None) != Draws.from_seed(None)

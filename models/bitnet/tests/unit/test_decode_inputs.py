@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a decode step reads on the device is what `set` was last given, whatever the host believed before."""
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests.common import SMALL
+from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.sampling import Draws, SamplingParams
+
+USERS, BLOCKS = 4, 5
+TOKENS, POSITIONS = torch.tensor([5, 6, 7, 8]), torch.tensor([40, 3, 33, 64])
+TABLE = torch.arange(USERS * BLOCKS, dtype=torch.int32).reshape(USERS, BLOCKS)
+PARAMS = [SamplingParams(1.0)] * USERS
+
+
+@pytest.fixture
+def inputs(device) -> DecodeInputs:
+    return DecodeInputs(ModelConfig(SMALL, device, users=USERS, max_seq_len=160), BLOCKS, 32)
+
+
+def held(inputs: DecodeInputs) -> list[torch.Tensor]:
+    """Tokens, positions, the angles' positions and the page table, as they lie on the device."""
+    on_device = (inputs.tokens, inputs.positions, inputs.rope_positions, inputs.page_table)
+    tokens, positions, angles, table = (ttnn.to_torch(tensor).to(torch.int64) for tensor in on_device)
+    return [tokens.flatten(), positions.flatten(), angles.flatten()[: USERS * 32 : 32], table[:, :BLOCKS]]
+
+
+def assert_holds(inputs: DecodeInputs, tokens=TOKENS, positions=POSITIONS, table=TABLE) -> None:
+    expected = (tokens, positions, positions.clamp_min(0), table)
+    assert all(torch.equal(given.to(torch.int64), on_device) for given, on_device in zip(expected, held(inputs)))
+
+
+def states(inputs: DecodeInputs) -> list[tuple[int, ...]]:
+    return [tuple(map(int, row)) for row in ttnn.to_torch(inputs.sampling.tensors["state"])[0, 0].tolist()]
+
+
+def test_what_the_caller_changes_afterwards_is_uploaded(inputs):
+    """The caller may keep one tensor of each and write into it."""
+    tokens, positions, table = TOKENS.int(), POSITIONS.int(), TABLE.clone()
+    inputs.set(tokens, positions, table)
+    for tensor in (tokens, positions, table):
+        tensor += 1
+    inputs.set(tokens, positions, table)
+    assert_holds(inputs, TOKENS + 1, POSITIONS + 1, TABLE + 1)
+
+
+def test_what_is_forgotten_is_uploaded(inputs):
+    """A step that the host did not follow has changed tokens and positions on the device."""
+    inputs.set(TOKENS, POSITIONS, TABLE)
+    ttnn.plus_one(inputs.positions)
+    ttnn.plus_one(inputs.rope_positions)
+    inputs.forget()
+    inputs.set(TOKENS, POSITIONS, TABLE)
+    assert_holds(inputs)
+
+
+@pytest.mark.parametrize("last", range(4), ids=["tokens", "positions", "rope_positions", "page_table"])
+@pytest.mark.parametrize("written", [False, True])
+def test_an_upload_cut_short_is_made_again(inputs, monkeypatch, last, written):
+    """Whether it reached the device or not."""
+    inputs.set(TOKENS, POSITIONS, TABLE)
+    write, calls = ttnn.copy_host_to_device_tensor, [0]
+
+    def cut_short(*args):
+        calls[0] += 1
+        if calls[0] <= last or written:
+            write(*args)
+        if calls[0] > last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ttnn, "copy_host_to_device_tensor", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            inputs.set(TOKENS + 1, POSITIONS + 1, TABLE.flip(0))
+    inputs.set(TOKENS, POSITIONS, TABLE)
+    assert_holds(inputs)
+
+
+def test_other_draws_with_the_same_parameters_are_uploaded(inputs):
+    first, second = ([Draws.from_seed(seed + user) for user in range(USERS)] for seed in (0, 9))
+    for draws in (first, second):
+        inputs.set_sampling(PARAMS, draws)
+        assert states(inputs) == [draw.state for draw in draws]
+
+
+def test_draws_cut_short_are_uploaded_again(inputs, monkeypatch):
+    first, second = ([Draws.from_seed(seed + user) for user in range(USERS)] for seed in (0, 9))
+    inputs.set_sampling(PARAMS, first)
+    upload = inputs.sampling.set
+
+    def cut_short(*args):
+        upload(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs.sampling, "set", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            inputs.set_sampling(PARAMS, second)
+    inputs.set_sampling(PARAMS, first)
+    assert states(inputs) == [draw.state for draw in first]
+
+
+def test_nothing_is_uploaded_twice(inputs):
+    draws = [Draws.from_seed(user) for user in range(USERS)]
+    for _ in range(2):
+        inputs.set(TOKENS, POSITIONS, TABLE)
+        inputs.set_sampling(PARAMS, draws)
+        sent, inputs.uploaded_bytes = inputs.uploaded_bytes, 0
+    assert sent == 0
+
+
+def test_idle_rows(inputs):
+    """An idle row's token does not matter, its position is IDLE on the device, and its angle one that exists."""
+    positions = torch.where(torch.tensor([True, False, True, False]), POSITIONS, IDLE)
+    inputs.set(TOKENS, positions, TABLE)
+    assert_holds(inputs, torch.where(positions == IDLE, 0, TOKENS), positions)
