@@ -3,6 +3,7 @@
 """Tokens chosen on the device: the distribution of draws against torch's, the generators' states, the limits."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -175,10 +176,10 @@ def test_the_mirror_through_generation(open_device):
 
 @pytest.fixture
 def two_candidates(open_device):
-    """Logits of two tokens that are equally likely, the first of them the lower, and no others."""
-    values = torch.full((1, VOCABULARY), -1e4)
-    values[0, [70, 90]] = 8.0
-    return to_logits(values, open_device)
+    """Two tokens of equal chances, drawn from so hotly. (Of equal logits the kernel of top-k may give the second first.)"""
+    values = torch.full((1, VOCABULARY), -100.0)
+    values[0, 70], values[0, 90] = 9.0, 8.0
+    return to_logits(values, open_device), SamplingParams(1e30, top_k=2)
 
 
 @pytest.mark.parametrize("number", [0.0, 0.5])
@@ -187,18 +188,20 @@ def test_a_draw_on_the_edge_of_two_candidates(sampler, open_device, two_candidat
     constant = ttnn.full((1, 1, 1, 1), number, dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=open_device)
     monkeypatch.setattr(sampler, "_draw", lambda state: constant)
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
-    inputs.set([SamplingParams(1.0, top_k=2)], [Draws()])
-    sampler.sample(two_candidates, inputs, tokens)
+    logits, params = two_candidates
+    inputs.set([params], [Draws()])
+    sampler.sample(logits, inputs, tokens)
     assert ttnn.to_torch(tokens).item() == (90 if number else 70)
 
 
 def test_top_p_that_is_just_reached(sampler, open_device, two_candidates):
     """What the likeliest have together reaches p: the next is left out."""
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
-    inputs.set([SamplingParams(1.0, top_k=2, top_p=0.5)], [Draws.from_seed(0)])
+    logits, params = two_candidates
+    inputs.set([replace(params, top_p=0.5)], [Draws.from_seed(0)])
     drawn = set()
-    for _ in range(16):
-        sampler.sample(ttnn.clone(two_candidates), inputs, tokens)
+    for _ in range(8):
+        sampler.sample(ttnn.clone(logits), inputs, tokens)
         drawn.add(ttnn.to_torch(tokens).item())
     assert drawn == {70}
 
