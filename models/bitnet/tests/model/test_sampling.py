@@ -176,7 +176,7 @@ def test_the_mirror_through_generation(open_device):
 
 @pytest.fixture
 def two_candidates(open_device):
-    """Two tokens of equal chances, drawn from so hotly. (Of equal logits the kernel of top-k may give the second first.)"""
+    """Two tokens drawn from so hotly that their chances are equal. (Equal logits come out of top-k in any order.)"""
     values = torch.full((1, VOCABULARY), -100.0)
     values[0, 70], values[0, 90] = 9.0, 8.0
     return to_logits(values, open_device), SamplingParams(1e30, top_k=2)
