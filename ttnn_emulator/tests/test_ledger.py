@@ -23,10 +23,7 @@ _RECORDED = Ledger.read(Path(ledger.__file__).with_name(f"simulator_{_CHIP}.safe
 # (chip, case): part of the message. Empty: every case ran on both.
 NOT_ON_THE_SIMULATOR: dict[tuple[str, str], str] = {}
 # (chip, case): (equal bits in %, largest difference in ulps, what is suspected), rounded to the worse side
-KNOWN_DIFFERENCES: dict[tuple[str, str], tuple[int, float, str]] = {
-    ("wh", "norm/rms_norm fp32 as the library likes"): (35, 196608, "sums of squares in 16 bits"),
-    ("bh", "norm/rms_norm fp32 as the library likes"): (35, 196608, "sums of squares in 16 bits"),
-}
+KNOWN_DIFFERENCES: dict[tuple[str, str], tuple[int, float, str]] = {}
 
 
 @pytest.fixture(scope="module")
