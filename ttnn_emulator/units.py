@@ -10,6 +10,7 @@ that executes the kernels: `python -m ttnn_emulator.ledger`.
 
 import torch
 
+from ttnn_emulator.install import installed_board
 from ttnn_emulator.numerics import round_to_bfloat16, truncate
 
 SMALLEST = 2.0**-126  # below it the units know only zero
@@ -20,6 +21,12 @@ _CUT = frozenset(
     relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside
     hardmish logsigmoid log_sigmoid softshrink softsign fmod""".split()
 )
+
+
+def on_blackhole() -> bool:
+    """Whose vector unit has a reciprocal of its own, and keeps the sign of some zeros."""
+    board = installed_board()
+    return board is not None and board.architecture == "blackhole"
 
 
 def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
@@ -46,13 +53,19 @@ def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Ten
 def matrix_add(a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
     """a + b in the matrix unit, of float32 tensors that hold what was in memory."""
     a, b = torch.broadcast_tensors(truncate(a, _MATRIX_BITS), truncate(b, _MATRIX_BITS))
+    total = _aligned_sum(a, b)
+    if not bool(total.isfinite().all()):
+        # to the unit infinity is the number 2**128, so it is added in quarters
+        quarters = (torch.where(x.isinf(), torch.copysign(x.new_tensor(2.0**126), x), x * 0.25) for x in (a, b))
+        total = torch.where(a.isinf() | b.isinf(), _aligned_sum(*quarters) * 4, total)
+    total = torch.where(total.abs() < SMALLEST, 0.0, total)
+    return total if wide else round_to_bfloat16(total).float()
+
+
+def _aligned_sum(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     swapped = a.abs() < b.abs()
     large, small = torch.where(swapped, b, a), torch.where(swapped, a, b)
     exponent = (large.view(torch.int32) >> 23) & 255
     last_bit = ((exponent - (_MATRIX_BITS - 1)).clamp_min(1) << 23).view(torch.float32)
     scaled = small / last_bit
-    total = large + torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)) * last_bit
-    if bool(total.isnan().any()):
-        total = torch.where(a == -b, 0.0, total)  # to the unit infinities are large numbers: opposite ones cancel
-    total = torch.where(total.abs() < SMALLEST, 0.0, total)
-    return total if wide else round_to_bfloat16(total).float()
+    return large + torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)) * last_bit

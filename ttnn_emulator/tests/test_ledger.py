@@ -23,41 +23,7 @@ _RECORDED = Ledger.read(Path(ledger.__file__).with_name(f"simulator_{_CHIP}.safe
 # (chip, case): part of the message. Empty: every case ran on both.
 NOT_ON_THE_SIMULATOR: dict[tuple[str, str], str] = {}
 # (chip, case): (equal bits in %, largest difference in ulps, what is suspected), rounded to the worse side
-KNOWN_DIFFERENCES: dict[tuple[str, str], tuple[int, float, str]] = {
-    ("wh", "binary/remainder fp32"): (77, 523520, "a - floor(a / b) * b with the unit's own quotient"),
-    ("wh", "unary/rsqrt fp32"): (69, 2, "the unit's iteration"),
-    ("wh", "extreme/add bf16"): (
-        97,
-        1024,
-        "to the matrix unit infinity is 2**128, which a huge number brings back into range",
-    ),
-    ("wh", "extreme/subtract bf16"): (97, 1024, "as in addition"),
-    ("wh", "extreme/tanh bf16"): (
-        88,
-        128,
-        "the unit's polynomial has a factor a little below 1, so the smallest number becomes 0",
-    ),
-    ("wh", "norm/rms_norm fp32 as the library likes"): (35, 196608, "sums of squares in 16 bits"),
-    ("bh", "binary/remainder fp32"): (77, 523520, "a - floor(a / b) * b with the unit's own quotient"),
-    ("bh", "unary/rsqrt fp32"): (69, 2, "the unit's iteration"),
-    ("bh", "extreme/add bf16"): (
-        97,
-        1024,
-        "to the matrix unit infinity is 2**128, which a huge number brings back into range",
-    ),
-    ("bh", "extreme/subtract bf16"): (97, 1024, "as in addition"),
-    ("bh", "extreme/tanh bf16"): (
-        88,
-        128,
-        "the unit's polynomial has a factor a little below 1, so the smallest number becomes 0",
-    ),
-    ("bh", "norm/rms_norm fp32 as the library likes"): (35, 196608, "sums of squares in 16 bits"),
-    ("wh", "more/erfc"): (98, 47, "the unit's approximation"),
-    ("bh", "more/erfc"): (78, 47, "the unit's approximation"),
-    ("bh", "binary/remainder bf16"): (99, 16499, "as in float32"),
-    ("bh", "extreme/multiply fp32"): (99, 0, "the sign of a product too small for a number"),
-    ("bh", "unary/silu fp32"): (57, 3, "the unit's polynomial"),
-}
+KNOWN_DIFFERENCES: dict[tuple[str, str], tuple[int, float, str]] = {}
 
 
 @pytest.fixture(scope="module")

@@ -126,9 +126,8 @@ def test_unary(name, device):
     function, low, high = UNARY[name]
     for dtype in (ttnn.bfloat16, ttnn.float32):
         tensor, x = put(random((1, 2, 33, 40), 1, low, high), device, dtype)
-        assert_close(
-            getattr(ttnn, name)(tensor), function(x), 1e-4
-        )  # float32 logarithms and powers differ in some ulps
+        # float32 logarithms and powers differ in some ulps; the kernel of erfc multiplies by an estimated reciprocal
+        assert_close(getattr(ttnn, name)(tensor), function(x), 2**-7 if name == "erfc" else 1e-4)
 
 
 @examples
@@ -144,14 +143,15 @@ def test_fused_activations_are_the_operations_of_that_name():
     for name, (function, low, high) in UNARY.items():
         x = random((64, 64), 1, low, high)
         try:
-            result = activate(x, name)
+            result = activate(x, name, wide=True)
         except (UnsupportedOperation, TypeError):
             continue  # the library has no such activation, or it wants a parameter
         emulated += 1
-        torch.testing.assert_close(result.double(), function(x.double()).double(), rtol=1e-4, atol=1e-6)
+        relative = 2**-7 if name == "erfc" else 1e-4
+        torch.testing.assert_close(result.double(), function(x.double()).double(), rtol=relative, atol=1e-6)
     assert emulated > 50
     with pytest.raises(UnsupportedOperation):
-        activate(torch.zeros(2), _fused("BITCAST"))
+        activate(torch.zeros(2), _fused("BITCAST"), wide=True)
 
 
 def test_gated_units(device):

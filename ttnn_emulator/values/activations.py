@@ -12,6 +12,7 @@ import torch
 import ttnn
 from torch.nn import functional
 
+from ttnn_emulator import vector_functions
 from ttnn_emulator.errors import UnsupportedOperation
 
 # op type -> the function of (x, *parameters); float32 or int64 tensors
@@ -54,8 +55,6 @@ _WITH_PARAMETERS: dict[str, Callable] = {
 _PLAIN: dict[str, Callable] = {
     "GELU": functional.gelu,
     "GELU_TANH": lambda x: functional.gelu(x, approximate="tanh"),
-    "SILU": functional.silu,
-    "RECIP": torch.reciprocal,
     "MISH": functional.mish,
     "HARDSWISH": functional.hardswish,
     "HARDSIGMOID": functional.hardsigmoid,
@@ -76,8 +75,8 @@ _PLAIN: dict[str, Callable] = {
     **{
         name.upper(): getattr(torch, name)
         for name in (
-            "abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc erfinv exp exp2 expm1 floor frac i0 "
-            "lgamma log log10 log1p log2 neg relu rsqrt sigmoid sign sin sinh sqrt square tan tanh trunc"
+            "abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfinv exp2 expm1 floor frac i0 "
+            "lgamma log10 log1p log2 neg relu sign sin sinh square tan trunc"
         ).split()
     },
 }
@@ -101,9 +100,11 @@ def activation_name(activation: Any) -> str:
     return _ALIASES.get(key, key)
 
 
-def activate(x: torch.Tensor, activation: Any) -> torch.Tensor:
-    """Apply one fused activation to a float32 (or int64) tensor."""
+def activate(x: torch.Tensor, activation: Any, wide: bool) -> torch.Tensor:
+    """Apply one fused activation to a float32 (or int64) tensor; `wide`: in a register of float32."""
     name = activation_name(activation)
+    if name.lower() in vector_functions.NAMES:
+        return vector_functions.apply(name.lower(), x.float(), wide)
     if name in _PLAIN:
         return _PLAIN[name](x)
     if name not in _WITH_PARAMETERS:

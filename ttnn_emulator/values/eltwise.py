@@ -9,16 +9,18 @@ here; hence this table of its own.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 import ttnn
 
+from ttnn_emulator import vector_functions
 from ttnn_emulator.numerics import is_float, nearest_even
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
 from ttnn_emulator.sums import products
-from ttnn_emulator.units import SMALLEST, infinity_for_nan, matrix_add, store
+from ttnn_emulator.units import SMALLEST, infinity_for_nan, matrix_add, on_blackhole, store
 from ttnn_emulator.values.activations import activate, activation_name
 from ttnn_emulator.values.support import convert, vector_goldens, widen
 
@@ -32,6 +34,11 @@ def _shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 
 def _shift_left(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
     return torch.where((count >= 0) & (count < 32), a << count.clamp(0, 31), 0)
+
+
+def _remainder(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    floats = a.is_floating_point() and b.is_floating_point()
+    return vector_functions.remainder(a, b) if floats else torch.remainder(a, b)
 
 
 def _logical_shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
@@ -67,7 +74,7 @@ _FUNCTIONS: dict[str, Callable] = {
     "ldexp": lambda a, b: a * torch.exp2(b),
     "xlogy": torch.xlogy,
     "bias_gelu": lambda a, b: torch.nn.functional.gelu(a + b),
-    "remainder": torch.remainder,
+    "remainder": _remainder,
     "gcd": torch.gcd,
     "lcm": torch.lcm,
 }
@@ -125,7 +132,7 @@ def _compute(
     elif name == "multiply" and fast and not wide:
         result = products(*(x.contiguous() for x in torch.broadcast_tensors(a, b)), "HiFi4", wide)
     else:
-        result = function(a, b)
+        result = function(a, b, wide) if name == "divide" else function(a, b)
         if result.is_floating_point():
             if name == "multiply":
                 result = _multiplied(result, a, b, wide)
@@ -143,7 +150,13 @@ def _compute(
 
 def _multiplied(result: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
     """No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero."""
-    return torch.where(result.abs() < SMALLEST, 0.0, result) if wide else torch.where((a == 0) | (b == 0), 0.0, result)
+    if not wide:
+        return torch.where((a == 0) | (b == 0), 0.0, result)
+    zero = torch.zeros_like(result)
+    if on_blackhole():  # which only then finds a product too small when it has added
+        late = torch.frexp(a.float()).exponent + torch.frexp(b.float()).exponent == -125
+        zero = torch.where(late, torch.copysign(zero, result), zero)
+    return torch.where(result.abs() < SMALLEST, zero, result)
 
 
 def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
@@ -167,7 +180,7 @@ def _operand(operand: Any, tensors: list[torch.Tensor], name: str) -> torch.Tens
 
 def _fuse(x: torch.Tensor, activations: Any, wide: bool) -> torch.Tensor:
     for activation in activations or ():
-        x = store(activate(x, activation), activation_name(activation), wide)
+        x = store(activate(x, activation, wide), activation_name(activation), wide)
     return x
 
 
@@ -193,12 +206,14 @@ def div(
     first = input_a if input_tensor_a is None else input_tensor_a
     second = next(operand for operand in (input_tensor_b, input_b, value) if operand is not None)
     fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-    return _compute(lambda a, b: _quotient(a, b, rounding_mode), first, second, fused, outputs[0].dtype, "divide")
+    function = partial(_quotient, rounding_mode=rounding_mode)
+    return _compute(function, first, second, fused, outputs[0].dtype, "divide")
 
 
-def _quotient(a: torch.Tensor, b: torch.Tensor, rounding_mode: str | None) -> torch.Tensor:
-    whole = rounding_mode is not None and not a.is_floating_point() and not b.is_floating_point()
-    if whole and bool((b != 0).all()):
+def _quotient(a: torch.Tensor, b: torch.Tensor, wide: bool, rounding_mode: str | None) -> torch.Tensor:
+    if rounding_mode is None:
+        return vector_functions.divide(a.float(), b.float(), wide)
+    if not a.is_floating_point() and not b.is_floating_point() and bool((b != 0).all()):
         return torch.div(a, b, rounding_mode=rounding_mode)  # exact where float32 is not
     return torch.div(a.float(), b.float(), rounding_mode=rounding_mode)
 

@@ -90,7 +90,7 @@ def linear(
         # the bias is a tensor of one row (padded to a tile in memory)
         product = product + bias.value.float()
     for function in (fused, activation):
-        product = activate(product, function) if function is not None else product
+        product = activate(product, function, wide) if function is not None else product
     return product.reshape(outputs[0].shape)
 
 

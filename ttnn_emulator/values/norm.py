@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from ttnn_emulator import vector_functions
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.numerics import round_to_bfloat16, round_to_tf32
+from ttnn_emulator.numerics import truncate
 from ttnn_emulator.registry import value
 from ttnn_emulator.sums import products, sum_of_products
-from ttnn_emulator.units import matrix_add
+from ttnn_emulator.units import matrix_add, store
 from ttnn_emulator.values.support import from_golden
 
 _SUMMED_IN_ORDER = 512  # squares of a row; in 16 bits the order matters much (2 % of 2560), in float32 little
@@ -31,12 +32,11 @@ def rms_norm(
 ):
     fidelity = compute_kernel_config.math_fidelity.name if compute_kernel_config else "HiFi4"
     wide = bool(compute_kernel_config and compute_kernel_config.fp32_dest_acc_en)
-    x = input_tensor.float()
+    x = input_tensor.float() if wide else truncate(input_tensor.float(), 8)
     if residual_input_tensor is not None:
         x = matrix_add(x, residual_input_tensor.float(), wide)
-    deviation = torch.rsqrt(matrix_add(_mean_of_squares(x, fidelity, wide), torch.tensor(epsilon), wide))
-    if not wide:
-        deviation = deviation.bfloat16().float()
+    variance = matrix_add(_mean_of_squares(x, fidelity, wide), torch.tensor(epsilon), wide)
+    deviation = vector_functions.apply("rsqrt", variance, wide)
     result = products(*_alike(x, deviation), fidelity, wide)
     if weight is not None:
         result = products(*_alike(result, weight.float().reshape(-1)[: x.shape[-1]]), fidelity, wide)
@@ -47,11 +47,12 @@ def rms_norm(
 
 def _mean_of_squares(x: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
     squares = products(x, x, fidelity, wide)
+    share = torch.tensor(1 / x.shape[-1])
     if wide and x.shape[-1] > _SUMMED_IN_ORDER:
-        return squares.mean(-1, keepdim=True)
-    kept = round_to_tf32(squares).unsqueeze(-1)
-    total = sum_of_products(torch.ones(1, x.shape[-1]), kept, fidelity, wide).squeeze(-1) / x.shape[-1]
-    return total if wide else round_to_bfloat16(total).float()
+        return squares.sum(-1, keepdim=True) * share
+    kept = truncate(squares, 11).unsqueeze(-2)
+    total = sum_of_products(kept, torch.ones(x.shape[-1], 1), fidelity, wide).squeeze(-1)
+    return store(total * share, "mul_unary_sfpu", wide)
 
 
 def _alike(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

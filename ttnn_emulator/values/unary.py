@@ -11,19 +11,19 @@ from typing import Any
 import torch
 import ttnn
 
+from ttnn_emulator import vector_functions
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
-from ttnn_emulator.units import store
+from ttnn_emulator.units import infinity_for_nan, store
 from ttnn_emulator.values.activations import activate, activation_name
 from ttnn_emulator.values.support import convert, vector_goldens, widen
 
 vector_goldens(
     {
         "input_tensor": """abs acos acosh asin asinh atan atanh bitwise_not cbrt ceil cos cosh deg2rad digamma eqz erf
-            erfc erfinv exp exp2 expm1 floor frac gez gtz hardmish hardsigmoid hardswish i0 i1 identity isfinite isinf
-            isnan isneginf isposinf lez lgamma log log10 log1p log2 log_sigmoid ltz mish multigammaln neg nez rad2deg
-            reciprocal relu relu6 rsqrt sigmoid_accurate sign signbit silu sin sinh softsign sqrt square swish tan tanh
-            tanhshrink trunc logical_not""",
+            erfinv exp2 expm1 floor frac gez gtz hardmish hardsigmoid hardswish i0 i1 identity isfinite isinf
+            isnan isneginf isposinf lez lgamma log10 log1p log2 log_sigmoid ltz mish multigammaln neg nez rad2deg
+            relu relu6 sign signbit sin sinh softsign square tan tanhshrink trunc logical_not""",
         "input_tensor; alpha": "elu celu",
         "input_tensor; alpha_p alpha_n": "xielu",
         "input_tensor; scale alpha": "selu",
@@ -51,6 +51,25 @@ def _stored(result: torch.Tensor, source: torch.Tensor, function: str) -> torch.
     return store(result, function, source.dtype == torch.float32)
 
 
+def _activated(x: torch.Tensor, activation: Any, source: torch.Tensor) -> torch.Tensor:
+    return _stored(activate(x, activation, source.dtype == torch.float32), source, activation_name(activation))
+
+
+def _register(function: str, *names: str) -> None:
+    @value(*names)
+    def unary(input_tensor):
+        wide = input_tensor.dtype == torch.float32
+        result = vector_functions.apply(function, input_tensor.float(), wide)
+        return store(result if wide else infinity_for_nan(result, input_tensor), function, wide)
+
+
+for _name in ("erfc", "exp", "log", "rsqrt", "sqrt", "tanh"):
+    _register(_name, _name)
+_register("recip", "reciprocal")
+_register("sigmoid", "sigmoid_accurate")
+_register("silu", "silu", "swish")
+
+
 @value("round")
 def round(input_tensor, *, decimals: int = 0):
     # the unit multiplies by a power of ten at the end and adds +0: no negative zero
@@ -64,7 +83,8 @@ def logical_not_(input_tensor):
 
 @value("sigmoid")
 def sigmoid(input_tensor, *, vector_mode: int = 4, mode: Any = None):
-    return _stored(torch.sigmoid(input_tensor.float()), input_tensor, "sigmoid")
+    wide = input_tensor.dtype == torch.float32
+    return store(vector_functions.apply("sigmoid", input_tensor.float(), wide), "sigmoid", wide)
 
 
 @value("gelu")  # the golden function computes nothing for the fast variants
@@ -92,12 +112,12 @@ def power(
 ):
     base, exponent = widen(input_tensor), widen(exponent)
     for activation in input_tensor_a_activations:
-        base = _stored(activate(base, activation), input_tensor, activation_name(activation))
+        base = _activated(base, activation, input_tensor)
     for activation in input_tensor_b_activations:
-        exponent = _stored(activate(exponent, activation), input_tensor, activation_name(activation))
+        exponent = _activated(exponent, activation, input_tensor)
     result = _stored(torch.pow(base, exponent), input_tensor, "pow")
     for activation in activations:
-        result = _stored(activate(result, activation), input_tensor, activation_name(activation))
+        result = _activated(result, activation, input_tensor)
     return convert(result, outputs[0].dtype)
 
 
@@ -110,7 +130,7 @@ def rpow(input_tensor, exponent):
 def unary_chain(input_tensor, ops_chain):
     result = widen(input_tensor)
     for activation in ops_chain:
-        result = _stored(activate(result, activation), input_tensor, activation_name(activation))
+        result = _activated(result, activation, input_tensor)
     return result
 
 
