@@ -11,6 +11,7 @@ from ttnn_emulator.ledger.inputs import Inputs
 from ttnn_emulator.ledger.tensor_cases import compute, sharded
 
 _HEADS, _KV_HEADS, _SIZE, _USERS, _BLOCKS = 4, 2, 32, 2, 4
+_UNEVEN = torch.tensor(128**-0.5).item()  # a scale of more than 8 bits; the binding takes float32 only
 _COUNTS = {"num_heads": _HEADS, "num_kv_heads": _KV_HEADS}
 _SQUARED_RELU = [unary("RELU"), unary("SQUARE")]
 
@@ -122,7 +123,35 @@ def _caches() -> None:
         case(f"cache/fused update {kind}", lambda x, d=dtype: _fused_update(x, d))
         case(f"attention/decode {kind}", lambda x, d=dtype: _decode(x, d))
         case(f"attention/decode {kind} 20 heads", lambda x, d=dtype: _decode(x, d, 20, 0), "pcc=0.999")
-        case(f"attention/chunked {kind}", lambda x, d=dtype: _chunked(x, d), "pcc=0.999")
+        case(f"attention/chunked {kind}", lambda x, d=dtype: _chunked(x, d))
+        case(f"attention/chunked {kind} HiFi2", lambda x, d=dtype: _chunked(x, d, "HiFi2", 64, _UNEVEN))
+
+
+def _prefills() -> None:
+    case("attention/prefill", lambda x: _prefill(x, compute(x), _UNEVEN))
+    case("attention/prefill HiFi2", lambda x: _prefill(x, compute(x, "HiFi2"), _UNEVEN))
+    case("attention/prefill in 16 bits", lambda x: _prefill(x, compute(x, wide=False), _UNEVEN))
+    case("attention/prefill as the library likes", lambda x: _prefill(x, None), "pcc=0.9998")
+    case("attention/prefill everything", lambda x: _prefill(x, compute(x), is_causal=False))
+    case("attention/prefill window", lambda x: _prefill(x, compute(x), sliding_window_size=40))
+    for kind, wide in (("", True), (" in 16 bits", False)):
+        case(f"attention/prefill mask{kind}", lambda x, w=wide: _masked(x, compute(x, wide=w)))
+        case(f"attention/prefill sink{kind}", lambda x, w=wide: _sunk(x, compute(x, wide=w)))
+
+
+def _prefill(x: Inputs, how, scale: float = 0.125, **rest) -> ttnn.Tensor:
+    """Four chunks of queries and of keys; `how` of None is the library's own choice, with its own chunks."""
+    tensors = [x.normal(shape=(1, heads, 128, _SIZE), scale=1.5) for heads in (_HEADS, _KV_HEADS, _KV_HEADS)]
+    configured = {} if how is None else {"program_config": _program(32), "compute_kernel_config": how}
+    return ttnn.transformer.scaled_dot_product_attention(*tensors, scale=scale, **configured, **rest)
+
+
+def _masked(x: Inputs, how) -> ttnn.Tensor:
+    return _prefill(x, how, _UNEVEN, attn_mask=x.normal(shape=(1, _HEADS, 128, 128)), is_causal=False)
+
+
+def _sunk(x: Inputs, how) -> ttnn.Tensor:
+    return _prefill(x, how, attention_sink=x.normal(shape=(1, _HEADS, 1, 1), scale=4.0))
 
 
 def _cache(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
@@ -183,18 +212,20 @@ def _decode(x: Inputs, dtype: ttnn.DataType, heads: int = _HEADS, keys_at_once: 
     )
 
 
-def _chunked(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
+def _chunked(
+    x: Inputs, dtype: ttnn.DataType, fidelity: str = "HiFi4", start: int = 0, scale: float = 0.125
+) -> ttnn.Tensor:
     return ttnn.transformer.chunked_scaled_dot_product_attention(
         x.normal(shape=(1, _HEADS, 64, _SIZE)),
         _cache(x, dtype),
         _cache(x, dtype),
         _listed(x, x.shuffled(1, _BLOCKS)),
-        0,
-        scale=0.125,  # the binding refuses a number that is no float32
+        start,
+        scale=scale,
         program_config=_program(32),
-        compute_kernel_config=compute(x),
+        compute_kernel_config=compute(x, fidelity),
     )
 
 
-for _fill in (_projection, _heads, _caches):
+for _fill in (_projection, _heads, _caches, _prefills):
     _fill()

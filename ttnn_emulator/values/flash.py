@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ttnn_emulator.numerics import round_to_bfloat16
+from ttnn_emulator.numerics import nearest_even, round_to_bfloat16, truncate
 from ttnn_emulator.sums import product, products
 from ttnn_emulator.units import matrix_add
 
@@ -20,12 +20,19 @@ _SLOPE, _OFFSET = 369.329925537109375, 32500.818359375  # 256 / ln 2, and 256 ti
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a program computes: the unit's passes, the width of its sums, the exponential, the factor of the scores."""
+    """How a program computes: the unit's passes, the width of its sums, the exponential, the factor of the scores,
+    and the reciprocal (`math_approx_mode`)."""
 
     fidelity: str
     wide: bool
     fast_exponential: bool
     scale: float
+    short_reciprocal: bool = False
+
+    @property
+    def short_scale(self) -> float:
+        """By which the kernels multiply the difference of two maxima: the upper 16 bits of the scale."""
+        return truncate(torch.tensor(self.scale), 8).item()
 
 
 @dataclass(frozen=True)
@@ -41,42 +48,52 @@ def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, how: Arithmetic
 ) -> Partial:
     """Over one chunk. Float32 [..., rows, D] and [..., keys, D]; the mask is added to the scores."""
-    scores = _pack(product(query, key.mT, how.fidelity, how.wide))
+    scores = pack(product(query, key.mT, how.fidelity, how.wide))
     if mask is not None:
-        scores = _pack(matrix_add(scores, mask, how.wide))
+        scores = pack(matrix_add(scores, mask, how.wide))
     maximum = scores.amax(-1, keepdim=True)
     weights = _exponential(matrix_add(scores, -maximum, how.wide), how)
     ones = torch.ones(1, weights.shape[-1])
-    total = _pack(product(ones, weights.mT, how.fidelity, how.wide).mT)
-    return Partial(maximum, total, _pack(product(weights, value, how.fidelity, how.wide)))
+    total = pack(product(ones, weights.mT, how.fidelity, how.wide).mT)
+    return Partial(maximum, total, pack(product(weights, value, how.fidelity, how.wide)))
 
 
 def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:
     maximum = torch.maximum(first.maximum, second.maximum)
     parts = (first, second)
-    factors = [_pack(torch.exp(matrix_add(part.maximum, -maximum, how.wide) * how.scale)) for part in parts]
+    factors = [pack(torch.exp(matrix_add(part.maximum, -maximum, how.wide) * how.short_scale)) for part in parts]
     totals = [_times(part.total, factor, how) for part, factor in zip(parts, factors)]
     values = [_times(part.values, factor, how) for part, factor in zip(parts, factors)]
-    return Partial(maximum, _pack(matrix_add(*totals, how.wide)), _pack(matrix_add(*values, how.wide)))
+    return Partial(maximum, pack(matrix_add(*totals, how.wide)), pack(matrix_add(*values, how.wide)))
 
 
 def finish(part: Partial, how: Arithmetic) -> torch.Tensor:
-    return _times(part.values, _pack(part.total.reciprocal()), how)
+    return _times(part.values, pack(part.total.reciprocal()), how)
 
 
 def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    scaled = difference * how.scale
-    if not how.fast_exponential:
-        return _pack(scaled.exp())
-    # a float's bits read as an integer are nearly its logarithm; the packer makes what falls below zero zero
-    bits = torch.round(scaled * _SLOPE + _OFFSET).clamp_min(0).to(torch.int32) << 15
-    return _pack(bits.view(torch.float32))
+    return pack(fast_exponential(difference, how.scale) if how.fast_exponential else (difference * how.scale).exp())
+
+
+def fast_exponential(difference: torch.Tensor, scale: float) -> torch.Tensor:
+    """A float's bits read as an integer are nearly its logarithm; the packer makes what falls below zero zero."""
+    bits = torch.floor(difference * (_SLOPE * scale) + (_OFFSET + 0.5)).clamp_min(0).to(torch.int32) << 15
+    return bits.view(torch.float32)
+
+
+def short_exponential(x: torch.Tensor) -> torch.Tensor:
+    """e ** x as the vector unit computes it for 16 bits: a parabola, rounded to bfloat16."""
+    binary = (x * 1.4426950216 + 127).clamp(0, 255)
+    whole = binary.floor()
+    rest = binary - whole
+    power = torch.ldexp(1.0017248 + rest * (0.6576323 + rest * 0.33718944), whole - 127)
+    return torch.where(whole == 0, 0.0, nearest_even(power).float())
 
 
 def _times(value: torch.Tensor, factor: torch.Tensor, how: Arithmetic) -> torch.Tensor:
     value, factor = torch.broadcast_tensors(value, factor)
-    return _pack(products(value.contiguous(), factor.contiguous(), how.fidelity, how.wide))
+    return pack(products(value.contiguous(), factor.contiguous(), how.fidelity, how.wide))
 
 
-def _pack(value: torch.Tensor) -> torch.Tensor:
+def pack(value: torch.Tensor) -> torch.Tensor:
     return round_to_bfloat16(value).float()
