@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisations and softmax. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32].
+"""Normalisations. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32].
 
 rms_norm takes the steps of its kernel, each in the matrix unit; the others are computed in float32.
 """
@@ -70,44 +70,6 @@ def layer_norm(
     width = x.shape[-1]
     affine = [None if part is None else part.float().reshape(-1)[:width] for part in (weight, bias)]
     return torch.nn.functional.layer_norm(x, (width,), *affine, eps=epsilon)
-
-
-@value("softmax", "softmax_in_place")  # the golden function takes every softmax for a stable one
-def softmax(input_tensor, dim: int = -1, *, numeric_stable: bool = True):
-    x = input_tensor.float()
-    result = torch.softmax(x, dim)
-    if numeric_stable:
-        return result
-    # a sum that overflows has the reciprocal 0, and to the matrix unit 0 times infinity is 0
-    return torch.where(x.exp().sum(dim, keepdim=True).isinf(), 0.0, result)
-
-
-def _masked_softmax(
-    x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, numeric_stable: bool
-) -> torch.Tensor:
-    x = x.float() * (1.0 if scale is None else scale)
-    return softmax(x if mask is None else x + mask.float(), numeric_stable=numeric_stable)
-
-
-@value("scale_mask_softmax", "scale_mask_softmax_in_place")
-def scale_mask_softmax(
-    input_tensor,
-    scale: float | None = None,
-    mask=None,
-    *,
-    is_causal_mask: bool = False,
-    numeric_stable: bool = False,
-):
-    if mask is not None and not is_causal_mask:
-        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # its first row masks every row
-    return _masked_softmax(input_tensor, scale, mask, numeric_stable)
-
-
-@value("scale_causal_mask_hw_dims_softmax_in_place")
-def scale_causal_mask_hw_dims_softmax_in_place(
-    input_tensor, scale: float | None = None, mask=None, *, numeric_stable: bool = False
-):
-    return _masked_softmax(input_tensor, scale, mask, numeric_stable)
 
 
 @value("batch_norm")
