@@ -112,7 +112,7 @@ def _quieten() -> None:
 
 def _patch(ttnn, board: Board):
     from ttnn_emulator import trace
-    from ttnn_emulator.device import EmulatedDevice
+    from ttnn_emulator.device import EmulatedDevice, refuse_sub_devices
     from ttnn_emulator.transfers import Transfers
     from ttnn_emulator.values import load_all
 
@@ -125,8 +125,10 @@ def _patch(ttnn, board: Board):
     ttnn.Tensor.cpu = lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)
     ttnn.Tensor.to = transfers.moving_method(ttnn.Tensor.to)
     ttnn.Tensor.reshape = transfers.reshaping_method(ttnn.Tensor.reshape)
-    for name in ("to_list", "item", "to_numpy", "to_torch", "to_torch_with_padded_shape", "__repr__"):
+    for name in ("to_list", "item", "to_numpy", "to_torch"):
         setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
+    ttnn.Tensor.__repr__ = transfers.printing_method(ttnn.Tensor.__repr__)
+    ttnn.Tensor.to_torch_with_padded_shape = transfers.padded_method(ttnn.Tensor.to_torch_with_padded_shape)
 
     files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
     files.load_tensor_flatbuffer = transfers.loading(files.load_tensor_flatbuffer)
@@ -138,6 +140,7 @@ def _patch(ttnn, board: Board):
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         setattr(ttnn, name, getattr(trace, name))
 
+    ttnn.MeshDevice.load_sub_device_manager = refuse_sub_devices
     emulated.on_close = [emulated.memory.close, traces.close]
     for opener, closer in (
         ("open_device", "close_device"),
@@ -145,7 +148,7 @@ def _patch(ttnn, board: Board):
         ("open_mesh_device", "close_mesh_device"),
     ):
         library_close = getattr(ttnn, closer)
-        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close, board.remote_chips > 0))
+        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close, board))
         setattr(ttnn, closer, emulated.closing(library_close))
     return emulated
 

@@ -14,7 +14,6 @@ from ttnn_emulator.numerics import round_to_bfloat16, round_to_tf32
 from ttnn_emulator.registry import value
 from ttnn_emulator.sums import products, sum_of_products
 from ttnn_emulator.units import matrix_add
-from ttnn_emulator.values.support import from_golden
 
 _SUMMED_IN_ORDER = 512  # squares of a row; in 16 bits the order matters much (2 % of 2560), in float32 little
 
@@ -129,52 +128,3 @@ def batch_norm(
         None if part is None else part.float().reshape(-1) for part in (running_mean, running_var, weight, bias)
     )
     return torch.nn.functional.batch_norm(input.float(), mean, var, scale, shift, training, momentum, eps)
-
-
-_TILE = 32
-# right, but for the dtype, which they would round to in torch's way
-_RMS_POST = from_golden("rms_norm_post_all_gather", "input_tensor stats; epsilon weight bias")
-_LAYER_POST = from_golden("layer_norm_post_all_gather", "input_tensor stats; epsilon weight bias")
-
-
-def _statistics(input_tensor: torch.Tensor, residual: torch.Tensor | None, sums: bool) -> torch.Tensor:
-    """A chip's share: sum(x*x) in column 0, and sum(x) in the first column of the next tile."""
-    x = input_tensor.float() if residual is None else input_tensor.float() + residual.float()
-    statistics = torch.zeros(*x.shape[:-1], _TILE * (2 if sums else 1))
-    statistics[..., 0] = x.square().sum(-1)
-    if sums:
-        statistics[..., _TILE] = x.sum(-1)
-    return statistics
-
-
-@value("rms_norm_pre_all_gather")
-def rms_norm_pre_all_gather(
-    input_tensor, *, residual_input_tensor=None, dtype: Any = None, use_2d_core_grid: Any = None
-):
-    return _statistics(input_tensor, residual_input_tensor, sums=False)
-
-
-@value("layer_norm_pre_all_gather")
-def layer_norm_pre_all_gather(input_tensor, *, residual_input_tensor=None, dtype: Any = None, recip_tensor=None):
-    return _statistics(input_tensor, residual_input_tensor, sums=True)
-
-
-@value("rms_norm_post_all_gather")
-def rms_norm_post_all_gather(
-    input_tensor,
-    stats,
-    *,
-    epsilon: float = 1e-12,
-    weight=None,
-    bias=None,
-    dtype: Any = None,
-    use_2d_core_grid: Any = None,
-):
-    return _RMS_POST(input_tensor, stats, epsilon=epsilon, weight=weight, bias=bias)
-
-
-@value("layer_norm_post_all_gather")
-def layer_norm_post_all_gather(
-    input_tensor, stats, *, epsilon: float = 1e-12, weight=None, bias=None, dtype: Any = None
-):
-    return _LAYER_POST(input_tensor, stats, epsilon=epsilon, weight=weight, bias=bias)
