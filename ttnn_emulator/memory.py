@@ -104,6 +104,8 @@ class Memory:
         buffer = self._buffers.get(key)
         if buffer is not None and buffer.owner == owner:
             return buffer
+        if not key[2] and 0 in tuple(tensor.shape):
+            return _nothing(key, owner, tensor)
         return self._add(key, owner, tensor)
 
     def _add(self, key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
@@ -171,6 +173,14 @@ def _banks(tensor: ttnn.Tensor, config: ttnn.MemoryConfig) -> int:
 
 def _l1_grid(device: ttnn.MeshDevice) -> ttnn.CoreCoord:
     return device.compute_with_storage_grid_size()
+
+
+def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
+    """The contents of a tensor without elements: all of those lie at address 0."""
+    buffer = Buffer(key, owner, tensor, 0)
+    nothing = unwritten(tensor.dtype, tuple(tensor.shape))
+    buffer.write([nothing] * tensor.device().get_num_devices(), buffer.shape, buffer.dtype)
+    return buffer
 
 
 def unwritten(dtype: ttnn.DataType, shape: tuple[int, ...]) -> torch.Tensor:

@@ -213,6 +213,11 @@ def test_an_unknown_option_is_the_librarys_error(device):
         ttnn.layer_norm(upload(device, number(1)), colour="red")
 
 
+def test_tensors_without_elements_do_not_replace_each_other(device):
+    a, b = (upload(device, torch.zeros(0, 0)) for _ in range(2))
+    assert ttnn.to_torch(ttnn.add(a, b)).shape == (0, 0)
+
+
 def test_a_freed_tensor_prints_what_it_was(device):
     tensor = upload(device, number(1))
     ttnn.deallocate(tensor)

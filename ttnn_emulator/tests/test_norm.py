@@ -172,6 +172,16 @@ def test_batch_norm(device):
     assert_close(result, (x - m) / (v + 1e-5).sqrt() * w + b, 1e-4)
 
 
+def test_batch_norm_in_training_updates_the_running_statistics(device):
+    a, x = put(random((2, 3, 4, 8), 1), device, ttnn.float32)
+    (mean, m), (var, v) = (put(random((1, 3, 1, 1), seed, 0.5, 2), device, ttnn.float32) for seed in (2, 3))
+    result = ttnn.batch_norm(a, running_mean=mean, running_var=var, training=True, momentum=0.25, eps=1e-5)
+    average, variance = (x.mean((0, 2, 3), True), x.var((0, 2, 3), unbiased=False, keepdim=True))
+    assert_close(result, (x - average) / (variance + 1e-5).sqrt(), 1e-4)
+    assert_close(mean, 0.75 * m + 0.25 * average)
+    assert_close(var, 0.75 * v + 0.25 * variance * 64 / 63)
+
+
 @examples
 @given(
     rows=st.integers(1, 70),

@@ -108,7 +108,7 @@ def scale_causal_mask_hw_dims_softmax_in_place(
     return _masked_softmax(input_tensor, scale, mask, numeric_stable)
 
 
-@value("batch_norm")
+@value("batch_norm", operands=True)
 def batch_norm(
     input,
     *,
@@ -120,11 +120,17 @@ def batch_norm(
     weight=None,
     bias=None,
 ):
-    if training and (running_mean is not None or running_var is not None):
-        raise UnsupportedOperation("ttnn.batch_norm: updating running statistics (training=True) is not emulated")
     if not training and (running_mean is None or running_var is None):
         raise UnsupportedOperation("ttnn.batch_norm: inference without running_mean and running_var is not emulated")
+    x = input.value.float()
     mean, var, scale, shift = (
-        None if part is None else part.float().reshape(-1) for part in (running_mean, running_var, weight, bias)
+        None if part is None else part.value.float().reshape(-1) for part in (running_mean, running_var, weight, bias)
     )
-    return torch.nn.functional.batch_norm(input.float(), mean, var, scale, shift, training, momentum, eps)
+    if not training:
+        return torch.nn.functional.batch_norm(x, mean, var, scale, shift, eps=eps)
+    variance, average = torch.var_mean(x, (0, 2, 3))
+    for running, of_batch in ((running_mean, average), (running_var, variance)):
+        if running is not None:
+            old = running.value.float()
+            running.own().copy_(running.round(torch.lerp(old, of_batch.reshape(old.shape), momentum)))
+    return torch.nn.functional.batch_norm(x, None, None, scale, shift, training=True, eps=eps)
