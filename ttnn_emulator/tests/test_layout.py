@@ -144,3 +144,11 @@ def _padded(tensor, x, fill):
     whole = torch.full(tuple(tensor.padded_shape), fill, dtype=ttnn.to_torch(tensor).dtype)
     whole[tuple(slice(0, size) for size in x.shape)] = x.to(whole.dtype)
     return whole
+
+
+def test_a_block_float_upload_may_share_exponents_down_the_columns(device):
+    x = torch.ones(32, 64)
+    x[:, 0] = 1e4  # in a row it would swallow its neighbours
+    a = ttnn.from_torch(x, dtype=ttnn.bfloat8_b, layout=ttnn.TILE_LAYOUT, device=device, col_tilize=True)
+    value = get(a)
+    assert tuple(value.shape) == (64, 32) and (value[1:] == 1).all()
