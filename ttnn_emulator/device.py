@@ -9,11 +9,13 @@ function fills them in. Operations that the library runs inside another one are 
 import functools
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import ttnn
 
+from ttnn_emulator.boards import Board
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.memory import Memory
@@ -66,13 +68,20 @@ class EmulatedDevice:
             return self.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
         if any(device is not devices[0] and device.id() != devices[0].id() for device in devices):
             raise EmulatorError(f"{name}: the tensors lie on different devices; move them to one device first")
-        row = self._row(name, kwargs)
-        step = Step(name, row, self._bind(args), self._bind_kwargs(row, kwargs), devices[0].get_num_devices())
+        row = VALUES.get(name)
+        if row is None:
+            self.library(operation, args, kwargs)  # what the library finds wrong with the call comes first
+            raise UnsupportedOperation(
+                f"{name} has no value function, so its result cannot be computed; "
+                "`python -m ttnn_emulator --ops` lists the operations that have one"
+            )
+        step = Step(name, row, self._bind(row, args), self._bind_kwargs(row, kwargs), devices[0].get_num_devices())
         if row.mesh and "mesh_shape" in row.accepts:
             step.kwargs["mesh_shape"] = tuple(devices[0].shape)
         started = time.perf_counter()
         result, step.programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
+        self._check_options(name, row, kwargs)  # after the library, which may know better what is wrong
         if asks_for_fusion(kwargs):
             drop_ignored(name, step.kwargs, step.programs)
         step.results = [self.slot(tensor) for tensor in device_tensors(result)]
@@ -105,14 +114,19 @@ class EmulatedDevice:
             which = f" of the tensor {list(tensor.shape)}" if tensor is not None else ""
             raise TraceError(f"{name}: {what}{which} inside a trace capture; do it before or after the capture")
 
-    def opening(self, library_open: Callable, library_close: Callable, remote_chips: bool) -> Callable:
+    def opening(self, library_open: Callable, library_close: Callable, board: Board) -> Callable:
         """A library function that opens a device, made to remember it."""
 
         def open_device(*args: Any, **kwargs: Any) -> ttnn.MeshDevice:
-            if remote_chips:
+            if board.remote_chips:
                 # with the default, ethernet dispatch, the library reports 8x8 cores and then lets programs use 8x7
                 workers = ttnn.DispatchCoreConfig(ttnn.DispatchCoreType.WORKER)
                 kwargs.setdefault("dispatch_core_config", workers)
+            config = kwargs.get("dispatch_core_config")
+            if board.architecture == "wormhole_b0" and config and config.axis == ttnn.DispatchCoreAxis.COL:
+                # with a column the library reports 7x9 cores and then lets programs use 8x8
+                warnings.warn("the emulated Wormhole keeps its dispatch cores in a row, not in a column", stacklevel=2)
+                kwargs["dispatch_core_config"] = ttnn.DispatchCoreConfig(config.type, ttnn.DispatchCoreAxis.ROW)
             device = library_open(*args, **kwargs)
             self._open[device.id()] = (device, library_close)
             return device
@@ -137,40 +151,42 @@ class EmulatedDevice:
         for device, library_close in list(self._open.values()):
             self.closing(library_close)(device)
 
-    def _row(self, name: str, kwargs: dict) -> ValueFunction:
-        row = VALUES.get(name)
-        if row is None:
-            raise UnsupportedOperation(
-                f"{name} has no value function, so its result cannot be computed; "
-                "`python -m ttnn_emulator --ops` lists the operations that have one"
-            )
+    def _check_options(self, name: str, row: ValueFunction, kwargs: dict) -> None:
         if not row.takes_all:
             for key, argument in kwargs.items():
                 if key not in row.accepts and key not in PLACEMENT and argument is not None:
                     raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
-        return row
 
-    def _bind(self, args: Any) -> list:
-        return [self._bind_one(argument) for argument in args]
+    def _bind(self, row: ValueFunction, args: Any) -> list:
+        return [self._bind_one(row, argument) for argument in args]
 
     def _bind_kwargs(self, row: ValueFunction, kwargs: dict) -> dict:
         return {
-            key: self._bind_one(argument)
+            key: self._bind_one(row, argument)
             for key, argument in kwargs.items()
             if key in row.accepts or (row.takes_all and key not in PLACEMENT)
         }
 
-    def _bind_one(self, argument: Any) -> Any:
+    def _bind_one(self, row: ValueFunction, argument: Any) -> Any:
         if isinstance(argument, ttnn.Tensor):
             if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
                 return self.slot(argument)
+            if row.host:
+                return argument.to_torch()
             raise EmulatorError(f"the tensor {list(argument.shape)} is on the host; move it with ttnn.to_device first")
         if isinstance(argument, ttnn.Shape):
             return tuple(argument)
         if isinstance(argument, (list, tuple)):
-            bound = self._bind(argument)
+            bound = self._bind(row, argument)
             return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
         return argument
+
+
+def refuse_sub_devices(device: ttnn.MeshDevice, sub_device_manager_id: Any) -> None:
+    """Stands in for `MeshDevice.load_sub_device_manager`, which ends the process where there is no card."""
+    raise UnsupportedOperation(
+        "ttnn.MeshDevice.load_sub_device_manager: sub-devices are not emulated; without them a program has all cores"
+    )
 
 
 def device_tensors(result: Any) -> list[ttnn.Tensor]:

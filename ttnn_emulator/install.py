@@ -118,7 +118,7 @@ def _quieten() -> None:
 
 def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     from ttnn_emulator import trace
-    from ttnn_emulator.device import EmulatedDevice
+    from ttnn_emulator.device import EmulatedDevice, refuse_sub_devices
     from ttnn_emulator.transfers import Transfers
     from ttnn_emulator.values import load_all
 
@@ -132,8 +132,11 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     ttnn.Tensor.cpu = in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self))
     ttnn.Tensor.to = in_turn(transfers.moving_method(ttnn.Tensor.to))
     ttnn.Tensor.reshape = in_turn(transfers.reshaping_method(ttnn.Tensor.reshape))
-    for name in ("to_list", "item", "to_numpy", "to_torch", "to_torch_with_padded_shape", "__repr__"):
+    for name in ("to_list", "item", "to_numpy", "to_torch"):
         setattr(ttnn.Tensor, name, in_turn(transfers.reading_method(getattr(ttnn.Tensor, name))))
+    ttnn.Tensor.__repr__ = in_turn(transfers.printing_method(ttnn.Tensor.__repr__))
+    padded = transfers.padded_method(ttnn.Tensor.to_torch_with_padded_shape)
+    ttnn.Tensor.to_torch_with_padded_shape = in_turn(padded)
 
     files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
     files.load_tensor_flatbuffer = in_turn(transfers.loading(files.load_tensor_flatbuffer))
@@ -145,6 +148,7 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         setattr(ttnn, name, getattr(trace, name))
 
+    ttnn.MeshDevice.load_sub_device_manager = refuse_sub_devices
     emulated.on_close = [emulated.memory.close, traces.close]
     for opener, closer in (
         ("open_device", "close_device"),
@@ -153,7 +157,7 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     ):
         library_close = getattr(ttnn, closer)
         library_open = _with_files(getattr(ttnn, opener), restore)
-        setattr(ttnn, opener, in_turn(emulated.opening(library_open, library_close, board.remote_chips > 0)))
+        setattr(ttnn, opener, in_turn(emulated.opening(library_open, library_close, board)))
         setattr(ttnn, closer, in_turn(emulated.closing(library_close)))
     return emulated
 

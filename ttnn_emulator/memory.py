@@ -22,7 +22,7 @@ _POISON = (1 << 31) - 1  # what an unwritten integer reads as
 class Buffer:
     """The contents of one allocation."""
 
-    __slots__ = ("key", "owner", "shards", "dtype", "shape", "bank_bytes", "born", "lost", "shared", "derived")
+    __slots__ = tuple("key owner shards dtype shape bank_bytes born lost pending shared derived padding".split())
 
     def __init__(self, key: tuple, owner: int, tensor: ttnn.Tensor, born: int):
         self.key, self.owner, self.born = key, owner, born
@@ -30,12 +30,16 @@ class Buffer:
         self.bank_bytes = bytes_per_bank(tensor)
         self.shards: list[torch.Tensor] | None = None
         self.lost: str | None = None  # why the contents are gone
+        self.pending: str | None = None  # the operation that writes this once its captured trace is executed
         self.shared = True  # other buffers, or the host, may hold the very same torch tensors
         self.derived: dict[str, Any] = {}  # forms of the value that are costly to make, dropped at the next write
+        self.padding: float | None = None  # what fills the tiles up, or None where that is not known
 
-    def write(self, shards: list[torch.Tensor], shape: tuple[int, ...], dtype: ttnn.DataType) -> None:
-        self.shards, self.shape, self.dtype = shards, shape, dtype
-        self.lost, self.shared, self.derived = None, True, {}
+    def write(
+        self, shards: list[torch.Tensor], shape: tuple[int, ...], dtype: ttnn.DataType, padding: float | None = None
+    ) -> None:
+        self.shards, self.shape, self.dtype, self.padding = shards, shape, dtype, padding
+        self.lost, self.pending, self.shared, self.derived = None, None, True, {}
 
     def own(self) -> list[torch.Tensor]:
         """The contents, to be changed in place: no longer shared with anyone."""
@@ -100,6 +104,8 @@ class Memory:
         buffer = self._buffers.get(key)
         if buffer is not None and buffer.owner == owner:
             return buffer
+        if not key[2] and 0 in tuple(tensor.shape):
+            return _nothing(key, owner, tensor)
         return self._add(key, owner, tensor)
 
     def _add(self, key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
@@ -167,6 +173,14 @@ def _banks(tensor: ttnn.Tensor, config: ttnn.MemoryConfig) -> int:
 
 def _l1_grid(device: ttnn.MeshDevice) -> ttnn.CoreCoord:
     return device.compute_with_storage_grid_size()
+
+
+def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
+    """The contents of a tensor without elements: all of those lie at address 0."""
+    buffer = Buffer(key, owner, tensor, 0)
+    nothing = unwritten(tensor.dtype, tuple(tensor.shape))
+    buffer.write([nothing] * tensor.device().get_num_devices(), buffer.shape, buffer.dtype)
+    return buffer
 
 
 def unwritten(dtype: ttnn.DataType, shape: tuple[int, ...]) -> torch.Tensor:

@@ -9,7 +9,7 @@ and that is not in that list is refused when a program uses it, so nothing is ig
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 PLACEMENT = frozenset(
@@ -39,16 +39,25 @@ class ValueFunction:
     mesh: bool  # gets every chip's tensors as a list, and returns such a list; may name `mesh_shape`
     moves: bool  # the result holds the same value: nothing to do where the library returns a view
     in_place: bool  # changes the memory of an operand itself (`Operand.own`) and returns nothing
+    host: bool  # some operands may be host tensors
     wants_outputs: bool  # has a parameter `outputs`: the results' shapes and dtypes
+    padding: Callable[[list, dict], float] | None  # of the call's arguments: what it fills tiles up with, if it does
 
 
 VALUES: dict[str, ValueFunction] = {}
 
 
 def value(
-    *names: str, operands: bool = False, mesh: bool = False, moves: bool = False, in_place: bool = False
+    *names: str,
+    operands: bool = False,
+    mesh: bool = False,
+    moves: bool = False,
+    in_place: bool = False,
+    host: bool = False,
+    padding: str | float | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Register a value function for the operations `names` (without the leading `ttnn.`)."""
+    """Register a value function for the operations `names` (without the leading `ttnn.`). `padding` is what the
+    operation fills up the tiles of its result with: a number, or the name of the parameter that says it."""
 
     def register(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
@@ -60,7 +69,9 @@ def value(
             mesh=mesh,
             moves=moves,
             in_place=in_place,
+            host=host,
             wants_outputs="outputs" in parameters,
+            padding=None if padding is None else _filling(parameters, padding),
         )
         for name in names:
             if f"ttnn.{name}" in VALUES:
@@ -69,3 +80,11 @@ def value(
         return function
 
     return register
+
+
+def _filling(parameters: Mapping[str, inspect.Parameter], name: str | float) -> Callable[[list, dict], float]:
+    """What a call fills up tiles with."""
+    if not isinstance(name, str):
+        return lambda args, kwargs: name
+    position, default = list(parameters).index(name), parameters[name].default
+    return lambda args, kwargs: kwargs.get(name, args[position] if position < len(args) else default)

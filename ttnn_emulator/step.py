@@ -22,11 +22,12 @@ from ttnn_emulator.registry import ValueFunction
 class Slot:
     """A tensor argument or result: a buffer seen with a shape and dtype."""
 
-    __slots__ = ("buffer", "shape", "dtype", "size")
+    __slots__ = ("buffer", "shape", "dtype", "size", "sharded")
 
     def __init__(self, buffer: Buffer, tensor: ttnn.Tensor):
         self.buffer, self.shape, self.dtype = buffer, tuple(tensor.shape), tensor.dtype
         self.size = tensor.buffer_num_pages() * tensor.buffer_page_size()  # bytes a chip
+        self.sharded = tensor.is_sharded()
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Operand:
     dtype: ttnn.DataType
     buffer: Buffer
     chip: int
+    sharded: bool  # an operation may have another program for sharded operands
 
     def own(self) -> torch.Tensor:
         """The device's own copy, to be changed in place."""
@@ -118,7 +120,7 @@ class Step:
         if isinstance(argument, Slot):
             value = argument.buffer.read(chip, argument.shape)
             if self.row.operands:
-                return Operand(value, argument.dtype, argument.buffer, chip)
+                return Operand(value, argument.dtype, argument.buffer, chip, argument.sharded)
             return value
         if isinstance(argument, list):
             return [self._resolve(item, chip) for item in argument]
@@ -146,7 +148,14 @@ class Step:
         for source in self.inputs:
             if not source.buffer.shared and _overlap(rounded, source.buffer.shards):
                 source.buffer.shared = True  # a later change in place must not reach this result
-        slot.buffer.write(rounded, slot.shape, slot.dtype)
+        slot.buffer.write(rounded, slot.shape, slot.dtype, self._padding(slot))
+
+    def _padding(self, slot: Slot) -> float | None:
+        """What fills up the tiles of a result, where that is known: what the operation says, or what was moved."""
+        if self.row.padding is not None:
+            return self.row.padding(self.args, self.kwargs)
+        moved = self.row.moves and self.inputs[0].shape == slot.shape
+        return self.inputs[0].buffer.padding if moved else None
 
     def mark_captured(self) -> None:
         """Leave the results as they are inside a trace capture: allocated, never computed. What was written before
@@ -154,6 +163,7 @@ class Step:
         for slot in self.results:
             if slot.buffer.shards is None:
                 slot.buffer.write([unwritten(slot.dtype, slot.shape)] * self.chips, slot.shape, slot.dtype)
+                slot.buffer.pending = self.name
 
 
 def _slots(arguments: Any) -> list[Slot]:

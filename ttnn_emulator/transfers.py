@@ -13,7 +13,8 @@ import torch
 import ttnn
 
 from ttnn_emulator.device import EmulatedDevice
-from ttnn_emulator.errors import EmulatorError, UnsupportedOperation
+from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
+from ttnn_emulator.host_tensors import host_padding, host_shard, is_padded
 from ttnn_emulator.numerics import host_dtype, round_from_host, storage_dtype
 
 
@@ -40,17 +41,16 @@ class Transfers:
         if device is None or tensor is None:
             return self._library(operation, tensor, dtype, **options)
         self._emulated.refuse_in_capture("ttnn.from_torch", None, "a host write")
-        if options.get("col_tilize"):
-            raise UnsupportedOperation("ttnn.from_torch: the option col_tilize is not emulated")
         result = self._library(operation, tensor, dtype, **options)
         if device.get_num_devices() == 1:
-            value = torch.as_tensor(tensor).detach().clone().reshape(tuple(result.shape))
+            value = torch.as_tensor(tensor).detach().clone()
+            value = (value.mT if options.get("col_tilize") else value).reshape(tuple(result.shape))
             shards = [round_from_host(value, result.dtype)]
         else:
             placed = ("device", "memory_config", "cq_id")
             on_host = {key: option for key, option in options.items() if key not in placed}
             shards = self._host_values(self._library(operation, tensor, dtype, **on_host), device.get_num_devices())
-        self._write(result, shards)
+        self._write(result, shards, options.get("pad_value") or 0.0)
         return result
 
     def to_torch(self, operation: Any, tensor: ttnn.Tensor, dtype: torch.dtype | None = None, **options: Any) -> Any:
@@ -72,7 +72,7 @@ class Transfers:
             return self._library(operation, tensor, device, memory_config, **options)
         self._emulated.refuse_in_capture("ttnn.to_device", tensor, "a host write")
         result = self._library(operation, tensor, device, memory_config, **options)
-        self._write(result, self._host_values(tensor, device.get_num_devices()))
+        self._write(result, self._host_values(tensor, device.get_num_devices()), host_padding(tensor))
         return result
 
     def from_device(self, operation: Any, tensor: ttnn.Tensor, blocking: bool = True, **options: Any) -> ttnn.Tensor:
@@ -92,7 +92,8 @@ class Transfers:
                 "keeps its shape and dtype"
             )
         self._library(operation, host_tensor, device_tensor, *args, **options)
-        self._write(device_tensor, self._host_values(host_tensor, device_tensor.device().get_num_devices()))
+        shards = self._host_values(host_tensor, device_tensor.device().get_num_devices())
+        self._write(device_tensor, shards, host_padding(host_tensor))
 
     def deallocate(self, operation: Any, tensor: ttnn.Tensor, force: bool = True) -> None:
         if is_on_device(tensor):
@@ -106,6 +107,29 @@ class Transfers:
             if is_on_device(tensor) and not self._emulated.inside_library:
                 tensor = self.from_device(None, tensor)
             return method(tensor, *args, **options)
+
+        return read
+
+    def printing_method(self, method: Callable) -> Callable:
+        """`Tensor.__repr__`: a freed tensor has a text of its own, in the library."""
+        read = self.reading_method(method)
+
+        def represent(tensor: ttnn.Tensor) -> str:
+            return read(tensor) if tensor.is_allocated() else method(tensor)
+
+        return represent
+
+    def padded_method(self, method: Callable) -> Callable:
+        """`Tensor.to_torch_with_padded_shape`, made to refuse padding that is not known."""
+
+        def read(tensor: ttnn.Tensor) -> torch.Tensor:
+            if is_on_device(tensor) and is_padded(tensor) and self._emulated.slot(tensor).buffer.padding is None:
+                raise UnsupportedOperation(
+                    f"ttnn.Tensor.to_torch_with_padded_shape: what fills up the tiles of the tensor "
+                    f"{list(tensor.shape)} after its last operation is not emulated; "
+                    "ttnn.fill_implicit_tile_padding sets it"
+                )
+            return method(self.from_device(None, tensor))
 
         return read
 
@@ -154,15 +178,20 @@ class Transfers:
             self._emulated.recorder.programs.extend(programs)
         return result
 
-    def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor]) -> None:
+    def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float) -> None:
         slot = self._emulated.slot(tensor)
-        slot.buffer.write([shard.reshape(slot.shape) for shard in shards], slot.shape, slot.dtype)
+        slot.buffer.write([shard.reshape(slot.shape) for shard in shards], slot.shape, slot.dtype, padding)
         if self._emulated.recorder is not None:
             self._emulated.recorder.transfer("to device", slot.size * len(shards), tensor)
 
     def _read(self, tensor: ttnn.Tensor, caller: str) -> list[torch.Tensor]:
         self._emulated.refuse_in_capture(caller, tensor, "a host read")
         slot = self._emulated.slot(tensor)
+        if slot.buffer.pending:
+            raise TraceError(
+                f"{caller}: {slot.buffer.describe()} holds no value yet: {slot.buffer.pending} writes it in a trace "
+                "that was captured and never executed; call ttnn.execute_trace first"
+            )
         values = [slot.buffer.read(chip, slot.shape) for chip in _chips(tensor)]
         if self._emulated.recorder is not None:
             self._emulated.recorder.transfer("to host", slot.size * len(values), tensor)
@@ -176,10 +205,9 @@ class Transfers:
         return values * chips if len(values) == 1 else values
 
     def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
-        """A real host tensor with these values, in the layout of the device tensor `like`."""
-        host = [
-            ttnn.Tensor(value.to(host_dtype(like.dtype)), data_type=like.dtype, layout=like.layout) for value in values
-        ]
+        """A real host tensor with these values, that is else what the device tensor `like` is."""
+        padding = self._emulated.slot(like).buffer.padding
+        host = [host_shard(value, like, padding) for value in values]
         return host[0] if len(host) == 1 else ttnn.from_host_shards(host, like.device().shape)
 
 

@@ -57,6 +57,34 @@ def test_board(board, shape, arch, grid, banks):
     assert BOARDS[board].mesh_shape == shape and BOARDS[board].chips == chips
 
 
+def test_dispatch_cores_stay_in_a_row_on_wormhole():
+    run = emulator(
+        "-c",
+        "import torch, ttnn\n"
+        "axis = ttnn.DispatchCoreConfig(ttnn.DispatchCoreType.WORKER, ttnn.DispatchCoreAxis.COL)\n"
+        "device = ttnn.open_device(device_id=0, dispatch_core_config=axis)\n"
+        "x = ttnn.from_torch(torch.zeros(32, 3200), layout=ttnn.TILE_LAYOUT, device=device)\n"
+        "print(float(ttnn.to_torch(ttnn.exp(x)).sum()))\n",
+    )
+    assert run.stdout == "102400.0\n"
+    assert "keeps its dispatch cores in a row" in run.stderr
+
+
+def test_sub_devices_are_refused():
+    run = emulator(
+        "-c",
+        "import ttnn\n"
+        "device = ttnn.open_device(device_id=0)\n"
+        "cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(3, 3))})\n"
+        "manager = device.create_sub_device_manager([ttnn.SubDevice([cores])], 0)\n"
+        "try:\n"
+        "    device.load_sub_device_manager(manager)\n"
+        "except NotImplementedError as error:\n"
+        "    print(error)\n",
+    )
+    assert "sub-devices are not emulated" in run.stdout and run.returncode == 0
+
+
 MIXED = """
 import torch
 import ttnn

@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttnn_emulator.errors import IgnoredOption
-from ttnn_emulator.tests.tensors import assert_close, examples, floats, get, integers, put, random, seeds, shapes
+from ttnn_emulator.tests.tensors import (
+    assert_close,
+    assert_same,
+    examples,
+    floats,
+    get,
+    integers,
+    put,
+    random,
+    seeds,
+    shapes,
+)
 
 F = torch.nn.functional
 BINARY = {  # name -> torch in float64
@@ -204,3 +215,28 @@ def test_activations_that_the_program_drops_are_dropped_with_a_warning(device, o
         applied = ttnn.maximum(held, ones, **{option: [_fused("SQUARE")]})
     before, after = (x.square(), lambda y: y) if option.startswith("input") else (x, torch.square)
     assert_close(applied, after(before.clamp(min=1.0)), 1e-6)
+
+
+def test_a_quotient_is_rounded_down_after_it_was_stored(device):
+    """In 16 bits; and a number's inverse, rounded too, is what the program multiplies by."""
+    a, x = put(random((32, 32), 1, -30, 30), device)
+    b, y = put(random((32, 32), 2, 0.1, 3), device)
+    stored = (x.float() / y.float()).bfloat16()
+    assert_same(ttnn.floor_div(a, b), stored.floor())
+    assert_same(ttnn.div(a, b, rounding_mode="floor"), stored.floor())
+    assert_same(ttnn.div(a, b, rounding_mode="trunc"), stored.trunc())
+    inverse = torch.tensor(1 / 0.3).bfloat16().float()
+    assert_same(ttnn.floor_div(a, 0.3), (x.float() * inverse).bfloat16().floor())
+
+
+def test_fmod_by_a_number_may_leave_a_whole_step(device):
+    a, _ = put(torch.tensor([[1.0, -1.0, 3.0, 0.25]]), device)
+    result = get(ttnn.fmod(a, 0.3))  # 3 * (1 / 0.3) is 10 in float32, and the rest is cut to 16 bits
+    assert result.flatten().tolist() == [0.099609375, -0.099609375, 2**-23, 0.25]
+    assert get(ttnn.fmod(a, 0.0)).isinf().all()
+
+
+def test_shifts_out_of_range_leave_nothing(device):
+    a, _ = put(torch.tensor([[-8, -8, -8, 8]]), device, ttnn.int32)
+    count, _ = put(torch.tensor([[1, 31, 32, -1]]), device, ttnn.int32)
+    assert get(ttnn.bitwise_right_shift(a, count)).flatten().tolist() == [-4, -1, 0, 0]

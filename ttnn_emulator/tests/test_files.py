@@ -57,3 +57,28 @@ def test_large_integers_divide_exactly(device: ttnn.MeshDevice) -> None:
     tensors = [ttnn.from_torch(v.int(), layout=ttnn.TILE_LAYOUT, device=device) for v in (first, second)]
     quotient = ttnn.to_torch(ttnn.div(*tensors, rounding_mode="floor"))
     assert quotient.tolist() == torch.div(first, second, rounding_mode="floor").tolist()
+
+
+def _specs() -> list[ttnn.TensorSpec]:
+    cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(1, 0))})
+    shape, tile = ttnn.Shape([1, 2, 40, 64]), ttnn.TILE_LAYOUT
+    in_l1 = ttnn.TensorSpec(shape, ttnn.bfloat16, tile, ttnn.BufferType.L1)
+    return [
+        in_l1,
+        ttnn.TensorSpec(shape, ttnn.bfloat16, tile, ttnn.BufferType.DRAM, ttnn.Tile((16, 32))),
+        in_l1.sharded_across_dims([1], cores),
+        ttnn.TensorSpec(shape, ttnn.bfloat16, ttnn.ROW_MAJOR_LAYOUT, ttnn.BufferType.L1).sharded_across_dims(
+            [1], cores
+        ),
+    ]
+
+
+@pytest.mark.parametrize("number", range(4), ids=["l1", "tile-16x32", "sharded", "rows-sharded"])
+def test_a_tensor_keeps_what_it_is_on_its_way_out(device: ttnn.MeshDevice, tmp_path: Path, number: int) -> None:
+    path, spec = str(tmp_path / "saved.tensorbin"), _specs()[number]
+    values = torch.randn(1, 2, 40, 64).bfloat16()
+    tensor = ttnn.from_torch(values, spec=spec, device=device)
+    ttnn.dump_tensor(path, tensor)
+    for host in (tensor.cpu(), ttnn.from_device(tensor), ttnn.load_tensor(path)):
+        assert host.spec == tensor.spec
+        assert torch.equal(host.to_torch(), values)

@@ -8,7 +8,19 @@ import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttnn_emulator.tests.tensors import assert_close, assert_same, examples, floats, get, put, random, seeds, shapes
+from ttnn_emulator import UnsupportedOperation
+from ttnn_emulator.tests.tensors import (
+    assert_close,
+    assert_same,
+    examples,
+    floats,
+    get,
+    integers,
+    put,
+    random,
+    seeds,
+    shapes,
+)
 
 
 @examples
@@ -93,3 +105,50 @@ def test_copies(device):
     assert_same(copy, x)
     assert_same(ttnn.move(copy), x)
     assert_same(ttnn.reallocate(ttnn.clone(target)), x)
+
+
+@pytest.mark.parametrize(
+    "dtype,fill", [(ttnn.bfloat16, 2.5), (ttnn.float32, -1.0), (ttnn.bfloat8_b, 0.5), (ttnn.int32, 7)]
+)
+def test_tile_padding_is_what_was_put_there(device, dtype, fill):
+    value = integers((2, 40, 50), 1) if dtype == ttnn.int32 else random((2, 40, 50), 1)
+    a, x = put(value, device, dtype)
+    assert torch.equal(a.to_torch_with_padded_shape(), _padded(a, x, 0))
+    filled = ttnn.fill_implicit_tile_padding(a, fill)
+    x = get(filled) if dtype == ttnn.bfloat8_b else x  # its last numbers share their exponent with the padding
+    assert_same(filled, x)
+    assert torch.equal(filled.to_torch_with_padded_shape(), _padded(filled, x, fill))
+    moved = ttnn.to_memory_config(filled, ttnn.L1_MEMORY_CONFIG)
+    assert torch.equal(moved.cpu().to_torch_with_padded_shape(), _padded(filled, x, fill))
+    assert torch.equal(ttnn.to_device(moved.cpu(), device).to_torch_with_padded_shape(), _padded(filled, x, fill))
+
+
+def test_padding_may_go_beyond_the_last_tiles(device):
+    rows, x = put(random((1, 2, 40, 50), 1), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    tiles = ttnn.tilize_with_val_padding(rows, (1, 3, 64, 96), 1.5)
+    assert tuple(tiles.cpu().padded_shape) == (1, 3, 64, 96)
+    assert torch.equal(tiles.to_torch_with_padded_shape(), _padded(tiles, x, 1.5))
+
+
+def test_padding_that_an_operation_left_is_not_made_up(device):
+    a, x = put(random((40, 50), 1), device)
+    result = ttnn.exp(a)
+    with pytest.raises(UnsupportedOperation, match="fills up the tiles"):
+        result.to_torch_with_padded_shape()
+    host = result.cpu()
+    assert_close(host, x.exp())
+    assert host.to_torch_with_padded_shape()[40:].isnan().all()
+
+
+def _padded(tensor, x, fill):
+    whole = torch.full(tuple(tensor.padded_shape), fill, dtype=ttnn.to_torch(tensor).dtype)
+    whole[tuple(slice(0, size) for size in x.shape)] = x.to(whole.dtype)
+    return whole
+
+
+def test_a_block_float_upload_may_share_exponents_down_the_columns(device):
+    x = torch.ones(32, 64)
+    x[:, 0] = 1e4  # in a row it would swallow its neighbours
+    a = ttnn.from_torch(x, dtype=ttnn.bfloat8_b, layout=ttnn.TILE_LAYOUT, device=device, col_tilize=True)
+    value = get(a)
+    assert tuple(value.shape) == (64, 32) and (value[1:] == 1).all()

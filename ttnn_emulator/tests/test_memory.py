@@ -10,6 +10,7 @@ import ttnn
 
 from ttnn_emulator import EmulatorError, MemoryFault
 from ttnn_emulator.install import emulated_device
+from ttnn_emulator.registry import VALUES
 
 TILE = ttnn.TILE_LAYOUT
 
@@ -198,13 +199,29 @@ def test_a_host_operand_is_one_clear_line(device):
     assert "\n" not in str(caught.value)
 
 
-def test_an_operation_without_values_names_itself(device):
-    with pytest.raises(NotImplementedError, match="ttnn.digamma_of_nothing has no value function"):
+def test_an_operation_without_values_names_itself_once_the_library_found_nothing_wrong(device, monkeypatch):
+    monkeypatch.delitem(VALUES, "ttnn.add")
+    x = upload(device, number(1))
+    with pytest.raises(NotImplementedError, match="ttnn.add has no value function"):
+        ttnn.add(x, x)
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        ttnn.add(x, x, colour="red")
 
-        class Unknown:
-            python_fully_qualified_name = "ttnn.digamma_of_nothing"
 
-        emulated_device().call(Unknown(), (upload(device, number(1)),), {})
+def test_an_unknown_option_is_the_librarys_error(device):
+    with pytest.raises(TypeError, match="incompatible function arguments"):
+        ttnn.layer_norm(upload(device, number(1)), colour="red")
+
+
+def test_tensors_without_elements_do_not_replace_each_other(device):
+    a, b = (upload(device, torch.zeros(0, 0)) for _ in range(2))
+    assert ttnn.to_torch(ttnn.add(a, b)).shape == (0, 0)
+
+
+def test_a_freed_tensor_prints_what_it_was(device):
+    tensor = upload(device, number(1))
+    ttnn.deallocate(tensor)
+    assert "buffer is not allocated" in repr(tensor) and "[32, 32]" in repr(tensor)
 
 
 def test_printing_a_tensor_shows_its_values(device):

@@ -101,6 +101,40 @@ def test_norm_over_two_steps(device):
         assert (get(result) - formula(x, w.reshape(-1))).abs().max() < 0.05
 
 
+def _over_two_cores(x, device):
+    cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(1, 0))})
+    config = ttnn.create_sharded_memory_config(
+        (32, x.shape[-1] // 2), cores, ttnn.ShardStrategy.WIDTH, use_height_and_width_as_shard_shape=True
+    )
+    program = ttnn.LayerNormShardedMultiCoreProgramConfig(
+        compute_with_storage_grid_size=(2, 1), subblock_w=1, block_h=1, block_w=x.shape[-1] // 64, inplace=False
+    )
+    a, held = put(x, device)
+    return ttnn.to_memory_config(a, config), held, {"program_config": program}
+
+
+def test_sharded_statistics_are_means_and_the_residual_is_added_in_place(device):
+    a, x, program = _over_two_cores(random((1, 1, 32, 128), 1), device)
+    b, y, _ = _over_two_cores(random((1, 1, 32, 128), 2, 0, 4), device)
+    statistics = get(ttnn.layer_norm_pre_all_gather(a, residual_input_tensor=b, **program))
+    assert (get(a) - (x + y)).abs().max() < 2**-5  # one rounding of a sum below 8
+    assert (statistics[..., 0] - (x + y).mean(-1)).abs().max() < 2**-7
+    assert ((statistics[..., 32] - (x + y).square().mean(-1)) / statistics[..., 32]).abs().max() < 2**-7
+    statistics = get(ttnn.rms_norm_pre_all_gather(b, **program))
+    assert ((statistics[..., 0] - y.square().mean(-1)) / statistics[..., 0]).abs().max() < 2**-7
+    assert_same(b, y)
+
+
+def test_sharded_norm_takes_the_mean_of_the_chips_statistics(device):
+    a, x, program = _over_two_cores(random((1, 1, 32, 128), 1), device)
+    one_core = ttnn.create_sharded_memory_config((1, 1, 32, 128), ttnn.CoreGrid(x=1, y=1), ttnn.ShardStrategy.WIDTH)
+    gathered = torch.zeros(1, 1, 32, 128)
+    gathered[..., 0], gathered[..., 32], gathered[..., 64], gathered[..., 96] = 0.5, 4.0, 1.5, 8.0
+    statistics = ttnn.to_memory_config(put(gathered, device)[0], one_core)
+    result = ttnn.layer_norm_post_all_gather(a, statistics, epsilon=1e-5, **program)
+    assert_close(result, (x - 1.0) / (6.0 - 1.0 + 1e-5) ** 0.5)
+
+
 @examples
 @given(shape=shapes, dtype=floats, seed=seeds, dim=st.sampled_from((-1, -2)))
 def test_softmax(device, shape, dtype, seed, dim):
@@ -136,6 +170,16 @@ def test_batch_norm(device):
     )
     result = ttnn.batch_norm(a, running_mean=mean, running_var=var, weight=weight, bias=bias, eps=1e-5)
     assert_close(result, (x - m) / (v + 1e-5).sqrt() * w + b, 1e-4)
+
+
+def test_batch_norm_in_training_updates_the_running_statistics(device):
+    a, x = put(random((2, 3, 4, 8), 1), device, ttnn.float32)
+    (mean, m), (var, v) = (put(random((1, 3, 1, 1), seed, 0.5, 2), device, ttnn.float32) for seed in (2, 3))
+    result = ttnn.batch_norm(a, running_mean=mean, running_var=var, training=True, momentum=0.25, eps=1e-5)
+    average, variance = (x.mean((0, 2, 3), True), x.var((0, 2, 3), unbiased=False, keepdim=True))
+    assert_close(result, (x - average) / (variance + 1e-5).sqrt(), 1e-4)
+    assert_close(mean, 0.75 * m + 0.25 * average)
+    assert_close(var, 0.75 * v + 0.25 * variance * 64 / 63)
 
 
 @examples

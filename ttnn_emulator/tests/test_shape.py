@@ -144,6 +144,16 @@ def test_gather_scatter_sort(device):
     assert_same(ttnn.scatter(flat, 3, index, source), expected)
 
 
+@pytest.mark.parametrize("on_host", [True, False])
+def test_slice_takes_its_bounds_from_tensors(device, on_host):
+    layout = ttnn.ROW_MAJOR_LAYOUT if on_host else ttnn.TILE_LAYOUT
+    a, x = _operand(device, (1, 2, 64, 32), 15, layout=layout)
+    bounds = (torch.tensor(corner) for corner in ([0, 0, 32, 0], [1, 2, 64, 32]))
+    starts, ends = (ttnn.from_torch(corner, device=None if on_host else device) for corner in bounds)
+    shape = {} if on_host else {"slice_dim": 2, "num_devices": 2}  # the library does not read the device's bounds
+    assert_same(ttnn.slice(a, starts, ends, **shape), x[:, :, 32:])
+
+
 def test_a_view_shares_its_storage(device):
     a, x = _operand(device, (1, 1, 64, 64), 14)
     view = ttnn.experimental.view(a, (2, 32, 64))

@@ -9,7 +9,6 @@ here; hence this table of its own.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,11 +24,11 @@ from ttnn_emulator.values.activations import activate, activation_name
 from ttnn_emulator.values.support import convert, vector_goldens, widen
 
 _WORD = (1 << 32) - 1
-_UNFUSED = ((), (), ())
 
 
 def _shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    return a >> count.clamp(0, 31)
+    out_of_range = (count < 0) | (count > 31) & (a < 0)  # an unsigned number is shifted by 31 at most
+    return torch.where(out_of_range, 0, a >> count.clamp(0, 31))
 
 
 def _shift_left(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
@@ -110,10 +109,10 @@ def _register(names: list[str], function: Callable) -> None:
         first = input_a if input_tensor_a is None else input_tensor_a
         second = input_b if input_tensor_b is None else input_tensor_b
         fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-        return _compute(function, first, second, fused, outputs[0].dtype, names[0], bool(fast_and_approximate_mode))
+        return compute(function, first, second, fused, outputs[0].dtype, names[0], bool(fast_and_approximate_mode))
 
 
-def _compute(
+def compute(
     function: Callable,
     first: Any,
     second: Any,
@@ -122,6 +121,7 @@ def _compute(
     name: str,
     fast: bool = False,
 ) -> torch.Tensor:
+    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it."""
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
     wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
     before_a, before_b, after = activations
@@ -186,58 +186,6 @@ def _fuse(x: torch.Tensor, activations: Any, wide: bool) -> torch.Tensor:
 
 for _name, _function in _FUNCTIONS.items():
     _register([_name, f"{_name}_"] if _name in _IN_PLACE else [_name], _function)
-
-
-@value("div", "divide_")
-def div(
-    input_tensor_a=None,
-    input_tensor_b=None,
-    *,
-    input_a=None,
-    input_b=None,
-    value=None,
-    rounding_mode: str | None = None,
-    dtype: Any = None,
-    activations: Any = (),
-    input_tensor_a_activations: Any = (),
-    input_tensor_b_activations: Any = (),
-    outputs: list[Output],
-):
-    first = input_a if input_tensor_a is None else input_tensor_a
-    second = next(operand for operand in (input_tensor_b, input_b, value) if operand is not None)
-    fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-    function = partial(_quotient, rounding_mode=rounding_mode)
-    return _compute(function, first, second, fused, outputs[0].dtype, "divide")
-
-
-def _quotient(a: torch.Tensor, b: torch.Tensor, wide: bool, rounding_mode: str | None) -> torch.Tensor:
-    if rounding_mode is None:
-        return vector_functions.divide(a.float(), b.float(), wide)
-    if not a.is_floating_point() and not b.is_floating_point() and bool((b != 0).all()):
-        return torch.div(a, b, rounding_mode=rounding_mode)  # exact where float32 is not
-    return torch.div(a.float(), b.float(), rounding_mode=rounding_mode)
-
-
-@value("floor_div")
-def floor_div(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[Output]):
-    second = value if input_tensor_b is None else input_tensor_b
-    return _compute(
-        lambda a, b: torch.floor(a.float() / b.float()), input_tensor_a, second, _UNFUSED, outputs[0].dtype, "floor_div"
-    )
-
-
-@value("div_no_nan")
-def div_no_nan(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[Output]):
-    second = value if input_tensor_b is None else input_tensor_b
-    return _compute(
-        lambda a, b: torch.where(b == 0, 0.0, a / b), input_tensor_a, second, _UNFUSED, outputs[0].dtype, "div_no_nan"
-    )
-
-
-@value("fmod")
-def fmod(input_tensor_a, input_tensor_b=None, *, scalar=None, outputs: list[Output]):
-    second = scalar if input_tensor_b is None else input_tensor_b
-    return _compute(torch.fmod, input_tensor_a, second, _UNFUSED, outputs[0].dtype, "fmod")
 
 
 @value("prelu")

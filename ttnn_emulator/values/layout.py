@@ -17,7 +17,7 @@ def _moved(operand: Operand, output: Output) -> torch.Tensor:
     return convert(operand.value, output.dtype, operand.dtype)
 
 
-@value("to_layout", moves=True, operands=True)
+@value("to_layout", moves=True, operands=True, padding="pad_value")
 def to_layout(
     tensor, layout=None, dtype=None, memory_config=None, sub_core_grids=None, pad_value=0.0, *, outputs: list[Output]
 ):
@@ -47,12 +47,12 @@ def tilize(input_tensor, *, dtype=None, outputs: list[Output]):
     return _moved(input_tensor, outputs[0])
 
 
-@value("tilize_with_zero_padding", moves=True, operands=True)
+@value("tilize_with_zero_padding", moves=True, operands=True, padding=0.0)
 def tilize_with_zero_padding(input_tensor, *, output_dtype=None, outputs: list[Output]):
     return _moved(input_tensor, outputs[0])
 
 
-@value("tilize_with_val_padding", moves=True, operands=True)
+@value("tilize_with_val_padding", moves=True, operands=True, padding="pad_value")
 def tilize_with_val_padding(input_tensor, output_tensor_shape=None, pad_value=0, *, dtype=None, outputs: list[Output]):
     moved = _moved(input_tensor, outputs[0])
     sides = [size - own for size, own in zip(outputs[0].shape, moved.shape)]
@@ -95,7 +95,7 @@ def reshard(input_tensor, output_memory_config=None, output_tensor=None, *, outp
     return _moved(input_tensor, outputs[0])
 
 
-@value("clone", operands=True)
+@value("clone", operands=True, moves=True)
 def clone(input, *, dtype: Any = None, outputs: list[Output]):
     return _moved(input, outputs[0])
 

@@ -15,7 +15,6 @@ from ttnn_emulator.numerics import truncate
 from ttnn_emulator.registry import value
 from ttnn_emulator.sums import products, sum_of_products
 from ttnn_emulator.units import matrix_add, store
-from ttnn_emulator.values.support import from_golden
 
 _SUMMED_IN_ORDER = 512  # squares of a row; in 16 bits the order matters much (2 % of 2560), in float32 little
 
@@ -72,7 +71,7 @@ def layer_norm(
     return torch.nn.functional.layer_norm(x, (width,), *affine, eps=epsilon)
 
 
-@value("batch_norm")
+@value("batch_norm", operands=True)
 def batch_norm(
     input,
     *,
@@ -84,60 +83,17 @@ def batch_norm(
     weight=None,
     bias=None,
 ):
-    if training and (running_mean is not None or running_var is not None):
-        raise UnsupportedOperation("ttnn.batch_norm: updating running statistics (training=True) is not emulated")
     if not training and (running_mean is None or running_var is None):
         raise UnsupportedOperation("ttnn.batch_norm: inference without running_mean and running_var is not emulated")
+    x = input.value.float()
     mean, var, scale, shift = (
-        None if part is None else part.float().reshape(-1) for part in (running_mean, running_var, weight, bias)
+        None if part is None else part.value.float().reshape(-1) for part in (running_mean, running_var, weight, bias)
     )
-    return torch.nn.functional.batch_norm(input.float(), mean, var, scale, shift, training, momentum, eps)
-
-
-_TILE = 32
-# right, but for the dtype, which they would round to in torch's way
-_RMS_POST = from_golden("rms_norm_post_all_gather", "input_tensor stats; epsilon weight bias")
-_LAYER_POST = from_golden("layer_norm_post_all_gather", "input_tensor stats; epsilon weight bias")
-
-
-def _statistics(input_tensor: torch.Tensor, residual: torch.Tensor | None, sums: bool) -> torch.Tensor:
-    """A chip's share: sum(x*x) in column 0, and sum(x) in the first column of the next tile."""
-    x = input_tensor.float() if residual is None else input_tensor.float() + residual.float()
-    statistics = torch.zeros(*x.shape[:-1], _TILE * (2 if sums else 1))
-    statistics[..., 0] = x.square().sum(-1)
-    if sums:
-        statistics[..., _TILE] = x.sum(-1)
-    return statistics
-
-
-@value("rms_norm_pre_all_gather")
-def rms_norm_pre_all_gather(
-    input_tensor, *, residual_input_tensor=None, dtype: Any = None, use_2d_core_grid: Any = None
-):
-    return _statistics(input_tensor, residual_input_tensor, sums=False)
-
-
-@value("layer_norm_pre_all_gather")
-def layer_norm_pre_all_gather(input_tensor, *, residual_input_tensor=None, dtype: Any = None, recip_tensor=None):
-    return _statistics(input_tensor, residual_input_tensor, sums=True)
-
-
-@value("rms_norm_post_all_gather")
-def rms_norm_post_all_gather(
-    input_tensor,
-    stats,
-    *,
-    epsilon: float = 1e-12,
-    weight=None,
-    bias=None,
-    dtype: Any = None,
-    use_2d_core_grid: Any = None,
-):
-    return _RMS_POST(input_tensor, stats, epsilon=epsilon, weight=weight, bias=bias)
-
-
-@value("layer_norm_post_all_gather")
-def layer_norm_post_all_gather(
-    input_tensor, stats, *, epsilon: float = 1e-12, weight=None, bias=None, dtype: Any = None
-):
-    return _LAYER_POST(input_tensor, stats, epsilon=epsilon, weight=weight, bias=bias)
+    if not training:
+        return torch.nn.functional.batch_norm(x, mean, var, scale, shift, eps=eps)
+    variance, average = torch.var_mean(x, (0, 2, 3))
+    for running, of_batch in ((running_mean, average), (running_var, variance)):
+        if running is not None:
+            old = running.value.float()
+            running.own().copy_(running.round(torch.lerp(old, of_batch.reshape(old.shape), momentum)))
+    return torch.nn.functional.batch_norm(x, None, None, scale, shift, training=True, eps=eps)

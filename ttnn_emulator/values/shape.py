@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import ttnn
 
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.numerics import pack_precisely
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
 from ttnn_emulator.values.support import goldens
@@ -75,7 +77,7 @@ def transpose(input_tensor, dim1, dim2, pad_value: float = 0.0):
     return input_tensor.transpose(dim1, dim2)
 
 
-@value("slice", moves=True)
+@value("slice", moves=True, host=True, padding="pad_value")
 def slice_(
     input_tensor,
     starts=None,
@@ -86,11 +88,12 @@ def slice_(
     slice_end=None,
     slice_step=None,
     pad_value: float | None = None,
+    slice_dim: int | None = None,  # it and the next tell the library the result's shape where the bounds are tensors
+    num_devices: int | None = None,
 ):
     starts, ends = (slice_start if starts is None else starts), (slice_end if ends is None else ends)
+    starts, ends = (x.flatten().tolist() if isinstance(x, torch.Tensor) else x for x in (starts, ends))
     steps = slice_step if steps is None else steps
-    if isinstance(starts, torch.Tensor) or isinstance(ends, torch.Tensor):
-        raise UnsupportedOperation("ttnn.slice: bounds in tensors are not emulated; pass them as lists")
     steps = steps if steps else [1] * len(starts)
     return input_tensor[tuple(slice(*bounds) for bounds in zip(starts, ends, steps))]
 
@@ -127,6 +130,11 @@ def sort(input_tensor, dim: int = -1, descending: bool = False, stable: bool = F
     return values, indices
 
 
-@value("fill_implicit_tile_padding", moves=True)  # padding is outside the logical shape
+@value("fill_implicit_tile_padding", operands=True, padding="fill_value")
 def fill_implicit_tile_padding(input_tensor, fill_value):
-    return input_tensor
+    """Padding is outside the value, but shares the exponent of a block float's last numbers."""
+    value = input_tensor.value
+    if input_tensor.dtype != ttnn.bfloat8_b:
+        return value
+    width = value.shape[-1]
+    return pack_precisely(torch.nn.functional.pad(value.float(), (0, -width % 16), value=fill_value))[..., :width]
