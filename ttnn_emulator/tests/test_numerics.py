@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ttnn_emulator.numerics import round_from_host, round_to, round_to_block_float, truncate
 
-LIBRARY = settings(deadline=None, max_examples=40)
+LIBRARY = settings(max_examples=40)
 INF, NAN = float("inf"), float("nan")
 
 

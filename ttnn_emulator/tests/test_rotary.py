@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ttnn_emulator.tests.test_heads import on, per_user
 
-EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def angles(positions, size):

@@ -16,6 +16,7 @@ from ttnn_emulator.sums import product, products
 from ttnn_emulator.units import matrix_add
 
 _SLOPE, _OFFSET = 369.329925537109375, 32500.818359375  # 256 / ln 2, and 256 times an exponent's bias less a correction
+_INFINITY = 0x7F80_0000 >> 15
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 
 def fast_exponential(difference: torch.Tensor, scale: float) -> torch.Tensor:
     """A float's bits read as an integer are nearly its logarithm; the packer makes what falls below zero zero."""
-    bits = torch.floor(difference * (_SLOPE * scale) + (_OFFSET + 0.5)).clamp_min(0).to(torch.int32) << 15
+    bits = torch.floor(difference * (_SLOPE * scale) + (_OFFSET + 0.5)).clamp(0, _INFINITY).to(torch.int32) << 15
     return bits.view(torch.float32)
 
 

@@ -269,7 +269,7 @@ def test_load_needs_a_config_for_a_state_dict():
 # --- saving ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     heads=st.sampled_from([(1, 1), (2, 1), (2, 2), (3, 1)]),
     head_dim=st.sampled_from([32, 64]),
