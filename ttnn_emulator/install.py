@@ -15,6 +15,14 @@ from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.toolchain import prepare
 
 TTNN_VERSION = "0.81.1"
+# methods that only tell dispatch cores something, and crash where there are none: values do not depend on them
+_DISPATCH_SETTINGS = (
+    "load_sub_device_manager",
+    "clear_loaded_sub_device_manager",
+    "set_sub_device_stall_group",
+    "reset_sub_device_stall_group",
+    "quiesce_devices",
+)
 _installed: Board | None = None
 _emulated = None
 
@@ -128,6 +136,9 @@ def _patch(ttnn, board: Board):
     for name in ("to_list", "item", "to_numpy", "to_torch", "to_torch_with_padded_shape", "__repr__"):
         setattr(ttnn.Tensor, name, transfers.reading_method(getattr(ttnn.Tensor, name)))
 
+    for name in _DISPATCH_SETTINGS:
+        setattr(ttnn.MeshDevice, name, lambda self, *_: None)
+
     files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
     files.load_tensor_flatbuffer = transfers.loading(files.load_tensor_flatbuffer)
     files.dump_tensor_flatbuffer = transfers.dumping(files.dump_tensor_flatbuffer)
@@ -138,18 +149,19 @@ def _patch(ttnn, board: Board):
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         setattr(ttnn, name, getattr(trace, name))
 
-    emulated.on_close = [emulated.memory.close, traces.close]
+    emulated.devices.on_close = [emulated.memory.close, traces.close]
+    ttnn.set_fabric_config = emulated.devices.set_fabric_config
     for opener, closer in (
         ("open_device", "close_device"),
         ("CreateDevice", "CloseDevice"),
         ("open_mesh_device", "close_mesh_device"),
     ):
         library_close = getattr(ttnn, closer)
-        setattr(ttnn, opener, emulated.opening(getattr(ttnn, opener), library_close, board.remote_chips > 0))
-        setattr(ttnn, closer, emulated.closing(library_close))
+        setattr(ttnn, opener, emulated.devices.opening(getattr(ttnn, opener), library_close, board.remote_chips > 0))
+        setattr(ttnn, closer, emulated.devices.closing(library_close))
     return emulated
 
 
 def _close_devices() -> None:
     """Close what the program left open, so that the library shuts down in order."""
-    _emulated.close_all()
+    _emulated.devices.close_all()

@@ -203,6 +203,7 @@ def test_an_operation_without_values_names_itself(device):
 
         class Unknown:
             python_fully_qualified_name = "ttnn.digamma_of_nothing"
+            is_cpp_operation = True
 
         emulated_device().call(Unknown(), (upload(device, number(1)),), {})
 
