@@ -85,12 +85,14 @@ def slice_(
     slice_start=None,
     slice_end=None,
     slice_step=None,
+    slice_dim: int | None = None,
+    num_devices: int | None = None,
     pad_value: float | None = None,
 ):
     starts, ends = (slice_start if starts is None else starts), (slice_end if ends is None else ends)
     steps = slice_step if steps is None else steps
-    if isinstance(starts, torch.Tensor) or isinstance(ends, torch.Tensor):
-        raise UnsupportedOperation("ttnn.slice: bounds in tensors are not emulated; pass them as lists")
+    # bounds in tensors come with the dimension and the number of parts, from which the library knows the result's size
+    starts, ends = (bound.flatten().tolist() if isinstance(bound, torch.Tensor) else bound for bound in (starts, ends))
     steps = steps if steps else [1] * len(starts)
     return input_tensor[tuple(slice(*bounds) for bounds in zip(starts, ends, steps))]
 
