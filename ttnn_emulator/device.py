@@ -9,17 +9,17 @@ function fills them in. Operations that the library runs inside another one are 
 import functools
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import ttnn
 
-from ttnn_emulator.boards import Board
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.memory import Memory
-from ttnn_emulator.programs import Program, list_programs, observe
+from ttnn_emulator.opening import OpenDevices
+from ttnn_emulator.own_programs import OwnPrograms
+from ttnn_emulator.programs import Program, list_programs, observe, without_dispatch
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
 from ttnn_emulator.step import Slot, Step
 
@@ -37,8 +37,8 @@ class EmulatedDevice:
         self.capture = None  # the trace being captured, or None
         self.recorder = None  # the recorder listening, or None
         self.transfers: dict[str, Callable] = {}  # operations that move data between host and device
-        self.on_close: list[Callable[[int], None]] = []  # told the number of a device that closes
-        self._open: dict[int, tuple[Any, Callable]] = {}  # device number -> device, how to close it
+        self.devices = OpenDevices(self.memory)
+        self.own_programs = OwnPrograms(self)
         self._turn = threading.RLock()
 
     def in_turn(self, function: Callable) -> Callable:
@@ -61,6 +61,10 @@ class EmulatedDevice:
         transfer = self.transfers.get(name)
         if transfer is not None:
             return transfer(operation, *args, **kwargs)
+        if name == "ttnn.generic_op":
+            return self.own_programs.run(operation, args, kwargs)
+        if not operation.is_cpp_operation and name not in VALUES:
+            return self.own_programs.call(operation, args, kwargs)
         devices: list = []
         _find_devices(name, args, devices)
         _find_devices(name, kwargs.values(), devices)
@@ -75,23 +79,30 @@ class EmulatedDevice:
                 f"{name} has no value function, so its result cannot be computed; "
                 "`python -m ttnn_emulator --ops` lists the operations that have one"
             )
-        step = Step(name, row, self._bind(row, args), self._bind_kwargs(row, kwargs), devices[0].get_num_devices())
+        step = Step(name, row, self.bind(row, args), self.bind_kwargs(row, kwargs), devices[0].get_num_devices())
         if row.mesh and "mesh_shape" in row.accepts:
             step.kwargs["mesh_shape"] = tuple(devices[0].shape)
         started = time.perf_counter()
-        result, step.programs = self.library(operation, args, kwargs)
+        if row.some_chips:
+            result = self._undispatched(operation, args, kwargs)
+        else:
+            result, step.programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
-        self._check_options(name, row, kwargs)  # after the library, which may know better what is wrong
+        self.refuse_unknown_options(name, row, kwargs)  # after the library, which may know better what is wrong
         if asks_for_fusion(kwargs):
             drop_ignored(name, step.kwargs, step.programs)
         step.results = [self.slot(tensor) for tensor in device_tensors(result)]
+        self.finish(step, devices[0], host_us)
+        return result
+
+    def finish(self, step: Step, device: ttnn.MeshDevice, host_us: float) -> None:
+        """Compute what the library has set up, or keep it for the replays of a trace."""
         if self.capture is not None:
-            self.capture.add(step, devices[0])
+            self.capture.add(step, device)
         else:
             step.run()
         if self.recorder is not None:
-            self.recorder.operation(step, host_us, devices[0])
-        return result
+            self.recorder.operation(step, host_us, device)
 
     def library(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Any, list[Program]]:
         """Run the real library, and return its result with the programs it enqueued where someone wants to know."""
@@ -105,6 +116,17 @@ class EmulatedDevice:
         finally:
             self.inside_library = False
 
+    def _undispatched(self, operation: Any, args: tuple, kwargs: dict) -> Any:
+        """Run the library up to its dispatch, into a result that is allocated before."""
+        if kwargs.get("output_tensor") is None:
+            like = args[0] if args else kwargs["input_tensor"]
+            kwargs = kwargs | {"output_tensor": ttnn.allocate_tensor_on_device(like.spec, like.device())}
+        self.inside_library = True
+        try:
+            return without_dispatch(lambda: self.library_call(operation, *args, **kwargs))
+        finally:
+            self.inside_library = False
+
     def slot(self, tensor: ttnn.Tensor) -> Slot:
         return Slot(self.memory.find(tensor), tensor)
 
@@ -114,53 +136,18 @@ class EmulatedDevice:
             which = f" of the tensor {list(tensor.shape)}" if tensor is not None else ""
             raise TraceError(f"{name}: {what}{which} inside a trace capture; do it before or after the capture")
 
-    def opening(self, library_open: Callable, library_close: Callable, board: Board) -> Callable:
-        """A library function that opens a device, made to remember it."""
-
-        def open_device(*args: Any, **kwargs: Any) -> ttnn.MeshDevice:
-            if board.remote_chips:
-                # with the default, ethernet dispatch, the library reports 8x8 cores and then lets programs use 8x7
-                workers = ttnn.DispatchCoreConfig(ttnn.DispatchCoreType.WORKER)
-                kwargs.setdefault("dispatch_core_config", workers)
-            config = kwargs.get("dispatch_core_config")
-            if board.architecture == "wormhole_b0" and config and config.axis == ttnn.DispatchCoreAxis.COL:
-                # with a column the library reports 7x9 cores and then lets programs use 8x8
-                warnings.warn("the emulated Wormhole keeps its dispatch cores in a row, not in a column", stacklevel=2)
-                kwargs["dispatch_core_config"] = ttnn.DispatchCoreConfig(config.type, ttnn.DispatchCoreAxis.ROW)
-            device = library_open(*args, **kwargs)
-            self._open[device.id()] = (device, library_close)
-            return device
-
-        return open_device
-
-    def closing(self, library_close: Callable) -> Callable:
-        """A library function that closes a device, made to forget its memory and traces."""
-
-        def close_device(device: ttnn.MeshDevice) -> None:
-            number = device.id()
-            if self._open.pop(number, None) is None:
-                raise EmulatorError("the device is closed already")
-            for forget in self.on_close:
-                forget(number)
-            library_close(device)
-
-        return close_device
-
-    def close_all(self) -> None:
-        """Close the devices that the program left open."""
-        for device, library_close in list(self._open.values()):
-            self.closing(library_close)(device)
-
-    def _check_options(self, name: str, row: ValueFunction, kwargs: dict) -> None:
+    def refuse_unknown_options(self, name: str, row: ValueFunction, kwargs: dict) -> None:
+        """Nothing that a program asks for is ignored in silence."""
         if not row.takes_all:
             for key, argument in kwargs.items():
                 if key not in row.accepts and key not in PLACEMENT and argument is not None:
                     raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
 
-    def _bind(self, row: ValueFunction, args: Any) -> list:
+    def bind(self, row: ValueFunction, args: Any) -> list:
+        """Arguments with memory in place of device tensors."""
         return [self._bind_one(row, argument) for argument in args]
 
-    def _bind_kwargs(self, row: ValueFunction, kwargs: dict) -> dict:
+    def bind_kwargs(self, row: ValueFunction, kwargs: dict) -> dict:
         return {
             key: self._bind_one(row, argument)
             for key, argument in kwargs.items()
@@ -177,16 +164,9 @@ class EmulatedDevice:
         if isinstance(argument, ttnn.Shape):
             return tuple(argument)
         if isinstance(argument, (list, tuple)):
-            bound = self._bind(row, argument)
+            bound = self.bind(row, argument)
             return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
         return argument
-
-
-def refuse_sub_devices(device: ttnn.MeshDevice, sub_device_manager_id: Any) -> None:
-    """Stands in for `MeshDevice.load_sub_device_manager`, which ends the process where there is no card."""
-    raise UnsupportedOperation(
-        "ttnn.MeshDevice.load_sub_device_manager: sub-devices are not emulated; without them a program has all cores"
-    )
 
 
 def device_tensors(result: Any) -> list[ttnn.Tensor]:

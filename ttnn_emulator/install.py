@@ -17,6 +17,14 @@ from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.toolchain import prepare, restore
 
 TTNN_VERSION = "0.81.1"
+# methods that only tell dispatch cores something, and crash where there are none: values do not depend on them
+_DISPATCH_SETTINGS = (
+    "load_sub_device_manager",
+    "clear_loaded_sub_device_manager",
+    "set_sub_device_stall_group",
+    "reset_sub_device_stall_group",
+    "quiesce_devices",
+)
 _installed: Board | None = None
 _emulated = None
 
@@ -118,7 +126,7 @@ def _quieten() -> None:
 
 def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     from ttnn_emulator import trace
-    from ttnn_emulator.device import EmulatedDevice, refuse_sub_devices
+    from ttnn_emulator.device import EmulatedDevice
     from ttnn_emulator.transfers import Transfers
     from ttnn_emulator.values import load_all
 
@@ -138,6 +146,9 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     padded = transfers.padded_method(ttnn.Tensor.to_torch_with_padded_shape)
     ttnn.Tensor.to_torch_with_padded_shape = in_turn(padded)
 
+    for name in _DISPATCH_SETTINGS:
+        setattr(ttnn.MeshDevice, name, lambda self, *_: None)
+
     files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
     files.load_tensor_flatbuffer = in_turn(transfers.loading(files.load_tensor_flatbuffer))
     files.dump_tensor_flatbuffer = in_turn(transfers.dumping(files.dump_tensor_flatbuffer))
@@ -148,8 +159,8 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         setattr(ttnn, name, getattr(trace, name))
 
-    ttnn.MeshDevice.load_sub_device_manager = refuse_sub_devices
-    emulated.on_close = [emulated.memory.close, traces.close]
+    emulated.devices.on_close = [emulated.memory.close, traces.close]
+    ttnn.set_fabric_config = emulated.devices.set_fabric_config
     for opener, closer in (
         ("open_device", "close_device"),
         ("CreateDevice", "CloseDevice"),
@@ -157,8 +168,8 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     ):
         library_close = getattr(ttnn, closer)
         library_open = _with_files(getattr(ttnn, opener), restore)
-        setattr(ttnn, opener, in_turn(emulated.opening(library_open, library_close, board)))
-        setattr(ttnn, closer, in_turn(emulated.closing(library_close)))
+        setattr(ttnn, opener, in_turn(emulated.devices.opening(library_open, library_close, board)))
+        setattr(ttnn, closer, in_turn(emulated.devices.closing(library_close)))
     return emulated
 
 
@@ -178,4 +189,4 @@ def _with_files(library_call: Callable, restore: Callable[[], bool]) -> Callable
 
 def _close_devices() -> None:
     """Close what the program left open, so that the library shuts down in order."""
-    _emulated.close_all()
+    _emulated.devices.close_all()

@@ -142,6 +142,9 @@ class Memory:
             if buffer is not None and buffer.owner == owner:
                 del self._buffers[key]
 
+    def is_closed(self, device: ttnn.MeshDevice) -> bool:
+        return device.id() in self._closed
+
     def close(self, device: int) -> None:
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != device}
         self._closed.add(device)

@@ -24,7 +24,12 @@ PLACEMENT = frozenset(
     device mesh_device
     barrier_semaphores rs_global_semaphores ag_global_semaphores use_l1_small_for_semaphores
     use_optimal_ccl_for_llama use_broadcast use_noc1_only fp32_dest_acc persistent_output_tensor buffer_tensor
-    slice_dim_hint""".split()
+    slice_dim_hint
+    memory_config_ag memory_config_mm memory_config_rs intermediate_memory_config_rs output_memory_config
+    all_gather_core_grid_offset strided_all_gather_core_grid_offset reduce_scatter_core_grid_offset
+    neighbor_semaphore final_semaphore intermediate_tensor optional_output_mapping_tensor
+    optional_output_reduced_tensor read_local_slice_from_input mm_cores_y mm_block_ht mm_block_wt
+    config""".split()
 )
 
 
@@ -40,6 +45,7 @@ class ValueFunction:
     moves: bool  # the result holds the same value: nothing to do where the library returns a view
     in_place: bool  # changes the memory of an operand itself (`Operand.own`) and returns nothing
     host: bool  # some operands may be host tensors
+    some_chips: bool  # runs on a part of the mesh only, which the library cannot dispatch without a card
     wants_outputs: bool  # has a parameter `outputs`: the results' shapes and dtypes
     padding: Callable[[list, dict], float] | None  # of the call's arguments: what it fills tiles up with, if it does
 
@@ -55,6 +61,7 @@ def value(
     in_place: bool = False,
     host: bool = False,
     padding: str | float | None = None,
+    some_chips: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Register a value function for the operations `names` (without the leading `ttnn.`). `padding` is what the
     operation fills up the tiles of its result with: a number, or the name of the parameter that says it."""
@@ -70,6 +77,7 @@ def value(
             moves=moves,
             in_place=in_place,
             host=host,
+            some_chips=some_chips,
             wants_outputs="outputs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),
         )

@@ -6,7 +6,7 @@ A step keeps buffers and plain parameters only, no library objects, so that runn
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,6 +39,11 @@ class Operand:
     buffer: Buffer
     chip: int
     sharded: bool  # an operation may have another program for sharded operands
+    number: int | None = None  # of a piece
+
+    def piece(self, number: int) -> "Operand":
+        """One of the matrices of a stack of them."""
+        return replace(self, value=self.value[number], number=number)
 
     def own(self) -> torch.Tensor:
         """The device's own copy, to be changed in place."""
@@ -58,7 +63,7 @@ class Operand:
 
     def derive(self, form: str, make: Callable[[torch.Tensor], Any]) -> Any:
         """`make(value)`, made once and kept until the buffer is written."""
-        key = (form, self.chip, self.value.shape)
+        key = (form, self.chip, self.value.shape, self.number)
         if key not in self.buffer.derived:
             self.buffer.derived[key] = make(self.value)
         return self.buffer.derived[key]
@@ -99,7 +104,8 @@ class Step:
 
     def _run(self) -> None:
         if self.row.mesh:
-            per_chip = self.row.function(*self._resolve_all(self.args), **self._resolve_all(self.kwargs))
+            kwargs = self._resolve_all(self.kwargs) | self._outputs()
+            per_chip = self.row.function(*self._resolve_all(self.args), **kwargs)
             outputs = [list(output) for output in (per_chip if isinstance(per_chip, tuple) else (per_chip,))]
         else:
             chips = [_flatten(self._call(chip)) for chip in range(self.chips)]
@@ -112,9 +118,10 @@ class Step:
     def _call(self, chip: int) -> Any:
         args = [self._resolve(argument, chip) for argument in self.args]
         kwargs = {key: self._resolve(argument, chip) for key, argument in self.kwargs.items()}
-        if self.row.wants_outputs:
-            kwargs["outputs"] = [Output(slot.shape, slot.dtype) for slot in self.results]
-        return self.row.function(*args, **kwargs)
+        return self.row.function(*args, **kwargs, **self._outputs())
+
+    def _outputs(self) -> dict[str, list[Output]]:
+        return {"outputs": [Output(slot.shape, slot.dtype) for slot in self.results]} if self.row.wants_outputs else {}
 
     def _resolve(self, argument: Any, chip: int) -> Any:
         if isinstance(argument, Slot):
@@ -128,7 +135,7 @@ class Step:
 
     def _resolve_all(self, argument: Any) -> Any:
         if isinstance(argument, Slot):
-            return [argument.buffer.read(chip, argument.shape) for chip in range(self.chips)]
+            return [self._resolve(argument, chip) for chip in range(self.chips)]
         if isinstance(argument, dict):
             return {key: self._resolve_all(item) for key, item in argument.items()}
         if isinstance(argument, list):
@@ -164,6 +171,8 @@ class Step:
             if slot.buffer.shards is None:
                 slot.buffer.write([unwritten(slot.dtype, slot.shape)] * self.chips, slot.shape, slot.dtype)
                 slot.buffer.pending = self.name
+            elif slot.buffer.pending:
+                slot.buffer.pending = self.name  # the last one to write it is the one that the program knows
 
 
 def _slots(arguments: Any) -> list[Slot]:

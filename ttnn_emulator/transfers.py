@@ -56,7 +56,7 @@ class Transfers:
     def to_torch(self, operation: Any, tensor: ttnn.Tensor, dtype: torch.dtype | None = None, **options: Any) -> Any:
         if not is_on_device(tensor):
             return self._library(operation, tensor, dtype, **options)
-        if tensor.is_allocated() and tensor.device().get_num_devices() > 1:
+        if tensor.is_allocated() and len(tensor.device_coords()) > 1:
             options.pop("device", None)
             return self._library(operation, self.from_device(None, tensor), dtype, **options)
         value = self._read(tensor, "ttnn.to_torch")[0].to(host_dtype(tensor.dtype), copy=True)

@@ -70,21 +70,6 @@ def test_dispatch_cores_stay_in_a_row_on_wormhole():
     assert "keeps its dispatch cores in a row" in run.stderr
 
 
-def test_sub_devices_are_refused():
-    run = emulator(
-        "-c",
-        "import ttnn\n"
-        "device = ttnn.open_device(device_id=0)\n"
-        "cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(3, 3))})\n"
-        "manager = device.create_sub_device_manager([ttnn.SubDevice([cores])], 0)\n"
-        "try:\n"
-        "    device.load_sub_device_manager(manager)\n"
-        "except NotImplementedError as error:\n"
-        "    print(error)\n",
-    )
-    assert "sub-devices are not emulated" in run.stdout and run.returncode == 0
-
-
 MIXED = """
 import torch
 import ttnn

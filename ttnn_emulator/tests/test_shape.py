@@ -8,7 +8,6 @@ import ttnn
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ttnn_emulator import UnsupportedOperation
 from ttnn_emulator.tests.tensors import assert_same, examples, get, integers, layouts, put, random, seeds, shapes
 
 kinds = st.sampled_from((ttnn.bfloat16, ttnn.float32, ttnn.int32, ttnn.uint32))
@@ -59,12 +58,14 @@ def test_strided_slice(device):
     assert_same(ttnn.slice(a, [0, 0, 1, 0], [1, 2, 64, 64], [1, 1, 3, 2]), x[:, :, 1::3, ::2])
 
 
-def test_slice_by_tensors_is_refused(device):
-    a, _ = _operand(device, (1, 1, 64, 64), 3)
-    starts, _ = put(torch.zeros(4, dtype=torch.int32), device, ttnn.int32, ttnn.ROW_MAJOR_LAYOUT)
-    ends, _ = put(torch.tensor([1, 1, 32, 64]), device, ttnn.int32, ttnn.ROW_MAJOR_LAYOUT)
-    with pytest.raises((UnsupportedOperation, RuntimeError, TypeError)):
-        ttnn.slice(a, starts, ends)
+def test_slice_by_tensors(device):
+    """As many parts as devices would have; the bounds say which."""
+    a, x = _operand(device, (1, 1, 128, 64), 3)
+    starts, ends = (
+        ttnn.from_torch(torch.tensor(bounds).int(), dtype=ttnn.uint32, layout=ttnn.ROW_MAJOR_LAYOUT, device=device)
+        for bounds in ([0, 0, 32, 0], [1, 1, 64, 64])
+    )
+    assert_same(ttnn.slice(a, starts, ends, slice_dim=2, num_devices=4), x[:, :, 32:64])
 
 
 @examples

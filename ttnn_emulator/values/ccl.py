@@ -4,7 +4,6 @@
 
 A value is a list of the chips' tensors, row by row of the mesh. The wheel's golden functions work on one composed
 tensor, so they do not serve here. Sums are float32 and rounded once; a card rounds after every hop.
-`point_to_point` has no value function: where some chips take no part, the library itself crashes without a card.
 """
 
 from collections.abc import Callable
@@ -24,7 +23,7 @@ def all_gather(input_tensor: Chips, dim: int, *, cluster_axis: int | None = None
     def gather(group: Chips) -> Chips:
         return [torch.cat(group, dim)] * len(group)
 
-    return _each_group(gather, input_tensor, cluster_axis, mesh_shape)
+    return each_line(gather, input_tensor, cluster_axis, mesh_shape)
 
 
 @value("reduce_scatter", mesh=True)
@@ -34,7 +33,7 @@ def reduce_scatter(
     def scatter(group: Chips) -> Chips:
         return list(_sum(group).chunk(len(group), dim))
 
-    return _each_group(scatter, input_tensor, cluster_axis, mesh_shape)
+    return each_line(scatter, input_tensor, cluster_axis, mesh_shape)
 
 
 @value("all_reduce", mesh=True)
@@ -42,7 +41,7 @@ def all_reduce(input_tensor: Chips, *, cluster_axis: int | None = None, mesh_sha
     def reduce(group: Chips) -> Chips:
         return [_sum(group)] * len(group)
 
-    return _each_group(reduce, input_tensor, cluster_axis, mesh_shape)
+    return each_line(reduce, input_tensor, cluster_axis, mesh_shape)
 
 
 @value("all_broadcast", mesh=True)
@@ -53,7 +52,7 @@ def all_broadcast(
     size = mesh_shape[0] * mesh_shape[1] if cluster_axis is None else mesh_shape[cluster_axis]
 
     def one(source: int) -> Chips:
-        return _each_group(lambda group: [group[source]] * len(group), input_tensor, cluster_axis, mesh_shape)
+        return each_line(lambda group: [group[source]] * len(group), input_tensor, cluster_axis, mesh_shape)
 
     return tuple(one(source) for source in range(size))
 
@@ -67,7 +66,7 @@ def mesh_partition(
     def partition(group: Chips) -> Chips:
         return [tensor.chunk(len(group), dim)[place] for place, tensor in enumerate(group)]
 
-    return _each_group(partition, input_tensor, cluster_axis, mesh_shape)
+    return each_line(partition, input_tensor, cluster_axis, mesh_shape)
 
 
 @value("experimental.all_gather_async", mesh=True)
@@ -114,15 +113,20 @@ def all_reduce_async(
     return all_reduce(input_tensor, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
 
 
-def _each_group(
+def lines(mesh_shape: tuple[int, int], cluster_axis: int | None) -> list[list[int]]:
+    """The numbers of the chips that work together: those along one axis of the mesh, or all."""
+    numbers = torch.arange(mesh_shape[0] * mesh_shape[1]).reshape(tuple(mesh_shape))
+    groups = numbers.reshape(1, -1) if cluster_axis is None else numbers.movedim(cluster_axis, -1).flatten(0, -2)
+    return groups.tolist()
+
+
+def each_line(
     function: Callable[[Chips], Chips], chips: Chips, cluster_axis: int | None, mesh_shape: tuple[int, int]
 ) -> Chips:
     """Apply `function` to the chips along one axis of the mesh at a time, or to all of them."""
-    numbers = torch.arange(len(chips)).reshape(tuple(mesh_shape))
-    groups = numbers.reshape(1, -1) if cluster_axis is None else numbers.movedim(cluster_axis, -1).flatten(0, -2)
     results: list = [None] * len(chips)
-    for group in groups.tolist():
-        for chip, result in zip(group, function([chips[chip] for chip in group])):
+    for line in lines(mesh_shape, cluster_axis):
+        for chip, result in zip(line, function([chips[chip] for chip in line])):
             results[chip] = result
     return results
 

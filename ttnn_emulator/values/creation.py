@@ -74,6 +74,16 @@ def full_like(
     return _filled(outputs[0], fill_value)
 
 
+@value("moreh_full_like")
+def moreh_full_like(input, fill_value, dtype=None, layout=None, memory_config=None, *, outputs: list[Output]):
+    return _filled(outputs[0], fill_value)
+
+
+@value("moreh_full")
+def moreh_full(shape, fill_value, device, *, dtype=None, layout=None, outputs: list[Output]):
+    return _filled(outputs[0], fill_value)
+
+
 @value("empty")
 def empty(shape, dtype=None, layout=None, device=None, memory_config=None, *, outputs: list[Output]):
     return unwritten(outputs[0].dtype, outputs[0].shape)

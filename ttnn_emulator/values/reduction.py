@@ -80,3 +80,23 @@ def plus_one(input_tensor, sub_core_grids=None, skip_negative_entries: bool = Fa
     if skip_negative_entries:
         return torch.where(input_tensor >= 0, input_tensor + 1, input_tensor)
     return input_tensor + 1
+
+
+@value("ema")
+def ema(input_tensor: torch.Tensor, alpha: float) -> torch.Tensor:
+    """The exponential moving average along the last dimension: alpha of what was, the rest of what comes."""
+    columns = list(input_tensor.float().unbind(-1))
+    for place in range(1, len(columns)):
+        columns[place] = alpha * columns[place - 1] + (1 - alpha) * columns[place]
+    return torch.stack(columns, -1)
+
+
+@value("experimental.intimg")
+def intimg(input_tensor: torch.Tensor) -> torch.Tensor:
+    """Of each channel of [1, W, H, C], the sums over all rectangles from the first corner on."""
+    return input_tensor.float().cumsum(1).cumsum(2)
+
+
+@value("moreh_dot")
+def moreh_dot(input_tensor_a: torch.Tensor, input_tensor_b: torch.Tensor, *, dtype: Any = None, outputs: list[Output]):
+    return (input_tensor_a.float() * input_tensor_b.float()).sum().reshape(outputs[0].shape)

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Device programs of a program's own: their values are the golden function's of the operation that wraps them."""
+
+import pytest
+import torch
+import ttnn
+
+import ttnn_emulator
+from ttnn_emulator.errors import TraceError, UnsupportedOperation
+from ttnn_emulator.tests.tensors import assert_same, integers, put
+
+_CORE = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(0, 0))])
+
+
+def program(*tensors: ttnn.Tensor) -> ttnn.ProgramDescriptor:
+    """One kernel on one core, which would read and write these tensors."""
+    arguments = ttnn.RuntimeArgs()
+    arguments[0][0] = [tensor.buffer_address() for tensor in tensors]
+    pages = ttnn.CBFormatDescriptor(buffer_index=0, data_format=ttnn.bfloat16, page_size=2048)
+    kernel = ttnn.KernelDescriptor(
+        kernel_source="void kernel_main() {}",
+        source_type=ttnn.KernelDescriptor.SourceType.SOURCE_CODE,
+        core_ranges=_CORE,
+        compile_time_args=[],
+        runtime_args=arguments,
+        config=ttnn.ReaderConfigDescriptor(),
+    )
+    buffers = ttnn.CBDescriptor(total_size=4096, core_ranges=_CORE, format_descriptors=[pages])
+    return ttnn.ProgramDescriptor(kernels=[kernel], semaphores=[], cbs=[buffers])
+
+
+def golden(x: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+    return x.float() * x.float() * scale
+
+
+@ttnn.register_python_operation(name="ttnn.test_own.square", golden_function=golden)
+def square(x: ttnn.Tensor, scale: float = 1.0, *, memory_config: ttnn.MemoryConfig | None = None) -> ttnn.Tensor:
+    tiles = ttnn.to_layout(x, ttnn.TILE_LAYOUT)
+    output = ttnn.allocate_tensor_on_device(x.shape, x.dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG)
+    return ttnn.reshape(ttnn.generic_op([tiles, output], program(tiles, output)), x.shape)
+
+
+@ttnn.register_python_operation(name="ttnn.test_own.twice")
+def twice(x: ttnn.Tensor) -> ttnn.Tensor:
+    return ttnn.add(x, x)
+
+
+@ttnn.register_python_operation(name="ttnn.test_own.bare")
+def bare(x: ttnn.Tensor) -> ttnn.Tensor:
+    return ttnn.generic_op([x, x], program(x, x))
+
+
+@pytest.mark.parametrize("layout", [ttnn.TILE_LAYOUT, ttnn.ROW_MAJOR_LAYOUT])
+def test_the_golden_function_gives_the_values(device, layout):
+    x, held = put(integers((2, 1, 32, 64), 1, -15, 16).float(), device, layout=layout)
+    options = {"scale": 2.0, "memory_config": ttnn.DRAM_MEMORY_CONFIG}
+    assert_same(square(x, **options), (held * held * 2).bfloat16())
+    assert_same(ttnn.add(square(x), x), ((held * held).bfloat16().double() + held).bfloat16())
+
+
+def test_in_a_trace(device):
+    x, held = put(integers((1, 1, 32, 64), 2, -15, 16).float(), device)
+    square(x)
+    number = ttnn.begin_trace_capture(device)
+    output = square(x)
+    ttnn.end_trace_capture(device, number)
+    with pytest.raises(TraceError, match="ttnn.test_own.square writes it in a trace"):
+        ttnn.to_torch(output)
+    for _ in range(2):
+        ttnn.execute_trace(device, number)
+        assert_same(output, (held * held).bfloat16())
+        held = -held / 2
+        host = ttnn.from_torch(held.bfloat16(), layout=ttnn.TILE_LAYOUT)
+        ttnn.copy_host_to_device_tensor(host, x)
+    ttnn.release_trace(device, number)
+
+
+def test_it_is_counted(device):
+    x, _ = put(integers((1, 1, 32, 64), 3, -15, 16).float(), device)
+    with ttnn_emulator.record() as recorded:
+        square(x)
+    programs = [program for program in recorded.programs if program.operation == "ttnn.generic_op"]
+    assert len(programs) == 1 and programs[0].cores == 1 and programs[0].circular_buffer_bytes == 4096
+
+
+def test_a_python_operation_is_its_body(device):
+    x, held = put(integers((1, 1, 32, 64), 4, -15, 16).float(), device)
+    assert_same(twice(x), held + held)
+
+
+def test_without_a_golden_function_it_is_refused(device):
+    x, _ = put(integers((1, 1, 32, 64), 5, -15, 16).float(), device)
+    for call in (lambda: bare(x), lambda: ttnn.generic_op([x, x], program(x, x))):
+        with pytest.raises(UnsupportedOperation, match="golden_function"):
+            call()
+
+
+def test_options_that_the_golden_function_does_not_know_are_refused(device):
+    def plain(x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    @ttnn.register_python_operation(name="ttnn.test_own.option", golden_function=plain)
+    def option(x: ttnn.Tensor, *, power: int = 1) -> ttnn.Tensor:
+        return ttnn.generic_op([x, x], program(x, x))
+
+    x, _ = put(integers((1, 1, 32, 64), 6, -15, 16).float(), device)
+    with pytest.raises(UnsupportedOperation, match="power=3"):
+        option(x, power=3)
