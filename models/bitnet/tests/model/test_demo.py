@@ -164,8 +164,12 @@ def test_an_unknown_board():
 
 
 def start(*arguments: str) -> subprocess.Popen:
-    command = [sys.executable, "-u", str(SCRIPT), *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # a shell's background job ignores Ctrl-C, and so would what it starts
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import runpy, sys; "
+    run = "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-u", "-c", listen + run, str(SCRIPT), *arguments]
+    # unbuffered: `communicate` would not see what a buffer holds
+    return subprocess.Popen(command, cwd=ROOT, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_ctrl_c_while_it_writes():
@@ -193,7 +197,7 @@ def test_ctrl_c_while_it_loads():
     process = start(PROMPT)
     seen = b""
     while b"warming up" not in seen:
-        chunk = process.stderr.read1()
+        chunk = process.stderr.read(4096)
         assert chunk, seen.decode()
         seen += chunk
     process.send_signal(signal.SIGINT)

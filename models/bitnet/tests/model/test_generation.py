@@ -505,7 +505,15 @@ def test_ctrl_c_at_the_very_first_step(single, monkeypatch):
     assert alone(single, [prompt], 6) == expected
 
 
-def test_ctrl_c_waits_for_the_end_of_a_step(single, monkeypatch):
+@pytest.fixture
+def pythons_handler():
+    """Python's own, which a process that was started as a background job does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step(single, monkeypatch, pythons_handler):
     """A real signal in a step: the step's token is kept, the text ends there, and a second signal would not wait."""
     prompt, read = long_prompt(9), single.generator.read_decode_output
     expected = alone(single, [prompt], 8)[0]
@@ -525,14 +533,11 @@ def test_ctrl_c_waits_for_the_end_of_a_step(single, monkeypatch):
     assert alone(single, [prompt], 8)[0] == expected
 
 
-def test_ctrl_c_is_left_to_who_handles_it(single, monkeypatch):
+def test_ctrl_c_is_left_to_who_handles_it(single, pythons_handler):
     """A program with a handler of its own hears of the signal at once, and the text goes on."""
     heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
-    try:
-        completion = single.generate([long_prompt(9)], 4, stream=lambda *_: signal.raise_signal(signal.SIGINT))[0]
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    completion = single.generate([long_prompt(9)], 4, stream=lambda *_: signal.raise_signal(signal.SIGINT))[0]
     assert completion.finish_reason == "length" and heard
 
 
