@@ -76,6 +76,8 @@ def run(step: Step, folder: Path) -> Outcome:
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that what it started ends with it
+            # a background job ignores the signal that asks a step to close what it can, and its children would
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             code = process.wait(step.limit_s)

@@ -71,7 +71,8 @@ def test_shipped_model(device, case: Case, golden: torch.Tensor, precision: str)
         floor = score(case.disturbed_logits(), golden, case.windows.targets)
         print(floor)
         assert floor.top1 < top1, "and the reference reproduces itself: the device is at fault"
-        assert scores.top1 >= floor.top1 - 0.01 and scores.relative_error <= 1.5 * floor.relative_error
+        # of 1024 choices luck moves 5; the attention kernels' steps, all in bfloat16, cost 11 (PERF.md)
+        assert scores.top1 >= floor.top1 - 0.015 and scores.relative_error <= 1.5 * floor.relative_error
         pytest.xfail(f"top-1 is {scores.top1:.2%}; the reference with 1e-6 of noise has {floor.top1:.2%} with itself")
 
 

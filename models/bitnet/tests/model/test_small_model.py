@@ -127,7 +127,7 @@ def test_greedy_tokens(open_device, reference, expected):
         f"{sum(identical)} of {len(prompts)} texts identical, {sum(identical[row] for row in surest)} of the surest 10"
     )
     assert sum(identical[row] for row in surest) >= 9
-    assert sum(identical) >= len(prompts) // 2
+    assert sum(identical) >= len(prompts) // 3
 
 
 def test_idle_rows_do_not_matter(model, expected):

@@ -11,6 +11,7 @@ the order of halves, and by the negative angle; decode does neither. Mended, pre
 """
 
 import argparse
+import importlib
 import sys
 import types
 from dataclasses import replace
@@ -92,18 +93,21 @@ def greedy(model: Any, prompt: torch.Tensor) -> list[int]:
     return text[0, prompt.shape[1] :].tolist()
 
 
+def theirs(name: str) -> Any:
+    """A module of the published port, from the folder that was given."""
+    return importlib.import_module(f"bitnet_tt.{name}")
+
+
 class Port:
     """The published port with these weights, through its own functions."""
 
     def __init__(self, device: Any, weights: dict[str, torch.Tensor], dtype: str, mended: bool):
         import ttnn
-        from bitnet_tt.config import BitNetConfig
-        from bitnet_tt.inference import generator_batch32
-        from bitnet_tt.model.bitnet import create_model
-        from bitnet_tt.utils.weights import convert_hf_state_dict, load_weights_to_model
 
-        model = create_model(BitNetConfig(num_layers=LAYERS, vocab_size=VOCABULARY), device, weight_dtype=dtype)
-        load_weights_to_model(model, convert_hf_state_dict({n: t.numpy() for n, t in weights.items()}))
+        files, generator_batch32 = theirs("utils.weights"), theirs("inference.generator_batch32")
+        sizes = theirs("config").BitNetConfig(num_layers=LAYERS, vocab_size=VOCABULARY)
+        model = theirs("model.bitnet").create_model(sizes, device, weight_dtype=dtype)
+        files.load_weights_to_model(model, files.convert_hf_state_dict({n: t.numpy() for n, t in weights.items()}))
         if mended:
             for number, layer in enumerate(model.layers):
                 mend(layer.self_attn, f"model.layers.{number}.self_attn", weights)
@@ -138,8 +142,8 @@ class Port:
 def mend(attention: Any, name: str, weights: dict[str, torch.Tensor]) -> None:
     """Prefill's projections in the order of its rotation, and that by the positive angle."""
     import ttnn
-    from bitnet_tt.layers.attention import _permute_halfsplit_to_adjacent as permute
 
+    permute = theirs("layers.attention")._permute_halfsplit_to_adjacent
     attention._rope_rotation_mat = ttnn.neg(attention._rope_rotation_mat)
     for projection, heads in (("q_proj", attention.num_heads), ("k_proj", attention.num_kv_heads)):
         linear = getattr(attention, projection)
