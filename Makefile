@@ -19,12 +19,12 @@ demo: setup ## the shipped small BitNet writes a few lines, on the emulated devi
 	@$(PYTHON) models/bitnet/demo/demo.py
 
 test: setup ## the tests: everything on an emulated n150, the models again on a p150
-	$(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable -m "not slow"
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable -m "not slow" models
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow"
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" models
 
 test-all: setup ## the same, full-size cases included
-	$(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --benchmark-disable models
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable models
 
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)
