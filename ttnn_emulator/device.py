@@ -21,7 +21,7 @@ from ttnn_emulator.opening import OpenDevices
 from ttnn_emulator.own_programs import OwnPrograms
 from ttnn_emulator.programs import Program, list_programs, observe, without_dispatch
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
-from ttnn_emulator.step import Slot, Step
+from ttnn_emulator.step import Slot, Step, device_tensors
 
 # Python functions of the library that only call other operations: each of those is emulated by itself.
 COMPOSITE = frozenset({"ttnn.Tensor.__getitem__", "ttnn.as_tensor", "ttnn.load_tensor", "ttnn.dump_tensor"})
@@ -167,15 +167,6 @@ class EmulatedDevice:
             bound = self.bind(row, argument)
             return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
         return argument
-
-
-def device_tensors(result: Any) -> list[ttnn.Tensor]:
-    """The device tensors in an operation's result, in order."""
-    if isinstance(result, ttnn.Tensor):
-        return [result] if result.storage_type() == ttnn.DEVICE_STORAGE_TYPE else []
-    if isinstance(result, (list, tuple)):
-        return [tensor for item in result for tensor in device_tensors(item)]
-    return []
 
 
 def _find_devices(name: str, arguments: Any, found: list) -> None:

@@ -12,13 +12,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import ttnn
-
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.memory import unwritten
 from ttnn_emulator.programs import Program
 from ttnn_emulator.registry import ValueFunction
-from ttnn_emulator.step import Step
+from ttnn_emulator.step import Step, device_tensors
 
 
 @dataclass
@@ -77,7 +75,7 @@ class OwnPrograms:
 
     def _fill(self, step: Step, result: Any, body: _Body) -> None:
         """Write the golden function's values, now or at each replay."""
-        tensors = _tensors(result)
+        tensors = device_tensors(result)
         if not tensors:
             raise UnsupportedOperation(f"{step.name}: it ran programs of its own; return the tensors they write")
         device, step.programs = tensors[0].device(), body.programs
@@ -86,24 +84,10 @@ class OwnPrograms:
         self._emulated.finish(step, device, body.host_us)
 
 
-def _tensors(result: Any) -> list[ttnn.Tensor]:
-    if isinstance(result, (list, tuple)):
-        return [tensor for item in result for tensor in _tensors(item)]
-    return [result] if isinstance(result, ttnn.Tensor) else []
-
-
 def _row(golden: Any) -> ValueFunction:
     parameters = inspect.signature(golden).parameters
     return ValueFunction(
         function=golden,
         accepts=frozenset(parameters),
         takes_all=any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()),
-        operands=False,
-        mesh=False,
-        moves=False,
-        in_place=False,
-        host=False,
-        some_chips=False,
-        wants_outputs=False,
-        padding=None,
     )

@@ -40,14 +40,14 @@ class ValueFunction:
     function: Callable
     accepts: frozenset[str]
     takes_all: bool  # has **kwargs
-    operands: bool  # gets `Operand`s (value, dtype, buffer) instead of torch tensors
-    mesh: bool  # gets every chip's tensors as a list, and returns such a list; may name `mesh_shape`
-    moves: bool  # the result holds the same value: nothing to do where the library returns a view
-    in_place: bool  # changes the memory of an operand itself (`Operand.own`) and returns nothing
-    host: bool  # some operands may be host tensors
-    some_chips: bool  # runs on a part of the mesh only, which the library cannot dispatch without a card
-    wants_outputs: bool  # has a parameter `outputs`: the results' shapes and dtypes
-    padding: Callable[[list, dict], float] | None  # of the call's arguments: what it fills tiles up with, if it does
+    operands: bool = False  # gets `Operand`s (value, dtype, buffer) instead of torch tensors
+    mesh: bool = False  # gets every chip's tensors as a list, and returns such a list; may name `mesh_shape`
+    moves: bool = False  # the result holds the same value: nothing to do where the library returns a view
+    in_place: bool = False  # changes the memory of an operand itself (`Operand.own`) and returns nothing
+    host: bool = False  # some operands may be host tensors
+    some_chips: bool = False  # runs on a part of the mesh only, which the library cannot dispatch without a card
+    wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
+    padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 
 
 VALUES: dict[str, ValueFunction] = {}

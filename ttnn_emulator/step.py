@@ -175,6 +175,15 @@ class Step:
                 slot.buffer.pending = self.name  # the last one to write it is the one that the program knows
 
 
+def device_tensors(result: Any) -> list[ttnn.Tensor]:
+    """The device tensors in an operation's result, in order."""
+    if isinstance(result, ttnn.Tensor):
+        return [result] if result.storage_type() == ttnn.DEVICE_STORAGE_TYPE else []
+    if isinstance(result, (list, tuple)):
+        return [tensor for item in result for tensor in device_tensors(item)]
+    return []
+
+
 def _slots(arguments: Any) -> list[Slot]:
     if isinstance(arguments, Slot):
         return [arguments]
