@@ -12,7 +12,6 @@ from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.mlp import MLP
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.rms_norm import RMSNorm
 from models.bitnet.tt.rope import Rotation
 from models.bitnet.tt.scales import fold_scales
 from models.common.lightweightmodule import LightweightModule
@@ -30,16 +29,14 @@ class DecoderLayer(LightweightModule):
     """Layer `number` of the model."""
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int):
-        self.config = config
         self.prefix = prefix = f"model.layers.{number}"
         scales = fold_scales(config.model, state, number)
 
-        def norm(name: str) -> RMSNorm:
-            return RMSNorm(config, state[f"{prefix}.{name}.weight"], config.model.rms_norm_eps, config.residual_norm)
+        def gamma(name: str) -> torch.Tensor:
+            return state[f"{prefix}.{name}.weight"]
 
-        self.input_norm, self.post_attention_norm = norm("input_layernorm"), norm("post_attention_layernorm")
-        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", scales)
-        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", scales)
+        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", gamma("input_layernorm"), scales)
+        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", gamma("post_attention_layernorm"), scales)
 
     def forward_prefill(
         self,
@@ -55,12 +52,9 @@ class DecoderLayer(LightweightModule):
 
         on_residual is called as `<prefix>.self_attn` and `<prefix>.mlp`, the reference's names.
         """
-        attended = self.attention.forward_prefill(
-            self.input_norm.forward_prefill(x), rotation, cache, page_table, chunk, start
-        )
-        x = _add(x, attended, ttnn.DRAM_MEMORY_CONFIG)
+        x = self.attention.forward_prefill(x, rotation, cache, page_table, chunk, start)
         on_residual(f"{self.prefix}.self_attn", x)
-        x = _add(x, self.mlp.forward_prefill(self.post_attention_norm.forward_prefill(x)), ttnn.DRAM_MEMORY_CONFIG)
+        x = self.mlp.forward_prefill(x)
         on_residual(f"{self.prefix}.mlp", x)
         return x
 
@@ -74,20 +68,8 @@ class DecoderLayer(LightweightModule):
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
         """The residual stream [1, 1, users, hidden], sharded in L1 -> the same. Consumes x."""
-        residual = self.config.residual_memory
-        attended = self.attention.forward_decode(
-            self.input_norm.forward_decode(x), rotation, cache, page_table, positions
-        )
-        x = _add(x, attended, residual)
+        x = self.attention.forward_decode(x, rotation, cache, page_table, positions)
         on_residual(f"{self.prefix}.self_attn", x)
-        x = _add(x, self.mlp.forward_decode(self.post_attention_norm.forward_decode(x)), residual)
+        x = self.mlp.forward_decode(x)
         on_residual(f"{self.prefix}.mlp", x)
         return x
-
-
-def _add(x: ttnn.Tensor, update: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
-    """Consumes both."""
-    total = ttnn.add(x, update, memory_config=memory)
-    ttnn.deallocate(x)
-    ttnn.deallocate(update)
-    return total

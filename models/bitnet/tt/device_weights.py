@@ -4,11 +4,13 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 import ttnn
+
+from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
 
 
 class DeviceWeights:
@@ -29,6 +31,20 @@ class DeviceWeights:
         host = self._converted(name, dtype, ttnn.TILE_LAYOUT, lambda: weight.to(torch.bfloat16).T[None, None])
         self._on_load(name)
         return ttnn.to_device(host, self._device, memory)
+
+    def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
+        """Ternary matrices [out, in] that are multiplied together, by name -> [1, 1, pages, words] of two bits a weight."""
+        # how the pages are cut is in the name too: boards cut differently, and may share a folder of weights
+        cut = f"{pages.group}x{pages.block}"
+        name = "+".join(matrices)
+
+        def packed() -> torch.Tensor:
+            return pages.pack(torch.cat([matrix.T for matrix in matrices.values()], dim=1))[None, None]
+
+        host = self._converted(f"{name}.ternary{cut}", ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT, packed)
+        for matrix in matrices:
+            self._on_load(matrix)
+        return ttnn.to_device(host, self._device, ttnn.DRAM_MEMORY_CONFIG)
 
     def load_table(self, name: str, table: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
         """A look-up `table` [rows, width], one row after the other in DRAM."""

@@ -70,6 +70,12 @@ def users_memory_config(users: int, width: int, grid: ttnn.CoreRangeSet) -> ttnn
     return _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, grid, [TILE, width])
 
 
+def users_columns(width: int, cores: ttnn.CoreRangeSet, per_core: int) -> ttnn.MemoryConfig:
+    """One tile of rows, `per_core` columns on each of `cores`."""
+    assert cores.num_cores() * per_core == width
+    return _sharded(ttnn.TensorMemoryLayout.WIDTH_SHARDED, cores, [TILE, per_core])
+
+
 def first_cores(count: int, chip: Chip, wide: int | None = None) -> ttnn.CoreRangeSet:
     """The first `count` cores, row by row."""
     grid = ttnn.CoreCoord(wide or chip.grid[0], chip.grid[1])

@@ -8,6 +8,7 @@ from typing import Any
 import ttnn
 
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.kernels.epilogue import Epilogue
 from models.bitnet.tt.layout import (
     TILE,
     Chip,
@@ -19,8 +20,10 @@ from models.bitnet.tt.layout import (
     head_matmul,
     prefill_matmul,
     sharded_norm,
+    users_columns,
     users_memory_config,
 )
+from models.bitnet.tt.own_programs import OwnPrograms
 from models.bitnet.tt.precision import Precision, find_precision
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
@@ -51,6 +54,16 @@ class NormConfig:
     program: ttnn.LayerNormShardedMultiCoreProgramConfig
     memory: ttnn.MemoryConfig
     compute: Any
+
+
+@dataclass(frozen=True)
+class ProjectionConfig:
+    """A norm, the products that share its rows, and what becomes of them, with stock operations."""
+
+    norm: NormConfig
+    matmuls: tuple[MatmulConfig, ...]
+    epilogue: Epilogue
+    dtype: ttnn.DataType  # of the results
 
 
 class ModelConfig:
@@ -110,6 +123,19 @@ class ModelConfig:
         self.gate = self._matmul("gate", residual.tiles, model.intermediate_size, hidden.tiles, self.hidden_memory)
         self.up = self._matmul("up", residual.tiles, model.intermediate_size, hidden.tiles, self.hidden_memory)
         self.down = self._matmul("down", hidden.tiles, model.hidden_size, residual.tiles, self.residual_memory)
+        kept = self.activations
+        self.projections = {
+            # attention's kernels take bfloat16, whatever travels between the other operations
+            "qkv": ProjectionConfig(self.residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16),
+            "o": ProjectionConfig(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept),
+            "gate_up": ProjectionConfig(self.residual_norm, (self.gate, self.up), Epilogue.GATED, kept),
+            "down": ProjectionConfig(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept),
+        }
+        self.own_programs = (
+            OwnPrograms(model, self.chip, users, ttnn.get_max_worker_l1_unreserved_size())
+            if self.precision.own_programs
+            else None
+        )
 
         # attention: one user on each core, queries and keys on neighbouring ranges of cores
         self.head_memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1)
@@ -180,10 +206,3 @@ class ModelConfig:
             raise ValueError(f"{total} query, key and value heads do not fit {cores} cores, one on each")
         if 2 * self.users > cores:
             raise ValueError(f"batch {self.users}: queries and keys need {2 * self.users} cores, there are {cores}")
-
-
-def users_columns(width: int, cores: ttnn.CoreRangeSet, per_core: int) -> ttnn.MemoryConfig:
-    """One tile of rows, `per_core` columns on each of `cores`."""
-    assert cores.num_cores() * per_core == width
-    spec = ttnn.ShardSpec(cores, [TILE, per_core], ttnn.ShardOrientation.ROW_MAJOR)
-    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.L1, spec)

@@ -42,6 +42,7 @@ class Precision:
     activations: ttnn.DataType  # what travels between operations
     cache: ttnn.DataType
     attention_fidelity: ttnn.MathFidelity
+    own_programs: bool  # ternary projections by programs of our own, from two bits a weight
     matmuls: Mapping[str, MatmulPrecision]
 
     def with_matmul(self, name: str, **changes: Any) -> "Precision":
@@ -63,6 +64,7 @@ ACCURACY = Precision(
     activations=ttnn.float32,
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
+    own_programs=False,
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat16, fidelity=ttnn.MathFidelity.HiFi4)),
 )
 PERFORMANCE = Precision(
@@ -71,9 +73,19 @@ PERFORMANCE = Precision(
     activations=ttnn.bfloat16,
     cache=ttnn.bfloat8_b,
     attention_fidelity=ttnn.MathFidelity.HiFi2,
+    own_programs=False,
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi2)),
 )
-PRECISIONS = {precision.name: precision for precision in (ACCURACY, PERFORMANCE)}
+FUSED = Precision(
+    name="fused",
+    quantise=True,
+    activations=ttnn.float32,
+    cache=ttnn.bfloat8_b,
+    attention_fidelity=ttnn.MathFidelity.HiFi4,
+    own_programs=True,
+    matmuls=PERFORMANCE.matmuls,
+)
+PRECISIONS = {precision.name: precision for precision in (ACCURACY, PERFORMANCE, FUSED)}
 
 
 def find_precision(precision: str | Precision) -> Precision:

@@ -8,7 +8,6 @@ its L1 whole, so that they stream in while the rows are on their way. See decode
 
 import struct
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
@@ -16,42 +15,15 @@ import torch
 import ttnn
 
 from models.bitnet.tt.kernels import golden
-from models.bitnet.tt.kernels.ternary_tiles import TILE, TILE_BYTES, TernaryPages
+from models.bitnet.tt.kernels.epilogue import Epilogue
+from models.bitnet.tt.kernels.shares import Shares
+from models.bitnet.tt.kernels.ternary_tiles import TILE, TILE_BYTES, TernaryPages, largest_divisor
 
 _FOLDER = Path(__file__).parent
 _FLOAT_TILE, _HALF_TILE = 4096, 2048  # bytes: float32, bfloat16
-_WIDE = 8  # cores in a row: what every supported chip has
+_ALL_CODES = 9  # the buffer whose tiles may be half as high
+WIDE = 8  # cores in a row: what every supported chip has
 _PAGES_AT_ONCE = 8  # reads in flight
-
-
-class Epilogue(Enum):
-    """What becomes of a product's sums, once they are rescaled."""
-
-    SCALE = "SCALE"  # nothing more
-    RESIDUAL = "RESIDUAL"  # the residual stream is added
-    GATED = "GATED"  # relu(gate)^2 * up
-
-
-@dataclass(frozen=True)
-class Shares:
-    """`tiles` shared out over cores, `each` on every one but perhaps the last; the cores come row by row, 8 wide."""
-
-    tiles: int
-    each: int
-
-    @classmethod
-    def over(cls, tiles: int, cores: int, multiple: int = 1) -> "Shares":
-        """As evenly as `cores` allow, in multiples of `multiple`."""
-        return cls(tiles, -(-tiles // multiple // cores) * multiple)
-
-    @property
-    def cores(self) -> int:
-        return -(-self.tiles // self.each)
-
-    def of(self, core: int) -> tuple[int, int]:
-        """(the first tile, how many) of a core; none for those past the last."""
-        first = min(core * self.each, self.tiles)
-        return first, min(self.each, self.tiles - first)
 
 
 @dataclass(frozen=True)
@@ -103,37 +75,68 @@ class DecodeProduct:
         """Of the first call: later ones differ in addresses only."""
         return []
 
-    def _describe(self, x, gamma, weights, residual, result) -> ttnn.ProgramDescriptor:
-        cores = max(self.parts.cores, self.columns.cores)
-        wide, rows = min(cores, _WIDE), -(-cores // _WIDE)
-        last = ttnn.CoreCoord(wide - 1, rows - 1)
-        everywhere = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), last)])
-        corners = [x.device().worker_core_from_logical_core(corner) for corner in (ttnn.CoreCoord(0, 0), last)]
-        gathered = -(-self.parts.cores // TILE)
-        half = self.users <= TILE // 2  # the codes' tiles end after 16 rows: half the product, half the multicast
-        code_bytes = _HALF_TILE // 2 if half else _HALF_TILE
-        results = self.pages.group // self.pages.matrices
-        of_all = {"inner": self.pages.inner, "gathered": gathered}
+    @property
+    def l1_bytes(self) -> int:
+        """Of the circular buffers on every core."""
+        return sum(size * count for _, _, size, count in self._buffers)
 
-        shares = [
-            (ttnn.CoreCoord(core % wide, core // wide), core, self.parts.of(core), self.columns.of(core))
-            for core in range(wide * rows)
+    @property
+    def _code_bytes(self) -> int:
+        """Of a tile of codes. Up to 16 users it ends after as many rows: half the product, half the multicast."""
+        return _HALF_TILE // 2 if self.users <= TILE // 2 else _HALF_TILE
+
+    @property
+    def _gathered(self) -> int:
+        """Tiles in which every part has a row."""
+        return -(-self.parts.cores // TILE)
+
+    @property
+    def _results(self) -> int:
+        """Tiles that a group of columns becomes."""
+        return self.pages.group // self.pages.matrices
+
+    @property
+    def _buffers(self) -> list[tuple[int, ttnn.DataType, int, int]]:
+        """As in buffers.h: number, format, bytes of a tile, tiles."""
+        row = (ttnn.bfloat16, _HALF_TILE) if self.head_tiles else (ttnn.float32, _FLOAT_TILE)
+        result = (ttnn.float32, _FLOAT_TILE) if self.result_dtype == ttnn.float32 else (ttnn.bfloat16, _HALF_TILE)
+        groups = self.columns.each // self._results
+        return [
+            (0, *row, self.parts.each),
+            (1, ttnn.float32, _FLOAT_TILE, self.parts.each),
+            (2, ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
+            (3, ttnn.float32, _FLOAT_TILE, self._results),
+            (4, ttnn.float32, _FLOAT_TILE, 2),
+            (5, ttnn.float32, _FLOAT_TILE, 2 * self._gathered),
+            (6, ttnn.float32, _FLOAT_TILE, 2),
+            (7, ttnn.float32, _FLOAT_TILE, 2),
+            (8, ttnn.bfloat16, _HALF_TILE, self.parts.each),
+            (9, ttnn.bfloat16, self._code_bytes, self.pages.inner),
+            (16, *result, 2 * self._results),
         ]
-        share = [(where, [core, *part, *columns, int(core == 0)]) for where, core, part, columns in shares]
-        pages = [
-            (where, [first // results * self.pages.pages_of_a_group, count // results * self.pages.pages_of_a_group])
-            for where, _, _, (first, count) in shares
-        ]
-        page_count = self.columns.each // results * self.pages.pages_of_a_group
-        at_once = max(n for n in range(1, _PAGES_AT_ONCE + 1) if self.pages.pages_of_a_group % n == 0)
+
+    def _describe(
+        self, x: ttnn.Tensor, gamma: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor, result: ttnn.Tensor
+    ) -> ttnn.ProgramDescriptor:
+        cores = max(self.parts.cores, self.columns.cores)
+        wide = min(cores, WIDE)
+        last = ttnn.CoreCoord(wide - 1, -(-cores // wide) - 1)
+        places = [ttnn.CoreCoord(x, y) for y in range(last.y + 1) for x in range(wide)]
+        rectangle = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), last)])
+        shares, first_pages = [], []
+        for core, place in enumerate(places):
+            first, columns = self.columns.of(core)
+            shares.append((place, [core, *self.parts.of(core), first, columns, int(core == 0)]))
+            group = first // self._results, columns // self._results
+            first_pages.append((place, [count * self.pages.pages_of_a_group for count in group]))
 
         def kernel(
-            source: str, arguments: list, config, constants: dict[str, int], layouts: list
+            source: str, arguments: list, constants: dict[str, int], layouts: list, config
         ) -> ttnn.KernelDescriptor:
             return ttnn.KernelDescriptor(
                 kernel_source=str(_FOLDER / source),
                 source_type=ttnn.KernelDescriptor.SourceType.FILE_PATH,
-                core_ranges=everywhere,
+                core_ranges=rectangle,
                 compile_time_args=[n for t in layouts for n in ttnn.TensorAccessorArgs(t).get_compile_time_args()],
                 named_compile_time_args=list(constants.items()),
                 defines=[(f"EPILOGUE_{self.epilogue.value}", "1")] + [("JOIN_HEADS", "1")] * bool(self.head_tiles),
@@ -142,57 +145,47 @@ class DecodeProduct:
                 compiler_include_paths=[str(_FOLDER)],
             )
 
-        reader = {"page_tiles": self.pages.page_tiles, "pages_at_once": at_once}
+        top_left, bottom_right = (x.device().worker_core_from_logical_core(place) for place in (places[0], last))
+        of_all = {"inner": self.pages.inner, "gathered": self._gathered}
+        reader = {
+            "page_tiles": self.pages.page_tiles,
+            "pages_at_once": largest_divisor(self.pages.pages_of_a_group, _PAGES_AT_ONCE),
+        }
         writer = {
-            **of_all,
             "parts": self.parts.cores,
-            "cores": wide * rows,
-            "code_bytes": code_bytes,
-            "left": corners[0].x,
-            "top": corners[0].y,
-            "right": corners[1].x,
-            "bottom": corners[1].y,
+            "cores": len(places),
+            "code_bytes": self._code_bytes,
+            "left": top_left.x,
+            "top": top_left.y,
+            "right": bottom_right.x,
+            "bottom": bottom_right.y,
             "users": self.users,
             "head_tiles": self.head_tiles,
-            "results_at_once": results,
+            "results_at_once": self._results,
         }
         compute = {
-            **of_all,
             "block": self.pages.block,
             "group": self.pages.group,
             "inverse_width": _bits(1 / (self.pages.inner * TILE)),
         }
-        row_format = (ttnn.bfloat16, _HALF_TILE) if self.head_tiles else (ttnn.float32, _FLOAT_TILE)
-        code_tile = ttnn.TileDescriptor(TILE // 2 if half else TILE, TILE)
-        result_bytes = _FLOAT_TILE if self.result_dtype == ttnn.float32 else _HALF_TILE
-        buffers = [  # as in buffers.h: number, format, bytes of a tile, tiles
-            (0, *row_format, self.parts.each),
-            (1, ttnn.float32, _FLOAT_TILE, self.parts.each),
-            (2, ttnn.bfloat4_b, TILE_BYTES, page_count * self.pages.page_tiles),
-            (3, ttnn.float32, _FLOAT_TILE, results),
-            (4, ttnn.float32, _FLOAT_TILE, 2),
-            (5, ttnn.float32, _FLOAT_TILE, 2 * gathered),
-            (6, ttnn.float32, _FLOAT_TILE, 2),
-            (7, ttnn.float32, _FLOAT_TILE, 2),
-            (8, ttnn.bfloat16, _HALF_TILE, self.parts.each),
-            (9, ttnn.bfloat16, code_bytes, self.pages.inner),
-            (16, self.result_dtype, result_bytes, 2 * results),
-        ]
-
-        def buffer(number: int, dtype: ttnn.DataType, size: int, count: int) -> ttnn.CBDescriptor:
-            tile = {"tile": code_tile} if number == 9 else {}
-            page = ttnn.CBFormatDescriptor(buffer_index=number, data_format=dtype, page_size=size, **tile)
-            return ttnn.CBDescriptor(total_size=size * count, core_ranges=everywhere, format_descriptors=[page])
-
+        tensors = [x, gamma, residual, result]
         return ttnn.ProgramDescriptor(
             kernels=[
-                kernel("decode_weights.cpp", pages, ttnn.ReaderConfigDescriptor(), reader, [weights]),
-                kernel("decode_rows.cpp", share, ttnn.WriterConfigDescriptor(), writer, [x, gamma, residual, result]),
-                kernel("decode_product.cpp", share, _compute(buffers), compute, []),
+                kernel("decode_weights.cpp", first_pages, reader, [weights], ttnn.ReaderConfigDescriptor()),
+                kernel("decode_rows.cpp", shares, of_all | writer, tensors, ttnn.WriterConfigDescriptor()),
+                kernel("decode_product.cpp", shares, of_all | compute, [], _compute(self._buffers)),
             ],
-            semaphores=[ttnn.SemaphoreDescriptor(id=i, core_ranges=everywhere, initial_value=0) for i in range(4)],
-            cbs=[buffer(*line) for line in buffers],
+            semaphores=[ttnn.SemaphoreDescriptor(id=i, core_ranges=rectangle, initial_value=0) for i in range(4)],
+            cbs=[self._buffer(rectangle, *line) for line in self._buffers],
         )
+
+    def _buffer(
+        self, cores: ttnn.CoreRangeSet, number: int, dtype: ttnn.DataType, size: int, count: int
+    ) -> ttnn.CBDescriptor:
+        rows = TILE * self._code_bytes // _HALF_TILE if number == _ALL_CODES else TILE
+        tile = ttnn.TileDescriptor(rows, TILE)
+        page = ttnn.CBFormatDescriptor(buffer_index=number, data_format=dtype, page_size=size, tile=tile)
+        return ttnn.CBDescriptor(total_size=size * count, core_ranges=cores, format_descriptors=[page])
 
 
 def _compute(buffers: list[tuple]) -> ttnn.ComputeConfigDescriptor:

@@ -27,9 +27,7 @@ class TernaryPages:
 
     @classmethod
     def of(cls, inner: int, width: int, group: int, matrices: int = 1) -> "TernaryPages":
-        largest = _LARGEST_PAGE // group
-        block = max(b for b in range(1, largest + 1) if inner % b == 0)
-        return cls(inner, width, group, block, matrices)
+        return cls(inner, width, group, largest_divisor(inner, _LARGEST_PAGE // group), matrices)
 
     @property
     def pages_of_a_group(self) -> int:
@@ -66,6 +64,11 @@ class TernaryPages:
         tiles = blocks.reshape(-1, self.matrices, each, self.inner, TILE, TILE).transpose(0, 1)
         columns = tiles.reshape(self.width, self.inner, TILE, TILE)
         return columns.permute(1, 2, 0, 3).reshape(self.inner * TILE, self.width * TILE)
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """Of `number`, not above `most`."""
+    return max(d for d in range(1, most + 1) if number % d == 0)
 
 
 def _check_ternary(weight: torch.Tensor) -> None:

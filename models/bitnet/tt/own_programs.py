@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of our own that a model's shape and chip ask for: how rows and columns are shared out over the cores."""
+
+from collections.abc import Mapping
+
+import ttnn
+
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.kernels.decode_product import WIDE, DecodeProduct
+from models.bitnet.tt.kernels.epilogue import Epilogue
+from models.bitnet.tt.kernels.shares import Shares
+from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
+from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_columns
+
+_MOST_HEADS = 32  # of a user, in the tiles that decode's attention leaves
+
+
+class OwnPrograms:
+    """`decode` has a program for every projection; `hidden_memory` is where the hidden rows lie between two of them."""
+
+    def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int):
+        if model.num_attention_heads > _MOST_HEADS:
+            raise ValueError(
+                f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}; "
+                "use precision accuracy"
+            )
+        wide = min(WIDE, chip.grid[0])
+        cores = wide * chip.grid[1]
+        residual = columns(model.hidden_size, chip)
+        head_tiles = model.head_dim // TILE
+        heads = model.num_attention_heads + 2 * model.num_key_value_heads
+
+        def share(width: int, each: int) -> tuple[Shares, ttnn.MemoryConfig]:
+            shares = Shares(width // TILE, each)
+            grid = first_cores(shares.cores, chip, wide=wide)
+            return shares, users_columns(shares.cores * each * TILE, grid, each * TILE)
+
+        spread = Shares.over(model.intermediate_size // TILE, cores)
+        hidden, self.hidden_memory = share(model.intermediate_size, spread.each)
+        joined = Shares.over(model.num_attention_heads * head_tiles, cores)
+        stream, residual_memory = Shares(residual.width // TILE, residual.tiles), residual.memory_config()
+        qkv, qkv_memory = share(heads * model.head_dim, head_tiles)
+
+        def program(
+            parts: Shares,
+            results: Shares,
+            epilogue: Epilogue,
+            dtype: ttnn.DataType,
+            memory: ttnn.MemoryConfig,
+            **more: int,
+        ) -> DecodeProduct:
+            matrices = 2 if epilogue is Epilogue.GATED else 1
+            group = matrices * max(n for n in (1, 2, 4 // matrices) if results.each % n == 0 and results.tiles % n == 0)
+            pages = TernaryPages.of(parts.tiles, results.tiles * matrices, group, matrices)
+            return DecodeProduct(users, parts, results, pages, epilogue, dtype, memory, **more)
+
+        stream_of = (ttnn.float32, residual_memory)
+        self.decode: Mapping[str, DecodeProduct] = {
+            "qkv": program(stream, qkv, Epilogue.SCALE, ttnn.bfloat16, qkv_memory),
+            "o": program(joined, stream, Epilogue.RESIDUAL, *stream_of, head_tiles=head_tiles),
+            "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, self.hidden_memory),
+            "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
+        }
+        for name, needed in ((name, program.l1_bytes) for name, program in self.decode.items()):
+            if needed > l1_bytes:
+                raise ValueError(
+                    f"fused: the program of {name} needs {needed} bytes of a core's L1, there are {l1_bytes}; "
+                    "use precision accuracy"
+                )

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A norm, the ternary product behind it, and what becomes of the result: half of a sub-block, in one of two builds.
+
+| projection | rows it takes   | product    | then                |
+|------------|-----------------|------------|---------------------|
+| qkv        | residual stream | one matrix | nothing             |
+| o          | joined heads    | one matrix | the stream is added |
+| gate_up    | residual stream | two        | relu(gate)^2 * up   |
+| down       | hidden rows     | one matrix | the stream is added |
+
+With stock operations each step is a program or two; `own_projection.py` makes them one.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+import ttnn
+
+from models.bitnet.tt.bit_linear import BitLinear
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.kernels.epilogue import Epilogue
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.own_projection import OwnProjection
+from models.bitnet.tt.rms_norm import RMSNorm
+from models.common.lightweightmodule import LightweightModule
+
+_SQUARED_RELU = (ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam(ttnn.UnaryOpType.SQUARE))
+
+
+class StockProjection(LightweightModule):
+    """`matrices` are ternary int8 [out, in] by the names they are kept under; two of them share their rows."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: DeviceWeights,
+        which: str,
+        matrices: Mapping[str, torch.Tensor],
+        gamma: torch.Tensor,
+        eps: float,
+    ):
+        self.config = config.projections[which]
+        self.norm = RMSNorm(config, gamma, eps, self.config.norm)
+        self.linears = [
+            BitLinear(config, weights, name, matrix, matmul, self.config.dtype)
+            for (name, matrix), matmul in zip(matrices.items(), self.config.matmuls)
+        ]
+        self.rows = self.linears[0].rows
+        self._finish = _FINISH[self.config.epilogue]
+
+    def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
+        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, consumes the residual."""
+        rows = self.rows.quantise(self.norm.forward_prefill(x), ttnn.DRAM_MEMORY_CONFIG)
+        results = [linear.forward_prefill(rows) for linear in self.linears]
+        rows.deallocate()
+        return self._finish(results, residual, ttnn.DRAM_MEMORY_CONFIG)
+
+    def forward_decode(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
+        """[1, 1, users, in] -> [1, 1, users, out], both width-sharded in L1. Keeps x, consumes the residual."""
+        rows = self.rows.quantise(self.norm.forward_decode(x), self.config.norm.memory)
+        results = [linear.forward_decode(rows) for linear in self.linears]
+        rows.deallocate()
+        return self._finish(results, residual, self.config.matmuls[0].decode_memory)
+
+
+def _keep(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    return results[0]
+
+
+def _add(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    total = ttnn.add(residual, results[0], memory_config=memory)
+    ttnn.deallocate(residual)
+    ttnn.deallocate(results[0])
+    return total
+
+
+def _gate(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    gate, up = results
+    hidden = ttnn.multiply(gate, up, input_tensor_a_activations=list(_SQUARED_RELU), memory_config=memory)
+    ttnn.deallocate(gate)
+    ttnn.deallocate(up)
+    return hidden
+
+
+_FINISH: Mapping[Epilogue, Callable[..., ttnn.Tensor]] = {
+    Epilogue.SCALE: _keep,
+    Epilogue.RESIDUAL: _add,
+    Epilogue.GATED: _gate,
+}
+
+
+def projection(
+    config: ModelConfig,
+    weights: DeviceWeights,
+    which: str,
+    matrices: Mapping[str, torch.Tensor],
+    gamma: torch.Tensor,
+    eps: float,
+) -> StockProjection | OwnProjection:
+    """The build that the precision asks for."""
+    build = OwnProjection if config.precision.own_programs else StockProjection
+    return build(config, weights, which, matrices, gamma, eps)
