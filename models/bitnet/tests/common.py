@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the device modules share: models of random weights, shuffled pages, uploads, and the thresholds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, table_width
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
@@ -34,6 +35,10 @@ THRESHOLDS = {
     # the sums of products in bfloat16
     ("accuracy", "decode"): (0.9998, 0.0200),
     ("performance", "decode"): (0.999, 0.0447),
+    # a norm, a sub-block and the stream it adds to: the library's norms multiply 11 significant bits, ours 24
+    ("accuracy", "sub-block"): (0.9997, 0.0245),
+    ("performance", "sub-block"): (0.999, 0.0447),
+    ("fused", "sub-block"): (0.9999, 0.0141),
     # the residual stream after a whole decoder layer
     ("accuracy", "layer"): (0.9998, 0.0200),
     ("performance", "layer"): (0.998, 0.0632),
@@ -43,6 +48,7 @@ THRESHOLDS = {
     ("accuracy", "update"): (0.9994, 0.0346),
     ("performance", "update"): (0.998, 0.0632),
 }
+HELD_TO = {"fused": "accuracy"}  # computes the same, so it is held to the same bars but where it has its own
 # Up to this many query heads, the decode attention kernel works on half tiles and takes its fast exponential whatever
 # the program config says: 2 to 3 % off on the real kernels (simulated: PCC 0.99965 to 0.99987). Decode of such models
 # is held to the bars of `performance` in both precisions.
@@ -80,7 +86,8 @@ TINY = shape(4, 2, 32, 224)
 SMALL = shape(4, 2, 64, 352)
 FULL = shape(20, 5, 128, 6912)  # one layer of the 2B-4T
 
-every_precision = pytest.mark.parametrize("precision", ["accuracy", "performance"])
+every_precision = pytest.mark.parametrize("precision", ["accuracy", "performance", "fused"])
+stock_precision = pytest.mark.parametrize("precision", ["accuracy", "performance"])
 tiny_and_full = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
 every_scaling = pytest.mark.parametrize("badly_scaled", [False, True], ids=["even", "badly_scaled"])
 
@@ -101,7 +108,8 @@ def assert_level(
     precision: str | Precision, level: str, golden: torch.Tensor, calculated: torch.Tensor, slack: float = 1.0
 ) -> None:
     """`assert_close` with the thresholds of a precision and a level; `slack` multiplies the distance from 1 and 0."""
-    pcc, relative = THRESHOLDS[precision if isinstance(precision, str) else precision.name, level]
+    name = precision if isinstance(precision, str) else precision.name
+    pcc, relative = THRESHOLDS.get((name, level)) or THRESHOLDS[HELD_TO[name], level]
     assert_close(golden, calculated, 1 - slack**2 * (1 - pcc), slack * relative)
 
 
@@ -173,6 +181,11 @@ def random_stream(rows: int, model: BitNetConfig, state: dict[str, torch.Tensor]
     return torch.randn(rows, model.hidden_size) * 2.0 * max(o, down)
 
 
+def faint_stream(rows: int, model: BitNetConfig, state: dict[str, torch.Tensor], layer: int = 0) -> torch.Tensor:
+    """A residual stream that is small beside its updates, so that a sub-block's result is its update."""
+    return random_stream(rows, model, state, layer) / 32
+
+
 class SharedWeights(DeviceWeights):
     """Uploads a matrix once, however many modules are built from it."""
 
@@ -183,6 +196,12 @@ class SharedWeights(DeviceWeights):
     def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
         if name not in self._loaded:
             self._loaded[name] = super().load(name, weight, dtype, memory)
+        return self._loaded[name]
+
+    def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
+        name = "+".join(matrices)
+        if name not in self._loaded:
+            self._loaded[name] = super().load_ternary(matrices, pages)
         return self._loaded[name]
 
 

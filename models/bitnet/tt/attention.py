@@ -19,8 +19,8 @@ from models.common.lightweightmodule import LightweightModule
 
 
 class Attention(LightweightModule):
-    """Grouped-query attention over a paged cache. `state` holds ternary projections under Hugging Face's names; `gamma` is
-    of the norm before them."""
+    """Grouped-query attention over a paged cache. `state` holds ternary projections under Hugging Face's names;
+    `gamma` is of the norm before them."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class DeviceWeights:
         return ttnn.to_device(host, self._device, memory)
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
-        """Ternary matrices [out, in] that are multiplied together, by name -> [1, 1, pages, words] of two bits a weight."""
+        """Ternary matrices [out, in] that are multiplied together, by name -> [1, 1, pages, words] in DRAM."""
         # how the pages are cut is in the name too: boards cut differently, and may share a folder of weights
         cut = f"{pages.group}x{pages.block}"
         name = "+".join(matrices)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The projections of `projection.py` by programs of our own: in decode one each, in prefill one for the codes and one for
-the product, both from the same two-bit weights."""
+"""The projections of `projection.py` by programs of our own: in decode one each, in prefill one for the codes and one
+for the product, both from the same two-bit weights."""
 
 from collections.abc import Mapping
 

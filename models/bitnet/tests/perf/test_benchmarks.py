@@ -40,7 +40,7 @@ def run_of(benchmark, device: ttnn.MeshDevice, work, rounds: int = 5) -> None:
 
 
 @pytest.mark.parametrize("precision", ["performance", "accuracy"])
-@pytest.mark.parametrize("module", ["input_norm", "attention", "mlp", "layer"])
+@pytest.mark.parametrize("module", ["attention", "mlp", "layer"])
 def test_benchmark_decode_module(benchmark, models, open_device, module, precision):
     model = models(precision, 1)
     model.start(CONTEXT).step()
@@ -49,7 +49,6 @@ def test_benchmark_decode_module(benchmark, models, open_device, module, precisi
     rotation = model.model.rope.forward_decode(held.rope_positions)
     inputs = rotation, cache, held.page_table, held.positions
     work = {
-        "input_norm": lambda: layer.input_norm.forward_decode(x),
         "attention": lambda: layer.attention.forward_decode(ttnn.clone(x), *inputs),
         "mlp": lambda: layer.mlp.forward_decode(ttnn.clone(x)),
         "layer": lambda: layer.forward_decode(ttnn.clone(x), *inputs),

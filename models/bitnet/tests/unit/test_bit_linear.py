@@ -18,10 +18,10 @@ from models.bitnet.tests.common import (
     TINY,
     SharedWeights,
     assert_level,
-    every_precision,
     random_ternary,
     shape,
     spread,
+    stock_precision,
     tiny_and_full,
     to_decode,
     to_prefill,
@@ -105,7 +105,7 @@ class Case:
         return to_rows(rows.values, len(x)), to_rows(self.linear.forward_decode(rows), len(x))
 
 
-@every_precision
+@stock_precision
 @tiny_and_full
 def test_bit_linear_prefill(device, reset_seeds, model, precision):
     """Every projection of a layer; short ones at every length, the 2B-4T's at one that ends inside a tile."""
@@ -117,7 +117,7 @@ def test_bit_linear_prefill(device, reset_seeds, model, precision):
             check(precision, x, case.weight, *case.prefill(x), case.dtype)
 
 
-@every_precision
+@stock_precision
 @tiny_and_full
 def test_bit_linear_decode(device, reset_seeds, model, precision):
     """Every projection of a layer, every batch."""
@@ -147,7 +147,7 @@ def test_bit_linear_largest_sums(device, reset_seeds, name):
         check_exact(codes, x, case.weight, y, case.dtype)
 
 
-@every_precision
+@stock_precision
 def test_bit_linear_decode_equals_prefill(device, reset_seeds, precision):
     """The same rows through both programs: the very same integers, so the very same result in `accuracy`."""
     case = Case(device, SMALL, precision, 32, "up")

@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The feed-forward block on the device against the reference."""
+"""The feed-forward sub-block on the device, norm and residual stream included, against the reference."""
 
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.bitnet.reference.mlp import MLP as ReferenceMLP
+from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm
 from models.bitnet.tests.common import (
     BATCHES,
     FULL,
@@ -16,9 +17,9 @@ from models.bitnet.tests.common import (
     assert_level,
     every_precision,
     every_scaling,
+    faint_stream,
     random_state,
     shape,
-    spread,
     tiny_and_full,
     to_decode,
     to_prefill,
@@ -28,14 +29,20 @@ from models.bitnet.tt.mlp import MLP
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.scales import fold_scales
 
-PREFIX = "model.layers.0.mlp"
+PREFIX, NORM = "model.layers.0.mlp", "model.layers.0.post_attention_layernorm"
 
 
 class Case:
     def __init__(self, device, model, precision, users, state, weights=None):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
-        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, fold_scales(model, state, 0))
-        self.reference = ReferenceMLP(model, state, PREFIX)
+        gamma, scales = state[f"{NORM}.weight"], fold_scales(model, state, 0)
+        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
+        self.parts = ReferenceNorm(model, state, NORM), ReferenceMLP(model, state, PREFIX)
+        self.random_rows = lambda rows: faint_stream(rows, model, state)
+
+    def reference(self, x):
+        norm, mlp = self.parts
+        return x + mlp(norm(x))
 
     def prefill(self, x):
         return to_rows(self.mlp.forward_prefill(to_prefill(x, self.config)), len(x))
@@ -46,19 +53,14 @@ class Case:
         return to_rows(y, len(x))
 
 
-def random_rows(rows: int, width: int) -> torch.Tensor:
-    """Rows of different sizes: the sub-norm makes them nearly equal again."""
-    return torch.randn(rows, width) * spread(rows, 1, low=0.5, high=20.0)
-
-
 @every_scaling
 @every_precision
 @tiny_and_full
 def test_mlp_prefill(device, reset_seeds, model, precision, badly_scaled):
     case = Case(device, model, precision, 1, random_state(model, badly_scaled))
     for length in (33,) if model is FULL else LENGTHS:
-        x = random_rows(length, model.hidden_size)
-        assert_level(precision, "module", case.reference(x), case.prefill(x))
+        x = case.random_rows(length)
+        assert_level(precision, "sub-block", case.reference(x), case.prefill(x))
 
 
 @every_scaling
@@ -68,8 +70,8 @@ def test_mlp_decode(device, reset_seeds, model, precision, badly_scaled):
     state, weights = random_state(model, badly_scaled), SharedWeights(device)
     for users in BATCHES:
         case = Case(device, model, precision, users, state, weights)
-        x = random_rows(users, model.hidden_size)
-        assert_level(precision, "module", case.reference(x), case.decode(x))
+        x = case.random_rows(users)
+        assert_level(precision, "sub-block", case.reference(x), case.decode(x))
 
 
 @every_precision
@@ -81,16 +83,16 @@ def test_mlp_prefill_and_decode_where_eps_counts(device, reset_seeds, precision)
         f"{PREFIX}.up_proj.weight_scale": torch.tensor(1e-2),
     }
     case = Case(device, SMALL, precision, 7, state)
-    x = torch.randn(7, SMALL.hidden_size)
+    x = case.random_rows(7)
     for run in (case.prefill, case.decode):
-        assert_level(precision, "module", case.reference(x), run(x))
+        assert_level(precision, "sub-block", case.reference(x), run(x))
 
 
 @every_precision
 def test_mlp_decode_equals_prefill(device, reset_seeds, precision):
     case = Case(device, SMALL, precision, 32, random_state(SMALL))
-    x = random_rows(32, SMALL.hidden_size)
-    assert_level(precision, "module", case.prefill(x), case.decode(x))
+    x = case.random_rows(32)
+    assert_level(precision, "sub-block", case.prefill(x), case.decode(x))
 
 
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -99,7 +101,7 @@ def test_mlp_decode_equals_prefill(device, reset_seeds, precision):
     intermediate=st.integers(2, 40),
     rows=st.integers(1, 130),
     users=st.integers(1, 32),
-    precision=st.sampled_from(["accuracy", "performance"]),
+    precision=st.sampled_from(["accuracy", "performance", "fused"]),
     seed=st.integers(0, 1000),
 )
 def test_mlp_prefill_and_decode_of_any_shape(device, heads, intermediate, rows, users, precision, seed):
@@ -107,5 +109,5 @@ def test_mlp_prefill_and_decode_of_any_shape(device, heads, intermediate, rows, 
     model = shape(heads, 1, 32, 32 * intermediate)
     case = Case(device, model, precision, users, random_state(model, badly_scaled=True))
     for run, count in ((case.prefill, rows), (case.decode, users)):
-        x = random_rows(count, model.hidden_size)
-        assert_level(precision, "module", case.reference(x), run(x))
+        x = case.random_rows(count)
+        assert_level(precision, "sub-block", case.reference(x), run(x))

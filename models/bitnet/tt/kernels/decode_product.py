@@ -189,8 +189,8 @@ class DecodeProduct:
 
 
 def _compute(buffers: list[tuple]) -> ttnn.ComputeConfigDescriptor:
-    """LoFi is exact for codes times ternary weights; float32 goes to the destination register without passing the matrix
-    unit's sources, which would cut it."""
+    """LoFi is exact for codes times ternary weights; float32 goes to the destination register without passing the
+    matrix unit's sources, which would cut it."""
     module = ttnn._ttnn.program_descriptor
     modes = [module.UnpackToDestMode.Default] * 64
     for number, dtype, *_ in buffers:
