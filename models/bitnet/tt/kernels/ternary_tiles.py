@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ternary matrices as the matrix unit's unpacker reads them: two bits a weight, 256 bytes a tile, several tiles a page.
 
-A weight is sign and magnitude (0: 00, +1: 01, -1: 11), four to a byte from the lowest bits up; a tile is its four faces of
-16 by 16, row by row. A page holds `block` tiles of K of each column of a group, so that a core reads its columns in order.
+A weight is sign and magnitude (0: 00, +1: 01, -1: 11), four to a byte from the lowest bits up; a tile is its four faces
+of 16 by 16, row by row. A page holds `block` tiles of K of each column of a group, so that a core reads its columns in
+order.
 """
 
 from dataclasses import dataclass
