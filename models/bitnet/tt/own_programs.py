@@ -9,6 +9,8 @@ import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.decode_product import WIDE, DecodeProduct
 from models.bitnet.tt.kernels.epilogue import Epilogue
+from models.bitnet.tt.kernels.prefill_codes import PrefillCodes
+from models.bitnet.tt.kernels.prefill_product import PrefillProduct
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_columns
@@ -25,6 +27,8 @@ class OwnPrograms:
                 f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}; "
                 "use precision accuracy"
             )
+        self._grid = chip.grid
+        self._prefill: dict[tuple[str, int], tuple[PrefillCodes, PrefillProduct]] = {}
         wide = min(WIDE, chip.grid[0])
         cores = wide * chip.grid[1]
         residual = columns(model.hidden_size, chip)
@@ -68,3 +72,13 @@ class OwnPrograms:
                     f"fused: the program of {name} needs {needed} bytes of a core's L1, there are {l1_bytes}; "
                     "use precision accuracy"
                 )
+
+    def prefill(self, which: str, row_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
+        """The two programs of a projection of so many rows: all layers have the same."""
+        if (which, row_tiles) not in self._prefill:
+            decode = self.decode[which]
+            self._prefill[which, row_tiles] = (
+                PrefillCodes(row_tiles, decode.pages.inner, self._grid),
+                PrefillProduct(row_tiles, decode.pages, decode.epilogue, decode.result_dtype, self._grid),
+            )
+        return self._prefill[which, row_tiles]

@@ -4,6 +4,7 @@
 for the product, both from the same two-bit weights."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 import ttnn
@@ -28,6 +29,7 @@ class OwnProjection(LightweightModule):
     ):
         self.eps = eps
         self.decode = config.own_programs.decode[which]
+        self.prefill = partial(config.own_programs.prefill, which)
         self.gamma = ttnn.from_torch(
             gamma.float().reshape(1, 1, -1, TILE),
             dtype=ttnn.float32,
@@ -36,6 +38,15 @@ class OwnProjection(LightweightModule):
             memory_config=ttnn.DRAM_MEMORY_CONFIG,
         )
         self.weights = weights.load_ternary(matrices, self.decode.pages)
+
+    def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
+        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, consumes the residual."""
+        quantise, multiply = self.prefill(x.shape[2] // TILE)
+        codes, steps = quantise(x, self.gamma, eps=self.eps)
+        y = multiply(codes, steps, self.weights, residual)
+        for tensor in (codes, steps) if residual is None else (codes, steps, residual):
+            ttnn.deallocate(tensor)
+        return y
 
     def forward_decode(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
         """[1, 1, users, in] (o: [1, users, heads, head width]) -> [1, 1, users, out] in L1. Keeps x, consumes the

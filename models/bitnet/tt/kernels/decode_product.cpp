@@ -7,6 +7,7 @@
 #include "api/compute/copy_dest_values.h"
 #include "api/compute/matmul.h"
 #include "api/compute/pack.h"
+#include "epilogue.h"
 #include "quantise.h"
 #include "ternary_format.h"
 
@@ -32,28 +33,6 @@ ALWI void multiply() {
     end_ternary();
 }
 
-// The sums of `group` columns become `results` tiles in the first destination tiles.
-ALWI void finish() {
-    tiles::load(buffers::SCALES, 1, SCRATCH);
-    for (uint32_t c = 0; c < group; c++) { tiles::multiply_rows(c, SCRATCH); }
-#if defined(EPILOGUE_RESIDUAL)
-    cb_wait_front(buffers::RESIDUAL, group);
-    for (uint32_t c = 0; c < group; c++) {
-        tiles::load(buffers::RESIDUAL, c, SCRATCH);
-        tiles::add(c, SCRATCH);
-    }
-    cb_pop_front(buffers::RESIDUAL, group);
-#elif defined(EPILOGUE_GATED)
-    // gate's columns come first, then as many of up: relu(gate)^2 * up
-    for (uint32_t c = 0; c < group / 2; c++) {
-        relu_tile_init();
-        relu_tile(c);
-        tiles::square(c);
-        tiles::multiply(c, group / 2 + c);
-    }
-#endif
-}
-
 void kernel_main() {
     const uint32_t parts = get_arg_val<uint32_t>(PARTS), columns = get_arg_val<uint32_t>(COLUMNS);
     const uint32_t eps = get_common_arg_val<uint32_t>(0);
@@ -63,18 +42,14 @@ void kernel_main() {
     if (parts) { quantise::codes(parts); }
     if (!columns) { return; }
 
-#if defined(EPILOGUE_GATED)
-    constexpr uint32_t results = group / 2;
-#else
-    constexpr uint32_t results = group;
-#endif
+    constexpr uint32_t results = results_of(group);
     cb_wait_front(buffers::SCALES, 2);
     cb_wait_front(buffers::ALL_CODES, inner);
     pack_reconfig_data_format(buffers::RESULT);
     for (uint32_t n = 0; n < columns; n += results) {
         tile_regs_acquire();
         multiply();
-        finish();
+        finish(group, 0, 1, SCRATCH);
         tile_regs_commit();
         cb_reserve_back(buffers::RESULT, results);
         tile_regs_wait();

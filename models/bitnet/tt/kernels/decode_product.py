@@ -6,22 +6,19 @@ A core has a part of the rows to measure and quantise, and some columns of the p
 its L1 whole, so that they stream in while the rows are on their way. See decode_product.cpp for the steps.
 """
 
-import struct
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import torch
 import ttnn
 
-from models.bitnet.tt.kernels import golden
+from models.bitnet.tt.kernels import describe, golden
+from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer
 from models.bitnet.tt.kernels.epilogue import Epilogue
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TILE, TILE_BYTES, TernaryPages, largest_divisor
 
-_FOLDER = Path(__file__).parent
-_FLOAT_TILE, _HALF_TILE = 4096, 2048  # bytes: float32, bfloat16
-_ALL_CODES = 9  # the buffer whose tiles may be half as high
+_ALL_CODES = 9  # as in buffers.h
 WIDE = 8  # cores in a row: what every supported chip has
 _PAGES_AT_ONCE = 8  # reads in flight
 
@@ -67,7 +64,7 @@ class DecodeProduct:
         reader, writer, compute = descriptor.kernels
         reader.common_runtime_args = [weights.buffer_address()]
         writer.common_runtime_args = [tensor.buffer_address() for tensor in (x, gamma, added, result)]
-        compute.common_runtime_args = [_bits(eps)]
+        compute.common_runtime_args = [describe.bits(eps)]
         return ttnn.generic_op(tensors, descriptor)
 
     @cached_property
@@ -78,12 +75,7 @@ class DecodeProduct:
     @property
     def l1_bytes(self) -> int:
         """Of the circular buffers on every core."""
-        return sum(size * count for _, _, size, count in self._buffers)
-
-    @property
-    def _code_bytes(self) -> int:
-        """Of a tile of codes. Up to 16 users it ends after as many rows: half the product, half the multicast."""
-        return _HALF_TILE // 2 if self.users <= TILE // 2 else _HALF_TILE
+        return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
 
     @property
     def _gathered(self) -> int:
@@ -95,24 +87,25 @@ class DecodeProduct:
         """Tiles that a group of columns becomes."""
         return self.pages.group // self.pages.matrices
 
-    @property
-    def _buffers(self) -> list[tuple[int, ttnn.DataType, int, int]]:
-        """As in buffers.h: number, format, bytes of a tile, tiles."""
-        row = (ttnn.bfloat16, _HALF_TILE) if self.head_tiles else (ttnn.float32, _FLOAT_TILE)
-        result = (ttnn.float32, _FLOAT_TILE) if self.result_dtype == ttnn.float32 else (ttnn.bfloat16, _HALF_TILE)
+    @cached_property
+    def _buffers(self) -> list[Buffer]:
+        bf16, fp32 = ttnn.bfloat16, ttnn.float32
+        # up to 16 users the codes' tiles end after as many rows: half the product, half the multicast
+        high = TILE // 2 if self.users <= TILE // 2 else TILE
+        codes = TILE_SIZE[bf16] * high // TILE, self.pages.inner, ttnn.TileDescriptor(high, TILE)
         groups = self.columns.each // self._results
         return [
-            (0, *row, self.parts.each),
-            (1, ttnn.float32, _FLOAT_TILE, self.parts.each),
-            (2, ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
-            (3, ttnn.float32, _FLOAT_TILE, self._results),
-            (4, ttnn.float32, _FLOAT_TILE, 2),
-            (5, ttnn.float32, _FLOAT_TILE, 2 * self._gathered),
-            (6, ttnn.float32, _FLOAT_TILE, 2),
-            (7, ttnn.float32, _FLOAT_TILE, 2),
-            (8, ttnn.bfloat16, _HALF_TILE, self.parts.each),
-            (9, ttnn.bfloat16, self._code_bytes, self.pages.inner),
-            (16, *result, 2 * self._results),
+            Buffer.of(0, bf16 if self.head_tiles else fp32, self.parts.each),
+            Buffer.of(1, fp32, self.parts.each),
+            Buffer(2, ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
+            Buffer.of(3, fp32, self._results),
+            Buffer.of(4, fp32, 2),
+            Buffer.of(5, fp32, 2 * self._gathered),
+            Buffer.of(6, fp32, 2),
+            Buffer.of(7, fp32, 2),
+            Buffer.of(8, bf16, self.parts.each),
+            Buffer(9, bf16, *codes),
+            Buffer.of(16, self.result_dtype, 2 * self._results),
         ]
 
     def _describe(
@@ -120,91 +113,52 @@ class DecodeProduct:
     ) -> ttnn.ProgramDescriptor:
         cores = max(self.parts.cores, self.columns.cores)
         wide = min(cores, WIDE)
-        last = ttnn.CoreCoord(wide - 1, -(-cores // wide) - 1)
-        places = [ttnn.CoreCoord(x, y) for y in range(last.y + 1) for x in range(wide)]
-        rectangle = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), last)])
+        rectangle = describe.rectangle(0, 0, wide, -(-cores // wide))
+        places = [ttnn.CoreCoord(x, y) for y in range(rectangle.end.y + 1) for x in range(wide)]
+        everywhere = ttnn.CoreRangeSet([rectangle])
         shares, first_pages = [], []
         for core, place in enumerate(places):
             first, columns = self.columns.of(core)
             shares.append((place, [core, *self.parts.of(core), first, columns, int(core == 0)]))
-            group = first // self._results, columns // self._results
-            first_pages.append((place, [count * self.pages.pages_of_a_group for count in group]))
+            groups = first // self._results, columns // self._results
+            first_pages.append((place, [count * self.pages.pages_of_a_group for count in groups]))
 
-        def kernel(
-            source: str, arguments: list, constants: dict[str, int], layouts: list, config
-        ) -> ttnn.KernelDescriptor:
-            return ttnn.KernelDescriptor(
-                kernel_source=str(_FOLDER / source),
-                source_type=ttnn.KernelDescriptor.SourceType.FILE_PATH,
-                core_ranges=rectangle,
-                compile_time_args=[n for t in layouts for n in ttnn.TensorAccessorArgs(t).get_compile_time_args()],
-                named_compile_time_args=list(constants.items()),
-                defines=[(f"EPILOGUE_{self.epilogue.value}", "1")] + [("JOIN_HEADS", "1")] * bool(self.head_tiles),
-                runtime_args=arguments,
-                config=config,
-                compiler_include_paths=[str(_FOLDER)],
-            )
-
-        top_left, bottom_right = (x.device().worker_core_from_logical_core(place) for place in (places[0], last))
+        corners = [x.device().worker_core_from_logical_core(corner) for corner in (rectangle.start, rectangle.end)]
         of_all = {"inner": self.pages.inner, "gathered": self._gathered}
         reader = {
             "page_tiles": self.pages.page_tiles,
             "pages_at_once": largest_divisor(self.pages.pages_of_a_group, _PAGES_AT_ONCE),
         }
         writer = {
+            **of_all,
             "parts": self.parts.cores,
             "cores": len(places),
-            "code_bytes": self._code_bytes,
-            "left": top_left.x,
-            "top": top_left.y,
-            "right": bottom_right.x,
-            "bottom": bottom_right.y,
+            "code_bytes": next(buffer.tile_bytes for buffer in self._buffers if buffer.number == _ALL_CODES),
+            "left": corners[0].x,
+            "top": corners[0].y,
+            "right": corners[1].x,
+            "bottom": corners[1].y,
             "users": self.users,
             "head_tiles": self.head_tiles,
             "results_at_once": self._results,
         }
         compute = {
+            **of_all,
             "block": self.pages.block,
             "group": self.pages.group,
-            "inverse_width": _bits(1 / (self.pages.inner * TILE)),
+            "inverse_width": describe.bits(1 / (self.pages.inner * TILE)),
         }
-        tensors = [x, gamma, residual, result]
+        kernels = [
+            ("decode_weights.cpp", first_pages, ttnn.ReaderConfigDescriptor(), reader, [weights]),
+            ("decode_rows.cpp", shares, ttnn.WriterConfigDescriptor(), writer, [x, gamma, residual, result]),
+            ("decode_product.cpp", shares, describe.compute_config(self._buffers), compute, []),
+        ]
+        defines = [f"EPILOGUE_{self.epilogue.value}"] + ["JOIN_HEADS"] * bool(self.head_tiles)
         return ttnn.ProgramDescriptor(
-            kernels=[
-                kernel("decode_weights.cpp", first_pages, reader, [weights], ttnn.ReaderConfigDescriptor()),
-                kernel("decode_rows.cpp", shares, of_all | writer, tensors, ttnn.WriterConfigDescriptor()),
-                kernel("decode_product.cpp", shares, of_all | compute, [], _compute(self._buffers)),
-            ],
-            semaphores=[ttnn.SemaphoreDescriptor(id=i, core_ranges=rectangle, initial_value=0) for i in range(4)],
-            cbs=[self._buffer(rectangle, *line) for line in self._buffers],
+            kernels=[describe.kernel(source, everywhere, *rest, defines) for source, *rest in kernels],
+            semaphores=describe.semaphores(4, everywhere),
+            cbs=[buffer.on(everywhere) for buffer in self._buffers],
         )
-
-    def _buffer(
-        self, cores: ttnn.CoreRangeSet, number: int, dtype: ttnn.DataType, size: int, count: int
-    ) -> ttnn.CBDescriptor:
-        rows = TILE * self._code_bytes // _HALF_TILE if number == _ALL_CODES else TILE
-        tile = ttnn.TileDescriptor(rows, TILE)
-        page = ttnn.CBFormatDescriptor(buffer_index=number, data_format=dtype, page_size=size, tile=tile)
-        return ttnn.CBDescriptor(total_size=size * count, core_ranges=cores, format_descriptors=[page])
-
-
-def _compute(buffers: list[tuple]) -> ttnn.ComputeConfigDescriptor:
-    """LoFi is exact for codes times ternary weights; float32 goes to the destination register without passing the
-    matrix unit's sources, which would cut it."""
-    module = ttnn._ttnn.program_descriptor
-    modes = [module.UnpackToDestMode.Default] * 64
-    for number, dtype, *_ in buffers:
-        if dtype == ttnn.float32:
-            modes[number] = module.UnpackToDestMode.UnpackToDestFp32
-    config = ttnn.ComputeConfigDescriptor(
-        math_fidelity=ttnn.MathFidelity.LoFi, fp32_dest_acc_en=True, dst_full_sync_en=True
-    )
-    config.unpack_to_dest_mode = module.VectorUnpackToDestMode(modes)
-    return config
-
-
-def _bits(number: float) -> int:
-    return struct.unpack("<I", struct.pack("<f", number))[0]
 
 
 def _golden(
@@ -216,12 +170,8 @@ def _golden(
     program: DecodeProduct,
     eps: float,
 ) -> torch.Tensor:
-    rows = x.reshape(1, 1, program.users, -1)
-    codes, step = golden.codes_of(rows, gamma, eps)
-    sums = golden.product(codes, program.pages.unpack(weights.flatten(0, -2).to(torch.int32))) * step
-    if program.epilogue is Epilogue.RESIDUAL:
-        return sums + residual
-    return golden.gated(sums) if program.epilogue is Epilogue.GATED else sums
+    codes, step = golden.codes_of(x.reshape(1, 1, program.users, -1), gamma, eps)
+    return golden.results(codes, step, program.pages.unpack(golden.words(weights)), residual, program.epilogue)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.decode_product", golden_function=_golden)

@@ -6,8 +6,7 @@
 //     the leader          joins them, multicasts the scales
 //     a core with a part  makes its codes, multicasts them, and tells the leader
 //     the leader          tells all that the codes are complete
-#include "api/dataflow/dataflow_api.h"
-#include "buffers.h"
+#include "measurements.h"
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
 constexpr uint32_t parts_in_all = get_named_compile_time_arg_val("parts");  // cores that have a part of them
@@ -25,33 +24,8 @@ constexpr auto result_layout = TensorAccessorArgs<residual_layout.next_compile_t
 
 enum Address : uint32_t { ROWS_AT, GAMMA_AT, RESIDUAL_AT, RESULT_AT };
 
-constexpr uint32_t FLOATS_OF_A_FACE_ROW = 64;  // bytes of 16 float32
-constexpr uint32_t FLOAT_FACE = 1024, FLOAT_TILE = 4096, CODE_TILE = 2048;
-
-// The second NoC counts the other way: its rectangles begin at the bottom right.
-uint64_t everywhere(uint32_t address) { return get_noc_multicast_addr(right, bottom, left, top, address); }
-
-volatile tt_l1_ptr uint32_t* words(uint32_t address) { return reinterpret_cast<volatile tt_l1_ptr uint32_t*>(address); }
-
-// A multicast reaches all cores but its sender.
-void send_to_all(uint32_t from, uint32_t to, uint32_t bytes) {
-    noc_async_write(from, get_noc_addr(to), bytes);
-    if constexpr (cores > 1) { noc_async_write_multicast(from, everywhere(to), bytes, cores - 1); }
-}
-
-// The leader's: sets a flag on every core.
-void signal_all(uint32_t semaphore) {
-    noc_async_write_barrier();
-    noc_semaphore_set(words(semaphore), 1);
-    if constexpr (cores > 1) { noc_semaphore_set_multicast(semaphore, everywhere(semaphore), cores - 1); }
-    noc_async_write_barrier();
-}
-
-void tell_leader(uint32_t semaphore) {
-    noc_async_write_barrier();
-    noc_semaphore_inc(get_noc_addr(left, top, semaphore), 1);
-    noc_async_atomic_barrier();
-}
+constexpr uint32_t FLOAT_TILE = 4096, CODE_TILE = 2048;
+constexpr Team team{left, top, right, bottom, cores};
 
 void wait_for(uint32_t semaphore, uint32_t count) {
     noc_semaphore_wait(words(semaphore), count);
@@ -88,57 +62,25 @@ void read_part(uint32_t first, uint32_t count) {
     cb_reserve_back(buffers::ROWS, count);
     cb_reserve_back(buffers::GAMMA, count);
     read_rows(first, count);
-    // a page has the 32 factors of a tile; its first row lies in two faces
-    const auto gamma = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT));
-    uint32_t to = get_write_ptr(buffers::GAMMA);
-    for (uint32_t k = first; k < first + count; k++, to += FLOAT_TILE) {
-        noc_async_read(get_noc_addr(k, gamma), to, FLOATS_OF_A_FACE_ROW);
-        noc_async_read(get_noc_addr(k, gamma, FLOATS_OF_A_FACE_ROW), to + FLOAT_FACE, FLOATS_OF_A_FACE_ROW);
-    }
+    measurements::read_gamma(TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT)), first, count);
     noc_async_read_barrier();
     cb_push_back(buffers::ROWS, count);
     cb_push_back(buffers::GAMMA, count);
 }
 
-// The measurements of part `number` become row `number` of what the leader gathers.
-void send_measurements(uint32_t number) {
-    cb_wait_front(buffers::PARTIALS, 2);
-    const uint32_t row = number % 32;
-    uint32_t from = get_read_ptr(buffers::PARTIALS);
-    uint32_t to = get_write_ptr(buffers::GATHERED) + number / 32 * FLOAT_TILE;
-    to += row / 16 * 2 * FLOAT_FACE + row % 16 * FLOATS_OF_A_FACE_ROW;
-    for (uint32_t i = 0; i < 2; i++, from += FLOAT_TILE, to += gathered * FLOAT_TILE) {
-        noc_async_write(from, get_noc_addr(left, top, to), FLOATS_OF_A_FACE_ROW);
-        noc_async_write(from + FLOAT_FACE, get_noc_addr(left, top, to + FLOAT_FACE), FLOATS_OF_A_FACE_ROW);
-    }
-    noc_async_writes_flushed();
-    cb_pop_front(buffers::PARTIALS, 2);
-}
-
-// Rows of the gathered tiles that belong to no part add nothing, and are no peak.
-void clear_unused_rows() {
-    for (uint32_t row = parts_in_all; row < gathered * 32; row++) {
-        for (uint32_t i = 0; i < 2; i++) {
-            const uint32_t tile = get_write_ptr(buffers::GATHERED) + (i * gathered + row / 32) * FLOAT_TILE;
-            const uint32_t at = tile + row % 32 / 16 * 2 * FLOAT_FACE + row % 16 * FLOATS_OF_A_FACE_ROW;
-            for (uint32_t word = 0; word < 16; word++) { words(at)[word] = words(at + FLOAT_FACE)[word] = 0; }
-        }
-    }
-}
-
 void send_scales(uint32_t arrived) {
     cb_reserve_back(buffers::GATHERED, 2 * gathered);
-    clear_unused_rows();
+    measurements::clear_unused_rows(parts_in_all, gathered);
     wait_for(arrived, cores);
     cb_push_back(buffers::GATHERED, 2 * gathered);
     cb_wait_front(buffers::FACTORS, 2);
-    send_to_all(get_read_ptr(buffers::FACTORS), get_write_ptr(buffers::SCALES), 2 * FLOAT_TILE);
+    team.send_to_all(get_read_ptr(buffers::FACTORS), get_write_ptr(buffers::SCALES), 2 * FLOAT_TILE);
 }
 
 void send_codes(uint32_t first, uint32_t count) {
     cb_wait_front(buffers::CODES, count);
     uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * code_bytes;
-    for (uint32_t k = 0; k < count; k++, from += CODE_TILE, to += code_bytes) { send_to_all(from, to, code_bytes); }
+    for (uint32_t k = 0; k < count; k++, from += CODE_TILE, to += code_bytes) { team.send_to_all(from, to, code_bytes); }
 }
 
 void write_results(uint32_t first, uint32_t count) {
@@ -176,22 +118,22 @@ void kernel_main() {
     cb_reserve_back(buffers::ALL_CODES, inner);
     if (parts) {
         read_part(first_part, parts);
-        send_measurements(get_arg_val<uint32_t>(NUMBER));
+        measurements::send(team, get_arg_val<uint32_t>(NUMBER), gathered);
     }
-    tell_leader(measured);
+    team.tell_leader(measured);
     if (leads) {
         send_scales(measured);
-        signal_all(scales_sent);
+        team.signal_all(scales_sent, 1);
     }
     wait_for(scales_sent, 1);
     cb_push_back(buffers::SCALES, 2);
     if (parts) {
         send_codes(first_part, parts);
-        tell_leader(quantised);
+        team.tell_leader(quantised);
     }
     if (leads) {
         wait_for(quantised, parts_in_all);
-        signal_all(codes_sent);
+        team.signal_all(codes_sent, 1);
     }
     wait_for(codes_sent, 1);
     cb_push_back(buffers::ALL_CODES, inner);

@@ -4,6 +4,8 @@
 
 import torch
 
+from models.bitnet.tt.kernels.epilogue import Epilogue
+
 LARGEST_CODE = 127.0
 SMALLEST_PEAK = 1e-5
 
@@ -18,9 +20,19 @@ def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Te
     return torch.round(weighted * (rstd * (1 / step))), step
 
 
-def product(codes: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Integer codes [.., K] times a ternary int8 [K, N], exact in float32."""
-    return codes @ weight.float()
+def words(weights: torch.Tensor) -> torch.Tensor:
+    """A tensor of packed weights as `TernaryPages` knows it."""
+    return weights.flatten(0, -2).to(torch.int32)
+
+
+def results(
+    codes: torch.Tensor, step: torch.Tensor, weight: torch.Tensor, residual: torch.Tensor | None, epilogue: Epilogue
+) -> torch.Tensor:
+    """Integer codes [.., K] times a ternary int8 [K, N], exact in float32; rescaled by [.., 1], and the epilogue."""
+    sums = codes @ weight.float() * step
+    if epilogue is Epilogue.RESIDUAL:
+        return sums + residual
+    return gated(sums) if epilogue is Epilogue.GATED else sums
 
 
 def gated(sums: torch.Tensor) -> torch.Tensor:
