@@ -74,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
         "--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id (default: shipped)"
     )
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
-    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance"))
+    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance", "fused"))
     parser.add_argument("--max-new-tokens", type=at_least_one, default=80)
     parser.add_argument("--max-seq-len", type=at_least_one, help="context to keep a cache for (default: the model's)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")

@@ -75,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id")
     parser.add_argument("--text", type=Path, help=f"what to predict (default: a short sample, prompts/{SAMPLE.name})")
-    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance"))
+    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance", "fused"))
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
     parser.add_argument(
         "--positions", type=at_least_one, help="tokens to predict in a window (default: as many as prefilled)"

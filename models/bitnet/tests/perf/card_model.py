@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model of a decode step's time on a card: bytes over a share of the DRAM bandwidth, plus a cost a program.
+"""A model of a decode step's time on a card: bytes over a share of the DRAM bandwidth, plus a cost a program, plus what
+the unpackers of two-bit weights take longer than DRAM.
 
 Nothing here was measured by us. The two constants are fitted to published speeds of other models on the same cards; how
 far the fit is from each of them is what a modelled figure is worth. It knows no single operation's speed.
@@ -13,6 +14,11 @@ import numpy as np
 _BFP4, _BFP8 = 0.5625, 1.0625  # bytes a weight
 # GB/s of one bank as `dram_grid_size` counts them: 288 over Wormhole's 12, 512 over Blackhole's 8
 _BANK_BANDWIDTH = {"wormhole_b0": 24.0, "blackhole": 64.0}
+
+# Two-bit block floats are unpacked at 16 bytes a cycle at most (tt-isa-documentation, UNPACR: 4 datums of at most 8 bits
+# a cycle and lane), so a tile of 256 bytes takes 16 cycles; clocks as specified, GHz
+UNPACK_CYCLES_A_TILE = 16
+_CLOCK = {"wormhole_b0": 1.0, "blackhole": 1.35}
 
 _LLAMA = (
     "tt-metal at 040a27c, models/tt_transformers/PERF.md, performance; weights as its tt/model_config.py and "
@@ -71,7 +77,10 @@ class CardModel:
     program_us: float
 
     def milliseconds(self, gigabytes: float, programs: float, bandwidth: float) -> float:
-        return 1e3 * gigabytes / (self.share * bandwidth) + 1e-3 * self.program_us * programs
+        return self.dram_ms(gigabytes, bandwidth) + 1e-3 * self.program_us * programs
+
+    def dram_ms(self, gigabytes: float, bandwidth: float) -> float:
+        return 1e3 * gigabytes / (self.share * bandwidth)
 
     def error(self, row: Published) -> float:
         """Modelled over published speed, less one: positive where the model is too fast."""
@@ -86,16 +95,19 @@ def fit(rows: tuple[Published, ...] = PUBLISHED) -> CardModel:
     return CardModel(share=1 / slope, program_us=program_us)
 
 
+def unpack_ms(architecture: str, tiles: int) -> float:
+    """The least time in which a core unpacks so many tiles of two-bit weights."""
+    return 1e-6 * UNPACK_CYCLES_A_TILE * tiles / _CLOCK[architecture]
+
+
 def bandwidth(architecture: str, banks: int) -> float:
     """The specified DRAM bandwidth of a chip, GB/s."""
     return _BANK_BANDWIDTH[architecture] * banks
 
 
-def modelled_range(gigabytes: float, programs: float, card_bandwidth: float) -> tuple[float, float]:
-    """The slowest and fastest modelled tokens a second when any one published row is left out of the fit."""
-    fits = [fit(tuple(other for other in PUBLISHED if other is not row)) for row in PUBLISHED]
-    speeds = [1e3 / model.milliseconds(gigabytes, programs, card_bandwidth) for model in fits]
-    return min(speeds), max(speeds)
+def fits_without_one() -> list[CardModel]:
+    """The fit with each of the published rows left out."""
+    return [fit(tuple(other for other in PUBLISHED if other is not row)) for row in PUBLISHED]
 
 
 def calibration_table() -> str:

@@ -5,7 +5,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from models.bitnet.tests.perf.card_model import bandwidth, fit, modelled_range
+from models.bitnet.tests.perf.card_model import CardModel, bandwidth, fit, fits_without_one, unpack_ms
 from models.bitnet.tests.perf.host_time import library_time
 from models.bitnet.tests.perf.programs import Program, capture
 from models.bitnet.tests.perf.random_model import LAYERS_2B, SteppingModel
@@ -18,6 +18,7 @@ class DecodeProfile:
     before: list[Program]
     layer: list[Program]
     after: list[Program]
+    architecture: str
     card_bandwidth: float  # GB/s, as specified
     users: int
     uploaded_bytes: int
@@ -44,11 +45,27 @@ class DecodeProfile:
 
     @property
     def modelled_ms(self) -> float:
-        return fit().milliseconds(self.dram_bytes / 1e9, self.programs, self.card_bandwidth)
+        return self._modelled_ms(fit())
+
+    def _modelled_ms(self, model: CardModel) -> float:
+        return self.total(lambda program: self._terms(model, program)[0] + self._terms(model, program)[1])
+
+    def _terms(self, model: CardModel, program: Program) -> tuple[float, float]:
+        """(DRAM and the program itself, what unpacking takes longer than DRAM), in ms."""
+        gigabytes = (program.dram_read + program.dram_written) / 1e9
+        unpacking = unpack_ms(self.architecture, program.unpacked_tiles)
+        excess = max(unpacking - model.dram_ms(gigabytes, self.card_bandwidth), 0.0)
+        return model.milliseconds(gigabytes, 1, self.card_bandwidth), excess
+
+    @property
+    def unpacker_ms(self) -> float:
+        """The part of the modelled time in which the unpackers of two-bit weights are slower than DRAM."""
+        model = fit()
+        return self.total(lambda program: self._terms(model, program)[1])
 
     def modelled_ms_of(self, program: Program) -> float:
         """One program's part of the modelled time."""
-        return fit().milliseconds((program.dram_read + program.dram_written) / 1e9, 1, self.card_bandwidth)
+        return sum(self._terms(fit(), program))
 
     @property
     def roofline_ms(self) -> float:
@@ -56,7 +73,7 @@ class DecodeProfile:
         return 1e-6 * self.dram_bytes / self.card_bandwidth
 
     def figures(self) -> dict[str, float | int | list[float]]:
-        low, high = modelled_range(self.dram_bytes / 1e9, self.programs, self.card_bandwidth)
+        slowest, fastest = (f(self._modelled_ms(model) for model in fits_without_one()) for f in (max, min))
         return {
             "programs_per_layer": len(self.layer),
             "movement_per_layer": sum(program.moves_only for program in self.layer),
@@ -72,8 +89,9 @@ class DecodeProfile:
             "host_ms_per_step": round(self.host_ms, 2),
             "peak_circular_buffer_bytes": max(program.l1_bytes for program, _ in self.counted()),
             "modelled_ms_per_step": round(self.modelled_ms, 3),
+            "modelled_ms_of_unpackers": round(self.unpacker_ms, 3),
             "modelled_tokens_per_s_user": round(1e3 / self.modelled_ms, 1),
-            "modelled_tokens_per_s_user_range": [round(low, 1), round(high, 1)],
+            "modelled_tokens_per_s_user_range": [round(1e3 / slowest, 1), round(1e3 / fastest, 1)],
             "roofline_tokens_per_s_user": round(1e3 / self.roofline_ms, 1),
         }
 
@@ -82,6 +100,7 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
     """The step that writes position `context`, of a model of two layers that was just built (or its circular buffers
     are not known). With `time_host` the library's time on this host is taken too."""
     chip, device = model.config.chip, model.config.device
+    architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
 
     def programs() -> list[Program]:
         model.start(context, active)
@@ -104,7 +123,8 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
         before=two[:first],
         layer=two[first : first + length],
         after=two[first + 2 * length :],
-        card_bandwidth=bandwidth(str(device.arch()).rsplit(".", 1)[-1].lower(), chip.dram_banks),
+        architecture=architecture,
+        card_bandwidth=bandwidth(architecture, chip.dram_banks),
         users=model.config.users,
         uploaded_bytes=uploaded,
         downloaded_bytes=downloaded,
@@ -130,4 +150,5 @@ def _known(program: Program, built: dict[tuple, Program]) -> Program:
 
 
 def _stored_weight(program: Program) -> int:
-    return program.inputs[1].stored_bytes if program.weight_bytes else 0
+    """A sharded matrix with the padding of its last bank; our own pages have none."""
+    return program.inputs[1].stored_bytes if program.name == "Matmul" else program.weight_bytes

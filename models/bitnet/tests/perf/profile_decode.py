@@ -63,7 +63,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
     parser.add_argument("--batch", type=int, default=1, help="users that decode together, 1 to 32")
     parser.add_argument("--context", type=int, default=1024, help="tokens that each user attends to")
-    parser.add_argument("--precision", default="performance", choices=("accuracy", "performance"))
+    parser.add_argument("--precision", default="performance", choices=("accuracy", "performance", "fused"))
     parser.add_argument("--csv", type=new_file, help="a file for tt-perf-report")
     parser.add_argument("--picture", type=new_file, help="an SVG or PNG of the step against the DRAM roofline")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")

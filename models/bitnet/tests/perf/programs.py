@@ -17,6 +17,7 @@ import ttnn
 
 _TILE = 32
 _TILE_BYTES = {"BFLOAT4_B": 576, "BFLOAT8_B": 1088, "UINT16": 2048, "BFLOAT16": 2048}  # the others: four bytes a value
+_TERNARY_PER_BYTE = 4
 _L1 = 1  # the graph's number for an L1 buffer
 _MOVEMENT = ("InterleavedToSharded", "ShardedToInterleaved", "Reshard", "Copy", "Clone", "Concat", "Slice", "Move")
 _MOVEMENT += ("Transpose", "Permute", "Pad", "Reshape", "Tilize", "Untilize", "Typecast")
@@ -71,6 +72,7 @@ class Program:
     dram_read: int
     dram_written: int
     flops: int
+    unpacked_tiles: int  # of two-bit weights, on the core that has most of them
 
     @property
     def moves_only(self) -> bool:
@@ -129,8 +131,10 @@ class _Call:
 def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], positions: Sequence[int]) -> Program:
     params, arguments = call.start["params"], call.start["arguments"]
     inputs = [tensors[counter] for counter in call.start["input_tensors"] if counter in tensors]
-    name = params["name"].removesuffix("DeviceOperation")
     attributes = arguments[0] if arguments else ""
+    kernels = re.findall(r"kernel_source=\S*/(\w+)\.cpp", attributes)
+    # a program of our own bears its compute kernel's name, which is described last
+    name = kernels[-1] if kernels else params["name"].removesuffix("DeviceOperation")
     fidelity = re.search(r"math_fidelity=(\w+)", attributes)
     cores, l1_bytes = _footprint(call.buffers)
     read, written, kv_read, flops = _work(name, inputs, outputs, positions)
@@ -144,12 +148,29 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
         cores=cores or _shard_cores(inputs, outputs),
         l1_bytes=l1_bytes,
         cached=bool(params.get("program_cache_hit")),
-        weight_bytes=inputs[1].bytes if name == "Matmul" and inputs[1].in_dram else 0,
+        weight_bytes=sum(tensor.bytes for tensor in _weights(name, inputs)),
         kv_read=kv_read,
         dram_read=read,
         dram_written=written,
         flops=flops,
+        unpacked_tiles=_unpacked_tiles(attributes),
     )
+
+
+def _weights(name: str, inputs: list[Tensor]) -> list[Tensor]:
+    """The matrices in DRAM that a product reads: a library's product has its as the second operand, ours as packed
+    words."""
+    if name == "Matmul":
+        return [tensor for tensor in inputs[1:2] if tensor.in_dram]
+    return [tensor for tensor in inputs if name.endswith("_product") and tensor.dtype == "UINT32" and tensor.in_dram]
+
+
+def _unpacked_tiles(attributes: str) -> int:
+    """Decode's program of ours says how many tiles a page has, and every core how many pages it reads."""
+    reader = re.search(r"/decode_weights\.cpp.*?\{page_tiles, (\d+)\}.*?runtime_args=(.*?),common", attributes)
+    if reader is None:
+        return 0
+    return int(reader.group(1)) * max(int(pages) for pages in re.findall(r"\{\d+, (\d+)\}", reader.group(2)))
 
 
 def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Sequence[int]) -> tuple[int, ...]:
@@ -162,6 +183,9 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
     active = [position for position in positions if position >= 0]
     if name == "Matmul":
         return read, written, 0, 2 * elements * inputs[0].shape[-1]
+    if name.endswith("_product"):
+        weights = sum(tensor.bytes for tensor in _weights(name, inputs)) * _TERNARY_PER_BYTE
+        return read, written, 0, 2 * weights * outputs[0].shape[-2]
     if name == "Embeddings":
         indices, table = inputs
         return in_dram([indices]) + table.bytes_of_rows(prod(indices.shape)), written, 0, 0
