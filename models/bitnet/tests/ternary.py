@@ -117,11 +117,15 @@ def check_near(y: torch.Tensor, expected: torch.Tensor, ulps: float, size: torch
 
 
 def to_device(
-    values: torch.Tensor, device: ttnn.MeshDevice, dtype: ttnn.DataType = ttnn.float32, **options: object
+    values: torch.Tensor,
+    device: ttnn.MeshDevice,
+    dtype: ttnn.DataType = ttnn.float32,
+    memory: ttnn.MemoryConfig = ttnn.DRAM_MEMORY_CONFIG,
+    pad_value: float = 0.0,
 ) -> ttnn.Tensor:
-    """In tiles, in DRAM."""
+    """In tiles."""
     return ttnn.from_torch(
-        values, dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device, memory_config=ttnn.DRAM_MEMORY_CONFIG, **options
+        values, dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device, memory_config=memory, pad_value=pad_value
     )
 
 

@@ -60,11 +60,15 @@ class Product:
         )
         self.weight = random_ternary(inner * TILE, matrices * width * TILE)
 
-    def __call__(self, x, gamma, residual=None, eps=EPS, dtype=ttnn.float32):
+    def __call__(self, x, gamma, residual=None, eps=EPS):
         """x: [users, K], or with joined heads [users, heads, head width] -> [users, N]."""
         added = None if residual is None else to_device(residual[None, None], self.device)
+        if x.dim() == 2:
+            rows = to_device(x[None, None], self.device)
+        else:
+            rows = to_device(x[None], self.device, ttnn.bfloat16, ttnn.L1_MEMORY_CONFIG)
         y = self.program(
-            to_device(x[None] if x.dim() == 3 else x[None, None], self.device, dtype),
+            rows,
             gamma_to_device(gamma, self.device),
             rows_to_device(self.program.pages.pack(self.weight)[None, None], self.device, ttnn.uint32),
             added,
@@ -139,7 +143,7 @@ def test_heads_are_joined(device, reset_seeds, users, heads, head_tiles):
     product = Product(device, users, inner, 2, parts=2, head_tiles=head_tiles)
     gamma = powers_of_two(product.inner)
     for x in product.batches(gamma):
-        y = product(x.reshape(users, heads, -1), gamma, dtype=ttnn.bfloat16)
+        y = product(x.reshape(users, heads, -1), gamma)
         check_scaled(y, Codes.of(x, gamma), product.weight, ULPS)
 
 

@@ -45,8 +45,8 @@ class DecodeProduct:
         *,
         eps: float,
     ) -> ttnn.Tensor:
-        """x: [1, 1, users, K], or [1, users, heads, head width]; gamma: float32 [.., K / 32, 32] row by row; weights:
-        `pages` of K by N; residual: float32, as the result. Keeps all."""
+        """x: [1, 1, users, K], or [1, users, heads, head width] in L1; gamma: float32 [.., K / 32, 32] row by row;
+        weights: `pages` of K by N; residual: float32, as the result. Keeps all."""
         return decode_product(x, gamma, weights, residual, program=self, eps=eps)
 
     def run(
