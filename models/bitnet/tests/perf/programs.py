@@ -138,6 +138,7 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
     fidelity = re.search(r"math_fidelity=(\w+)", attributes)
     cores, l1_bytes = _footprint(call.buffers)
     read, written, kv_read, flops = _work(name, inputs, outputs, positions)
+    read += (_passes(attributes) - 1) * sum(tensor.bytes for tensor in _weights(name, inputs))
     return Program(
         name=name,
         kernel=params.get("program_factory_type", "").rsplit("::", 1)[-1].removesuffix("ProgramFactory"),
@@ -163,6 +164,12 @@ def _weights(name: str, inputs: list[Tensor]) -> list[Tensor]:
     if name == "Matmul":
         return [tensor for tensor in inputs[1:2] if tensor.in_dram]
     return [tensor for tensor in inputs if name.endswith("_product") and tensor.dtype == "UINT32" and tensor.in_dram]
+
+
+def _passes(attributes: str) -> int:
+    """How often prefill's product of ours reads its weights: once for as many rows as a core's L1 holds."""
+    found = re.search(r"/prefill_weights\.cpp.*?\{passes, (\d+)\}", attributes)
+    return int(found.group(1)) if found else 1
 
 
 def _unpacked_tiles(attributes: str) -> int:

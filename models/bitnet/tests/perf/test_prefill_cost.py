@@ -12,7 +12,8 @@ from models.bitnet.tests.common import to_integers
 from models.bitnet.tests.perf.programs import Program, capture
 from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
 
-PRECISIONS = ("performance", "accuracy")
+PRECISIONS = ("performance", "accuracy", "fused")
+MOST_PROGRAMS = {"performance": 24, "accuracy": 48, "fused": 21}
 LENGTHS = (128, 512, 2048)
 
 
@@ -46,10 +47,28 @@ def test_programs_a_layer(models, precision):
     model = models[precision]
     added = layer_programs(model, 128)
     print(f"{precision}: {len(added)} programs a layer")
-    assert len(added) <= (24 if precision == "performance" else 48)
-    matmuls = [program for program in added if program.name == "Matmul"]
+    assert len(added) <= MOST_PROGRAMS[precision]
+
+
+@pytest.mark.parametrize("precision", ["performance", "accuracy"])
+def test_stock_products_use_the_whole_grid(models, precision):
+    matmuls = [program for program in layer_programs(models[precision], 128) if program.name == "Matmul"]
     assert {program.fidelity for program in matmuls} == {"LoFi"}
     assert {program.kernel for program in matmuls} == {"MatmulMultiCoreReuseMcast2D"}
+
+
+def test_own_products_move_less_than_stock_ones_of_the_same_arithmetic(models):
+    """The same operations on half the bytes; of the weights less than half."""
+    own, stock = (layer_programs(models[precision], 128) for precision in ("fused", "accuracy"))
+
+    def total(programs: list[Program], *figures: str) -> int:
+        return sum(getattr(program, figure) for program in programs for figure in figures)
+
+    moved = [total(programs, "dram_read", "dram_written") for programs in (own, stock)]
+    print(f"MB of a layer of 128 rows: fused {moved[0] / 1e6:.1f}, accuracy {moved[1] / 1e6:.1f}")
+    assert total(own, "weight_bytes") < total(stock, "weight_bytes") / 2
+    assert moved[0] < moved[1] / 2
+    assert total(own, "flops") == pytest.approx(total(stock, "flops"), rel=1e-3)
 
 
 def test_no_host_traffic_inside(models, monkeypatch):
