@@ -28,6 +28,7 @@ from models.bitnet.tt.precision import Precision, find_precision
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
 _PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
+_HEADS_WIDE = 8  # columns of cores over which decode lays the heads: what every supported chip has
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ class ModelConfig:
 
         # matrix products; fused q, k and v give each core one whole head, so that heads are split without a copy
         total = heads + 2 * kv_heads
-        head_cores = first_cores(total, self.chip, wide=min(8, self.chip.grid[0]))
+        head_cores = first_cores(total, self.chip, wide=min(_HEADS_WIDE, self.chip.grid[0]))
         self.qkv = self._matmul(
             "qkv", residual.tiles, total * width, width // TILE, users_columns(total * width, head_cores, width)
         )
@@ -195,7 +196,7 @@ class ModelConfig:
     def _check(self) -> None:
         """Refuse what the layouts cannot hold, with the reason."""
         model, cores = self.model, self.chip.cores
-        head_cores = min(8, self.chip.grid[0]) * self.chip.grid[1]
+        head_cores = min(_HEADS_WIDE, self.chip.grid[0]) * self.chip.grid[1]
         if not 1 <= self.users <= MAX_USERS:
             raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, a row of one tile each")
         if self.max_seq_len > model.max_position_embeddings:

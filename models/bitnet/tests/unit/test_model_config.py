@@ -237,6 +237,7 @@ def test_prefill_attention_blocks_divide_the_rows(chip, rows, block):
         (TINY, N150, {"users": 33}, "batch 33: decode takes 1 to 32 users"),
         (TINY, N150, {"max_seq_len": 4097}, "max_seq_len 4097 is past the model's context of 4096"),
         (shape(64, 1, 32, 64), N150, {}, "66 query, key and value heads do not fit 64 cores"),
+        (shape(32, 32, 32, 64), P150, {}, "96 query, key and value heads do not fit 80 cores"),
         (TINY, Chip((5, 5), 4), {"users": 16}, "batch 16: queries and keys need 32 cores, there are 25"),
         (TINY, N150, {"precision": "fast"}, "unknown precision 'fast'; choose one of accuracy, performance"),
     ],
