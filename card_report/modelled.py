@@ -7,12 +7,8 @@ from typing import Any
 
 import ttnn
 
-from models.bitnet.tests.perf.card_model import bandwidth, fit, modelled_range
+from models.bitnet.tests.perf.modelled import Card, speed_range, time_of_all
 from models.bitnet.tests.perf.programs import Program
-
-
-def architecture(device: ttnn.MeshDevice) -> str:
-    return str(device.arch()).rsplit(".", 1)[-1].lower()
 
 
 def dram_bytes(programs: Sequence[Program]) -> int:
@@ -21,18 +17,17 @@ def dram_bytes(programs: Sequence[Program]) -> int:
 
 def modelled_step(programs: Sequence[Program], device: ttnn.MeshDevice) -> dict[str, Any]:
     """Counted and modelled figures of one step."""
-    card = bandwidth(architecture(device), device.dram_grid_size().x)
+    card, counted = Card.of(device), [(program, 1) for program in programs]
     gigabytes = dram_bytes(programs) / 1e9
     return {
         "programs": len(programs),
         "gigabytes": gigabytes,
-        "modelled_ms": fit().milliseconds(gigabytes, len(programs), card),
-        "modelled_range": modelled_range(gigabytes, len(programs), card),  # tokens/s/user, slowest and fastest
-        "roofline_ms": 1e3 * gigabytes / card,
+        "modelled_ms": time_of_all(counted, card).total,
+        "modelled_range": speed_range(counted, card),  # tokens/s/user, slowest and fastest
+        "roofline_ms": 1e3 * gigabytes / card.bandwidth,
     }
 
 
 def modelled_us(program: Program, device: ttnn.MeshDevice) -> float:
     """One program's part of a modelled step."""
-    card = bandwidth(architecture(device), device.dram_grid_size().x)
-    return 1e3 * fit().milliseconds(dram_bytes([program]) / 1e9, 1, card)
+    return 1e3 * time_of_all([(program, 1)], Card.of(device)).total

@@ -105,16 +105,19 @@ def main() -> int:
         from card_report.stepping import CONTEXT, builder
         from models.bitnet.tests.perf.programs import capture
 
-        model = builder("2b", opened.device, Path(scratch))("performance", 1)
-        model.start(CONTEXT["2b"] - 1).step()
-        programs = [(p.name, modelled_us(p, opened.device)) for p in capture(model.step, model.positions.tolist())]
-        try:
-            for trace in (False, True):
-                model.step(trace=trace)
-                found = profile_step(lambda trace=trace: model.step(trace=trace), programs)
-                print(json.dumps({"profiled": "traced" if trace else "untraced", **found}), flush=True)
-        finally:
-            model.generator.close()
+        build = builder("2b", opened.device, Path(scratch))
+        for precision in ("fused", "performance"):
+            model = build(precision, 1)
+            model.start(CONTEXT["2b"] - 1).step()
+            programs = [(p.name, modelled_us(p, opened.device)) for p in capture(model.step, model.positions.tolist())]
+            try:
+                for trace in (False, True):
+                    model.step(trace=trace)
+                    found = profile_step(lambda step=model.step, trace=trace: step(trace=trace), programs)
+                    form = {"precision": precision, "profiled": "traced" if trace else "untraced"}
+                    print(json.dumps({**form, **found}), flush=True)
+            finally:
+                model.generator.close()
     return 0
 
 

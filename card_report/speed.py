@@ -195,7 +195,7 @@ def measure(build: Any, precision: str, users: int, options: argparse.Namespace,
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m card_report.speed", description=__doc__)
     parser.add_argument("model", choices=("shipped", "2b"), help="2b: random weights of the 2B-4T's sizes")
-    choices = ("performance", "accuracy")
+    choices = ("fused", "performance", "accuracy")
     parser.add_argument("--precisions", nargs="+", choices=choices, default=list(choices))
     parser.add_argument("--batches", nargs="+", type=at_least_one, default=[1], help="users that decode together")
     parser.add_argument("--prompts", nargs="+", type=at_least_one, default=[], help="tokens, a chunk of 1024 at most")

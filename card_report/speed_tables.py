@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report's tables of speed: PERF.md's, with what was measured beside what is modelled."""
 
+from itertools import product
 from typing import Any
 
 from card_report.day import Day
@@ -13,7 +14,7 @@ _STEPS = ("speed_2b", "speed_shipped")
 _PROMPT = 128  # whose time to the first token stands in PERF.md's table
 
 _PROFILED = (
-    "The 2B-4T's sizes, random weights, `performance`, batch 1, by the library's real-time profiler: the device's "
+    "The 2B-4T's sizes, random weights, batch 1, by the library's real-time profiler: the device's "
     "clock at the start and end of each program. A modelled time has the cost of its program inside: compare it with "
     "the measured time plus one gap a program."
 )
@@ -33,17 +34,19 @@ def speed(day: Day) -> str:
         )
     board = day.about.get("board", "").upper()
     rows = []
-    for model, step in (("2b", "accuracy_2b"), ("shipped", "accuracy_performance")):
-        decode = _one(day, "decode", model=model, precision="performance", users=1).get("traced_ms")
-        ttft = _one(day, "prefill", model=model, precision="performance", tokens=_PROMPT).get("ttft_ms")
-        scores = next((entry for entry in day.found(step) if "top1" in entry), {})
+    for model, precision in product(("2b", "shipped"), ("fused", "performance")):
+        step = "accuracy_2b" if model == "2b" else f"accuracy_{precision}"
+        decode = _one(day, "decode", model=model, precision=precision, users=1).get("traced_ms")
+        ttft = _one(day, "prefill", model=model, precision=precision, tokens=_PROMPT).get("ttft_ms")
+        scores = next((entry for entry in day.found(step) if entry.get("precision") == precision), {})
         shares = [f"{scores[name]:.2%}" if name in scores else "" for name in ("top1", "top5")]
-        rows.append((_MODELS[model], board, *shares, number(decode and 1e3 / decode), number(ttft)))
+        rows.append((_MODELS[model], precision, board, *shares, number(decode and 1e3 / decode), number(ttft)))
     return paragraphs(
-        table(("Model", "Device", "Top-1", "Top-5", "Speed (t/s/u)", "TTFT (ms)"), rows),
-        f"Precision `performance`, batch 1, a traced step with the read of its token; prompts of {_PROMPT} tokens. The "
+        table(("Model", "Precision", "Device", "Top-1", "Top-5", "Speed (t/s/u)", "TTFT (ms)"), rows),
+        "`fused`: programs of our own on two-bit weights, `performance`: stock operations on bfloat4_b. Batch 1, a "
+        f"traced step with the read of its token; prompts of {_PROMPT} tokens. The "
         "2B-4T has random weights of its sizes, which take the same time; its top-1 and top-5 need the checkpoint "
-        f"(`evaluate.py --model {CHECKPOINT_2B} --precision performance`), and are filled where this machine already "
+        f"(`evaluate.py --model {CHECKPOINT_2B} --precision fused`), and are filled where this machine already "
         "had it.",
     )
 
@@ -128,7 +131,8 @@ def profiled(day: Day) -> str:
             (row["name"], str(row["count"]), number(row["measured_us"] / 1e3, 3), _ms(row["modelled_us"]))
             for row in entry["rows"]
         ]
-        parts.append(f"A step, {entry['profiled']}: {entry['programs']} programs, {entry['programs_us'] / 1e3:.2f} ms")
+        parts.append(f"A step of `{entry['precision']}`, {entry['profiled']}: {entry['programs']} programs")
+        parts[-1] += f", {entry['programs_us'] / 1e3:.2f} ms"
         parts[-1] += f" inside them and {entry['between_us'] / 1e3:.2f} ms between them"
         parts[-1] += f", {gap:.2f} us from the end of one to the start of the next." if gap is not None else "."
         parts.append(table(("operation", "programs", "measured, ms", "modelled, ms"), rows))

@@ -24,8 +24,10 @@ class RepeatedLayers(DeviceWeights):
     """Every layer has the first one's values, in memory of its own: converting them takes minutes, reading them back
     from `cache` does not. A step's time does not depend on the values."""
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
-        return super().load(re.sub(r"\.layers\.\d+\.", ".layers.0.", name), weight, dtype, memory)
+    def _converted(
+        self, name: str, dtype: ttnn.DataType, layout: ttnn.Layout, value: Callable[[], torch.Tensor]
+    ) -> ttnn.Tensor:
+        return super()._converted(re.sub(r"\.layers\.\d+\.", ".layers.0.", name), dtype, layout, value)
 
 
 def repeated(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:

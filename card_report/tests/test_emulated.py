@@ -69,11 +69,14 @@ def test_all_steps(tmp_path):
     assert "could not be written" not in (tmp_path / "report.md").read_text()
 
 
-def test_repeated_layers(device, tmp_path, reset_seeds):
+@pytest.mark.parametrize(
+    "precision, weight_of", [("performance", lambda down: down.linears[0].weight), ("fused", lambda down: down.weights)]
+)
+def test_repeated_layers(device, tmp_path, reset_seeds, precision, weight_of):
     """Many layers of one layer's values, each with memory of its own."""
     model = replace(TINY, num_hidden_layers=3)
-    stepping = full_size(device, tmp_path, model)("performance", 1)
-    assert len({layer.mlp.down.weight.buffer_address() for layer in stepping.model.layers}) == 3
+    stepping = full_size(device, tmp_path, model)(precision, 1)
+    assert len({weight_of(layer.mlp.down).buffer_address() for layer in stepping.model.layers}) == 3
     stepping.start(40)
     assert stepping.step().shape == (1,)
     assert stepping.positions.tolist() == [41]

@@ -55,6 +55,7 @@ SCORES = {
     "positions": 1024,
 }
 PROFILE = {
+    "precision": "performance",
     "profiled": "traced",
     "programs": 550,
     "programs_us": 9000.0,
@@ -112,7 +113,8 @@ def test_a_card(tmp_path, said):
     report = write(made_up(tmp_path, "card", said))
     assert report.startswith("# Card report: the n150 card, 2026-01-02 03:04\n")
     assert "Not a card" not in report and "could not be written" not in report
-    assert row(section(report, "Speed"), "BitNet 2B-4T") == ["BitNet 2B-4T", "N150", "", "", "80.0", "123.4"]
+    assert row(section(report, "Speed"), "BitNet 2B-4T", "performance")[2:] == ["N150", "", "", "80.0", "123.4"]
+    assert row(section(report, "Speed"), "the shipped model", "performance")[3:5] == ["97.75%", "100.00%"]
     decode = row(section(report, "A decode step, modelled and measured"), "BitNet 2B-4T", "performance", "1")
     assert decode[4:] == ["550", "1.604", "15.01", "12.50", "67 (56 to 70)", "80.0", "31.00", "180"]
     prefill = row(section(report, "Prefill"), "BitNet 2B-4T", "performance", "128")
@@ -145,7 +147,7 @@ def test_no_step_is_lost(tmp_path, said):
 def test_a_stopped_step_counts_as_far_as_it_came(tmp_path, said):
     statuses = {"speed_2b": "stopped at its limit of 180 s"}
     report = write(made_up(tmp_path, "card", said | {"speed_2b": lines(DECODE)}, statuses))
-    assert row(section(report, "Speed"), "BitNet 2B-4T")[-2:] == ["80.0", ""]
+    assert row(section(report, "Speed"), "BitNet 2B-4T", "performance")[-2:] == ["80.0", ""]
     assert "`speed_2b` is incomplete" in section(report, "A decode step, modelled and measured")
 
 
@@ -212,4 +214,4 @@ def test_a_part_that_cannot_be_written(tmp_path, said):
     said["accuracy_performance"] = lines({"top1": 1.0})
     report = write(made_up(tmp_path, "card", said))
     assert "This part could not be written: KeyError" in section(report, "Accuracy")
-    assert row(section(report, "Speed"), "BitNet 2B-4T")
+    assert row(section(report, "Speed"), "BitNet 2B-4T", "performance")

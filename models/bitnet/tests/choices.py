@@ -36,6 +36,17 @@ def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params
         assert likelier - shift <= draw < as_likely + shift, f"token {place} of {tokens}"
 
 
+def assert_parts_at_a_tie(reference: Model, prompt: list[int], ours: list[int], theirs: list[int]) -> None:
+    """Two greedy continuations are the same until, if ever, the reference finds both of their tokens nearly tied."""
+    place = next((place for place, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]), None)
+    if place is None:
+        return
+    row = reference.prefill(torch.tensor([prompt + ours[:place]]))[0][0, -1]
+    apart = (row[ours[place]] - row[theirs[place]]).abs()
+    print(f"token {place} is {ours[place]} or {theirs[place]}: {apart:.4f} between logits")
+    assert apart <= NEAR_TIE, f"token {place} of {ours} and {theirs}"
+
+
 def sampling_probabilities(logits: torch.Tensor, params: SamplingParams) -> torch.Tensor:
     """As every sampler does it, in float64: temperature, then top-k, then top-p (the token that reaches p is kept)."""
     if params.greedy:

@@ -11,6 +11,7 @@ import torch
 import ttnn
 
 from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
+from models.bitnet.tt.packing import is_ternary
 
 
 class DeviceWeights:
@@ -39,6 +40,11 @@ class DeviceWeights:
         name = "+".join(matrices)
 
         def packed() -> torch.Tensor:
+            for matrix_name, matrix in matrices.items():
+                if not is_ternary(matrix):
+                    raise ValueError(
+                        f"{matrix_name}: values other than -1, 0 and +1 have no two-bit code; use precision accuracy"
+                    )
             return pages.pack(torch.cat([matrix.T for matrix in matrices.values()], dim=1))[None, None]
 
         host = self._converted(f"{name}.ternary{cut}", ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT, packed)

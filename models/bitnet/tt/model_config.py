@@ -195,6 +195,7 @@ class ModelConfig:
     def _check(self) -> None:
         """Refuse what the layouts cannot hold, with the reason."""
         model, cores = self.model, self.chip.cores
+        head_cores = min(8, self.chip.grid[0]) * self.chip.grid[1]
         if not 1 <= self.users <= MAX_USERS:
             raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, a row of one tile each")
         if self.max_seq_len > model.max_position_embeddings:
@@ -202,7 +203,7 @@ class ModelConfig:
                 f"max_seq_len {self.max_seq_len} is past the model's context of {model.max_position_embeddings}"
             )
         total = model.num_attention_heads + 2 * model.num_key_value_heads
-        if total > cores:
-            raise ValueError(f"{total} query, key and value heads do not fit {cores} cores, one on each")
+        if total > head_cores:
+            raise ValueError(f"{total} query, key and value heads do not fit {head_cores} cores, one on each")
         if 2 * self.users > cores:
             raise ValueError(f"batch {self.users}: queries and keys need {2 * self.users} cores, there are {cores}")

@@ -66,12 +66,15 @@ class OwnPrograms:
             "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, self.hidden_memory),
             "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
         }
-        for name, needed in ((name, program.l1_bytes) for name, program in self.decode.items()):
-            if needed > l1_bytes:
-                raise ValueError(
-                    f"fused: the program of {name} needs {needed} bytes of a core's L1, there are {l1_bytes}; "
-                    "use precision accuracy"
-                )
+        # beside decode's buffers lie the stream before and after a program, and the hidden rows
+        kept = (2 * residual.tiles + spread.each) * TILE * TILE * 4
+        for name, program in self.decode.items():
+            for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", self.prefill(name, 1)[1].l1_bytes)):
+                if needed > l1_bytes:
+                    raise ValueError(
+                        f"fused: {phase}'s program of {name}, {program.pages.inner * TILE} wide, needs {needed} bytes "
+                        f"of a core's L1, there are {l1_bytes}; use precision accuracy"
+                    )
 
     def prefill(self, which: str, row_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
         """The two programs of a projection of so many rows: all layers have the same."""

@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two precisions of the port, and how to change one setting of one operation for an experiment.
+"""The three precisions of the port, and how to change one setting of one operation for an experiment.
 
-| setting                 | accuracy                                | performance                              |
-|-------------------------|-----------------------------------------|------------------------------------------|
-| activations into ternary| int8, one scale a row, held in bfloat16 | bfloat16, not quantised                  |
-| ternary weights         | bfloat4_b (exact)                       | bfloat4_b (exact)                        |
-| matmul fidelity         | LoFi: exact for these operands          | LoFi                                     |
-| accumulation            | float32: exact below 2**24              | float32                                  |
-| between operations      | float32                                 | bfloat16                                 |
-| attention (q, k, v)     | bfloat16, HiFi4, float32 accumulation   | bfloat16, HiFi2, float32 accumulation    |
-| KV cache                | bfloat16                                | bfloat8_b                                |
-| lm_head                 | bfloat16, HiFi4                         | bfloat8_b, HiFi2                         |
+| setting                  | accuracy                                | performance             | fused               |
+|--------------------------|-----------------------------------------|-------------------------|---------------------|
+| ternary projections      | stock operations                        | stock operations        | programs of our own |
+| activations into ternary | int8, one scale a row, held in bfloat16 | bfloat16, not quantised | as accuracy         |
+| ternary weights          | bfloat4_b (exact)                       | bfloat4_b (exact)       | two bits (exact)    |
+| matmul fidelity          | LoFi: exact for these operands          | LoFi                    | LoFi                |
+| accumulation             | float32: exact below 2**24              | float32                 | float32             |
+| between operations       | float32                                 | bfloat16                | float32             |
+| attention (q, k, v)      | bfloat16, HiFi4, float32 sums           | bfloat16, HiFi2         | as accuracy         |
+| KV cache                 | bfloat16                                | bfloat8_b               | bfloat16            |
+| lm_head                  | bfloat16, HiFi4                         | bfloat8_b, HiFi2        | bfloat8_b, HiFi4    |
 """
 
 from collections.abc import Mapping
@@ -83,7 +84,8 @@ FUSED = Precision(
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
     own_programs=True,
-    matmuls=PERFORMANCE.matmuls,
+    # HiFi4 sees all of a row's bits, and costs nothing where reading the weights takes longest
+    matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi4)),
 )
 PRECISIONS = {precision.name: precision for precision in (ACCURACY, PERFORMANCE, FUSED)}
 

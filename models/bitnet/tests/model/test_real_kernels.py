@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from models.bitnet.tests import shipped
-from models.bitnet.tests.choices import assert_chosen
+from models.bitnet.tests.choices import assert_chosen, assert_parts_at_a_tie
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.sampling import GREEDY, SamplingParams
 
 LENGTH = 40  # of the prompt: more than one tile
-GREEDY_STEPS, SAMPLED_STEPS = 16, 8
+GREEDY_STEPS, FEWER_STEPS = 16, 8
 SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)
 
 
@@ -30,7 +30,7 @@ def generate(model: BitNet, prompts: list[list[int]], count: int, sampling=GREED
     return [completion.tokens for completion in completions]
 
 
-@pytest.fixture(scope="module", params=["accuracy", "performance"])
+@pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
 def model(request, open_device) -> Iterator[BitNet]:
     with shipped.load(open_device, precision=request.param, max_seq_len=64, enable_trace=False) as loaded:
         yield loaded
@@ -43,17 +43,27 @@ def test_greedy(model, reference):
 
 
 def test_seeded_draws(model, reference):
-    (tokens,) = generate(model, [prompt(LENGTH)], SAMPLED_STEPS, SEEDED)
+    (tokens,) = generate(model, [prompt(LENGTH)], FEWER_STEPS, SEEDED)
     print(tokens)
     assert_chosen(reference, prompt(LENGTH), tokens, SEEDED)
-    assert generate(model, [prompt(LENGTH)], SAMPLED_STEPS, SEEDED) == [tokens]
+    assert generate(model, [prompt(LENGTH)], FEWER_STEPS, SEEDED) == [tokens]
 
 
 def test_a_batch_of_three(open_device, reference):
     """Prompts of different lengths, one of them drawn from."""
     prompts, sampling = [prompt(length) for length in (5, LENGTH, 33)], [GREEDY, SEEDED, GREEDY]
     with shipped.load(open_device, max_batch=3, max_seq_len=64, enable_trace=False) as model:
-        texts = generate(model, prompts, SAMPLED_STEPS, sampling)
+        texts = generate(model, prompts, FEWER_STEPS, sampling)
     for start, tokens, params in zip(prompts, texts, sampling):
         print(tokens)
         assert_chosen(reference, start, tokens, params)
+
+
+def test_fused_chooses_what_accuracy_chooses(open_device, reference):
+    """On the same device, prompt by prompt, until two tokens are nearly tied."""
+    prompts, texts = [prompt(length) for length in (5, LENGTH, 33)], []
+    for precision in ("accuracy", "fused"):
+        with shipped.load(open_device, precision=precision, max_batch=3, max_seq_len=64, enable_trace=False) as model:
+            texts.append(generate(model, prompts, FEWER_STEPS))
+    for start, *tokens in zip(prompts, *texts):
+        assert_parts_at_a_tie(reference, start, *tokens)

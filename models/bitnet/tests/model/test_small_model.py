@@ -17,11 +17,11 @@ from models.bitnet.tt.generator import IDLE
 
 PROMPTS, STEPS = 10, 64
 # logits against the reference: smallest PCC, largest relative error
-THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03)}
+THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03), "fused": (0.9998, 0.02)}
 LENGTHS = (1, 31, 32, 33, 65, 160)  # of prompts, around the edges of tiles
 
 
-@pytest.fixture(scope="module", params=["accuracy", "performance"])
+@pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
 def model(request, open_device):
     with shipped.load(open_device, precision=request.param, max_batch=PROMPTS, max_seq_len=256) as loaded:
         yield loaded

@@ -7,6 +7,7 @@ Nothing here was measured by us. The two constants are fitted to published speed
 far the fit is from each of them is what a modelled figure is worth. It knows no single operation's speed.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ _BFP4, _BFP8 = 0.5625, 1.0625  # bytes a weight
 # GB/s of one bank as `dram_grid_size` counts them: 288 over Wormhole's 12, 512 over Blackhole's 8
 _BANK_BANDWIDTH = {"wormhole_b0": 24.0, "blackhole": 64.0}
 
-# Two-bit block floats are unpacked at 16 bytes a cycle at most (tt-isa-documentation, UNPACR: 4 datums of at most 8 bits
-# a cycle and lane), so a tile of 256 bytes takes 16 cycles; clocks as specified, GHz
+# Two-bit block floats are unpacked at 16 bytes a cycle at most (tt-isa-documentation, UNPACR), so a tile of 256 bytes
+# takes 16 cycles; clocks as specified, GHz
 UNPACK_CYCLES_A_TILE = 16
 _CLOCK = {"wormhole_b0": 1.0, "blackhole": 1.35}
 
@@ -87,6 +88,7 @@ class CardModel:
         return row.milliseconds / self.milliseconds(row.gigabytes, row.programs, row.bandwidth) - 1
 
 
+@functools.cache
 def fit(rows: tuple[Published, ...] = PUBLISHED) -> CardModel:
     """The constants with the least squared relative errors of time."""
     a = np.array([[1e3 * r.gigabytes / r.bandwidth, 1e-3 * r.programs] for r in rows])

@@ -5,8 +5,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from models.bitnet.tests.perf.card_model import CardModel, bandwidth, fit, fits_without_one, unpack_ms
 from models.bitnet.tests.perf.host_time import library_time
+from models.bitnet.tests.perf.modelled import Card, Time, speed_range, time_of_all
 from models.bitnet.tests.perf.programs import Program, capture
 from models.bitnet.tests.perf.random_model import LAYERS_2B, SteppingModel
 
@@ -18,8 +18,7 @@ class DecodeProfile:
     before: list[Program]
     layer: list[Program]
     after: list[Program]
-    architecture: str
-    card_bandwidth: float  # GB/s, as specified
+    card: Card
     users: int
     uploaded_bytes: int
     downloaded_bytes: int
@@ -44,36 +43,20 @@ class DecodeProfile:
         return self.total(lambda p: p.dram_read + p.dram_written)
 
     @property
-    def modelled_ms(self) -> float:
-        return self._modelled_ms(fit())
-
-    def _modelled_ms(self, model: CardModel) -> float:
-        return self.total(lambda program: self._terms(model, program)[0] + self._terms(model, program)[1])
-
-    def _terms(self, model: CardModel, program: Program) -> tuple[float, float]:
-        """(DRAM and the program itself, what unpacking takes longer than DRAM), in ms."""
-        gigabytes = (program.dram_read + program.dram_written) / 1e9
-        unpacking = unpack_ms(self.architecture, program.unpacked_tiles)
-        excess = max(unpacking - model.dram_ms(gigabytes, self.card_bandwidth), 0.0)
-        return model.milliseconds(gigabytes, 1, self.card_bandwidth), excess
-
-    @property
-    def unpacker_ms(self) -> float:
-        """The part of the modelled time in which the unpackers of two-bit weights are slower than DRAM."""
-        model = fit()
-        return self.total(lambda program: self._terms(model, program)[1])
+    def modelled(self) -> Time:
+        return time_of_all(self.counted(), self.card)
 
     def modelled_ms_of(self, program: Program) -> float:
         """One program's part of the modelled time."""
-        return sum(self._terms(fit(), program))
+        return time_of_all([(program, 1)], self.card).total
 
     @property
     def roofline_ms(self) -> float:
         """The least time in which the specified bandwidth moves the step's bytes."""
-        return 1e-6 * self.dram_bytes / self.card_bandwidth
+        return 1e-6 * self.dram_bytes / self.card.bandwidth
 
     def figures(self) -> dict[str, float | int | list[float]]:
-        slowest, fastest = (f(self._modelled_ms(model) for model in fits_without_one()) for f in (max, min))
+        modelled = self.modelled
         return {
             "programs_per_layer": len(self.layer),
             "movement_per_layer": sum(program.moves_only for program in self.layer),
@@ -88,10 +71,10 @@ class DecodeProfile:
             "downloaded_bytes_per_step": self.downloaded_bytes,
             "host_ms_per_step": round(self.host_ms, 2),
             "peak_circular_buffer_bytes": max(program.l1_bytes for program, _ in self.counted()),
-            "modelled_ms_per_step": round(self.modelled_ms, 3),
-            "modelled_ms_of_unpackers": round(self.unpacker_ms, 3),
-            "modelled_tokens_per_s_user": round(1e3 / self.modelled_ms, 1),
-            "modelled_tokens_per_s_user_range": [round(1e3 / slowest, 1), round(1e3 / fastest, 1)],
+            "modelled_ms_per_step": round(modelled.total, 3),
+            "modelled_ms_of_unpackers": round(modelled.unpackers, 3),
+            "modelled_tokens_per_s_user": round(1e3 / modelled.total, 1),
+            "modelled_tokens_per_s_user_range": [round(x, 1) for x in speed_range(self.counted(), self.card)],
             "roofline_tokens_per_s_user": round(1e3 / self.roofline_ms, 1),
         }
 
@@ -99,8 +82,7 @@ class DecodeProfile:
 def profile(model: SteppingModel, context: int, active: int | None = None, time_host: bool = False) -> DecodeProfile:
     """The step that writes position `context`, of a model of two layers that was just built (or its circular buffers
     are not known). With `time_host` the library's time on this host is taken too."""
-    chip, device = model.config.chip, model.config.device
-    architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
+    device = model.config.device
 
     def programs() -> list[Program]:
         model.start(context, active)
@@ -123,8 +105,7 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
         before=two[:first],
         layer=two[first : first + length],
         after=two[first + 2 * length :],
-        architecture=architecture,
-        card_bandwidth=bandwidth(architecture, chip.dram_banks),
+        card=Card.of(device),
         users=model.config.users,
         uploaded_bytes=uploaded,
         downloaded_bytes=downloaded,

@@ -9,13 +9,12 @@ import matplotlib
 matplotlib.use("agg")
 from matplotlib import pyplot  # noqa: E402
 
-from models.bitnet.tests.perf.card_model import fit  # noqa: E402
 from models.bitnet.tests.perf.decode_profile import DecodeProfile  # noqa: E402
 from models.bitnet.tests.perf.programs import Program  # noqa: E402
 
 # how a step's programs are put together in the picture
 _GROUPS = {
-    "ternary matmuls": lambda p: p.name == "Matmul" and "DRAMSharded" in p.kernel,
+    "ternary products": lambda p: p.name == "decode_product" or p.name == "Matmul" and "DRAMSharded" in p.kernel,
     "output matrix": lambda p: p.name == "Matmul",
     "attention and cache": lambda p: p.name.startswith(("Sdpa", "Paged")),
     "heads and rotation": lambda p: p.name.startswith(("NLP", "Rotary")),
@@ -30,12 +29,11 @@ def draw(profile: DecodeProfile, title: str, path: Path) -> None:
     groups = dict.fromkeys(_GROUPS, 0.0)
     for program, times in profile.counted():
         groups[_group(program)] += times * profile.modelled_ms_of(program)
-    model = fit()
-    memory = 1e-6 * profile.dram_bytes / (model.share * profile.card_bandwidth)
+    time = profile.modelled
     bars = {
         "modelled,\nby program": groups,
-        "modelled,\nby cause": {"DRAM": memory, "per-program cost": profile.modelled_ms - memory},
-        "DRAM roofline": {f"{profile.card_bandwidth:.0f} GB/s": profile.roofline_ms},
+        "modelled,\nby cause": {"DRAM": time.dram, "per-program cost": time.programs, "unpackers": time.unpackers},
+        "DRAM roofline": {f"{profile.card.bandwidth:.0f} GB/s": profile.roofline_ms},
     }
     figure, axes = pyplot.subplots(figsize=(9, 3.8), layout="constrained")
     colours = iter(pyplot.get_cmap("tab20").colors)
@@ -47,7 +45,7 @@ def draw(profile: DecodeProfile, title: str, path: Path) -> None:
         axes.text(left, name, f" {1e3 / left:.0f} t/s/u", va="center")
     axes.axvline(profile.roofline_ms, color="black", linestyle=":", linewidth=1)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.15 * profile.modelled_ms)
+    axes.set_xlim(0, 1.15 * time.total)
     axes.set_xlabel("ms a step; modelled, not measured")
     axes.set_title(title, fontsize=9)
     figure.legend(loc="outside right upper", fontsize=7)

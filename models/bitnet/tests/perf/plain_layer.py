@@ -13,6 +13,7 @@ import ttnn
 from models.bitnet.tt.decoder import DecoderLayer
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import first_cores, users_memory_config
+from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
 
 _INTERLEAVED = ttnn.L1_MEMORY_CONFIG
@@ -22,9 +23,9 @@ _RELU_SQUARED = [ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam
 class PlainLayer:
     """Built on an existing `layer`'s weights (performance precision)."""
 
-    def __init__(self, layer: DecoderLayer, rope: RotaryEmbedding):
-        self.layer, self.config = layer, layer.config
-        config, width = self.config, self.config.model.head_dim
+    def __init__(self, config: ModelConfig, layer: DecoderLayer, rope: RotaryEmbedding):
+        self.layer, self.config = layer, config
+        width = config.model.head_dim
         self.user_memory = users_memory_config(config.users, width, first_cores(config.users, config.chip, wide=8))
         pairs = ttnn.to_torch(rope.pairs).repeat(1, 1, config.users, 1)
         cores = first_cores(config.users, config.chip, wide=8)

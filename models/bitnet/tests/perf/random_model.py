@@ -6,7 +6,7 @@ A layer's programs do not depend on how many there are, so a figure of the whole
 the layers plus 30 times a layer's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from models.bitnet.tests.common import FULL, random_state
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.generator import IDLE, Generator
+from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
 from models.bitnet.tt.kv_cache import BlockPool, PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
@@ -47,6 +48,9 @@ class SharedWeights(DeviceWeights):
 
     def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
         return self._once((name, dtype), lambda: super(SharedWeights, self).load(name, weight, dtype, memory))
+
+    def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
+        return self._once((*matrices, pages), lambda: super(SharedWeights, self).load_ternary(matrices, pages))
 
     def load_table(self, name: str, table: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
         return self._once((name, dtype), lambda: super(SharedWeights, self).load_table(name, table, dtype))

@@ -6,7 +6,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bitnet.tests.perf.card_model import fit
 from models.bitnet.tests.perf.decode_profile import DecodeProfile
 from models.bitnet.tests.perf.programs import Program, Tensor
 
@@ -32,11 +31,11 @@ def rows_of(profile: DecodeProfile) -> list[Row]:
 def table(profile: DecodeProfile) -> str:
     """One line a kind of program, in the order in which a step runs them."""
     header = ("program", "count", "inputs", "cores", "fidelity", "MB a step", "MFLOP", "L1 kB", "modelled share")
-    lines = [header]
+    lines, whole = [header], profile.modelled.total
     for row in rows_of(profile):
         program = row.program
         moved = row.count * (program.dram_read + program.dram_written)
-        share = row.count * profile.modelled_ms_of(program) / profile.modelled_ms
+        share = row.count * profile.modelled_ms_of(program) / whole
         lines.append(
             (
                 program.name + (" (moves only)" if program.moves_only else ""),
@@ -66,9 +65,7 @@ def shape_of(tensor: Tensor) -> str:
 
 
 def summary(profile: DecodeProfile) -> str:
-    figures, model = profile.figures(), fit()
-    memory = 1e-6 * profile.dram_bytes / (model.share * profile.card_bandwidth)
-    programs = 1e-3 * model.program_us * profile.programs
+    figures, time = profile.figures(), profile.modelled
     low, high = figures["modelled_tokens_per_s_user_range"]
     return "\n".join(
         [
@@ -81,10 +78,12 @@ def summary(profile: DecodeProfile) -> str:
             f"{figures['flops_per_step'] / 1e9:.2f} GFLOP",
             f"{figures['uploaded_bytes_per_step']} bytes uploaded and {figures['downloaded_bytes_per_step']} "
             f"downloaded a step; {figures['host_ms_per_step']:.1f} ms in the library on this host when not traced",
-            f"modelled: {memory:.2f} ms of DRAM + {programs:.2f} ms of programs = {profile.modelled_ms:.2f} ms, "
+            f"modelled: {time.dram:.2f} ms of DRAM + {time.programs:.2f} ms of programs + {time.unpackers:.2f} ms of "
+            f"unpackers of two-bit weights = {time.total:.2f} ms",
             f"modelled {figures['modelled_tokens_per_s_user']:.0f} tokens/s/user "
-            f"(modelled {low:.0f} to {high:.0f} with any one published row left out)",
-            f"DRAM roofline ({profile.card_bandwidth:.0f} GB/s): {profile.roofline_ms:.2f} ms, "
+            f"(modelled {low:.0f} to {high:.0f} with any one published row left out), "
+            f"{profile.users * 1e3 / time.total:.0f} tokens/s in all",
+            f"DRAM roofline ({profile.card.bandwidth:.0f} GB/s): {profile.roofline_ms:.2f} ms, "
             f"{figures['roofline_tokens_per_s_user']:.0f} tokens/s/user",
         ]
     )

@@ -9,6 +9,7 @@ pytest models/bitnet/tests/perf/test_host_time.py --benchmark-columns=min,median
 import pytest
 import ttnn
 
+from models.bitnet.tests.common import every_precision
 from models.bitnet.tests.perf.host_time import library_time
 from models.bitnet.tests.perf.plain_layer import PlainLayer
 from models.bitnet.tests.perf.programs import capture
@@ -25,7 +26,7 @@ def model(open_device):
     built.generator.close()
 
 
-@pytest.mark.parametrize("precision", ["performance", "accuracy"])
+@every_precision
 def test_every_program_comes_from_the_cache_after_the_first_step(open_device, precision):
     model = SteppingModel(open_device, precision, 2, SMALL_VOCABULARY, cheap_state(SMALL_VOCABULARY))
     model.start(30).step()
@@ -63,7 +64,7 @@ def _our_layer(model):
 
 def _plain_layer(model):
     x, _, *rest = _layer_inputs(model)
-    plain = PlainLayer(model.model.layers[0], model.model.rope)
+    plain = PlainLayer(model.config, model.model.layers[0], model.model.rope)
     return lambda: plain.forward_decode(ttnn.clone(x), *rest)
 
 

@@ -15,7 +15,7 @@ SAMPLED = [SamplingParams(0.9, top_k=20, top_p=0.95, seed=row) for row in range(
 PARAMS = {"logits": None, "greedy": [GREEDY] * USERS, "sample": SAMPLED, "mixed": [SAMPLED[0], GREEDY, SAMPLED[2]]}
 
 
-@pytest.fixture(scope="module", params=["accuracy", "performance"])
+@pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
 def model(request, open_device):
     with shipped.load(open_device, precision=request.param, max_batch=USERS, max_seq_len=128) as loaded:
         yield loaded

@@ -150,7 +150,7 @@ def test_allocated_cache_for_prefill_and_decode(device, reset_seeds, precision, 
     for pool in pools:
         # attention reads 256 positions at once: 5 blocks of 64 become 8
         assert list(pool.shape) == [8, 2, 64, 32] and pool.layout == ttnn.TILE_LAYOUT
-        assert pool.dtype == (dtype or {"accuracy": ttnn.bfloat16, "performance": ttnn.bfloat8_b}[precision])
+        assert pool.dtype == (dtype or (ttnn.bfloat8_b if precision == "performance" else ttnn.bfloat16))
         assert pool.memory_config() == ttnn.DRAM_MEMORY_CONFIG
         assert (ttnn.to_torch(pool) == 0).all()
     assert len({pool.buffer_address() for pool in pools}) == 6

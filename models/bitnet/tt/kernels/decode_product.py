@@ -45,8 +45,8 @@ class DecodeProduct:
         *,
         eps: float,
     ) -> ttnn.Tensor:
-        """x: [1, 1, users, K], or [1, users, heads, head width]; gamma: float32 [.., K / 32, 32] row by row; weights:
-        `pages` of K by N; residual: float32, as the result. Keeps all."""
+        """x: [1, 1, users, K], or [1, users, heads, head width] in L1; gamma: float32 [.., K / 32, 32] row by row;
+        weights: `pages` of K by N; residual: float32, as the result. Keeps all."""
         return decode_product(x, gamma, weights, residual, program=self, eps=eps)
 
     def run(
@@ -90,8 +90,8 @@ class DecodeProduct:
     @cached_property
     def _buffers(self) -> list[Buffer]:
         bf16, fp32 = ttnn.bfloat16, ttnn.float32
-        # up to 16 users the codes' tiles end after as many rows: half the product, half the multicast
-        high = TILE // 2 if self.users <= TILE // 2 else TILE
+        # the codes' tiles end after 8 or 16 rows where these hold all users: as much less to multicast and to multiply
+        high = next(rows for rows in (8, 16, TILE) if self.users <= rows)
         codes = TILE_SIZE[bf16] * high // TILE, self.pages.inner, ttnn.TileDescriptor(high, TILE)
         groups = self.columns.each // self._results
         return [

@@ -24,7 +24,7 @@ constexpr auto result_layout = TensorAccessorArgs<residual_layout.next_compile_t
 
 enum Address : uint32_t { ROWS_AT, GAMMA_AT, RESIDUAL_AT, RESULT_AT };
 
-constexpr uint32_t FLOAT_TILE = 4096, CODE_TILE = 2048;
+constexpr uint32_t FLOAT_TILE = 4096, CODE_TILE = 2048, CODE_FACE = 512;
 constexpr Team team{left, top, right, bottom, cores};
 
 void wait_for(uint32_t semaphore, uint32_t count) {
@@ -80,7 +80,11 @@ void send_scales(uint32_t arrived) {
 void send_codes(uint32_t first, uint32_t count) {
     cb_wait_front(buffers::CODES, count);
     uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * code_bytes;
-    for (uint32_t k = 0; k < count; k++, from += CODE_TILE, to += code_bytes) { team.send_to_all(from, to, code_bytes); }
+    // a tile of at most 8 rows has half of each of two faces, any other has whole faces
+    constexpr uint32_t pieces = code_bytes < 2 * CODE_FACE ? 2 : 1, bytes = code_bytes / pieces;
+    for (uint32_t k = 0; k < count; k++, from += CODE_TILE) {
+        for (uint32_t i = 0; i < pieces; i++, to += bytes) { team.send_to_all(from + i * CODE_FACE, to, bytes); }
+    }
 }
 
 void write_results(uint32_t first, uint32_t count) {

@@ -89,6 +89,36 @@ class PrefillProduct:
         """Of the first call: later ones differ in addresses only."""
         return []
 
+    @property
+    def l1_bytes(self) -> int:
+        """Of the circular buffers on every core."""
+        return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
+
+    @cached_property
+    def _places(self) -> Arrangement:
+        return Arrangement.on(self.grid, self.row_tiles, self.pages.width // self.pages.group)
+
+    @property
+    def _results(self) -> int:
+        """Tiles that a group of columns becomes."""
+        return self.pages.group // self.pages.matrices
+
+    @property
+    def _rows_at_once(self) -> int:
+        """That are multiplied together."""
+        return min(_SUMS // self.pages.group, self._places.rows.each)
+
+    @cached_property
+    def _buffers(self) -> list[Buffer]:
+        pages, (_, rows) = self.pages, _passes(self._places.rows.each, self.pages)
+        return [
+            Buffer(2, ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
+            Buffer.of(3, ttnn.float32, 2 * self._results),
+            Buffer.of(7, ttnn.float32, rows),
+            Buffer.of(9, ttnn.bfloat16, rows * pages.inner),
+            Buffer.of(16, self.result_dtype, 2 * self._rows_at_once * self._results),
+        ]
+
     def _describe(
         self,
         codes: ttnn.Tensor,
@@ -97,41 +127,32 @@ class PrefillProduct:
         residual: ttnn.Tensor,
         result: ttnn.Tensor,
     ) -> ttnn.ProgramDescriptor:
-        pages, results = self.pages, self.pages.group // self.pages.matrices
-        places = Arrangement.on(self.grid, self.row_tiles, pages.width // pages.group)
-        rows_at_once = min(_SUMS // pages.group, places.rows.each)  # multiplied together
-        passes, rows_of_pass = _passes(places.rows.each, pages, codes.dtype)
+        pages, places, rows_at_once = self.pages, self._places, self._rows_at_once
+        passes, rows_of_pass = _passes(places.rows.each, pages)
         cores = ttnn.CoreRangeSet([describe.rectangle(0, 0, places.wide, places.high)])
-        buffers = [
-            Buffer(2, ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
-            Buffer.of(3, ttnn.float32, 2 * results),
-            Buffer.of(7, ttnn.float32, rows_of_pass),
-            Buffer.of(9, codes.dtype, rows_of_pass * pages.inner),
-            Buffer.of(16, self.result_dtype, 2 * rows_at_once * results),
-        ]
         share = _shares(places, codes.device())
         grid = {"wide": places.wide, "row_shares": places.rows.cores}
         of_all = {"inner": pages.inner, "rows_of_pass": rows_of_pass, "rows_at_once": rows_at_once}
         reader = {**grid, "page_tiles": pages.page_tiles, "pages": pages.pages_of_a_group, "passes": passes}
         width = pages.width // pages.matrices
-        writer = {**grid, **of_all, "bands": places.bands, "width": width, "results": results}
+        writer = {**grid, **of_all, "bands": places.bands, "width": width, "results": self._results}
         compute = {**of_all, "group": pages.group, "passes": passes}
         kernels = [
             ("prefill_weights.cpp", ttnn.ReaderConfigDescriptor(), reader, [weights]),
             ("prefill_rows.cpp", ttnn.WriterConfigDescriptor(), writer, [codes, steps, residual, result]),
-            ("prefill_product.cpp", describe.compute_config(buffers), compute, []),
+            ("prefill_product.cpp", describe.compute_config(self._buffers), compute, []),
         ]
         defines = [f"EPILOGUE_{self.epilogue.value}"]
         return ttnn.ProgramDescriptor(
             kernels=[describe.kernel(source, cores, share, *rest, defines) for source, *rest in kernels],
             semaphores=describe.semaphores(4, cores),
-            cbs=[buffer.on(cores) for buffer in buffers],
+            cbs=[buffer.on(cores) for buffer in self._buffers],
         )
 
 
-def _passes(rows: int, pages: TernaryPages, codes: ttnn.DataType) -> tuple[int, int]:
+def _passes(rows: int, pages: TernaryPages) -> tuple[int, int]:
     """(how many passes over `rows` rows of tiles, rows of one), as L1 allows beside the other buffers."""
-    most = max(1, (_L1 - 2 * pages.inner * pages.group * TILE_BYTES) // (pages.inner * TILE_SIZE[codes]))
+    most = max(1, (_L1 - 2 * pages.inner * pages.group * TILE_BYTES) // (pages.inner * TILE_SIZE[ttnn.bfloat16]))
     passes = -(-rows // most)
     return passes, -(-rows // passes)
 

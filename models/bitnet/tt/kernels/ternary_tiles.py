@@ -40,7 +40,6 @@ class TernaryPages:
 
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
         """Ternary [inner, width] in elements -> int32 [pages, words]."""
-        _check_ternary(weight)
         # groups, columns of a group by matrix, K by block, then the tile
         tiles = weight.reshape(self.inner, TILE, self.width, TILE).permute(2, 0, 1, 3)
         each = self.group // self.matrices
@@ -70,8 +69,3 @@ class TernaryPages:
 def largest_divisor(number: int, most: int) -> int:
     """Of `number`, not above `most`."""
     return max(d for d in range(1, most + 1) if number % d == 0)
-
-
-def _check_ternary(weight: torch.Tensor) -> None:
-    if not bool(((weight == 0) | (weight.abs() == 1)).all()):
-        raise ValueError("values other than -1, 0 and +1 have no two-bit code; use a precision with stock operations")

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The modelled time of programs on a card, in three terms; see card_model.py for what the model is worth."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import ttnn
+
+from models.bitnet.tests.perf.card_model import CardModel, bandwidth, fit, fits_without_one, unpack_ms
+from models.bitnet.tests.perf.programs import Program
+
+Counted = Iterable[tuple[Program, int]]  # programs and how often each runs
+
+
+@dataclass(frozen=True)
+class Card:
+    architecture: str
+    dram_banks: int
+
+    @classmethod
+    def of(cls, device: ttnn.MeshDevice) -> "Card":
+        return cls(str(device.arch()).rsplit(".", 1)[-1].lower(), device.dram_grid_size().x)
+
+    @property
+    def bandwidth(self) -> float:
+        """Specified, GB/s."""
+        return bandwidth(self.architecture, self.dram_banks)
+
+
+@dataclass(frozen=True)
+class Time:
+    """Milliseconds."""
+
+    dram: float
+    programs: float  # the cost of each, whatever it does
+    unpackers: float  # what unpacking two-bit weights takes longer than reading them
+
+    @property
+    def total(self) -> float:
+        return self.dram + self.programs + self.unpackers
+
+
+def time_of(program: Program, card: Card, model: CardModel) -> Time:
+    """A program unpacks while it reads, so that only the longer of both counts."""
+    dram = model.dram_ms((program.dram_read + program.dram_written) / 1e9, card.bandwidth)
+    unpacking = unpack_ms(card.architecture, program.unpacked_tiles)
+    return Time(dram, 1e-3 * model.program_us, max(unpacking - dram, 0.0))
+
+
+def time_of_all(programs: Counted, card: Card, model: CardModel | None = None) -> Time:
+    """Of programs that run one after the other."""
+    model = model or fit()
+    times = [(time_of(program, card, model), count) for program, count in programs]
+    return Time(*(sum(count * getattr(t, term) for t, count in times) for term in ("dram", "programs", "unpackers")))
+
+
+def speed_range(programs: Counted, card: Card) -> tuple[float, float]:
+    """The slowest and fastest modelled steps a second when any one published row is left out of the fit."""
+    counted = list(programs)
+    speeds = [1e3 / time_of_all(counted, card, model).total for model in fits_without_one()]
+    return min(speeds), max(speeds)

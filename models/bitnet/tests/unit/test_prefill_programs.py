@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prefill's own programs against the definition: codes and integer sums exactly, what is float32 within a few ulps."""
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests.common import random_ternary, spread
+from models.bitnet.tests.ternary import (
+    EPS,
+    ULPS,
+    VALUES,
+    Codes,
+    check_codes,
+    check_near,
+    coded_rows,
+    gamma_to_device,
+    powers_of_two,
+    random_values,
+    rows_to_device,
+    to_device,
+)
+from models.bitnet.tt.kernels import prefill_product
+from models.bitnet.tt.kernels.epilogue import Epilogue
+from models.bitnet.tt.kernels.prefill_codes import PrefillCodes
+from models.bitnet.tt.kernels.prefill_product import PrefillProduct
+from models.bitnet.tt.kernels.ternary_tiles import TILE, TernaryPages
+
+# tiles of rows and of K, cores
+CODES = {
+    "one core": (1, 8, (1, 1)),
+    "uneven": (3, 7, (2, 2)),
+    "uneven teams": (5, 7, (3, 2)),
+    "more parts than a tile has rows": (1, 40, (8, 8)),
+    "2560": (2, 80, (4, 4)),
+    "6912": (3, 216, (4, 2)),
+}
+# tiles of rows, K and N, columns multiplied together, cores
+PRODUCTS = {
+    "one core": (1, 8, 1, 1, (1, 1)),
+    "uneven rows": (3, 7, 4, 2, (2, 2)),
+    "one row of cores a band": (5, 7, 6, 1, (2, 3)),
+    "two bands, a column without work": (2, 3, 3, 1, (2, 4)),
+    "more rows than are multiplied at once": (16, 2, 2, 1, (2, 2)),
+    "2560": (2, 80, 8, 4, (2, 2)),
+    "6912, in passes": (3, 216, 4, 4, (1, 2)),
+}
+FEW = PRODUCTS["two bands, a column without work"]
+
+
+def quantise(device, rows, inner, grid, x, gamma, dtype=ttnn.float32, eps=EPS):
+    """[rows, K] -> (codes, what one of them is worth [rows, 1])."""
+    program = PrefillCodes(rows, inner, grid)
+    codes, steps = program(to_device(x[None, None], device, dtype), gamma_to_device(gamma, device), eps=eps)
+    return ttnn.to_torch(codes)[0, 0].float(), ttnn.to_torch(steps)[0, 0, :, :1]
+
+
+@pytest.mark.parametrize("shape", CODES.values(), ids=CODES)
+def test_codes_are_the_integers(device, reset_seeds, shape):
+    rows, inner, _ = shape
+    gamma = powers_of_two(inner * TILE)
+    x = coded_rows(rows * TILE, inner * TILE, gamma)
+    expected = Codes.of(x, gamma)
+    assert not expected.tied.any()
+    codes, steps = quantise(device, *shape, x, gamma)
+    check_codes(codes, expected)
+    check_near(steps, expected.step, ULPS)
+
+
+@pytest.mark.parametrize("dtype", [ttnn.float32, ttnn.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", VALUES)
+def test_codes_of_any_values(device, reset_seeds, kind, dtype):
+    rows, inner, _ = shape = CODES["uneven"]
+    x, gamma = random_values(kind, rows * TILE, inner * TILE)
+    if dtype == ttnn.bfloat16:
+        x = x.bfloat16().float()
+    expected = Codes.of(x, gamma)
+    codes, steps = quantise(device, *shape, x, gamma, dtype)
+    check_codes(codes, expected)
+    check_near(steps, expected.step, ULPS)
+
+
+class Product:
+    """A program, its weight, and codes with what one of them is worth in every row."""
+
+    def __init__(self, device, rows, inner, width, group, grid, epilogue=Epilogue.SCALE, dtype=ttnn.float32):
+        matrices = 2 if epilogue is Epilogue.GATED else 1
+        self.device = device
+        pages = TernaryPages.of(inner, matrices * width, matrices * group, matrices)
+        self.program = PrefillProduct(rows, pages, epilogue, dtype, grid)
+        self.weight = random_ternary(inner * TILE, matrices * width * TILE)
+        self.codes = torch.randint(-127, 128, (rows * TILE, inner * TILE))
+        self.codes[1], self.codes[2] = 127, 0
+        self.steps = spread(rows * TILE, 1)
+
+    @property
+    def scaled(self):
+        """The integer sums, rescaled in float32: one rounding."""
+        return (self.codes.double() @ self.weight.double()).float() * self.steps
+
+    def __call__(self, residual=None):
+        y = self.program(
+            to_device(self.codes.float()[None, None], self.device, ttnn.bfloat16),
+            to_device(self.steps.expand(-1, TILE)[None, None], self.device),
+            rows_to_device(self.program.pages.pack(self.weight)[None, None], self.device, ttnn.uint32),
+            None if residual is None else to_device(residual[None, None], self.device),
+        )
+        return ttnn.to_torch(y)[0, 0]
+
+
+@pytest.mark.parametrize("shape", PRODUCTS.values(), ids=PRODUCTS)
+def test_products_are_the_integers_rescaled(device, reset_seeds, shape):
+    product = Product(device, *shape)
+    assert torch.equal(product(), product.scaled)
+
+
+def test_products_in_passes_over_the_columns(device, reset_seeds, monkeypatch):
+    """So little room that a core holds two of its rows' codes at a time, and has five."""
+    monkeypatch.setattr(prefill_product, "_L1", 2 * 7 * 2048 + 2 * 7 * 256)
+    product = Product(device, 5, 7, 2, 1, (2, 1))
+    assert torch.equal(product(), product.scaled)
+
+
+def test_the_residual_is_added(device, reset_seeds):
+    product = Product(device, *FEW, epilogue=Epilogue.RESIDUAL)
+    residual = torch.randn(product.scaled.shape) * spread(*product.scaled.shape)
+    assert torch.equal(product(residual), product.scaled + residual)
+
+
+def test_the_gate_opens_for_its_own_column(device, reset_seeds):
+    product = Product(device, *FEW, epilogue=Epilogue.GATED)
+    gate, up = product.scaled.chunk(2, dim=-1)
+    assert torch.equal(product(), gate.clamp(min=0).square() * up)
+
+
+def test_products_in_bfloat16(device, reset_seeds):
+    product = Product(device, *PRODUCTS["uneven rows"], dtype=ttnn.bfloat16)
+    check_near(product().float(), product.scaled.double(), 2**15)
+
+
+def test_programs_take_other_tensors(device, reset_seeds):
+    product = Product(device, *PRODUCTS["uneven rows"])
+    kept = []  # so that the next tensors have other addresses
+    for _ in range(2):
+        kept.append(to_device(product.codes.float(), device))
+        assert torch.equal(product(), product.scaled)
+        product.codes, product.weight = product.codes.roll(1, 0), random_ternary(*product.weight.shape)
+    rows, inner, grid = CODES["uneven"]
+    program = PrefillCodes(rows, inner, grid)
+    for eps in (1e-5, 1e3):
+        gamma = powers_of_two(inner * TILE)
+        x = coded_rows(rows * TILE, inner * TILE, gamma)
+        expected = Codes.of(x, gamma, eps)
+        kept.append(program(to_device(x[None, None], device), gamma_to_device(gamma, device), eps=eps))
+        check_codes(ttnn.to_torch(kept[-1][0])[0, 0].float(), expected)
+        check_near(ttnn.to_torch(kept[-1][1])[0, 0, :, :1], expected.step, ULPS)
