@@ -13,13 +13,14 @@ from models.bitnet.reference.attention import LayerCache as ReferenceCache
 from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.decode_look_up import DecodeLookUp
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, table_width
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import Precision
-from models.bitnet.tt.rope import RotaryEmbedding, Rotation, rope_positions
+from models.bitnet.tt.rope import RotaryEmbedding, Rotation
 from models.common.utility_functions import comp_pcc, comp_relative
 
 # (precision, level): smallest PCC, largest relative Frobenius error. PCC does not see a lost scale, the error does;
@@ -254,7 +255,13 @@ def pairs_order(heads: torch.Tensor) -> torch.Tensor:
 
 def decode_rotation(rope: RotaryEmbedding, positions: Sequence[int]) -> Rotation:
     """The angles of one step; an idle user (-1) may have any."""
-    return rope.forward_decode(to_integers(rope_positions(torch.tensor(positions)), rope.config.device, ttnn.uint32))
+    config, users = rope.config, len(positions)
+    table = torch.zeros(1, config.model.hidden_size)
+    table = ttnn.from_torch(table, dtype=ttnn.bfloat16, layout=ttnn.ROW_MAJOR_LAYOUT, device=config.device)
+    tokens = to_integers(torch.zeros(1, 1, users), config.device, ttnn.uint32)
+    look_up = DecodeLookUp(config, table, rope)
+    _, rotation = look_up(tokens, to_integers(torch.tensor(positions), config.device))
+    return rotation
 
 
 class Pages:

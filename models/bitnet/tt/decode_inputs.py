@@ -11,7 +11,6 @@ import ttnn
 
 from models.bitnet.tt.kv_cache import table_width
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.rope import rope_positions
 from models.bitnet.tt.sampling import Draws, SamplerInputs, SamplingParams
 
 IDLE = -1  # the position of a row without a request
@@ -37,7 +36,6 @@ class DecodeInputs:
 
         self.tokens = upload(self._tokens[None, None], ttnn.uint32)
         self.positions = upload(self._positions, ttnn.int32)
-        self.rope_positions = upload(rope_positions(self._positions), ttnn.uint32)
         self.page_table = upload(self._whole_chunks(self._page_table), ttnn.int32)
         self.sampling = SamplerInputs(config.device, self.users)
 
@@ -68,7 +66,6 @@ class DecodeInputs:
         if not torch.equal(positions, self._positions):
             self._positions = torch.full_like(positions, _UNKNOWN)
             self._write(self.positions, positions)
-            self._write(self.rope_positions, rope_positions(positions))
             self._positions = positions.clone()
         if page_table is not None and not torch.equal(page_table, self._page_table):
             self._page_table = torch.full_like(self._page_table, _UNKNOWN)

@@ -38,7 +38,7 @@ class Generator:
         self.cache = cache
         self.block_size = block_size
         self.users = model.config.users
-        self.sampler = Sampler(self.device)
+        self.sampler = Sampler(self.device, model.config.chip.grid)
         self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
         self._traces: dict[str, _Trace] = {}
         self.downloaded_bytes = 0  # by all decode steps
@@ -209,19 +209,12 @@ class Generator:
     def _step(self, mode: str) -> ttnn.Tensor:
         """One decode step on what the device holds, leaving the next step's inputs there."""
         inputs = self.inputs
-        logits = self.model.forward_decode(
-            ttnn.reshape(inputs.tokens, (1, self.users)),
-            inputs.positions,
-            inputs.rope_positions,
-            inputs.page_table,
-            self.cache,
-        )
+        logits = self.model.forward_decode(inputs.tokens, inputs.positions, inputs.page_table, self.cache)
         if mode == _GREEDY:
             self.sampler.greedy(logits, inputs.tokens)
         elif mode == _SAMPLE:
             self.sampler.sample(logits, inputs.sampling, inputs.tokens)
         ttnn.plus_one(inputs.positions, skip_negative_entries=True)
-        ttnn.plus_one(inputs.rope_positions)
         return logits if mode == _LOGITS else inputs.tokens
 
     def _replay(self, mode: str) -> ttnn.Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 import ttnn
 
+from models.bitnet.tt.decode_look_up import DecodeLookUp
 from models.bitnet.tt.decoder import DecoderLayer, ResidualHook, no_hook
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.embedding import Embedding
@@ -27,6 +28,7 @@ class BitNetModel(LightweightModule):
         model = config.model
         self.rope = RotaryEmbedding(config)
         self.embedding = Embedding(config, weights, state["model.embed_tokens.weight"])
+        self.decode_look_up = DecodeLookUp(config, self.embedding.table, self.rope)
         self.layers = [DecoderLayer(config, weights, state, i) for i in range(model.num_hidden_layers)]
         self.norm = RMSNorm(config, state["model.norm.weight"], model.rms_norm_eps, config.residual_norm)
         self.lm_head = LMHead(config, weights, state.get("lm_head.weight", state["model.embed_tokens.weight"]))
@@ -65,19 +67,16 @@ class BitNetModel(LightweightModule):
         self,
         tokens: ttnn.Tensor,
         positions: ttnn.Tensor,
-        rope_positions: ttnn.Tensor,
         page_table: ttnn.Tensor,
         cache: list[LayerCache],
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
         """One token a user -> logits [1, 1, users, vocabulary] in DRAM.
 
-        tokens: uint32 [1, users]; positions: int32 [users], -1 for an idle user; rope_positions: uint32, see
-        `rope.rope_positions`; page_table: int32 [users, blocks].
+        tokens: uint32 [1, 1, users]; positions: int32 [users], -1 for an idle user; page_table: int32 [users, blocks].
         """
-        x = self.embedding.forward_decode(tokens)
+        x, rotation = self.decode_look_up(tokens, positions)
         on_residual("model.embed_tokens", x)
-        rotation = self.rope.forward_decode(rope_positions)
         for layer, layer_cache in zip(self.layers, cache):
             x = layer.forward_decode(x, rotation, layer_cache, page_table, positions, on_residual)
         rotation.deallocate()

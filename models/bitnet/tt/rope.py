@@ -31,7 +31,7 @@ class Rotation:
 
 
 class RotaryEmbedding(LightweightModule):
-    """Tables for every position, uploaded once; a step looks its rows up on the device."""
+    """Tables for every position, uploaded once; a step looks its rows up on the device (see decode_look_up.py)."""
 
     def __init__(self, config: ModelConfig):
         self.config = config
@@ -60,20 +60,3 @@ class RotaryEmbedding(LightweightModule):
         """The angles of positions [start, start + rows), in whole tiles."""
         begin, end = [0, 0, start, 0], [1, 1, start + rows, self.config.model.head_dim]
         return Rotation(ttnn.slice(self.cos_tiles, begin, end), ttnn.slice(self.sin_tiles, begin, end), self.pairs)
-
-    def forward_decode(self, positions: ttnn.Tensor) -> Rotation:
-        """positions: uint32 [1, 2 * users * 32], every user's position for the 32 rows of its query's tile, then the
-        same for its key's. Whole tiles are looked up, of which the first row counts: that takes one program a table."""
-        blocks, width = 2 * self.config.users, self.config.model.head_dim
-
-        def look_up(table: ttnn.Tensor) -> ttnn.Tensor:
-            rows = ttnn.embedding(positions, table, layout=ttnn.TILE_LAYOUT, memory_config=self.config.rope_memory)
-            tiles = ttnn.reshape(rows, (1, blocks, TILE, width))
-            return ttnn.reshape(tiles, (1, blocks, 1, width), (1, blocks, TILE, width))
-
-        return Rotation(look_up(self.cos_rows), look_up(self.sin_rows), self.decode_pairs)
-
-
-def rope_positions(positions: torch.Tensor) -> torch.Tensor:
-    """Host positions [users] (negative: idle) as `RotaryEmbedding.forward_decode` wants them."""
-    return positions.clamp_min(0).to(torch.int32).repeat(2).repeat_interleave(TILE)[None]

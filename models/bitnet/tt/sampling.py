@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import torch
 import ttnn
 
+from models.bitnet.tt.kernels.best_tokens import BestTokens, best_token, candidates
+
 CANDIDATES = 32
 _SHARPEST = 1e6  # the most that logits are multiplied by: no overflow, and greedy for all that float32 tells apart
 _NEVER = -1e30  # added to the logits of candidates that top-k leaves out
@@ -104,33 +106,32 @@ class SamplerInputs:
 
 
 class Sampler:
-    """Reads logits [1, 1, rows, vocabulary], writes tokens [1, 1, rows] (uint32, row-major)."""
+    """Reads logits [1, 1, rows, vocabulary], writes tokens [1, 1, rows] (uint32, row-major). `grid`: the cores."""
 
-    def __init__(self, device: ttnn.MeshDevice):
+    def __init__(self, device: ttnn.MeshDevice, grid: tuple[int, int]):
         def constant(values: list[float]) -> ttnn.Tensor:
             return ttnn.from_torch(
                 torch.tensor(values)[None, None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device
             )
 
+        self._grid = grid
+        self._programs: dict[BestTokens, BestTokens] = {}
         self.ranks = constant([float(rank) for rank in range(CANDIDATES)])
         self.multipliers = constant([float(a) for a in _MULTIPLIERS])
         self.moduli = constant([float(m) for m in _MODULI])
         self.fractions = constant([1 / m for m in _MODULI])
 
     def greedy(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
-        """The largest logit of each row. Consumes the logits."""
-        # of tiles the library searches the whole vocabulary on one core, of rows on all
-        rows = ttnn.untilize(logits, use_multicore=True)
+        """The largest logit of each row, the first of equal ones. Consumes the logits."""
+        best_token(logits, tokens, program=self._program(logits, 1))
         ttnn.deallocate(logits)
-        ttnn.argmax(rows, dim=3, keepdim=False, output_tensor=tokens)
-        ttnn.deallocate(rows)
 
     def sample(self, logits: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
         """A draw for each row. Consumes the logits, steps the rows' generators."""
         given = inputs.tensors
-        values, indices = ttnn.topk(logits, k=CANDIDATES, dim=-1)
+        likeliest, values = candidates(logits, program=self._program(logits, CANDIDATES))
         ttnn.deallocate(logits)
-        sharpened = ttnn.multiply(ttnn.typecast(values, ttnn.float32), given["sharpness"])
+        sharpened = ttnn.multiply(values, given["sharpness"])
         probabilities = ttnn.softmax(ttnn.add(sharpened, given["excluded"]), dim=-1, numeric_stable=True)
         reached = ttnn.cumsum(probabilities, dim=-1)
         # top-p keeps candidates until their sum first reaches p: those with less than p before them
@@ -139,10 +140,15 @@ class Sampler:
         target = ttnn.multiply(self._draw(given["state"]), total)
         # the drawn rank is the number of candidates that end at or before the target
         rank = ttnn.sum(ttnn.le(reached, target, dtype=ttnn.float32), dim=-1, keepdim=True)
-        chosen = ttnn.multiply(ttnn.typecast(indices, ttnn.float32), ttnn.eq(self.ranks, rank, dtype=ttnn.float32))
+        chosen = ttnn.multiply(likeliest, ttnn.eq(self.ranks, rank, dtype=ttnn.float32))
         token = ttnn.typecast(ttnn.sum(chosen, dim=-1, keepdim=True), ttnn.uint32)
         rows = ttnn.to_layout(token, ttnn.ROW_MAJOR_LAYOUT)
         ttnn.copy(ttnn.reshape(rows, tuple(tokens.shape)), tokens)
+
+    def _program(self, logits: ttnn.Tensor, count: int) -> BestTokens:
+        """The same one for the same shape: it is described once."""
+        program = BestTokens.of(logits, count, self._grid)
+        return self._programs.setdefault(program, program)
 
     def _draw(self, state: ttnn.Tensor) -> ttnn.Tensor:
         """The next number in [0, 1) of each row's generator."""

@@ -4,7 +4,8 @@
 
 Works on a card as on an emulated one. Bytes are counted from shapes: all of a program's DRAM inputs and results, as
 stored (a sharded weight with the padding of its last bank), except where a kernel is known to touch less: a look-up
-reads the rows it is asked for, a cache update one row of tiles a head, attention the tiles up to each user's position.
+reads the rows it is asked for, the choice of tokens the logits' rows in use, a cache update one row of tiles a head,
+attention the tiles up to each user's position.
 """
 
 import re
@@ -196,6 +197,15 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
     if name == "Embeddings":
         indices, table = inputs
         return in_dram([indices]) + table.bytes_of_rows(prod(indices.shape)), written, 0, 0
+    if name == "look_up_tokens":
+        tokens, table, positions, cos, sin, *_ = inputs
+        users = prod(tokens.shape)
+        angles = sum(rows.bytes_of_rows(2 * users) for rows in (cos, sin))
+        return in_dram([tokens, positions]) + table.bytes_of_rows(users) + angles, 0, 0, 0
+    if name == "best_tokens":
+        # of the logits' tiles the rows in use
+        logits, *results = inputs
+        return _bytes(logits.shape, logits.dtype, "ROW_MAJOR"), in_dram(results), 0, 0
     if name == "SdpaDecode":
         query, keys, values, *others = inputs
         tokens = sum(-(-(position + 1) // _TILE) * _TILE for position in active)

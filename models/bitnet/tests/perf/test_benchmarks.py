@@ -45,8 +45,7 @@ def test_benchmark_decode_module(benchmark, models, open_device, module, precisi
     model = models(precision, 1)
     model.start(CONTEXT).step()
     held, layer, cache = model.generator.inputs, model.model.layers[0], model.cache[0]
-    x = model.model.embedding.forward_decode(ttnn.reshape(held.tokens, (1, 1)))
-    rotation = model.model.rope.forward_decode(held.rope_positions)
+    x, rotation = model.model.decode_look_up(held.tokens, held.positions)
     inputs = rotation, cache, held.page_table, held.positions
     work = {
         "attention": lambda: layer.attention.forward_decode(ttnn.clone(x), *inputs),

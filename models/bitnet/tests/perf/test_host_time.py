@@ -51,10 +51,9 @@ def test_a_traced_step_is_one_call(model, monkeypatch):
 
 
 def _layer_inputs(model):
-    inputs, config = model.generator.inputs, model.config
+    inputs = model.generator.inputs
     model.start(40).step()
-    x = model.model.embedding.forward_decode(ttnn.reshape(inputs.tokens, (1, config.users)))
-    rotation = model.model.rope.forward_decode(inputs.rope_positions)
+    x, rotation = model.model.decode_look_up(inputs.tokens, inputs.positions)
     return x, rotation, model.cache[0], inputs.page_table, inputs.positions
 
 

@@ -23,14 +23,14 @@ def inputs(device) -> DecodeInputs:
 
 
 def held(inputs: DecodeInputs) -> list[torch.Tensor]:
-    """Tokens, positions, the angles' positions and the page table, as they lie on the device."""
-    on_device = (inputs.tokens, inputs.positions, inputs.rope_positions, inputs.page_table)
-    tokens, positions, angles, table = (ttnn.to_torch(tensor).to(torch.int64) for tensor in on_device)
-    return [tokens.flatten(), positions.flatten(), angles.flatten()[: USERS * 32 : 32], table[:, :BLOCKS]]
+    """Tokens, positions and the page table, as they lie on the device."""
+    on_device = (inputs.tokens, inputs.positions, inputs.page_table)
+    tokens, positions, table = (ttnn.to_torch(tensor).to(torch.int64) for tensor in on_device)
+    return [tokens.flatten(), positions.flatten(), table[:, :BLOCKS]]
 
 
 def assert_holds(inputs: DecodeInputs, tokens=TOKENS, positions=POSITIONS, table=TABLE) -> None:
-    expected = (tokens, positions, positions.clamp_min(0), table)
+    expected = (tokens, positions, table)
     assert all(torch.equal(given.to(torch.int64), on_device) for given, on_device in zip(expected, held(inputs)))
 
 
@@ -52,13 +52,12 @@ def test_what_is_forgotten_is_uploaded(inputs):
     """A step that the host did not follow has changed tokens and positions on the device."""
     inputs.set(TOKENS, POSITIONS, TABLE)
     ttnn.plus_one(inputs.positions)
-    ttnn.plus_one(inputs.rope_positions)
     inputs.forget()
     inputs.set(TOKENS, POSITIONS, TABLE)
     assert_holds(inputs)
 
 
-@pytest.mark.parametrize("last", range(4), ids=["tokens", "positions", "rope_positions", "page_table"])
+@pytest.mark.parametrize("last", range(3), ids=["tokens", "positions", "page_table"])
 @pytest.mark.parametrize("written", [False, True])
 def test_an_upload_cut_short_is_made_again(inputs, monkeypatch, last, written):
     """Whether it reached the device or not."""
@@ -114,7 +113,7 @@ def test_nothing_is_uploaded_twice(inputs):
 
 
 def test_idle_rows(inputs):
-    """An idle row's token does not matter, its position is IDLE on the device, and its angle one that exists."""
+    """An idle row's token does not matter, and its position is IDLE on the device."""
     positions = torch.where(torch.tensor([True, False, True, False]), POSITIONS, IDLE)
     inputs.set(TOKENS, positions, TABLE)
     assert_holds(inputs, torch.where(positions == IDLE, 0, TOKENS), positions)

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.bitnet.tests.common import (
-    BATCHES,
     LENGTHS,
     SharedWeights,
     every_precision,
@@ -23,8 +22,8 @@ from models.bitnet.tt.model_config import ModelConfig
 
 
 class Case:
-    def __init__(self, device, model, precision, users):
-        self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
+    def __init__(self, device, model, precision):
+        self.config = ModelConfig(model, device, precision, users=1, max_seq_len=64)
         self.table = torch.randn(model.vocab_size, model.hidden_size).bfloat16()
         self.embedding = Embedding(self.config, SharedWeights(device), self.table)
 
@@ -32,12 +31,6 @@ class Case:
         padded = torch.zeros(1, whole_tiles(len(tokens)), dtype=torch.int64)
         padded[0, : len(tokens)] = tokens
         self.check(self.embedding.forward_prefill(to_integers(padded, self.config.device, ttnn.uint32)), tokens)
-
-    def check_decode(self, tokens):
-        x = self.embedding.forward_decode(to_integers(tokens[None], self.config.device, ttnn.uint32))
-        assert x.memory_config() == self.config.residual_memory
-        assert list(x.shape) == [1, 1, len(tokens), self.config.model.hidden_size]
-        self.check(x, tokens)
 
     def check(self, x, tokens):
         assert x.dtype == self.config.activations
@@ -54,23 +47,15 @@ def random_tokens(count: int, vocab: int) -> torch.Tensor:
 @every_precision
 @tiny_and_full
 def test_embedding_prefill(device, reset_seeds, model, precision):
-    case = Case(device, model, precision, 1)
+    case = Case(device, model, precision)
     for length in LENGTHS:
         case.check_prefill(random_tokens(length, model.vocab_size))
 
 
-@every_precision
-@tiny_and_full
-def test_embedding_decode(device, reset_seeds, model, precision):
-    for users in BATCHES:
-        Case(device, model, precision, users).check_decode(random_tokens(users, model.vocab_size))
-
-
-def test_embedding_prefill_and_decode_of_the_whole_vocabulary(device, reset_seeds):
+def test_embedding_prefill_of_the_whole_vocabulary(device, reset_seeds):
     """128256 rows: a token is not cut to 16 bits. Narrow rows, to be quick."""
-    case = Case(device, shape(2, 1, 32, 64, vocab=128256), "performance", 7)
-    for check in (case.check_prefill, case.check_decode):
-        check(torch.tensor([128255, 65536, 65535, 128009, 1, 0, 32768]))
+    case = Case(device, shape(2, 1, 32, 64, vocab=128256), "performance")
+    case.check_prefill(torch.tensor([128255, 65536, 65535, 128009, 1, 0, 32768]))
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -78,11 +63,9 @@ def test_embedding_prefill_and_decode_of_the_whole_vocabulary(device, reset_seed
     heads=st.integers(1, 12),
     vocab=st.integers(1, 20),
     length=st.integers(1, 200),
-    users=st.integers(1, 32),
     precision=st.sampled_from(["accuracy", "performance"]),
 )
-def test_embedding_prefill_and_decode_of_any_shape(device, heads, vocab, length, users, precision):
+def test_embedding_prefill_of_any_shape(device, heads, vocab, length, precision):
     torch.manual_seed(heads * length)
-    case = Case(device, shape(heads, 1, 32, 64, vocab=32 * vocab), precision, users)
+    case = Case(device, shape(heads, 1, 32, 64, vocab=32 * vocab), precision)
     case.check_prefill(random_tokens(length, 32 * vocab))
-    case.check_decode(random_tokens(users, 32 * vocab))

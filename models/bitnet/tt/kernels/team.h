@@ -3,11 +3,7 @@
 // Cores of a rectangle with a leader in its top left corner, as a writer sees them.
 #pragma once
 
-#include "api/dataflow/dataflow_api.h"
-
-inline volatile tt_l1_ptr uint32_t* words(uint32_t address) {
-    return reinterpret_cast<volatile tt_l1_ptr uint32_t*>(address);
-}
+#include "words.h"
 
 struct Team {
     uint32_t left, top, right, bottom;  // as the NoC numbers them
