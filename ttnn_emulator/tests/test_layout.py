@@ -99,6 +99,15 @@ def test_parts_between_interleaved_and_sharded(device):
     assert_same(target, expected)
 
 
+@pytest.mark.parametrize("value", [torch.tensor(7), torch.arange(5)])
+def test_what_fills_up_a_scalar_and_a_row(device, value):
+    tensor, _ = put(value.int(), device, ttnn.int32, ttnn.ROW_MAJOR_LAYOUT)
+    padded = ttnn.tilize_with_val_padding(tensor, [32, 32], -32).cpu().to_torch_with_padded_shape()
+    expected = torch.full((32, 32), -32)
+    expected[0, : value.numel()] = value
+    assert torch.equal(padded.long(), expected)
+
+
 def test_typecast_from_integers(device):
     a, x = put(torch.tensor([[0, 1, 257, 70000, -5]]), device, ttnn.int32)
     assert_close(ttnn.typecast(a, ttnn.float32), x)
