@@ -175,7 +175,8 @@ def _find_devices(name: str, arguments: Any, found: list) -> None:
             if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
                 if not argument.is_allocated():
                     shape = list(argument.shape)
-                    raise MemoryFault(f"{name}: the tensor {shape} was deallocated; it has no value any more")
+                    # in brackets the library's own words
+                    raise MemoryFault(f"{name}: the tensor {shape} was deallocated before (Buffer is not allocated)")
                 found.append(argument.device())
         elif isinstance(argument, ttnn.MeshDevice):
             found.append(argument)

@@ -13,9 +13,10 @@ def host_shard(value: torch.Tensor, like: ttnn.Tensor, padding: float | None) ->
     """The host tensor of one chip. The library fills up tiles with a float, and no further than it must: else they are
     filled up here, and then left out of the logical shape."""
     padded = tuple(like.padded_shape)
-    filled = is_padded(like)
+    fill = _unknown(like.dtype) if padding is None else padding
+    filled = is_padded(like) and len(like.shape) == len(padded)
     if filled:
-        whole = torch.full(padded, _unknown(like.dtype) if padding is None else padding, dtype=value.dtype)
+        whole = torch.full(padded, fill, dtype=value.dtype)
         whole[tuple(slice(0, size) for size in value.shape)] = value
         value = whole
     host = ttnn.Tensor(
@@ -24,12 +25,13 @@ def host_shard(value: torch.Tensor, like: ttnn.Tensor, padding: float | None) ->
         layout=like.layout,
         mem_config=like.memory_config(),
         tile=like.tile,
+        pad_value=fill if is_padded(like) and not filled else None,  # a scalar or a row: the library makes it a tile
     )
     return ttnn.reshape(host, list(like.shape), list(padded)) if filled else host
 
 
 def is_padded(tensor: ttnn.Tensor) -> bool:
-    return tuple(tensor.padded_shape) != tuple(tensor.shape) and len(tensor.shape) == len(tensor.padded_shape)
+    return tuple(tensor.padded_shape) != tuple(tensor.shape)
 
 
 def _unknown(dtype: ttnn.DataType) -> float:

@@ -126,6 +126,7 @@ def _quieten() -> None:
 
 def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     from ttnn_emulator import trace
+    from ttnn_emulator.constructor import replace_constructor
     from ttnn_emulator.device import EmulatedDevice
     from ttnn_emulator.transfers import Transfers
     from ttnn_emulator.values import load_all
@@ -137,6 +138,7 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     operation.__call__ = in_turn(lambda self, *args, **kwargs: emulated.call(self, args, kwargs))
 
     transfers = Transfers(emulated)
+    replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__)))
     ttnn.Tensor.cpu = in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self))
     ttnn.Tensor.to = in_turn(transfers.moving_method(ttnn.Tensor.to))
     ttnn.Tensor.reshape = in_turn(transfers.reshaping_method(ttnn.Tensor.reshape))

@@ -55,10 +55,7 @@ class Buffer:
         if self.lost:
             raise MemoryFault(f"{self.describe()} is gone: {self.lost}")
         if self.shards is None:
-            raise MemoryFault(
-                f"{self.describe()} was never written; write it before it is read "
-                "(what `ttnn.Tensor(..., device=...)` is given is not written: use ttnn.from_torch)"
-            )
+            raise MemoryFault(f"{self.describe()} was never written; write it before it is read")
         value = self.shards[chip]
         if value.shape == shape:
             return value

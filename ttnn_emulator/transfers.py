@@ -32,6 +32,7 @@ class Transfers:
             "ttnn.to_torch": self.to_torch,
             "ttnn.to_device": self.to_device,
             "ttnn.from_device": self.from_device,
+            "ttnn.from_buffer": self.from_buffer,
             "ttnn.copy_host_to_device_tensor": self.copy_host_to_device_tensor,
             "ttnn.deallocate": self.deallocate,
         }
@@ -94,6 +95,39 @@ class Transfers:
         self._library(operation, host_tensor, device_tensor, *args, **options)
         shards = self._host_values(host_tensor, device_tensor.device().get_num_devices())
         self._write(device_tensor, shards, host_padding(host_tensor))
+
+    def from_buffer(
+        self,
+        operation: Any,
+        buffer: Any,
+        shape: Any,
+        dtype: Any,
+        device: Any,
+        layout: Any = None,
+        *args: Any,
+        **options: Any,
+    ) -> ttnn.Tensor:
+        self._emulated.refuse_in_capture("ttnn.from_buffer", None, "a host write")
+        layout = ttnn.ROW_MAJOR_LAYOUT if layout is None else layout
+        result = self._library(operation, buffer, shape, dtype, device, layout, *args, **options)
+        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout), device.get_num_devices())
+        self._write(result, shards, 0.0)
+        return result
+
+    def constructor(self, library_init: Callable) -> Callable:
+        """`Tensor.__init__`: what it is given for a device is written there."""
+
+        def initialize(tensor: ttnn.Tensor, /, *args: Any, **options: Any) -> None:
+            library_init(tensor, *args, **options)
+            copied = bool(args) and isinstance(args[0], ttnn.Tensor)
+            if copied or not is_on_device(tensor) or self._emulated.inside_library:
+                return
+            self._emulated.refuse_in_capture("ttnn.Tensor", tensor, "a host write")
+            host = _on_host(tensor.layout, args, options)
+            shards = self._host_values(host, tensor.device().get_num_devices())
+            self._write(tensor, shards, options.get("pad_value") or 0.0)
+
+        return initialize
 
     def deallocate(self, operation: Any, tensor: ttnn.Tensor, force: bool = True) -> None:
         if is_on_device(tensor):
@@ -209,6 +243,18 @@ class Transfers:
         padding = self._emulated.slot(like).buffer.padding
         host = [host_shard(value, like, padding) for value in values]
         return host[0] if len(host) == 1 else ttnn.from_host_shards(host, like.device().shape)
+
+
+def _on_host(layout: ttnn.Layout, args: tuple, options: dict) -> ttnn.Tensor:
+    """The tensor that a constructor's arguments make without their device."""
+    options = {key: value for key, value in options.items() if key not in ("device", "mem_config", "memory_config")}
+    placing = (ttnn.MeshDevice, ttnn.MemoryConfig)
+    if "shape" in options or (len(args) > 1 and isinstance(args[1], (list, tuple, ttnn.Shape))):
+        # a list and its shape: on the host this form has no place for a device
+        return ttnn.Tensor(*(argument for argument in args if not isinstance(argument, placing)), **options)
+    if len(args) < 4:
+        options["layout"] = layout
+    return ttnn.Tensor(*(None if isinstance(argument, placing) else argument for argument in args), **options)
 
 
 def _chips(tensor: ttnn.Tensor) -> list[int]:

@@ -83,6 +83,31 @@ def test_typecast_to_integers(device, target, expected):
     assert get(ttnn.typecast(a, target)).tolist() == [expected]
 
 
+def test_typecast_to_bytes_keeps_the_low_bits_of_the_whole_part(device):
+    a, _ = put(torch.tensor([[0.5, 1.5, -0.5, -1.5, 255.5, 256.0, 300.0]]), device, ttnn.float32)
+    assert get(ttnn.typecast(a, ttnn.uint8)).tolist() == [[0, 1, 0, 255, 255, 0, 44]]
+
+
+def test_parts_between_interleaved_and_sharded(device):
+    source, x = put(random((1, 1, 64, 64), 4), device)
+    target, expected = put(torch.zeros(1, 1, 64, 64), device)
+    scheme, orientation = ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.ShardOrientation.ROW_MAJOR
+    part = ttnn.interleaved_to_sharded_partial(source, (8, 8), [32, 64], 2, 1, scheme, orientation)
+    assert_same(part, x[:, :, 32:])
+    ttnn.sharded_to_interleaved_partial(part, target, 2, 1, memory_config=ttnn.DRAM_MEMORY_CONFIG)
+    expected[:, :, 32:] = x[:, :, 32:]
+    assert_same(target, expected)
+
+
+@pytest.mark.parametrize("value", [torch.tensor(7), torch.arange(5)])
+def test_what_fills_up_a_scalar_and_a_row(device, value):
+    tensor, _ = put(value.int(), device, ttnn.int32, ttnn.ROW_MAJOR_LAYOUT)
+    padded = ttnn.tilize_with_val_padding(tensor, [32, 32], -32).cpu().to_torch_with_padded_shape()
+    expected = torch.full((32, 32), -32)
+    expected[0, : value.numel()] = value
+    assert torch.equal(padded.long(), expected)
+
+
 def test_typecast_from_integers(device):
     a, x = put(torch.tensor([[0, 1, 257, 70000, -5]]), device, ttnn.int32)
     assert_close(ttnn.typecast(a, ttnn.float32), x)

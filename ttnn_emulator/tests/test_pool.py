@@ -26,3 +26,11 @@ def test_pools(device, kernel, stride, padding):
     assert_close(ttnn.max_pool2d(rows, batch, height, width, channels, *sizes, [1, 1]), largest)
     mean = windows(images, kernel, stride, padding, 0.0).mean(-1).reshape(1, 1, -1, channels)
     assert_close(ttnn.avg_pool2d(rows, batch, height, width, channels, *sizes), mean)
+
+
+@pytest.mark.parametrize("device_params", [{"l1_small_size": 16384}], indirect=True)
+def test_a_pool_in_slices_gives_images(device):
+    images, value = put(random((1, 32, 64, 16), 2), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    slices = ttnn.Op2DSliceConfig(num_slices=2, slice_type=ttnn.Op2DDRAMSliceWidth)
+    pooled = ttnn.max_pool2d(images, 1, 32, 64, 16, [2, 2], [2, 2], [0, 0], [1, 1], dram_slice_config=slices)
+    assert_close(pooled, windows(value, 2, 2, 0, -torch.inf).amax(-1))

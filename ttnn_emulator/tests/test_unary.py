@@ -161,3 +161,25 @@ def test_gated_units(device):
     assert_close(ttnn.reglu(a, -1), left * right.clamp(min=0))
     assert_close(ttnn.geglu(a, -1), left * F.gelu(right), 1e-4)
     assert_close(ttnn.swiglu(a, -1), left * F.silu(right))
+
+
+@pytest.mark.parametrize(
+    "dtype, other, bits", [(ttnn.uint16, ttnn.bfloat16, 16256), (ttnn.uint32, ttnn.float32, 1 << 30)]
+)
+def test_bitcast(device, dtype, other, bits):
+    number = {16256: 1.0, 1 << 30: 2.0}[bits]
+    integer, _ = put(torch.tensor([[bits, 0]]), device, dtype)
+    assert ttnn.to_torch(ttnn.bitcast(integer, other)).tolist() == [[number, 0.0]]
+    real, _ = put(torch.tensor([[number, 0.0]]), device, other)
+    assert ttnn.to_torch(ttnn.bitcast(real, dtype)).tolist() == [[bits, 0]]
+
+
+def test_a_number_to_the_power_of_a_tensor(device):
+    a, x = put(random((32, 32), 3), device, ttnn.float32)
+    assert_close(ttnn.pow(1.5, a), 1.5**x)
+
+
+def test_pairs_as_complex_numbers_turned(device):
+    a, x = put(random((32, 64), 5), device)
+    turned = torch.view_as_real(torch.view_as_complex(x.reshape(32, 32, 2)) * 1j).reshape(32, 64)
+    assert torch.equal(ttnn.to_torch(ttnn.alt_complex_rotate90(a)).double(), turned)

@@ -90,6 +90,29 @@ def sharded_to_interleaved(input_tensor, memory_config=None, output_dtype=None, 
     return _moved(input_tensor, outputs[0])
 
 
+@value("interleaved_to_sharded_partial", operands=True)
+def interleaved_to_sharded_partial(
+    input_tensor,
+    grid,
+    shard_shape,
+    num_slices,
+    slice_index,
+    shard_scheme=None,
+    shard_orientation=None,
+    *,
+    output_dtype=None,
+    outputs: list[Output],
+):
+    rows = _moved(input_tensor, outputs[0]).flatten(0, -2)
+    return rows.chunk(num_slices)[slice_index].reshape(outputs[0].shape)
+
+
+@value("sharded_to_interleaved_partial", in_place=True)
+def sharded_to_interleaved_partial(input_tensor, cache_tensor, num_slices, slice_index, *, output_dtype=None):
+    rows = cache_tensor.own().flatten(0, -2).chunk(num_slices)[slice_index]
+    rows.copy_(cache_tensor.round(input_tensor.value).reshape(rows.shape))
+
+
 @value("reshard", moves=True, operands=True)
 def reshard(input_tensor, output_memory_config=None, output_tensor=None, *, outputs: list[Output]):
     return _moved(input_tensor, outputs[0])

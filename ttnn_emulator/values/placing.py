@@ -27,8 +27,9 @@ def broadcast_to(input: torch.Tensor, output_shape: Sequence[int]) -> torch.Tens
 
 @value("experimental.convert_to_hwc")
 def convert_to_hwc(input: torch.Tensor, *, dtype: object | None = None, outputs: list[Output]) -> torch.Tensor:
-    """[1, B, C, H W] -> [1, 1, B H W, C]."""
-    return input.transpose(-2, -1).reshape(outputs[0].shape)
+    """[1, B, C, H W] -> [1, 1, B H W, C], with zeros for the channels that fill C up to a multiple of 8."""
+    channels = input.transpose(-2, -1)
+    return torch.nn.functional.pad(channels, (0, outputs[0].shape[-1] - channels.shape[-1])).reshape(outputs[0].shape)
 
 
 @value("experimental.convert_to_chw")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pooling over images that lie as rows of pixels, [1, 1, N H W, C]. Averages are float32 and rounded once."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,7 +80,7 @@ def _sides(padding: Sequence[int]) -> tuple[int, int, int, int]:
 
 
 def _rows(images: torch.Tensor, output: Output) -> torch.Tensor:
-    """Pixels as rows; the library may give more rows or channels than there are."""
+    """Pixels as rows; the library may give more rows or channels than there are, and from slices whole images."""
     rows = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
-    short = (0, output.shape[-1] - rows.shape[1], 0, output.shape[-2] - rows.shape[0])
+    short = (0, output.shape[-1] - rows.shape[1], 0, math.prod(output.shape[:-1]) - rows.shape[0])
     return torch.nn.functional.pad(rows, short).reshape(output.shape)

@@ -73,8 +73,8 @@ def convert(value: torch.Tensor, dtype: ttnn.DataType, source: ttnn.DataType | N
     """`value` in the kind (float or integer) of `dtype`, as the machine's typecast does it.
 
     float -> int32/uint32 cuts the fraction off; beyond the range int32 gives its lowest value; uint32 saturates, at 0
-    for negatives. float -> uint16/uint8 rounds to nearest (ties away from zero) and saturates. int32 -> uint16
-    saturates. Other integer conversions keep the low bits.
+    for negatives. float -> uint16 rounds to nearest (ties away from zero) and saturates; uint8 keeps the low bits of
+    the whole part. int32 -> uint16 saturates. Other integer conversions keep the low bits.
     """
     if is_float(dtype):
         return value if value.is_floating_point() else value.float()
@@ -84,7 +84,9 @@ def convert(value: torch.Tensor, dtype: ttnn.DataType, source: ttnn.DataType | N
             return torch.where(value.abs() < 1 << 31, value, -float(1 << 31)).long()
         if dtype == ttnn.uint32:
             return value.clamp(0, (1 << 32) - 1).long()
-        return (value + 0.5).floor().clamp(0, (1 << (16 if dtype == ttnn.uint16 else 8)) - 1).long()
+        if dtype == ttnn.uint8:
+            return value.clamp(-(1 << 31), (1 << 31) - 1).long()
+        return (value + 0.5).floor().clamp(0, (1 << 16) - 1).long()
     if dtype == ttnn.uint16 and source in (ttnn.int32, ttnn.uint32):
         return value.clamp(0, (1 << 16) - 1)
     return value

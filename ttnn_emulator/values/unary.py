@@ -12,6 +12,7 @@ import torch
 import ttnn
 
 from ttnn_emulator import vector_functions
+from ttnn_emulator.numerics import is_float, storage_dtype
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
 from ttnn_emulator.units import infinity_for_nan, store
@@ -110,6 +111,8 @@ def power(
     input_tensor_b_activations: Any = (),
     outputs: list[Output],
 ):
+    if not isinstance(input_tensor, torch.Tensor):  # a number to the power of a tensor
+        return rpow(exponent, input_tensor)
     base, exponent = widen(input_tensor), widen(exponent)
     for activation in input_tensor_a_activations:
         base = _activated(base, activation, input_tensor)
@@ -124,6 +127,21 @@ def power(
 @value("rpow")
 def rpow(input_tensor, exponent):
     return _stored(torch.pow(float(exponent), input_tensor.float()), input_tensor, "rpow")
+
+
+@value("bitcast")
+def bitcast(input_tensor, dtype, *, outputs: list[Output]):
+    """The same bits, read as another type of the same width."""
+    bits = {ttnn.uint16: torch.int16, ttnn.bfloat16: torch.int16}.get(outputs[0].dtype, torch.int32)
+    held = input_tensor.view(bits) if input_tensor.is_floating_point() else input_tensor.to(bits)
+    return held.view(storage_dtype(outputs[0].dtype)) if is_float(outputs[0].dtype) else held.long()
+
+
+@value("alt_complex_rotate90")
+def alt_complex_rotate90(input_tensor):
+    """Pairs are complex numbers, times i."""
+    real, imaginary = input_tensor.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack((-imaginary, real), -1).flatten(-2)
 
 
 @value("unary_chain")

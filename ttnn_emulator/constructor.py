@@ -1,0 +1,20 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calls of a bound class, such as `ttnn.Tensor(values, device=device)`, led through Python.
+
+The binding library gives a class a shortcut to its C++ constructor, which a call takes without looking up `__init__`.
+Without the shortcut Python looks it up.
+"""
+
+import ctypes
+from collections.abc import Callable
+
+_VECTORCALL_OFFSET = 56  # of `tp_vectorcall_offset` in a type object, in every 64-bit CPython
+
+
+def replace_constructor(bound_class: type, initialize: Callable[..., None]) -> None:
+    """Have `bound_class(...)` call `initialize(instance, ...)`."""
+    offset = ctypes.c_ssize_t.from_address(id(type(bound_class)) + _VECTORCALL_OFFSET).value
+    shortcut = ctypes.c_void_p.from_address(id(bound_class) + offset)
+    bound_class.__init__ = initialize
+    shortcut.value = None
