@@ -43,7 +43,13 @@ def case(name: str, run: Callable[[Inputs], Result], bar: str = "exact") -> None
 
 def load() -> dict[str, Case]:
     """The whole table."""
-    from ttnn_emulator.ledger import eltwise_cases, model_cases, tensor_cases  # noqa: F401  (they fill it)
+    from ttnn_emulator.ledger import (  # noqa: F401  (they fill it)
+        eltwise_cases,
+        model_cases,
+        product_cases,
+        step_cases,
+        tensor_cases,
+    )
 
     return TABLE
 

@@ -64,7 +64,7 @@ def _rescale(x: Inputs, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn
     )
 
 
-def _users(count: int, first: int = 0, width: int = _SIZE) -> ttnn.MemoryConfig:
+def user_memory(count: int, first: int = 0, width: int = _SIZE) -> ttnn.MemoryConfig:
     """One user a core, from core `first` of the first row on."""
     cores = ttnn.CoreRange(ttnn.CoreCoord(first, 0), ttnn.CoreCoord(first + count - 1, 0))
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet({cores}), (32, width), ttnn.ShardOrientation.ROW_MAJOR)
@@ -107,10 +107,10 @@ def _rotary(x: Inputs) -> list[ttnn.Tensor]:
 
 
 def _fused_rotary(x: Inputs) -> list[ttnn.Tensor]:
-    both = _users(2 * _USERS)
+    both = user_memory(2 * _USERS)
     tables = [x.normal(shape=(1, 2 * _USERS, 1, _SIZE), memory=both) for _ in range(2)]
-    query = x.normal(shape=(1, _USERS, _HEADS, _SIZE), memory=_users(_USERS))
-    key = x.normal(shape=(1, _USERS, _KV_HEADS, _SIZE), memory=_users(_USERS, _USERS))
+    query = x.normal(shape=(1, _USERS, _HEADS, _SIZE), memory=user_memory(_USERS))
+    key = x.normal(shape=(1, _USERS, _KV_HEADS, _SIZE), memory=user_memory(_USERS, _USERS))
     pairs = _pairs(x, 2 * _USERS, memory=both)
     return list(ttnn.experimental.rotary_embedding_llama_fused_qk(query, key, *tables, pairs))
 
@@ -174,7 +174,7 @@ def _fill_cache(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
 
 
 def _step(x: Inputs, first: int = 0) -> ttnn.Tensor:
-    return x.normal(shape=(1, _USERS, _KV_HEADS, _SIZE), memory=_users(_USERS, first))
+    return x.normal(shape=(1, _USERS, _KV_HEADS, _SIZE), memory=user_memory(_USERS, first))
 
 
 def _update(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:

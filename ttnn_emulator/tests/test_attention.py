@@ -251,12 +251,13 @@ def test_softmax(device, operation):
 
 
 def test_paged_decode_refuses_a_page_table_that_ends_inside_a_chunk(device):
-    """Left to itself the kernel reads 128 positions as one chunk of 4 tiles, and position 128 as one of 8."""
+    """Left to itself the kernel reads 128 positions as one chunk of 4 tiles, and position 128 as one of 8;
+    with float32 sums never more than 4."""
     torch.manual_seed(0)
     query = ttnn.from_torch(torch.randn(1, 1, 4, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
-    cache = ttnn.from_torch(torch.randn(8, 1, 32, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    cache = ttnn.from_torch(torch.randn(16, 1, 32, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
 
-    def attend_at(position: int, blocks: int):
+    def attend_at(position: int, blocks: int, wide: bool = False):
         table = ttnn.from_torch(torch.arange(blocks, dtype=torch.int32)[None], dtype=ttnn.int32, device=device)
         at = ttnn.from_torch(torch.tensor([position], dtype=torch.int32), dtype=ttnn.int32, device=device)
         return ttnn.transformer.paged_scaled_dot_product_attention_decode(
@@ -268,8 +269,12 @@ def test_paged_decode_refuses_a_page_table_that_ends_inside_a_chunk(device):
             program_config=ttnn.SDPAProgramConfig(
                 compute_with_storage_grid_size=(8, 8), q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
             ),
+            compute_kernel_config=ttnn.init_device_compute_kernel_config(device.arch(), fp32_dest_acc_en=wide),
         )
 
     attend_at(127, 5), attend_at(128, 8)
     with pytest.raises(MemoryFault, match="position 128 is read in chunks of 256 keys"):
         attend_at(128, 5)
+    attend_at(256, 12, wide=True)
+    with pytest.raises(MemoryFault, match="position 256 is read in chunks of 256 keys"):
+        attend_at(256, 12)

@@ -19,6 +19,7 @@ from ttnn_emulator.values.kv_cache import read_blocks, signed
 _TILE = 32
 _HALF_TILE = 16  # rows
 _LONGEST = 512  # keys: the library's own choice where there is no program config
+_TILES_WIDE, _TILES_NARROW = 4, 8  # of scores that the destination register holds with sums of 32 and of 16 bits
 
 
 @value("transformer.scaled_dot_product_attention_decode")
@@ -74,8 +75,8 @@ def paged_scaled_dot_product_attention_decode(
 
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
-    _check_chunks(max(positions), length, program_config)
     how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
+    _check_chunks(max(positions), length, program_config, how.wide)
     return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, sliding_window_size, program_config, how)
 
 
@@ -90,17 +91,18 @@ def _positions(
     return [length - 1] * users
 
 
-def _chunk(position: int, program_config: Any) -> int:
+def _chunk(position: int, program_config: Any, wide: bool) -> int:
     """How many keys the kernel takes at a time."""
     size = _LONGEST if program_config is None else program_config.k_chunk_size
-    return size or _TILE * min(1 << (position // _TILE).bit_length(), 8)  # 0: the power of two that holds all tiles
+    most = _TILES_WIDE if wide else _TILES_NARROW
+    return size or _TILE * min(1 << (position // _TILE).bit_length(), most)  # 0: the power of two that holds all tiles
 
 
-def _check_chunks(position: int, length: int, program_config: Any) -> None:
+def _check_chunks(position: int, length: int, program_config: Any, wide: bool) -> None:
     """The kernel reads whole chunks of keys. Past the page table it takes what lies there for a block's number."""
     if position < 0 or program_config is None:  # then the library has chosen a chunk by the table's length
         return
-    chunk = _chunk(position, program_config)
+    chunk = _chunk(position, program_config, wide)
     needed = -(-(position + 1) // chunk) * chunk
     if needed > length:
         raise MemoryFault(
@@ -143,7 +145,7 @@ def _decode(
     for user, position in enumerate(positions):
         if position < 0:
             continue
-        chunk = _chunk(position, program_config)
+        chunk = _chunk(position, program_config, how.wide)
         first = 0 if window is None else max(0, position + 1 - window)
         part = None
         for start in range(first - first % chunk, position + 1, chunk):

@@ -54,8 +54,8 @@ def attend(
         scores = pack(matrix_add(scores, mask, how.wide))
     maximum = scores.amax(-1, keepdim=True)
     weights = _exponential(matrix_add(scores, -maximum, how.wide), how)
-    ones = torch.ones(1, weights.shape[-1])
-    total = pack(product(ones, weights.mT, how.fidelity, how.wide).mT)
+    # the weights are the first operand, of which HiFi2 multiplies 7 bits
+    total = pack(product(weights, torch.ones(weights.shape[-1], 1), how.fidelity, how.wide))
     return Partial(maximum, total, pack(product(weights, value, how.fidelity, how.wide)))
 
 
