@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// The circular buffers of a ternary product's program; `ternary_program.py` has the same numbers.
+// The circular buffers of our programs; their Python files have the same numbers.
 #pragma once
 
 #include <cstdint>
