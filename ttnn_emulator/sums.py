@@ -8,6 +8,7 @@ there; the two group sums and the destination register are aligned to the larges
 tile of K takes two such steps for each phase. Facts: Tenstorrent's ISA documentation, and its simulator.
 """
 
+import numpy as np
 import torch
 
 from ttnn_emulator.numerics import round_to_bfloat16, truncate
@@ -15,7 +16,7 @@ from ttnn_emulator.numerics import round_to_bfloat16, truncate
 PHASES = {"LoFi": (0,), "HiFi2": (0, 1), "HiFi3": (0, 1, 2), "HiFi4": (0, 1, 2, 3)}
 _TILE, _GROUP = 32, 8
 _BITS, _HIGH_A, _HIGH_B = 11, 5, 7  # significant bits of an operand, and those that the first phase takes
-_LOWEST = -(1 << 20)  # the exponent of nothing
+_FRACTION, _BIAS = 52, 1023  # of a float64: the bits below its exponent, and the exponent of 1.0
 
 
 def is_summed_in_order(depth: int, columns: int, rows: int) -> bool:
@@ -43,22 +44,27 @@ def sum_of_products(
     b = torch.nn.functional.pad(b.mT, (0, short))  # [..., N, K]
     signs_a, exponents_a, mantissas_a = _fields(a.unsqueeze(-2))
     signs_b, exponents_b, mantissas_b = _fields(b.unsqueeze(-3))
-    shape = torch.broadcast_shapes(signs_a.shape[:-1], signs_b.shape[:-1])
-    total = torch.zeros(shape, dtype=torch.float64) if start is None else start.double().expand(shape)
-    for first in range(0, a.shape[-1], _TILE):
-        tile = slice(first, first + _TILE)
-        exponent = (exponents_a[..., tile] + exponents_b[..., tile]).unflatten(-1, (-1, _GROUP))
-        largest = exponent.amax(-1, keepdim=True)
-        align = torch.exp2((exponent - largest).clamp_min(-31).float())
-        align *= (signs_a[..., tile] * signs_b[..., tile]).unflatten(-1, (-1, _GROUP))
-        for phase in PHASES[fidelity]:
-            terms = _part_a(mantissas_b[..., tile], phase) * _part_b(mantissas_a[..., tile], phase)
-            aligned = _half_away(terms.unflatten(-1, (-1, _GROUP)) * align).sum(-1)
-            highest = largest.squeeze(-1) - (5 if phase & 1 else 0) - (7 if phase & 2 else 0)
-            groups = torch.ldexp(aligned.double(), highest - 10)
-            for step in (slice(0, 2), slice(2, 4)):
-                total = accumulate(total, groups[..., step], highest[..., step], wide)
-    return total.float()
+    signs = (signs_a * signs_b).unflatten(-1, (-1, _GROUP))
+    exponents = (exponents_a + exponents_b).unflatten(-1, (-1, _GROUP))
+    largest = exponents.amax(-1)
+    align = torch.exp2((exponents - largest.unsqueeze(-1)).clamp_min(-31).float()) * signs
+    phases = PHASES[fidelity]
+    if not bool((signs < 0).any()):  # then a phase whose products are all zero leaves the register as it is
+        phases = [p for p in phases if bool(_part_a(mantissas_b, p).any()) and bool(_part_b(mantissas_a, p).any())]
+    groups, highest = [], []  # by phase: [..., K / 32, 2 steps, 2 groups], and the larger of their two exponents
+    for phase in phases:
+        terms = (_part_a(mantissas_b, phase) * _part_b(mantissas_a, phase)).unflatten(-1, (-1, _GROUP))
+        aligned = _half_away(terms * align).sum(-1)
+        exponent = largest - (5 if phase & 1 else 0) - (7 if phase & 2 else 0)
+        groups.append(torch.ldexp(aligned.double(), exponent - 10).unflatten(-1, (-1, 2, 2)))
+        highest.append(exponent.long().unflatten(-1, (-1, 2, 2)).amax(-1))
+    # tile by tile, in each phase by phase, in each two steps; in numpy, which calls faster than torch
+    steps = torch.stack(groups, -4).transpose(-4, -3).flatten(-4, -2).movedim(-2, 0).contiguous().numpy()
+    exponents_of_steps = torch.stack(highest, -3).transpose(-3, -2).flatten(-3).movedim(-1, 0).contiguous().numpy()
+    total = np.zeros(steps.shape[1:-1]) if start is None else np.zeros(steps.shape[1:-1]) + start.double().numpy()
+    for group, exponent in zip(steps, exponents_of_steps):
+        total = _accumulate(total, group, exponent, wide)
+    return torch.from_numpy(total).float()
 
 
 def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
@@ -80,18 +86,24 @@ def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> tor
     return total
 
 
-def accumulate(total: torch.Tensor, groups: torch.Tensor, exponents: torch.Tensor, wide: bool) -> torch.Tensor:
-    """The destination register after `groups` (float64 [..., groups], aligned at `exponents`) are added to it."""
-    own = torch.where(total == 0, _LOWEST, torch.frexp(total).exponent - 1)
-    highest = torch.maximum(own, exponents.amax(-1))
-    unit = torch.ldexp(torch.ones_like(total), highest.clamp_min(-500) - 23)
-    total, groups = _half_away(total / unit), torch.floor(groups / unit.unsqueeze(-1) + 0.5)
+def _accumulate(total: np.ndarray, groups: np.ndarray, exponent: np.ndarray, wide: bool) -> np.ndarray:
+    """The destination register after `groups` (float64 [..., groups]) are added to it; `exponent`: the largest of those
+    that they were aligned at."""
+    own = (total.view(np.int64) >> _FRACTION & 2047) - _BIAS  # of zero: less than any
+    highest = np.maximum(np.maximum(own, exponent), -500)
+    unit = (highest - 23 + _BIAS << _FRACTION).view(np.float64)
+    total = _whole(total / unit)
+    groups = np.floor(groups / unit[..., None] + 0.5)
     if not wide:  # all three lose 13 bits more before they are added
-        total, groups = _half_away(total / 8192) * 8192, torch.floor(groups / 8192 + 0.5) * 8192
-    result = (total + groups.sum(-1)) * unit
+        total, groups = _whole(total / 8192) * 8192, np.floor(groups / 8192 + 0.5) * 8192
+    result = (total + groups[..., 0] + groups[..., 1]) * unit
     dropped = 29 if wide else 45  # of float64's bits: 24 remain, or bfloat16's 8; ties go away from zero
-    bits = result.view(torch.int64) + (1 << dropped - 1) & -(1 << dropped)
-    return bits.view(torch.float64)
+    return (result.view(np.int64) + (1 << dropped - 1) & -(1 << dropped)).view(np.float64)
+
+
+def _whole(value: np.ndarray) -> np.ndarray:
+    """Rounded, ties away from zero."""
+    return np.trunc(value + np.copysign(0.5, value))
 
 
 def _fields(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
