@@ -7,13 +7,12 @@ best_tokens.cpp for the steps. Of equal logits the first token comes first.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import ttnn
 
 from models.bitnet.tt.kernels import describe
-from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer
+from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer, Described
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TILE
 
@@ -23,7 +22,7 @@ _ALIGNMENT = 16  # of what is sent from core to core
 
 
 @dataclass(frozen=True)
-class BestTokens:
+class BestTokens(Described):
     """The `count` (1, or TILE) largest of `rows` rows of `tiles` tiles, on the cores of `grid` (columns, rows)."""
 
     rows: int
@@ -41,18 +40,11 @@ class BestTokens:
 
     def run(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> None:
         """Into `results`: the tokens, row-major, or those of TILE candidates and their logits, in tiles."""
-        if not self._descriptors:
-            self._descriptors.append(self._describe(logits, results))
-        descriptor = self._descriptors[0]
+        descriptor = self.described(logits, results)
         addresses = [tensor.buffer_address() for tensor in (logits, *self._written(results))]
         for kernel in descriptor.kernels:
             kernel.common_runtime_args = addresses + list(kernel.common_runtime_args)[len(addresses) :]
         ttnn.generic_op([logits, *results], descriptor)
-
-    @cached_property
-    def _descriptors(self) -> list[ttnn.ProgramDescriptor]:
-        """Of the first call: later ones differ in addresses only."""
-        return []
 
     @staticmethod
     def _written(results: list[ttnn.Tensor]) -> list[ttnn.Tensor]:

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// The circular buffers of a ternary product's program; the Python files of the programs have the same numbers.
+// The circular buffers of a ternary product's program; `Role` in describe.py has the same numbers.
 #pragma once
 
 #include <cstdint>

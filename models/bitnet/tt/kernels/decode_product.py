@@ -13,18 +13,17 @@ import torch
 import ttnn
 
 from models.bitnet.tt.kernels import describe, golden
-from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer
+from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer, Described, Role
 from models.bitnet.tt.kernels.epilogue import Epilogue
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TILE, TILE_BYTES, TernaryPages, largest_divisor
 
-_ALL_CODES = 9  # as in buffers.h
 WIDE = 8  # cores in a row: what every supported chip has
 _PAGES_AT_ONCE = 8  # reads in flight
 
 
 @dataclass(frozen=True)
-class DecodeProduct:
+class DecodeProduct(Described):
     """One product's shape and places. `result_memory` is where its `users` rows of results go."""
 
     users: int
@@ -58,19 +57,12 @@ class DecodeProduct:
         )
         tensors = [x, gamma, weights, result] if residual is None else [x, gamma, weights, residual, result]
         added = result if residual is None else residual
-        if not self._descriptors:
-            self._descriptors.append(self._describe(x, gamma, weights, added, result))
-        descriptor = self._descriptors[0]
+        descriptor = self.described(x, gamma, weights, added, result)
         reader, writer, compute = descriptor.kernels
         reader.common_runtime_args = [weights.buffer_address()]
         writer.common_runtime_args = [tensor.buffer_address() for tensor in (x, gamma, added, result)]
         compute.common_runtime_args = [describe.bits(eps)]
         return ttnn.generic_op(tensors, descriptor)
-
-    @cached_property
-    def _descriptors(self) -> list[ttnn.ProgramDescriptor]:
-        """Of the first call: later ones differ in addresses only."""
-        return []
 
     @property
     def l1_bytes(self) -> int:
@@ -95,17 +87,17 @@ class DecodeProduct:
         codes = TILE_SIZE[bf16] * high // TILE, self.pages.inner, ttnn.TileDescriptor(high, TILE)
         groups = self.columns.each // self._results
         return [
-            Buffer.of(0, bf16 if self.head_tiles else fp32, self.parts.each),
-            Buffer.of(1, fp32, self.parts.each),
-            Buffer(2, ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
-            Buffer.of(3, fp32, self._results),
-            Buffer.of(4, fp32, 2),
-            Buffer.of(5, fp32, 2 * self._gathered),
-            Buffer.of(6, fp32, 2),
-            Buffer.of(7, fp32, 2),
-            Buffer.of(8, bf16, self.parts.each),
-            Buffer(9, bf16, *codes),
-            Buffer.of(16, self.result_dtype, 2 * self._results),
+            Buffer.of(Role.ROWS, bf16 if self.head_tiles else fp32, self.parts.each),
+            Buffer.of(Role.GAMMA, fp32, self.parts.each),
+            Buffer(Role.WEIGHTS, ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
+            Buffer.of(Role.RESIDUAL, fp32, self._results),
+            Buffer.of(Role.PARTIALS, fp32, 2),
+            Buffer.of(Role.GATHERED, fp32, 2 * self._gathered),
+            Buffer.of(Role.FACTORS, fp32, 2),
+            Buffer.of(Role.SCALES, fp32, 2),
+            Buffer.of(Role.CODES, bf16, self.parts.each),
+            Buffer(Role.ALL_CODES, bf16, *codes),
+            Buffer.of(Role.RESULT, self.result_dtype, 2 * self._results),
         ]
 
     def _describe(
@@ -133,7 +125,7 @@ class DecodeProduct:
             **of_all,
             "parts": self.parts.cores,
             "cores": len(places),
-            "code_bytes": next(buffer.tile_bytes for buffer in self._buffers if buffer.number == _ALL_CODES),
+            "code_bytes": next(buffer.tile_bytes for buffer in self._buffers if buffer.number == Role.ALL_CODES),
             "left": corners[0].x,
             "top": corners[0].y,
             "right": corners[1].x,

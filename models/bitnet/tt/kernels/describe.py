@@ -5,9 +5,29 @@
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import ttnn
+
+
+class Role(IntEnum):
+    """What the buffers of ternary products are for, by their numbers; see buffers.h."""
+
+    ROWS = 0
+    GAMMA = 1
+    WEIGHTS = 2
+    RESIDUAL = 3
+    PARTIALS = 4
+    GATHERED = 5
+    FACTORS = 6
+    SCALES = 7
+    CODES = 8
+    ALL_CODES = 9
+    RESULT = 16
+
 
 _FOLDER = Path(__file__).parent
 TILE_SIZE = {ttnn.float32: 4096, ttnn.bfloat16: 2048}  # bytes
@@ -15,7 +35,7 @@ TILE_SIZE = {ttnn.float32: 4096, ttnn.bfloat16: 2048}  # bytes
 
 @dataclass(frozen=True)
 class Buffer:
-    """A circular buffer; the numbers are those of buffers.h."""
+    """A circular buffer."""
 
     number: int
     dtype: ttnn.DataType
@@ -34,6 +54,20 @@ class Buffer:
         )
         size = self.tile_bytes * self.tiles
         return ttnn.CBDescriptor(total_size=size, core_ranges=cores, format_descriptors=[page])
+
+
+class Described:
+    """A program whose description is made at the first call, from its tensors: those of later calls lie elsewhere, and
+    are otherwise the same. A subclass has `_describe`."""
+
+    def described(self, *tensors: Any) -> ttnn.ProgramDescriptor:
+        if not self._descriptors:
+            self._descriptors.append(self._describe(*tensors))
+        return self._descriptors[0]
+
+    @cached_property
+    def _descriptors(self) -> list[ttnn.ProgramDescriptor]:
+        return []
 
 
 def kernel(

@@ -6,20 +6,19 @@ Every core fills its own shards: one processor brings in columns of the rows, th
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import ttnn
 
 from models.bitnet.tt.kernels import describe
-from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer
+from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer, Described
 from models.bitnet.tt.kernels.ternary_tiles import TILE
 
 _ALIGNMENT = 64  # of what is read from DRAM
 
 
 @dataclass(frozen=True)
-class LookUp:
+class LookUp(Described):
     """For `users` rows: where the embedding's go, width-sharded, as what; and where the angles go, a tile high on every
     core, first those for all users' queries, then those for their keys."""
 
@@ -44,20 +43,13 @@ class LookUp:
         angles = [1, 2 * self.users, 1, cos.shape[-1]]
         rows = result([1, 1, self.users, table.shape[-1]], self.row_dtype, self.row_memory)
         cosines, sines = (result(angles, ttnn.bfloat16, self.angles_memory) for _ in range(2))
-        if not self._descriptors:
-            self._descriptors.append(self._describe(*inputs))
-        descriptor = self._descriptors[0]
+        descriptor = self.described(*inputs)
         for kernel, tensors in zip(
             descriptor.kernels, ((positions, cos, sin, cosines, sines), (tokens, table, rows)), strict=True
         ):
             kernel.common_runtime_args = [tensor.buffer_address() for tensor in tensors]
         ttnn.generic_op([*inputs, rows, cosines, sines], descriptor)
         return rows, cosines, sines
-
-    @cached_property
-    def _descriptors(self) -> list[ttnn.ProgramDescriptor]:
-        """Of the first call: later ones differ in addresses only."""
-        return []
 
     def _describe(
         self, tokens: ttnn.Tensor, table: ttnn.Tensor, positions: ttnn.Tensor, cos: ttnn.Tensor, sin: ttnn.Tensor

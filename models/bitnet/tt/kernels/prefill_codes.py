@@ -7,13 +7,12 @@ measured in a row of tiles before it makes the codes. See prefill_codes_exchange
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 import ttnn
 
 from models.bitnet.tt.kernels import describe, golden
-from models.bitnet.tt.kernels.describe import Buffer
+from models.bitnet.tt.kernels.describe import Buffer, Described, Role
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TILE
 
@@ -62,7 +61,7 @@ class Teams:
 
 
 @dataclass(frozen=True)
-class PrefillCodes:
+class PrefillCodes(Described):
     """The codes of `row_tiles` rows of `inner` tiles, on the cores of `grid` (columns, rows)."""
 
     row_tiles: int
@@ -80,20 +79,13 @@ class PrefillCodes:
             return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG)
 
         codes, steps = result(self.inner * TILE, ttnn.bfloat16), result(TILE, ttnn.float32)
-        if not self._descriptors:
-            self._descriptors.append(self._describe(x, gamma, codes, steps))
-        descriptor = self._descriptors[0]
+        descriptor = self.described(x, gamma, codes, steps)
         reader, writer, compute = descriptor.kernels
         reader.common_runtime_args = [x.buffer_address(), gamma.buffer_address()]
         writer.common_runtime_args = [codes.buffer_address(), steps.buffer_address()]
         compute.common_runtime_args = [describe.bits(eps)]
         ttnn.generic_op([x, gamma, codes, steps], descriptor)
         return codes, steps
-
-    @cached_property
-    def _descriptors(self) -> list[ttnn.ProgramDescriptor]:
-        """Of the first call: later ones differ in addresses only."""
-        return []
 
     def _describe(
         self, x: ttnn.Tensor, gamma: ttnn.Tensor, codes: ttnn.Tensor, steps: ttnn.Tensor
@@ -102,13 +94,13 @@ class PrefillCodes:
         part, gathered = teams.parts.each, -(-teams.parts.cores // TILE)
         cores = ttnn.CoreRangeSet(teams.rectangles)
         buffers = [
-            Buffer.of(0, x.dtype, 2 * part),
-            Buffer.of(1, ttnn.float32, part),
-            Buffer.of(4, ttnn.float32, 2),
-            Buffer.of(5, ttnn.float32, 2 * gathered),
-            Buffer.of(6, ttnn.float32, 2),
-            Buffer.of(7, ttnn.float32, 2),
-            Buffer.of(8, ttnn.bfloat16, part),
+            Buffer.of(Role.ROWS, x.dtype, 2 * part),
+            Buffer.of(Role.GAMMA, ttnn.float32, part),
+            Buffer.of(Role.PARTIALS, ttnn.float32, 2),
+            Buffer.of(Role.GATHERED, ttnn.float32, 2 * gathered),
+            Buffer.of(Role.FACTORS, ttnn.float32, 2),
+            Buffer.of(Role.SCALES, ttnn.float32, 2),
+            Buffer.of(Role.CODES, ttnn.bfloat16, part),
         ]
         share = [line for team in range(teams.rows.cores) for line in _share(teams, team, x.device())]
         of_all = {"inner": self.inner, "gathered": gathered}

@@ -14,7 +14,7 @@ import torch
 import ttnn
 
 from models.bitnet.tt.kernels import describe, golden
-from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer
+from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer, Described, Role
 from models.bitnet.tt.kernels.epilogue import Epilogue
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TILE, TILE_BYTES, TernaryPages
@@ -51,7 +51,7 @@ class Arrangement:
 
 
 @dataclass(frozen=True)
-class PrefillProduct:
+class PrefillProduct(Described):
     """The product of `row_tiles` rows with `pages`, on the cores of `grid` (columns, rows)."""
 
     row_tiles: int
@@ -76,18 +76,11 @@ class PrefillProduct:
         )
         tensors = [codes, steps, weights, result] if residual is None else [codes, steps, weights, residual, result]
         added = result if residual is None else residual
-        if not self._descriptors:
-            self._descriptors.append(self._describe(codes, steps, weights, added, result))
-        descriptor = self._descriptors[0]
+        descriptor = self.described(codes, steps, weights, added, result)
         reader, writer, _ = descriptor.kernels
         reader.common_runtime_args = [weights.buffer_address()]
         writer.common_runtime_args = [tensor.buffer_address() for tensor in (codes, steps, added, result)]
         return ttnn.generic_op(tensors, descriptor)
-
-    @cached_property
-    def _descriptors(self) -> list[ttnn.ProgramDescriptor]:
-        """Of the first call: later ones differ in addresses only."""
-        return []
 
     @property
     def l1_bytes(self) -> int:
@@ -112,11 +105,11 @@ class PrefillProduct:
     def _buffers(self) -> list[Buffer]:
         pages, (_, rows) = self.pages, _passes(self._places.rows.each, self.pages)
         return [
-            Buffer(2, ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
-            Buffer.of(3, ttnn.float32, 2 * self._results),
-            Buffer.of(7, ttnn.float32, rows),
-            Buffer.of(9, ttnn.bfloat16, rows * pages.inner),
-            Buffer.of(16, self.result_dtype, 2 * self._rows_at_once * self._results),
+            Buffer(Role.WEIGHTS, ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
+            Buffer.of(Role.RESIDUAL, ttnn.float32, 2 * self._results),
+            Buffer.of(Role.SCALES, ttnn.float32, rows),
+            Buffer.of(Role.ALL_CODES, ttnn.bfloat16, rows * pages.inner),
+            Buffer.of(Role.RESULT, self.result_dtype, 2 * self._rows_at_once * self._results),
         ]
 
     def _describe(
