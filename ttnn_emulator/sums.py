@@ -61,7 +61,7 @@ def sum_of_products(
     # tile by tile, in each phase by phase, in each two steps; in numpy, which calls faster than torch
     steps = torch.stack(groups, -4).transpose(-4, -3).flatten(-4, -2).movedim(-2, 0).contiguous().numpy()
     exponents_of_steps = torch.stack(highest, -3).transpose(-3, -2).flatten(-3).movedim(-1, 0).contiguous().numpy()
-    total = np.zeros(steps.shape[1:-1]) if start is None else np.zeros(steps.shape[1:-1]) + start.double().numpy()
+    total = np.zeros(steps.shape[1:-1]) + (0.0 if start is None else start.double().numpy())
     for group, exponent in zip(steps, exponents_of_steps):
         total = _accumulate(total, group, exponent, wide)
     return torch.from_numpy(total).float()

@@ -48,7 +48,7 @@ def main() -> int:
         }
         print(f"{title}\n\n{report.table(profiled)}\n\n{report.summary(profiled)}\n\n{calibration_table()}")
         if options.csv:
-            report.write_csv(profiled, options.csv, str(opened.device.arch()).rsplit(".", 1)[-1].lower())
+            report.write_csv(profiled, options.csv)
         if options.picture:
             from models.bitnet.tests.perf.picture import draw
 

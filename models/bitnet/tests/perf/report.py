@@ -89,7 +89,7 @@ def summary(profile: DecodeProfile) -> str:
     )
 
 
-def write_csv(profile: DecodeProfile, path: Path, architecture: str) -> None:
+def write_csv(profile: DecodeProfile, path: Path) -> None:
     """The columns of tt-metal's profiler; the device's times are empty, nothing having been timed on a card."""
     columns = [
         *("OP CODE", "OP TYPE", "GLOBAL CALL COUNT", "DEVICE ID", "DEVICE ARCH", "ATTRIBUTES", "MATH FIDELITY"),
@@ -110,7 +110,7 @@ def write_csv(profile: DecodeProfile, path: Path, architecture: str) -> None:
                 "OP TYPE": "tt_dnn_device",
                 "GLOBAL CALL COUNT": number,
                 "DEVICE ID": 0,
-                "DEVICE ARCH": architecture,
+                "DEVICE ARCH": profile.card.architecture,
                 "ATTRIBUTES": program.attributes,
                 "MATH FIDELITY": program.fidelity,
                 "CORE COUNT": program.cores or "",

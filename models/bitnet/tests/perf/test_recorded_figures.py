@@ -13,6 +13,7 @@ import pytest
 import ttnn
 
 from models.bitnet.tests.perf.decode_profile import DecodeProfile, profile
+from models.bitnet.tests.perf.modelled import Card
 
 FILE = Path(__file__).with_name("recorded_figures.json")
 GUARDED = (
@@ -35,8 +36,8 @@ _profiles: dict[tuple, DecodeProfile] = {}
 def chip_name(device: ttnn.MeshDevice) -> str:
     """The chip as the layouts see it: boards with the same one have the same figures."""
     grid = device.compute_with_storage_grid_size()
-    architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
-    return f"{architecture} {grid.x}x{grid.y} cores, {device.dram_grid_size().x} DRAM banks"
+    card = Card.of(device)
+    return f"{card.architecture} {grid.x}x{grid.y} cores, {card.dram_banks} DRAM banks"
 
 
 @pytest.fixture
