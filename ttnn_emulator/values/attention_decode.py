@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention of one new token a user over a cache.
 
-User by user, reading only the positions that the user needs: what is read then stays in the CPU's caches, and the
-wheel's golden functions gather everything.
+Users whose chunks of keys fill as many tiles are computed together, and only the positions that a user needs are read:
+the wheel's golden functions gather everything.
 """
 
 from collections.abc import Callable
@@ -136,27 +136,58 @@ def _decode(
     how: Arithmetic,
 ) -> torch.Tensor:
     """`read(user, first, last)` gives keys and values. A skipped user gets zeros; a card leaves memory as it was."""
-    heads = query.shape[2]
+    users, heads = query.shape[1:3]
     queries = query[0].float()
     masks = None if mask is None else mask.reshape(-1, heads, mask.shape[-1])  # of each user, or one for all
-    # one value a head, in the first column; it is a score before scaling
-    sinks = None if sink is None else sink.reshape(-1, heads, sink.shape[-1])[..., :1].float()
+    parts: Partial | None = None  # of all users
+    chunks = {user: _spans(position, window, program_config, how) for user, position in enumerate(positions)}
+    for number in range(max(map(len, chunks.values()))):
+        for tiles, spans in _by_tiles({user: own[number] for user, own in chunks.items() if number < len(own)}).items():
+            read_all = [read(user, *span) for user, span in spans.items()]
+            keys, values = (_stack([pair[i] for pair in read_all], tiles) for i in (0, 1))
+            rows = list(spans)
+            grouped = queries[rows].unflatten(1, (keys.shape[1], -1))
+            lengths = torch.tensor([last - first for first, last in spans.values()])
+            present = (torch.arange(tiles * _TILE) < lengths[:, None])[:, None, None]
+            own = None
+            if masks is not None:
+                of_users = [masks[user % len(masks), :, first:last].float() for user, (first, last) in spans.items()]
+                own = _stack([m[..., None] for m in of_users], tiles).reshape(*grouped.shape[:3], -1)
+            chosen = attend(grouped, keys, values, own, how, present)
+            if parts is None:
+                parts = Partial.empty(users, *chosen.values.shape[1:])
+            parts.put(rows, chosen if number == 0 else merge(parts.of(rows), chosen, how))
+    if parts is None:
+        return torch.zeros(query.shape)
+    busy = [user for user, own in chunks.items() if own]
+    part = parts.of(busy)
+    if sink is not None:  # one value a head, in the first column; it is a score before scaling
+        sinks = sink.reshape(-1, heads, sink.shape[-1])[..., :1].float()
+        score = sinks[[user % len(sinks) for user in busy]].reshape(part.maximum.shape)
+        part = merge(part, Partial(score, torch.ones_like(score), torch.zeros_like(part.values)), how)
     result = torch.zeros(queries.shape)
-    for user, position in enumerate(positions):
-        if position < 0:
-            continue
-        chunk = _chunk(position, program_config, how.wide)
-        first = 0 if window is None else max(0, position + 1 - window)
-        part = None
-        for start in range(first - first % chunk, position + 1, chunk):
-            span = max(first, start), min(start + chunk, position + 1)
-            key, val = read(user, *span)
-            grouped = queries[user].unflatten(0, (len(key), -1))
-            own = None if masks is None else masks[user % len(masks), :, slice(*span)].float()
-            chosen = attend(grouped, key, val, None if own is None else own.reshape(*grouped.shape[:2], -1), how)
-            part = chosen if part is None else merge(part, chosen, how)
-        if sinks is not None:
-            score = sinks[user % len(sinks)].reshape(*part.maximum.shape)
-            part = merge(part, Partial(score, torch.ones_like(score), torch.zeros_like(part.values)), how)
-        result[user] = finish(part, how).flatten(0, 1)
+    result[busy] = finish(part, how).flatten(1, 2)
     return result.unsqueeze(0)
+
+
+def _spans(position: int, window: int | None, program_config: Any, how: Arithmetic) -> list[tuple[int, int]]:
+    """The positions that the kernel takes chunk by chunk, first and last (exclusive)."""
+    if position < 0:
+        return []
+    chunk = _chunk(position, program_config, how.wide)
+    first = 0 if window is None else max(0, position + 1 - window)
+    starts = range(first - first % chunk, position + 1, chunk)
+    return [(max(first, start), min(start + chunk, position + 1)) for start in starts]
+
+
+def _by_tiles(spans: dict[int, tuple[int, int]]) -> dict[int, dict[int, tuple[int, int]]]:
+    """Users' spans by the number of tiles that hold them."""
+    groups: dict[int, dict[int, tuple[int, int]]] = {}
+    for user, (first, last) in spans.items():
+        groups.setdefault(-(-(last - first) // _TILE), {})[user] = (first, last)
+    return groups
+
+
+def _stack(parts: list[torch.Tensor], tiles: int) -> torch.Tensor:
+    """[..., keys, D] of each user, filled up with zeros to whole tiles."""
+    return torch.stack([torch.nn.functional.pad(part, (0, 0, 0, tiles * _TILE - part.shape[-2])) for part in parts])

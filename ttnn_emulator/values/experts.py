@@ -60,7 +60,7 @@ def sparse_matmul(
         chosen = wanted[:, place].nonzero().flatten()
         if len(chosen):
             rows = a.value[chosen * len(experts) + place if is_input_a_sparse else chosen]
-            product = multiply(replace(a, value=rows), b.piece(expert), False, False, fidelity, wide, None).float()
+            product = multiply(replace(a, value=rows), b.piece(expert), False, False, fidelity, wide)
             result[chosen, place] = product if bias is None else product + bias.value[expert].float()[:1]
     if math.prod(outputs[0].shape) != result.numel():
         result = result[wanted]

@@ -44,16 +44,33 @@ class Partial:
     total: torch.Tensor
     values: torch.Tensor
 
+    @staticmethod
+    def empty(*shape: int) -> "Partial":
+        """Room for partial results whose values have this shape."""
+        return Partial(torch.zeros(*shape[:-1], 1), torch.zeros(*shape[:-1], 1), torch.zeros(*shape))
+
+    def of(self, rows: list[int]) -> "Partial":
+        return Partial(self.maximum[rows], self.total[rows], self.values[rows])
+
+    def put(self, rows: list[int], part: "Partial") -> None:
+        self.maximum[rows], self.total[rows], self.values[rows] = part.maximum, part.total, part.values
+
 
 def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, how: Arithmetic
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    how: Arithmetic,
+    present: torch.Tensor,
 ) -> Partial:
-    """Over one chunk. Float32 [..., rows, D] and [..., keys, D]; the mask is added to the scores."""
+    """Over one chunk. Float32 [..., rows, D] and [..., keys, D]; the mask is added to the scores. Keys that are not
+    `present` (they fill up a tile) have no weight."""
     scores = pack(product(query, key.mT, how.fidelity, how.wide))
     if mask is not None:
         scores = pack(matrix_add(scores, mask, how.wide))
-    maximum = scores.amax(-1, keepdim=True)
-    weights = _exponential(matrix_add(scores, -maximum, how.wide), how)
+    maximum = scores.where(present, -torch.inf).amax(-1, keepdim=True)
+    weights = _exponential(matrix_add(scores, -maximum, how.wide), how).where(present, 0.0)
     # the weights are the first operand, of which HiFi2 multiplies 7 bits
     total = pack(product(weights, torch.ones(weights.shape[-1], 1), how.fidelity, how.wide))
     return Partial(maximum, total, pack(product(weights, value, how.fidelity, how.wide)))

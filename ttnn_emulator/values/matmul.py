@@ -28,7 +28,6 @@ from ttnn_emulator.values.activations import activate
 _SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
 _TF32_BITS = 11  # what the registers keep of a float32 operand
 _TILE = 32
-_FEW_ROWS = 4  # up to here the CPU multiplies bfloat16 by int8 faster than by bfloat16
 _CACHED_VALUES = 1 << 19  # float32 values that a core's cache holds with room to spare
 _SIGNIFICANT_BITS = {ttnn.bfloat16: 8, ttnn.float32: 24, ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
 
@@ -82,10 +81,7 @@ def linear(
         compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
     )
     fused = getattr(program_config, "fused_activation", None)
-    plain = bias is None and activation is None and fused is None
-    product = multiply(
-        input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, outputs[0].dtype if plain else None
-    )
+    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide)
     if bias is not None:
         # the bias is a tensor of one row (padded to a tile in memory)
         product = product + bias.value.float()
@@ -114,9 +110,8 @@ def multiply(
     transpose_second: bool,
     fidelity: ttnn.MathFidelity,
     wide: bool,
-    output: ttnn.DataType | None,
 ) -> torch.Tensor:
-    """`first @ second` as the matrix unit computes it; `output` is the dtype when nothing follows the product."""
+    """`first @ second` as the matrix unit computes it, in float32."""
     a = first.value.mT if transpose_first else first.value
     b = second.value.mT if transpose_second else second.value
     if is_summed_in_order(*b.shape[-2:], a.shape[:-1].numel()):
@@ -127,12 +122,12 @@ def multiply(
     bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
     weight = _Weight(second, transpose_second, bits)
     if fidelity != ttnn.MathFidelity.HiFi3:
-        return _accumulate(_keep(a, first.dtype, _TF32_BITS), weight, wide, output)
+        return _accumulate(_keep(a, first.dtype, _TF32_BITS), weight, wide)
     # HiFi3 lacks only the product of both remainders
     high = _keep(a, first.dtype, _SRC_B_BITS)
     low = (a.float() - high.float()).to(a.dtype)
     head = _Weight(second, transpose_second, _SRC_A_BITS)
-    return _accumulate(high, weight, wide, None).float() + _accumulate(low, head, wide, None).float()
+    return _accumulate(high, weight, wide) + _accumulate(low, head, wide)
 
 
 def _keep(value: torch.Tensor, dtype: ttnn.DataType, bits: int) -> torch.Tensor:
@@ -164,50 +159,32 @@ class _Weight:
         """[..., K, N] in float32."""
         return self.rows().float().mT
 
-    def int8(self) -> torch.Tensor | None:
-        """[N, K] as int8, if that holds every value exactly."""
+    def narrow(self) -> torch.Tensor:
+        """[N, K] as int8, if that holds every value exactly: a few rows wait for nothing but reading it."""
 
-        def make(_: torch.Tensor) -> torch.Tensor | None:
+        def make(_: torch.Tensor) -> torch.Tensor:
             rows = self.rows()
             rows = rows.reshape(rows.shape[-2:])
             whole = rows.to(torch.int8)
-            return whole if bool((whole == rows).all()) else None
+            return whole if bool((whole == rows).all()) else rows
 
-        return self._operand.derive(f"int8{self._transposed}{self._bits}", make)
+        return self._operand.derive(f"narrow{self._transposed}{self._bits}", make)
 
 
-def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool, output: ttnn.DataType | None) -> torch.Tensor:
+def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool) -> torch.Tensor:
     if not wide:
         return _bfloat16_sums(a.float(), weight.floats())
-    single = weight.shape[:-2].numel() == 1
-    if single and _is_int8(a) and weight.int8() is not None:
-        # integers: int32 sums are what float32 sums are below 2**24, and quick
-        whole = a.reshape(-1, a.shape[-1]).to(torch.int8)
-        return torch._int_mm(whole, weight.int8().mT).float().reshape(*a.shape[:-1], -1)
-    rows = weight.rows()
-    if output == ttnn.bfloat16 and a.dtype == rows.dtype == torch.bfloat16 and single:
-        # float32 sums, rounded by the CPU's own kernel: ties, which need an exact sum, were left to the integers
-        if a.shape[:-1].numel() <= _FEW_ROWS and weight.int8() is not None:
-            # the same sums from weights of half the size, which is what a few rows wait for
-            ones = a.new_ones(weight.shape[-1])
-            product = torch._weight_int8pack_mm(a.reshape(-1, a.shape[-1]), weight.int8(), ones)
-            return product.reshape(*a.shape[:-1], -1)
-        return torch.nn.functional.linear(a, rows.reshape(rows.shape[-2:]))
-    return (
-        _float_product(a.float(), rows.reshape(rows.shape[-2:])) if single else torch.matmul(a.float(), weight.floats())
-    )
+    if weight.shape[:-2].numel() > 1:
+        return torch.matmul(a.float(), weight.floats())
+    return _float_product(a.float(), weight.narrow())
 
 
 def _float_product(a: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """a @ rows^T in float32, converting as many rows at a time as stay in the CPU's cache."""
+    """a @ rows^T in float32, converting as many rows at a time as stay in the CPU's cache. Of integers that is exact
+    below 2**24, and on a CPU without instructions for int8 twenty times as fast as int32 sums."""
     step = max(1, _CACHED_VALUES // rows.shape[1])
     parts = [torch.nn.functional.linear(a, part.float()) for part in rows.split(step)]
     return torch.cat(parts, dim=-1)
-
-
-def _is_int8(value: torch.Tensor) -> bool:
-    whole = value.to(torch.int8)
-    return bool((whole == value).all())
 
 
 def _bfloat16_sums(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
