@@ -18,7 +18,7 @@ def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params
     Choosing is laying the tokens out by rank, each as wide as it is likely, and taking the one that the draw falls on.
     """
     logits, _ = reference.prefill(torch.tensor([prompt + tokens[:-1]]))
-    draws = Draws.from_seed(params.seed)
+    draws = Draws.from_seed(params.seed).at(len(prompt) - 1)
     # what moving logits make of the probability p of all tokens before one is at most p * (1 - p) times the move
     shift = 0 if params.greedy else NEAR_TIE / params.temperature / 4
     for place, (row, token) in enumerate(zip(logits[0, len(prompt) - 1 :], tokens, strict=True)):

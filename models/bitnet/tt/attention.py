@@ -79,7 +79,7 @@ class Attention(LightweightModule):
             page_table,
             start,
             scale=self.scale,
-            program_config=self.config.prefill_attention(rotated_q.shape[2]),
+            program_config=self.config.prefill_attention(rotated_q.shape[2], cache.keys.shape[2]),
             compute_kernel_config=self.config.attention_compute,
         )
         for tensor in (rotated_q, keys, values):

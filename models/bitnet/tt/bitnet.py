@@ -7,8 +7,6 @@ print(model.generate(["Once upon a time"], max_new_tokens=64)[0].text)
 model.close()
 """
 
-import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,16 @@ from tqdm import tqdm
 
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.device_weights import DeviceWeights
-from models.bitnet.tt.generator import IDLE, Generator
+from models.bitnet.tt.engine.blocks import BlockPool
+from models.bitnet.tt.engine.engine import Engine
+from models.bitnet.tt.engine.request import Completion, DecodeStep, Event, Request
+from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.interrupt import KeptInterrupt
-from models.bitnet.tt.kv_cache import BlockPool, OutOfBlocks, PagedAttentionConfig, allocate_kv_cache
+from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import Precision
-from models.bitnet.tt.request import Completion, DecodeStep, Request
-from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
-from models.bitnet.tt.text import TextStream
+from models.bitnet.tt.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.weights import content_hash, load_state_dict
 
 _MATRICES_PER_LAYER = 5  # fused qkv, o, gate, up, down
@@ -54,9 +53,8 @@ class BitNet:
         model = BitNetModel(config, weights or DeviceWeights(config.device), state)
         cache = allocate_kv_cache(config, self.paging)
         self.generator = Generator(model, cache, self.paging.block_size, self.pool.blocks_per_user)
+        self.engine = Engine(self.generator, self.pool, tokenizer, enable_trace)
         self.steps: list[DecodeStep] = []  # of the last `generate`
-        self._slots: list[Request | None] = [None] * config.users
-        self._idle_draws = [Draws() for _ in range(config.users)]
 
     @classmethod
     def from_pretrained(
@@ -107,31 +105,39 @@ class BitNet:
     ) -> list[Completion]:
         """Complete every prompt (text, or token ids).
 
-        A prompt that cannot be run (too long, no cache left) ends with `finish_reason` "error" and its reason; the
-        others go on. Ctrl-C ends all requests and returns what they have so far.
+        A prompt that cannot be run (too long, no such token) ends with `finish_reason` "error" and its reason; the
+        others go on. Ctrl-C ends all requests and returns what they have so far. Requests that come and go as they
+        like are the engine's business: `model.engine`.
         """
+        if self.engine.busy:
+            raise RuntimeError("the engine has requests of its own; end them, or add these to it too")
         requests = self._requests(prompts, max_new_tokens, sampling, stop)
-        waiting = deque(requests)
-        show = stream or (lambda number, text: None)
+        numbers = {self.engine.add(request): place for place, request in enumerate(requests)}
+        completions: dict[int, Completion] = {}
         self.steps = []
-        started = time.perf_counter()
+
+        def record(events: list[Event]) -> None:
+            completions.update({numbers[e.id]: e.completion for e in events if e.completion is not None})
+
         try:
             with KeptInterrupt() as interrupt:
-                while waiting or any(self._slots):
-                    self._admit(waiting, show, started, interrupt)
-                    if any(self._slots):
-                        self._decode(show)
+                while self.engine.busy:
+                    events = self.engine.step()
+                    record(events)
+                    if self.engine.last_step is not None:
+                        self.steps.append(self.engine.last_step)
+                    for event in events:
+                        if event.text and stream is not None:
+                            stream(numbers[event.id], event.text)
                     interrupt.check()
         except KeyboardInterrupt:
-            for request in requests:
-                if not request.completion.finish_reason:
-                    self._finish(request, "interrupted", lambda number, text: None)
+            for number in numbers:
+                self.engine.abort(number, "interrupted")
         finally:
-            # a prefill or a step may have been cut short anywhere
-            for slot in range(len(self._slots)):
-                self._leave(slot)
-            self.generator.inputs.forget()
-        return [request.completion for request in requests]
+            for number in numbers:
+                self.engine.abort(number)
+            record(self.engine.take_events())
+        return [completions[place] for place in range(len(requests))]
 
     def chat(
         self,
@@ -178,124 +184,17 @@ class BitNet:
     ) -> list[Request]:
         if isinstance(prompts, str):
             raise TypeError("prompts is one string; give a list of prompts")
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}, must be at least 1")
-        if isinstance(stop, str) or any(not text for text in stop):
-            raise ValueError(f"stop is {stop!r}; give a list of strings, none of them empty")
+        if isinstance(stop, str):
+            raise ValueError(f"stop is {stop!r}; give a list of strings")
         choices = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
         if len(choices) != len(prompts):
             raise ValueError(f"there are {len(choices)} sampling parameters for {len(prompts)} prompts")
-        requests = []
-        for number, (prompt, choice) in enumerate(zip(prompts, choices)):
-            tokens = self.tokenizer.encode(prompt) if isinstance(prompt, str) else list(prompt)
-            completion = Completion(prompt_tokens=len(tokens))
-            stream = TextStream(self.tokenizer, tuple(stop))
-            draws = Draws.from_seed(choice.seed)
-            requests.append(Request(number, tokens, max_new_tokens, choice, stream, completion, draws))
-        return requests
-
-    def _admit(self, waiting: deque[Request], show: StreamCallback, started: float, interrupt: KeptInterrupt) -> None:
-        """Prefill waiting requests into free slots."""
-        while waiting and None in self._slots:
-            interrupt.check()
-            request = waiting[0]
-            slot = self._slots.index(None)
-            prompt = torch.tensor(request.prompt, dtype=torch.int64)
-            try:
-                self.generator.check_prompt(prompt, request.number)
-                self.pool.reserve(slot, min(len(prompt) + 1, self.config.max_seq_len))
-            except (ValueError, OutOfBlocks) as error:
-                if isinstance(error, OutOfBlocks) and any(self._slots):
-                    return  # a running request will make room
-                waiting.popleft()
-                self._fail(request, error, show)
-                continue
-            waiting.popleft()
-            token = self.generator.prefill_forward_text(
-                prompt[None],
-                self.pool.page_table()[slot : slot + 1],
-                sampling_params=[request.sampling],
-                draws=[request.draws],
+        return [
+            Request(
+                tuple(self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt),
+                max_new_tokens,
+                choice,
+                tuple(stop),
             )
-            request.completion.ttft_s = time.perf_counter() - started
-            self._slots[slot] = request
-            self._take(slot, int(token[0]), show)
-
-    def _decode(self, show: StreamCallback) -> None:
-        """One token for every running request."""
-        started = time.perf_counter()
-        uploaded, downloaded = self.generator.uploaded_bytes, self.generator.downloaded_bytes
-        self._grow(show)
-        running = [(slot, request) for slot, request in enumerate(self._slots) if request is not None]
-        if not running:
-            return
-        tokens, positions = torch.zeros(len(self._slots)), torch.full((len(self._slots),), IDLE)
-        params, draws = [SamplingParams()] * len(self._slots), list(self._idle_draws)
-        for slot, request in running:
-            tokens[slot], positions[slot] = request.completion.tokens[-1], request.position
-            params[slot], draws[slot] = request.sampling, request.draws
-        chosen = self.generator.decode_forward(
-            tokens,
-            positions,
-            self.pool.page_table(),
-            enable_trace=self.enable_trace,
-            sampling_params=params,
-            draws=draws,
-        )
-        self.steps.append(
-            DecodeStep(
-                seconds=time.perf_counter() - started,
-                users=len(running),
-                uploaded_bytes=self.generator.uploaded_bytes - uploaded,
-                downloaded_bytes=self.generator.downloaded_bytes - downloaded,
-            )
-        )
-        for slot, _ in running:
-            self._take(slot, int(chosen[slot]), show)
-
-    def _grow(self, show: StreamCallback) -> None:
-        """Make room for the position that each request writes next; one that gets none ends."""
-        for slot, request in enumerate(self._slots):
-            if request is not None:
-                try:
-                    self.pool.reserve(slot, request.position + 1)
-                except OutOfBlocks as error:
-                    self._fail(request, error, show)
-                    self._leave(slot)
-
-    def _take(self, slot: int, token: int, show: StreamCallback) -> None:
-        """A new token of the request in `slot`."""
-        request = self._slots[slot]
-        completion = request.completion
-        if token in self.config.model.eos_token_ids:
-            self._finish(request, "stop", show)
-        else:
-            completion.tokens.append(token)
-            self._show(request, request.stream.add(token), show)
-            if request.stream.stopped:
-                self._finish(request, "stop", show)
-            elif len(completion.tokens) == request.limit:
-                self._finish(request, "length", show)
-            elif request.position >= self.config.max_seq_len:
-                completion.error = f"the context of {self.config.max_seq_len} tokens is full"
-                self._finish(request, "length", show)
-        if completion.finish_reason:
-            self._leave(slot)
-
-    def _finish(self, request: Request, reason: str, show: StreamCallback) -> None:
-        self._show(request, request.stream.finish(), show)
-        request.completion.text = request.stream.text
-        request.completion.finish_reason = reason
-
-    def _fail(self, request: Request, error: Exception, show: StreamCallback) -> None:
-        request.completion.error = str(error)
-        self._finish(request, "error", show)
-
-    def _leave(self, slot: int) -> None:
-        self._slots[slot] = None
-        self.pool.release(slot)
-
-    @staticmethod
-    def _show(request: Request, text: str, show: StreamCallback) -> None:
-        if text:
-            show(request.number, text)
+            for prompt, choice in zip(prompts, choices)
+        ]

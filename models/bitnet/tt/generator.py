@@ -7,6 +7,7 @@ random numbers there. The host uploads something only when a request joins, leav
 downloads four bytes a user.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
+from models.bitnet.tt.prefill import Prefill, check_tokens
 from models.bitnet.tt.sampling import Draws, Sampler, SamplerInputs, SamplingParams
 
 _LOGITS, _GREEDY, _SAMPLE = "logits", "greedy", "sample"
@@ -38,6 +40,7 @@ class Generator:
         self.cache = cache
         self.block_size = block_size
         self.users = model.config.users
+        self.prefill = Prefill(model, block_size)
         self.sampler = Sampler(self.device, model.config.chip.grid)
         self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
         self._traces: dict[str, _Trace] = {}
@@ -55,21 +58,28 @@ class Generator:
         tokens: torch.Tensor,
         page_table: torch.Tensor,
         kv_cache: list[LayerCache] | None = None,
-        prompt_lens: list[int] | None = None,
+        prompt_lens: Sequence[int] | None = None,
         sampling_params: list[SamplingParams] | None = None,
         draws: list[Draws] | None = None,
+        start_pos: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Fill the cache with each row's prompt.
+        """Fill the cache with each row's prompt, from `start_pos` on (a whole number of blocks) if what is before it is
+        there already.
 
         tokens: [batch, longest], padded with anything; page_table: int32 [batch, blocks]. Returns the logits of each
         prompt's last token [batch, 1, vocabulary], or with `sampling_params` the tokens that follow [batch], chosen on
         the device (`draws` are then advanced).
         """
-        lengths = prompt_lens or [tokens.shape[1]] * len(tokens)
-        self._check_prompts(tokens, lengths, page_table)
+        lengths = [tokens.shape[1]] * len(tokens) if prompt_lens is None else [int(length) for length in prompt_lens]
+        starts = [0] * len(tokens) if start_pos is None else [int(start) for start in start_pos]
+        if len(tokens) > self.users:
+            raise ValueError(f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator")
+        for row, (length, first) in enumerate(zip(lengths, starts)):
+            self.prefill.check(tokens[row, :length], row, first, page_table.shape[1])
         results = []
-        for row, length in enumerate(lengths):
-            logits = self._prefill(tokens[row, :length], page_table[row], kv_cache or self.cache)
+        for row, (length, first) in enumerate(zip(lengths, starts)):
+            for start, stop in self.prefill.passes(first, length):
+                logits = self.prefill.run(tokens[row, :length], page_table[row], start, stop, kv_cache or self.cache)
             if sampling_params is None:
                 last = (length - 1) % TILE
                 row_logits = ttnn.slice(logits, [0, 0, last, 0], [1, 1, last + 1, logits.shape[-1]])
@@ -77,29 +87,10 @@ class Generator:
                 ttnn.deallocate(row_logits)
                 ttnn.deallocate(logits)
             else:
-                results.append(self._first_token(logits, (length - 1) % TILE, sampling_params[row], draws[row]))
+                results.append(self.first_token(logits, (length - 1) % TILE, sampling_params[row], draws[row]))
         return torch.stack(results)
 
-    def _prefill(self, tokens: torch.Tensor, blocks: torch.Tensor, cache: list[LayerCache]) -> ttnn.Tensor:
-        """One prompt, chunk by chunk; returns the logits of the tile of rows that holds its last token."""
-        page_table = self._upload(blocks[None], ttnn.int32)
-        length = len(tokens)
-        step = max(self.config.prefill_chunk, self.block_size)  # a chunk begins with a block
-        for start in range(0, length, step):
-            part = tokens[start : start + step]
-            rows = -(-len(part) // TILE) * TILE
-            padded = torch.nn.functional.pad(part, (0, rows - len(part)))
-            first = start // self.block_size
-            chunk = blocks[None, first : first - (-rows // self.block_size)]
-            inputs = self._upload(padded[None], ttnn.uint32), self._upload(chunk, ttnn.int32)
-            last = length - 1 - start if start + step >= length else None
-            logits = self.model.forward_prefill(inputs[0], cache, page_table, inputs[1], start, last)
-            for tensor in inputs:
-                ttnn.deallocate(tensor)
-        ttnn.deallocate(page_table)
-        return logits
-
-    def _first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
+    def first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
         """The token that follows a prompt. All rows of the tile are chosen from, one counts."""
         tokens = self._upload(torch.zeros(1, 1, TILE), ttnn.uint32)
         if params.greedy:
@@ -109,9 +100,9 @@ class Generator:
             inputs.set([params] * TILE, [draws] * TILE)
             self.sampler.sample(logits, inputs, tokens)
             inputs.deallocate()
-        draws.advance()
         chosen = ttnn.to_torch(tokens).flatten()[row].to(torch.int32)
         ttnn.deallocate(tokens)
+        draws.advance()
         return chosen
 
     # decode
@@ -138,7 +129,7 @@ class Generator:
         if kv_cache is not None and kv_cache is not self.cache:
             raise ValueError("decode reads the cache that the generator was made with: its trace holds the addresses")
         self.inputs.check(tokens, start_pos, page_table)
-        self._check_tokens(tokens.flatten()[start_pos.flatten() != IDLE])
+        check_tokens(tokens.flatten()[start_pos.flatten() != IDLE], self.config.model.vocab_size)
         self.inputs.set(tokens, start_pos, page_table)
         mode = _LOGITS
         if sampling_params is not None:
@@ -247,31 +238,3 @@ class Generator:
 
     def _upload(self, values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
         return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self.device)
-
-    # checks
-
-    def _check_prompts(self, tokens: torch.Tensor, lengths: list[int], page_table: torch.Tensor) -> None:
-        if len(tokens) > self.users:
-            raise ValueError(
-                f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator"
-            )
-        for row, length in enumerate(lengths):
-            self.check_prompt(tokens[row, :length], row)
-            if -(-length // self.block_size) > page_table.shape[1]:
-                raise ValueError(f"prompt {row} has {length} tokens, its page table only {page_table.shape[1]} blocks")
-
-    def check_prompt(self, tokens: torch.Tensor, number: int) -> None:
-        """Raise ValueError if this prompt [length] can never be run."""
-        if not len(tokens):
-            raise ValueError(f"prompt {number} is empty; give at least one token")
-        if len(tokens) > self.config.max_seq_len:
-            raise ValueError(
-                f"prompt {number} has {len(tokens)} tokens, more than the context of {self.config.max_seq_len}; "
-                "shorten it"
-            )
-        self._check_tokens(tokens)
-
-    def _check_tokens(self, tokens: torch.Tensor) -> None:
-        if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < self.config.model.vocab_size:
-            bad = tokens[(tokens < 0) | (tokens >= self.config.model.vocab_size)]
-            raise ValueError(f"token {int(bad[0])} is outside the vocabulary of {self.config.model.vocab_size}")

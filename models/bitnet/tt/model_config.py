@@ -151,9 +151,11 @@ class ModelConfig:
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
         )
 
-    def prefill_attention(self, rows: int) -> ttnn.SDPAProgramConfig:
-        """Attention of a chunk of `rows` queries: blocks of the largest power of two that divides them, 256 at most."""
-        block = min(rows & -rows, 256)
+    def prefill_attention(self, rows: int, block_size: int) -> ttnn.SDPAProgramConfig:
+        """Attention of `rows` queries, which takes queries and keys a cache block at a time, or the largest power of two
+        that divides the rows, 256 at most. `Prefill.passes` cuts prompts so that a position always gets the same one:
+        the kernel rounds between two of them."""
+        block = min(rows & -rows, block_size, 256)
         return ttnn.SDPAProgramConfig(
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=block, k_chunk_size=block, exp_approx_mode=False
         )

@@ -65,6 +65,11 @@ class Draws:
         numbers = [int.from_bytes(digest[8 * i : 8 * i + 8], "little") for i in range(3)]
         return cls(tuple(1 + number % (modulus - 1) for number, modulus in zip(numbers, _MODULI)))
 
+    def at(self, position: int) -> "Draws":
+        """For the token that follows the one at `position` of a text: whoever knows seed and position can go on."""
+        factors = (pow(a, position, m) for a, m in zip(_MULTIPLIERS, _MODULI))
+        return Draws(tuple(s * factor % m for s, factor, m in zip(self.state, factors, _MODULI)))
+
     def advance(self) -> None:
         self.state = tuple(s * a % m for s, a, m in zip(self.state, _MULTIPLIERS, _MODULI))
 

@@ -14,7 +14,8 @@ from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.generator import IDLE
-from models.bitnet.tt.kv_cache import BlockPool, OutOfBlocks, PagedAttentionConfig
+from models.bitnet.tt.engine.blocks import BlockPool, OutOfBlocks
+from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
 
 USERS, CONTEXT, BLOCKS = 4, 160, 5

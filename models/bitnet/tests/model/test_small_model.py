@@ -126,6 +126,7 @@ def test_greedy_tokens(open_device, reference, expected):
     print(
         f"{sum(identical)} of {len(prompts)} texts identical, {sum(identical[row] for row in surest)} of the surest 10"
     )
+    print([(round(margins[row], 4), identical[row]) for row in sorted(range(len(prompts)), key=lambda row: -margins[row])])
     assert sum(identical[row] for row in surest) >= 9
     assert sum(identical) >= len(prompts) // 3
 

@@ -224,9 +224,12 @@ def test_configs_of_the_2b(chip):
 
 
 @every_chip
-@pytest.mark.parametrize("rows, block", [(32, 32), (64, 64), (96, 32), (160, 32), (256, 256), (512, 256), (1024, 256)])
-def test_prefill_attention_blocks_divide_the_rows(chip, rows, block):
-    program = config_of(FULL, chip).prefill_attention(rows)
+@pytest.mark.parametrize(
+    "rows, cache_block, block",
+    [(32, 128, 32), (64, 128, 64), (96, 128, 32), (96, 32, 32), (256, 128, 128), (1024, 32, 32), (1024, 512, 256)],
+)
+def test_prefill_attention_takes_whole_blocks(chip, rows, cache_block, block):
+    program = config_of(FULL, chip).prefill_attention(rows, cache_block)
     assert (program.q_chunk_size, program.k_chunk_size) == (block, block)
 
 

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A device in little for the engine's tests: its cache holds the tokens themselves, and the next token is a hash of what
+a request's blocks hold. Whoever reads or writes a wrong block gets another text."""
+
+import hashlib
+from types import SimpleNamespace
+
+import torch
+
+from models.bitnet.tt.decode_inputs import IDLE
+from models.bitnet.tt.kv_cache import PagedAttentionConfig
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.prefill import Prefill
+from models.bitnet.tt.sampling import Draws, SamplingParams
+
+VOCABULARY = 97
+NOTHING = -7  # in a position that nobody has written
+
+
+class ToyPrefill(Prefill):
+    def __init__(self, toy: "ToyGenerator"):
+        super().__init__(SimpleNamespace(config=toy.config), toy.block_size)
+        self._toy = toy
+
+    def run(self, tokens, blocks, start, stop, cache, to_logits):
+        self._toy.call()
+        for position in range(start, stop):
+            self._toy.write(blocks, position, int(tokens[position]))
+        # the rest of the last tile is written too, as far as there are blocks
+        for position in range(stop, min(-(-stop // TILE) * TILE, -(-stop // self._block_size) * self._block_size)):
+            self._toy.write(blocks, position, 0)
+        return self._toy.read(blocks, stop) if to_logits and stop == len(tokens) else None
+
+
+class ToyGenerator:
+    """Has what the engine asks of a `Generator`. `fail`, if set, is called before every call into the device."""
+
+    def __init__(self, users: int, paging: PagedAttentionConfig, context: int, ends: tuple[int, ...]):
+        self.block_size = paging.block_size
+        self.config = SimpleNamespace(
+            users=users,
+            max_seq_len=context,
+            prefill_chunk=2 * paging.block_size,
+            precision="toy",
+            cache_dtype="tokens",
+            model=SimpleNamespace(vocab_size=VOCABULARY, eos_token_ids=ends),
+        )
+        self.cache = torch.full((paging.max_num_blocks, paging.block_size), NOTHING)
+        self.prefill = ToyPrefill(self)
+        self.uploaded_bytes = self.downloaded_bytes = self.forgotten = 0
+        self.inputs = self
+        self.fail = lambda: None
+        self.written: dict[int, set[int]] = {}  # of this step: by block, who wrote (the first block of the table)
+
+    def call(self) -> None:
+        self.fail()
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+    def write(self, blocks: torch.Tensor, position: int, token: int) -> None:
+        block = int(blocks[position // self.block_size])
+        self.cache[block, position % self.block_size] = token
+        self.written.setdefault(block, set()).add(int(blocks[0]))
+
+    def read(self, blocks: torch.Tensor, length: int) -> list[int]:
+        used = blocks[: -(-length // self.block_size)].long()
+        return self.cache[used].flatten()[:length].tolist()
+
+    def first_token(self, logits, row: int, params: SamplingParams, draws: Draws) -> int:
+        self.call()
+        return choose(logits, params, draws)
+
+    def decode_forward(self, tokens, positions, page_table, enable_trace, sampling_params, draws):
+        self.call()
+        chosen = torch.zeros(len(tokens), dtype=torch.int32)
+        for row, position in enumerate(positions.tolist()):
+            if position != IDLE:
+                self.write(page_table[row], position, int(tokens[row]))
+                chosen[row] = choose(self.read(page_table[row], position + 1), sampling_params[row], draws[row])
+        self.call()
+        return chosen
+
+
+def choose(text: list[int], params: SamplingParams, draws: Draws) -> int:
+    """The token that follows `text`, by the draws if any."""
+    assert NOTHING not in text, "a position that was never written was read"
+    drawn = () if params.greedy else draws.state
+    return int.from_bytes(hashlib.sha256(repr((text, drawn)).encode()).digest()[:4], "little") % VOCABULARY
+
+
+def alone(prompt: list[int], count: int, params: SamplingParams, context: int, ends: tuple[int, ...]) -> list[int]:
+    """What a request gives by itself: from the definition, without an engine."""
+    text, draws = list(prompt), Draws.from_seed(params.seed)
+    while len(text) - len(prompt) < count and len(text) <= context:
+        token = choose(text, params, draws.at(len(text) - 1))
+        if token in ends:
+            break
+        text.append(token)
+    return text[len(prompt) :]
+
+
+class Words:
+    """A tokenizer whose tokens are numbers."""
+
+    def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
+        return "".join(f"{token} " for token in tokens)

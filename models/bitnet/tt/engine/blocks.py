@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The host's book of the cache's blocks: whose they are, and which of them hold the beginning of a prompt.
+
+A block that a prompt fills wholly is known by the hash of all tokens up to its end. Others with the same beginning
+share it, and it is kept when nobody needs it, until room is wanted.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence, Set
+
+import torch
+
+from models.bitnet.tt.kv_cache import PagedAttentionConfig
+
+
+class OutOfBlocks(RuntimeError):
+    """The pool has no free block left for a request."""
+
+
+def prefix_keys(model: str, tokens: Sequence[int], block_size: int) -> list[bytes]:
+    """A name for the content of each block that `tokens` fill: it covers all tokens before, and what computes them."""
+    keys, key = [], hashlib.sha256(model.encode()).digest()
+    for end in range(block_size, len(tokens) + 1, block_size):
+        block = ",".join(map(str, tokens[end - block_size : end]))
+        key = hashlib.sha256(key + block.encode()).digest()
+        keys.append(key)
+    return keys
+
+
+class BlockPool:
+    """Which blocks are free, and each user's page table.
+
+    A pool with blocks for every user's whole context is contiguous: each user owns a fixed run of them for good, and
+    nothing is shared.
+    """
+
+    def __init__(self, paging: PagedAttentionConfig, users: int, max_seq_len: int):
+        self.block_size, self.blocks = paging.block_size, paging.max_num_blocks
+        # the width of a page table: a whole context, or the whole pool if that is less
+        self.blocks_per_user = min(-(-max_seq_len // paging.block_size), paging.max_num_blocks)
+        self.contiguous = paging.max_num_blocks >= users * self.blocks_per_user
+        blocks = list(range(paging.max_num_blocks))
+        runs = [blocks[u * self.blocks_per_user : (u + 1) * self.blocks_per_user] for u in range(users)]
+        self._owned: list[list[int]] = runs if self.contiguous else [[] for _ in range(users)]
+        self._free: list[int] = [] if self.contiguous else blocks[::-1]
+        self._owners: dict[int, int] = {}  # of blocks in use: how many users
+        self._keys: dict[int, bytes] = {}  # of blocks whose content is known
+        self._known: dict[bytes, int] = {}  # and back
+        self._kept: OrderedDict[int, None] = OrderedDict()  # known and nobody's, the least recently used first
+
+    @property
+    def free_blocks(self) -> int:
+        """That a request can have, kept ones among them."""
+        return len(self._free) + len(self._kept)
+
+    @property
+    def kept(self) -> Set[int]:
+        """Blocks that nobody needs now, but that hold the beginning of a prompt."""
+        return self._kept.keys()
+
+    def missing(self, user: int, positions: int) -> int:
+        """How many more blocks `user` needs for its first `positions` positions."""
+        return max(0, -(-positions // self.block_size) - len(self._owned[user]))
+
+    def reserve(self, user: int, positions: int) -> bool:
+        """Give `user` blocks for its first `positions` positions. True if its table grew; all or nothing."""
+        missing = self.missing(user, positions)
+        if missing > self.free_blocks:
+            raise OutOfBlocks(
+                f"the KV cache is full: {positions} positions need {missing} more blocks of {self.block_size}, "
+                f"{self.free_blocks} are free; end a request or use a larger cache"
+            )
+        self._owned[user] += [self._take() for _ in range(missing)]
+        return missing > 0
+
+    def find(self, keys: Sequence[bytes]) -> list[int]:
+        """The blocks that hold the longest known beginning of this content."""
+        blocks = []
+        for key in keys:
+            if key not in self._known:
+                break
+            blocks.append(self._known[key])
+        return blocks
+
+    def share(self, user: int, blocks: Sequence[int]) -> None:
+        """Begin an empty user's table with blocks that `find` gave."""
+        if self._owned[user]:
+            raise ValueError(f"user {user} has blocks already; only an empty table can begin with shared ones")
+        for block in blocks:
+            self._kept.pop(block, None)
+            self._owners[block] = self._owners.get(block, 0) + 1
+        self._owned[user] = list(blocks)
+
+    def learn(self, user: int, keys: Sequence[bytes]) -> None:
+        """`user`'s first blocks now hold this content. A block whose content another has already stays unknown."""
+        if self.contiguous:
+            return
+        for block, key in zip(self._owned[user], keys):
+            if block not in self._keys and key not in self._known:
+                self._keys[block], self._known[key] = key, block
+
+    def release(self, user: int) -> None:
+        """Take a finished user's blocks back. The last ones are the first to be used for something else."""
+        if self.contiguous:
+            return
+        for block in reversed(self._owned[user]):
+            self._owners[block] -= 1
+            if self._owners[block]:
+                continue
+            del self._owners[block]
+            if block in self._keys:
+                self._kept[block] = None
+            else:
+                self._free.append(block)
+        self._owned[user] = []
+
+    def forget(self) -> None:
+        """No block's content is known any more."""
+        self._free += self._kept
+        self._kept.clear()
+        self._keys.clear()
+        self._known.clear()
+
+    def page_table(self) -> torch.Tensor:
+        """int32 [users, blocks_per_user]; entries past a user's blocks are 0: what is read there is masked."""
+        table = torch.zeros(len(self._owned), self.blocks_per_user, dtype=torch.int32)
+        for user, blocks in enumerate(self._owned):
+            table[user, : len(blocks)] = torch.tensor(blocks, dtype=torch.int32)
+        return table
+
+    def _take(self) -> int:
+        if self._free:
+            block = self._free.pop()
+        else:
+            block, _ = self._kept.popitem(last=False)
+            del self._known[self._keys.pop(block)]
+        self._owners[block] = 1
+        return block

@@ -1,0 +1,232 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Many requests on one device, joining and leaving at any time.
+
+    engine = Engine(generator, pool, tokenizer)
+    number = engine.add(Request(prompt))
+    while engine.busy:
+        for event in engine.step():
+            ...
+
+A step is a little prefill for those that joined and one decode step for all that run. What the host knows changes only
+after the device has answered: a step that an exception cuts short is made again by the next one, and nobody loses a
+token. A request that is preempted computes its prompt again and then decodes its own tokens again among the others: the
+same programs on the same numbers, so it goes on as if it had run alone.
+"""
+
+import time
+from typing import Any
+
+import torch
+
+from models.bitnet.tt.decode_inputs import IDLE
+from models.bitnet.tt.engine.blocks import BlockPool, prefix_keys
+from models.bitnet.tt.engine.metrics import Metrics
+from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
+from models.bitnet.tt.engine.scheduler import Scheduler
+from models.bitnet.tt.generator import Generator
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.sampling import GREEDY, Draws
+from models.bitnet.tt.text import TextStream
+
+PREFILL_BUDGET = 256  # prompt tokens a step while others decode
+
+
+class QueueFull(RuntimeError):
+    """As many requests wait as may."""
+
+
+class Engine:
+    """`prefill_budget`: how many prompt tokens a step takes while others decode, which bounds the gap between two of
+    their tokens; `max_waiting`: how many requests may wait for a slot."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        pool: BlockPool,
+        tokenizer: Any,
+        enable_trace: bool = True,
+        prefill_budget: int = PREFILL_BUDGET,
+        max_waiting: int | None = None,
+    ):
+        self.generator, self.pool, self.tokenizer = generator, pool, tokenizer
+        self.enable_trace, self.prefill_budget, self.max_waiting = enable_trace, prefill_budget, max_waiting
+        self.metrics = Metrics()
+        self.last_step: DecodeStep | None = None  # if the last step decoded
+        config = generator.config
+        self.scheduler = Scheduler(pool, config.users, config.max_seq_len)
+        # what a block's content depends on besides the tokens
+        self._content = f"{config.model} {config.precision} {config.cache_dtype}"
+        self._jobs: dict[int, Job] = {}
+        self._events: list[Event] = []
+        self._next_id = 0
+        self._idle_draws = Draws()
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do or to tell."""
+        return bool(self._jobs or self._events)
+
+    def add(self, request: Request) -> int:
+        """The number that its events bear. A request that can never run ends at once, with an error in its event."""
+        if self.max_waiting is not None and len(self.scheduler.waiting) >= self.max_waiting:
+            raise QueueFull(f"{self.max_waiting} requests wait already; ask again later")
+        number, self._next_id = self._next_id, self._next_id + 1
+        self.metrics.requests += 1
+        stream = TextStream(self.tokenizer, request.stop)
+        keys = [] if self.pool.contiguous else prefix_keys(self._content, request.prompt, self.pool.block_size)
+        job = Job(number, request, stream, keys, time.perf_counter())
+        self._jobs[number] = job
+        try:
+            self.generator.prefill.check(torch.tensor(request.prompt, dtype=torch.int64), number)
+            if len(request.prompt) > self.scheduler.context:
+                raise ValueError(
+                    f"prompt {number} has {len(request.prompt)} tokens, more than the {self.scheduler.context} positions "
+                    f"of the KV cache's {self.pool.blocks} blocks; shorten it or use a larger cache"
+                )
+        except ValueError as error:
+            job.completion.error = str(error)
+            self._finish(job, "error")
+        else:
+            self.scheduler.add(job)
+        return number
+
+    def abort(self, number: int, reason: str = "aborted") -> bool:
+        """End a request; its slot and blocks are free at once. False if it has ended already."""
+        job = self._jobs.get(number)
+        if job is None:
+            return False
+        self.scheduler.remove(job)
+        self._finish(job, reason)
+        return True
+
+    def step(self) -> list[Event]:
+        """What happened: to requests since the last step, and in this one."""
+        started = time.perf_counter()
+        self.last_step = None
+        try:
+            self.scheduler.admit()
+            self._prefill(started)
+            self._decode()
+        except BaseException:
+            self.generator.inputs.forget()  # it may have been cut short anywhere
+            raise
+        return self.take_events()
+
+    def take_events(self) -> list[Event]:
+        """What happened to requests since the last step."""
+        events, self._events = self._events, []
+        return events
+
+    def gauges(self) -> dict[str, float]:
+        """What holds now."""
+        return {
+            "waiting": len(self.scheduler.waiting),
+            "running": len(self.scheduler.running),
+            "blocks": self.pool.blocks,
+            "free_blocks": self.pool.free_blocks,
+            "kept_blocks": len(self.pool.kept),
+        }
+
+    def _prefill(self, started: float) -> None:
+        """Passes over the prompts that are not in the cache yet, within the budget if others wait for their tokens."""
+        decoding = any(job.prefilled for job in self.scheduler.running)
+        most = budget = self.prefill_budget if decoding else self.generator.config.prefill_chunk
+        for job in self.scheduler.running:
+            while not job.prefilled and budget > 0:
+                start, stop = self.generator.prefill.passes(job.computed, len(job.prompt), budget)[0]
+                if stop - start > budget and budget < most:
+                    return  # a whole block is more than what is left
+                self._prefill_pass(job, start, stop)
+                budget -= stop - start
+        if decoding and budget < most:
+            self.metrics.between_steps.add(time.perf_counter() - started)
+
+    def _prefill_pass(self, job: Job, start: int, stop: int) -> None:
+        generator, prompt, blocks = self.generator, torch.tensor(job.prompt), self.pool.page_table()[job.slot]
+        is_new = not job.completion.tokens  # else it was preempted, and what follows the prompt is known
+        logits = generator.prefill.run(prompt, blocks, start, stop, generator.cache, to_logits=is_new)
+        token = None
+        if logits is not None:
+            row, position = (stop - 1) % TILE, stop - 1
+            token = int(generator.first_token(logits, row, job.request.sampling, job.draws(position)))
+        job.computed = stop
+        self.pool.learn(job.slot, job.keys[: stop // self.pool.block_size])
+        self.metrics.prefill_passes += 1
+        if token is not None:
+            self._take(job, token)
+
+    def _decode(self) -> None:
+        """One token for every request whose prompt is in the cache."""
+        self.metrics.preemptions += len(self.scheduler.grow())
+        jobs = [job for job in self.scheduler.running if job.prefilled]
+        if not jobs:
+            return
+        started, generator = time.perf_counter(), self.generator
+        uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
+        users = len(self.scheduler.slots)
+        tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
+        params, draws = [GREEDY] * users, [self._idle_draws] * users
+        for job in jobs:
+            tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
+            params[job.slot], draws[job.slot] = job.request.sampling, job.draws(job.computed)
+        chosen = generator.decode_forward(
+            tokens,
+            positions,
+            self.pool.page_table(),
+            enable_trace=self.enable_trace,
+            sampling_params=params,
+            draws=draws,
+        ).tolist()
+        self.last_step = DecodeStep(
+            seconds=time.perf_counter() - started,
+            users=len(jobs),
+            uploaded_bytes=generator.uploaded_bytes - uploaded,
+            downloaded_bytes=generator.downloaded_bytes - downloaded,
+        )
+        self.metrics.decode_steps += 1
+        for job in jobs:
+            slot, job.computed = job.slot, job.computed + 1
+            if job.computed == job.known:
+                self._take(job, chosen[slot])
+            else:
+                self.metrics.replayed_tokens += 1
+
+    def _take(self, job: Job, token: int) -> None:
+        """A new token of a job that runs."""
+        completion, now = job.completion, time.perf_counter()
+        if completion.tokens:
+            self.metrics.gap.add(now - job.newest)
+        else:
+            completion.ttft_s = now - job.arrived
+            self.metrics.ttft.add(completion.ttft_s)
+            self.metrics.prompt_tokens += len(job.prompt)
+            self.metrics.shared_tokens += completion.shared_tokens
+        job.newest = now
+        if token in self.generator.config.model.eos_token_ids:
+            self._leave(job, "stop")
+            return
+        completion.tokens.append(token)
+        self.metrics.generated_tokens += 1
+        text = job.stream.add(token)
+        if text:
+            self._events.append(Event(job.id, text))
+        if job.stream.stopped:
+            self._leave(job, "stop")
+        elif len(completion.tokens) == job.request.max_new_tokens:
+            self._leave(job, "length")
+        elif job.computed >= self.scheduler.context:
+            completion.error = f"the context of {self.scheduler.context} tokens is full"
+            self._leave(job, "length")
+
+    def _leave(self, job: Job, reason: str) -> None:
+        self.scheduler.remove(job)
+        self._finish(job, reason)
+
+    def _finish(self, job: Job, reason: str) -> None:
+        """The last event of a job that neither waits nor runs."""
+        del self._jobs[job.id]
+        text = job.stream.finish()
+        job.completion.text, job.completion.finish_reason = job.stream.text, reason
+        self.metrics.finished += 1
+        self._events.append(Event(job.id, text, job.completion))

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of the engine, what becomes of it, and what it tells on the way."""
+
+import secrets
+from dataclasses import dataclass, field
+
+from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
+from models.bitnet.tt.text import TextStream
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt and how it is to be continued. Of two that wait, the smaller `priority` goes first, then the elder."""
+
+    prompt: tuple[int, ...]
+    max_new_tokens: int = 128
+    sampling: SamplingParams = GREEDY
+    stop: tuple[str, ...] = ()
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens is {self.max_new_tokens}, must be at least 1")
+        if isinstance(self.stop, str) or any(not text for text in self.stop):
+            raise ValueError(f"stop is {self.stop!r}; give a list of strings, none of them empty")
+
+
+@dataclass
+class Completion:
+    """What became of one prompt."""
+
+    prompt_tokens: int
+    tokens: list[int] = field(default_factory=list)
+    text: str = ""
+    finish_reason: str = ""  # "stop", "length", "error", "aborted" or "interrupted"
+    error: str | None = None
+    ttft_s: float = 0.0  # from the request's arrival to the first token
+    shared_tokens: int = 0  # of the prompt, whose keys and values another request had left in the cache
+
+
+@dataclass(frozen=True)
+class Event:
+    """New text of a request (maybe none yet for a new token), and its completion with the last one."""
+
+    id: int
+    text: str
+    completion: Completion | None = None
+
+
+@dataclass(frozen=True)
+class DecodeStep:
+    """What one decode step cost."""
+
+    seconds: float
+    users: int
+    uploaded_bytes: int
+    downloaded_bytes: int
+
+
+class Job:
+    """A request on its way: how far its tokens are known, and how far their keys and values are in the cache."""
+
+    def __init__(self, number: int, request: Request, stream: TextStream, keys: list[bytes], arrived: float):
+        self.id, self.request, self.stream, self.arrived = number, request, stream, arrived
+        self.prompt = request.prompt
+        self.keys = keys  # of the prompt's full blocks
+        seed = request.sampling.seed
+        self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
+        self.completion = Completion(prompt_tokens=len(request.prompt))
+        self.slot: int | None = None
+        self.computed = 0  # positions in the cache
+        self.newest = arrived  # when the newest token came
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Who comes first."""
+        return self.request.priority, self.id
+
+    @property
+    def known(self) -> int:
+        """Tokens of the prompt and after it."""
+        return len(self.prompt) + len(self.completion.tokens)
+
+    @property
+    def prefilled(self) -> bool:
+        return self.computed >= len(self.prompt)
+
+    def next_input(self) -> int:
+        """The token whose keys and values the next decode step writes."""
+        return self.completion.tokens[self.computed - len(self.prompt)]
+
+    def draws(self, position: int) -> Draws:
+        """For the token that follows the one at `position`."""
+        return self._draws.at(position)
