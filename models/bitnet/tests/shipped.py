@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the whole-model tests share: the model in `demo/tiny`, its prompts, and what torch makes of them."""
 
+import dataclasses
 import functools
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ import ttnn
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.weights import load_state_dict
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
@@ -49,6 +51,21 @@ def prompts(count: int = 32) -> list[list[int]]:
 
 def load(device: ttnn.MeshDevice, **options: Any) -> BitNet:
     return BitNet.from_pretrained(FOLDER, device, progress=False, **options)
+
+
+def load_short(
+    device: ttnn.MeshDevice,
+    precision: str = "accuracy",
+    max_batch: int = 1,
+    max_seq_len: int | None = None,
+    cache_dtype: ttnn.DataType | None = None,
+    **options: Any,
+) -> BitNet:
+    """Its first two layers, for tests of what does not depend on how well it writes."""
+    short = dataclasses.replace(config(), num_hidden_layers=2)
+    return BitNet(
+        ModelConfig(short, device, precision, max_batch, max_seq_len, cache_dtype), state(), tokenizer(), **options
+    )
 
 
 def greedy(model: Model, prompt: list[int], count: int) -> tuple[list[int], torch.Tensor]:

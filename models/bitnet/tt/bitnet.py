@@ -185,7 +185,7 @@ class BitNet:
         if isinstance(prompts, str):
             raise TypeError("prompts is one string; give a list of prompts")
         if isinstance(stop, str):
-            raise ValueError(f"stop is {stop!r}; give a list of strings")
+            raise ValueError(f"stop is {stop!r}; give a list of strings, none of them empty")
         choices = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
         if len(choices) != len(prompts):
             raise ValueError(f"there are {len(choices)} sampling parameters for {len(prompts)} prompts")

@@ -73,9 +73,11 @@ class Generator:
         lengths = [tokens.shape[1]] * len(tokens) if prompt_lens is None else [int(length) for length in prompt_lens]
         starts = [0] * len(tokens) if start_pos is None else [int(start) for start in start_pos]
         if len(tokens) > self.users:
-            raise ValueError(f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator")
+            raise ValueError(
+                f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator"
+            )
         for row, (length, first) in enumerate(zip(lengths, starts)):
-            self.prefill.check(tokens[row, :length], row, first, page_table.shape[1])
+            self.prefill.check(tokens[row, :length], f"prompt {row}", first, page_table.shape[1])
         results = []
         for row, (length, first) in enumerate(zip(lengths, starts)):
             for start, stop in self.prefill.passes(first, length):

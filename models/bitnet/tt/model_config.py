@@ -152,7 +152,7 @@ class ModelConfig:
         )
 
     def prefill_attention(self, rows: int, block_size: int) -> ttnn.SDPAProgramConfig:
-        """Attention of `rows` queries, which takes queries and keys a cache block at a time, or the largest power of two
+        """Attention of `rows` queries: queries and keys are taken a cache block at a time, or the largest power of two
         that divides the rows, 256 at most. `Prefill.passes` cuts prompts so that a position always gets the same one:
         the kernel rounds between two of them."""
         block = min(rows & -rows, block_size, 256)

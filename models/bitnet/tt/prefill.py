@@ -38,21 +38,19 @@ class Prefill:
                 passes.append((whole, length))
         return passes
 
-    def check(self, tokens: torch.Tensor, number: int, start: int = 0, blocks: int | None = None) -> None:
-        """Raise ValueError if prompt `number` [length] cannot be run from `start` on, in a table of `blocks` blocks."""
+    def check(self, tokens: torch.Tensor, name: str, start: int = 0, blocks: int | None = None) -> None:
+        """Raise ValueError if a prompt [length] cannot be run from `start` on, in a table of `blocks` blocks."""
         length, config = len(tokens), self._model.config
         if not length:
-            raise ValueError(f"prompt {number} is empty; give at least one token")
+            raise ValueError(f"{name} is empty; give at least one token")
         if length > config.max_seq_len:
-            raise ValueError(
-                f"prompt {number} has {length} tokens, more than the context of {config.max_seq_len}; shorten it"
-            )
+            raise ValueError(f"{name} has {length} tokens, more than the context of {config.max_seq_len}; shorten it")
         check_tokens(tokens, config.model.vocab_size)
         if blocks is not None and -(-length // self._block_size) > blocks:
-            raise ValueError(f"prompt {number} has {length} tokens, its page table only {blocks} blocks")
+            raise ValueError(f"{name} has {length} tokens, its page table only {blocks} blocks")
         if start % self._block_size or not 0 <= start < length:
             raise ValueError(
-                f"prompt {number} of {length} tokens cannot begin at position {start}: prefill begins with a block of "
+                f"{name} of {length} tokens cannot begin at position {start}: prefill begins with a block of "
                 f"{self._block_size}, and computes at least the last token"
             )
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A device in little for the engine's tests: its cache holds the tokens themselves, and the next token is a hash of what
-a request's blocks hold. Whoever reads or writes a wrong block gets another text."""
+"""A device in little for the engine's tests: its cache holds the tokens themselves, and the next token is a hash of
+what a request's blocks hold. Whoever reads or writes a wrong block gets another text."""
 
 import hashlib
 from types import SimpleNamespace

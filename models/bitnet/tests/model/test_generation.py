@@ -12,7 +12,6 @@ import torch
 import ttnn
 
 from models.bitnet.tests import shipped
-from models.bitnet.tests.choices import assert_chosen
 from models.bitnet.tt.bitnet import BitNet, StreamCallback
 from models.bitnet.tt.engine.request import Completion
 from models.bitnet.tt.generator import IDLE
@@ -28,7 +27,7 @@ SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)
 def single(open_device):
     """One request at a time."""
     paging = PagedAttentionConfig.contiguous(1, CONTEXT, block_size=32)
-    with shipped.load(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as loaded:
+    with shipped.load_short(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as loaded:
         yield loaded
 
 
@@ -36,7 +35,7 @@ def single(open_device):
 def batch(open_device):
     """Four slots over a pool of few blocks."""
     paging = PagedAttentionConfig(block_size=32, max_num_blocks=12)
-    with shipped.load(open_device, max_batch=4, max_seq_len=CONTEXT, paging=paging) as loaded:
+    with shipped.load_short(open_device, max_batch=4, max_seq_len=CONTEXT, paging=paging) as loaded:
         yield loaded
 
 
@@ -86,7 +85,7 @@ def test_a_full_batch_equals_single_runs(open_device, single):
     """Each prompt again by itself, in a model of one row."""
     prompts, sampling = full_batch()
     paging = PagedAttentionConfig.contiguous(32, CONTEXT, block_size=32)  # as large as the single one's
-    with shipped.load(open_device, max_batch=32, max_seq_len=CONTEXT, paging=paging) as model:
+    with shipped.load_short(open_device, max_batch=32, max_seq_len=CONTEXT, paging=paging) as model:
         together = model.generate(prompts, 12, sampling)
     for prompt, params, completion in zip(prompts, sampling, together):
         assert single.generate([prompt], 12, params)[0].tokens == completion.tokens
@@ -96,7 +95,7 @@ def test_a_full_batch_equals_lonely_runs(open_device):
     """The same in performance mode, by itself among 31 idle rows: where rows are not integers, the order of a sum, and
     so its last bit, may depend on how many rows there are."""
     prompts, sampling = full_batch()
-    with shipped.load(open_device, precision="performance", max_batch=32, max_seq_len=CONTEXT) as model:
+    with shipped.load_short(open_device, precision="performance", max_batch=32, max_seq_len=CONTEXT) as model:
         together = model.generate(prompts, 12, sampling)
         for i in range(0, 32, 3):
             assert model.generate(prompts[i : i + 1], 12, sampling[i])[0].tokens == together[i].tokens
@@ -194,11 +193,11 @@ def test_paged_equals_contiguous(open_device, dtype, block_size):
     prompts = [long_prompt(n, n) for n in (1, 31, 32, 33, 63, 64, 65, 70)]
     options = {"max_batch": 4, "max_seq_len": CONTEXT, "cache_dtype": dtype}
     contiguous = PagedAttentionConfig.contiguous(4, CONTEXT, block_size)
-    with shipped.load(open_device, paging=contiguous, **options) as model:
+    with shipped.load_short(open_device, paging=contiguous, **options) as model:
         assert model.pool.contiguous
         expected = tokens_of(model.generate(prompts, 40))
     paging = PagedAttentionConfig(block_size, 16 * 32 // block_size)
-    with shipped.load(open_device, paging=paging, **options) as model:
+    with shipped.load_short(open_device, paging=paging, **options) as model:
         assert not model.pool.contiguous
         shuffle(model)
         assert tokens_of(model.generate(prompts, 40)) == expected
@@ -209,20 +208,31 @@ def test_blocks_are_taken_as_the_text_grows_and_returned_at_its_end(batch):
     free: list[int] = []
     completion = batch.generate([long_prompt(30)], 40, stream=lambda n, _: free.append(batch.pool.free_blocks))[0]
     assert len(completion.tokens) == 40
-    # positions 0 to 68 are written: one block at first, then two, then three
-    assert free[0] == 11 and free[-1] == 9 and set(free) == {11, 10, 9}
+    # positions 0 to 68 are written: one block at first, then two, then three; the last text is shown after the end
+    assert free[0] == 11 and free[-2:] == [9, 12] and set(free[:-1]) == {11, 10, 9}
     assert batch.pool.free_blocks == 12
 
 
-def test_a_request_without_room_is_preempted_and_loses_nothing(batch, single):
-    """12 blocks; four requests of three blocks each grow into a fourth, which there is not."""
-    prompts = [long_prompt(90, 0), long_prompt(90, 7), long_prompt(90, 21), long_prompt(90, 35)]
-    params = [GREEDY, SEEDED, GREEDY, dataclasses.replace(SEEDED, seed=8)]
-    before = batch.engine.metrics.preemptions
-    completions = batch.generate(prompts, 20, params)
-    assert batch.engine.metrics.preemptions > before
-    assert [c.finish_reason for c in completions] == ["length"] * 4
-    assert tokens_of(completions) == [alone(single, [p], 20, s)[0] for p, s in zip(prompts, params)]
+def test_a_request_without_room_is_preempted_and_loses_nothing(open_device, single):
+    """4 blocks; two requests of one block each grow into a third, which there is not for both."""
+    prompts, params = [long_prompt(20), long_prompt(24, 7)], [SEEDED, dataclasses.replace(SEEDED, seed=8)]
+    paging = PagedAttentionConfig(block_size=32, max_num_blocks=4)
+    with shipped.load_short(open_device, max_batch=2, max_seq_len=CONTEXT, paging=paging) as model:
+        completions = model.generate(prompts, 48, params)
+        assert model.engine.metrics.preemptions == 1 and model.engine.metrics.replayed_tokens > 30
+    assert [c.finish_reason for c in completions] == ["length"] * 2
+    assert tokens_of(completions) == [alone(single, [p], 48, s)[0] for p, s in zip(prompts, params)]
+
+
+def test_prompts_that_begin_alike_share_blocks(batch, single):
+    """The same tokens as without; and what was shared is still whole when its first owner has gone."""
+    beginning = long_prompt(70, 40)
+    prompts = [beginning + long_prompt(n, 5 * n) for n in (3, 9, 20)]
+    batch.pool.forget()
+    first = batch.generate(prompts[:1], 6)
+    others = batch.generate(prompts[1:], 6, [GREEDY, SEEDED])
+    assert [c.shared_tokens for c in first + others] == [0, 64, 64]
+    assert tokens_of(first + others) == alone(single, prompts[:2], 6) + alone(single, prompts[2:], 6, SEEDED)
 
 
 def test_a_prompt_waits_for_room(batch, single):
@@ -236,7 +246,7 @@ def test_a_prompt_waits_for_room(batch, single):
 
 def test_a_prompt_that_no_pool_can_hold(open_device):
     paging = PagedAttentionConfig(block_size=32, max_num_blocks=3)
-    with shipped.load(open_device, max_batch=2, max_seq_len=CONTEXT, paging=paging) as model:
+    with shipped.load_short(open_device, max_batch=2, max_seq_len=CONTEXT, paging=paging) as model:
         first, second = model.generate([long_prompt(120), long_prompt(10)], 4)
         assert first.finish_reason == "error" and not first.tokens
         assert "more than the 96 positions of the KV cache's 3 blocks" in first.error
@@ -264,8 +274,8 @@ def test_prompts_that_cannot_be_run_do_not_stop_the_others(batch, single):
     completions = batch.generate([good[0], *bad, good[1]], 6)
     assert tokens_of([completions[0], completions[-1]]) == alone(single, good, 6)
     messages = [
-        "prompt 1 is empty",
-        f"prompt 2 has {CONTEXT + 1} tokens, more than the context of {CONTEXT}",
+        "the prompt is empty",
+        f"the prompt has {CONTEXT + 1} tokens, more than the context of {CONTEXT}",
         f"token {vocabulary} is outside the vocabulary of {vocabulary}",
         "token -1 is outside the vocabulary",
     ]
@@ -293,14 +303,15 @@ def test_prefill_in_chunks(single, monkeypatch, chunk):
     assert passes == [start for prompt in prompts for start in range(0, len(prompt), chunk)]
 
 
-def test_a_chunk_begins_with_a_block(open_device, reference, monkeypatch):
+def test_a_chunk_begins_with_a_block(open_device, monkeypatch):
     """Chunks smaller than a cache block are as large as one."""
     prompts = [long_prompt(n) for n in (63, 65, 100)]
     paging = PagedAttentionConfig(block_size=64, max_num_blocks=3)
-    with shipped.load(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as model:
+    with shipped.load_short(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as model:
+        expected = tokens_of(model.generate(prompts, 8))
         monkeypatch.setattr(model.config, "prefill_chunk", 32)
-        for prompt, completion in zip(prompts, model.generate(prompts, 8)):
-            assert_chosen(reference, prompt, completion.tokens)
+        assert model.generator.prefill.passes(0, 100) == [(0, 64), (64, 100)]
+        assert tokens_of(model.generate(prompts, 8)) == expected
 
 
 # --- how a text ends -------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.bitnet import BitNet
-from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.engine.blocks import BlockPool, OutOfBlocks
+from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
 
@@ -25,7 +25,8 @@ TABLE_BYTES = USERS * 8 * 4  # the device's table covers whole chunks of 8 block
 
 @pytest.fixture(scope="module")
 def model(open_device):
-    with shipped.load(open_device, max_batch=USERS, max_seq_len=CONTEXT) as loaded:
+    paging = PagedAttentionConfig.contiguous(USERS, CONTEXT, block_size=32)
+    with shipped.load(open_device, max_batch=USERS, max_seq_len=CONTEXT, paging=paging) as loaded:
         yield loaded
 
 
@@ -376,7 +377,7 @@ def test_pool():
 
 def test_contiguous_pool():
     """Every user has its run of blocks for good."""
-    pool = BlockPool(PagedAttentionConfig.contiguous(3, 100), users=3, max_seq_len=100)
+    pool = BlockPool(PagedAttentionConfig.contiguous(3, 100, 32), users=3, max_seq_len=100)
     table = pool.page_table()
     assert table.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     assert not pool.reserve(1, 100)

@@ -16,6 +16,7 @@ from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.generator import IDLE
 
 PROMPTS, STEPS = 10, 64
+SURE = 0.05  # between the two likeliest logits, each of which is off by some 0.04 on the device
 # logits against the reference: smallest PCC, largest relative error
 THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03), "fused": (0.9998, 0.02)}
 LENGTHS = (1, 31, 32, 33, 65, 160)  # of prompts, around the edges of tiles
@@ -105,8 +106,8 @@ def test_logits_against_transformers(open_device, hf, expected):
 
 
 def test_greedy_tokens(open_device, reference, expected):
-    """Every token of all of the demo's prompts is the reference's choice, or nearly tied with it; and at least nine of
-    the ten texts that the reference is surest of are all of its 64 tokens.
+    """Every token of all of the demo's prompts is the reference's choice, or nearly tied with it; and the texts of
+    which the reference is sure at every one of the 64 tokens are identical.
 
     Not nine of any ten: noise of a millionth on the reference's own attention moves int8 codes over their rounding
     boundaries, changes its logits by half a percent, and 10 of these 32 texts.
@@ -122,12 +123,9 @@ def test_greedy_tokens(open_device, reference, expected):
         best = logits.topk(2).values
         margins.append((best[:, 0] - best[:, 1]).min().item())
         identical.append(text == tokens)
-    surest = sorted(range(len(prompts)), key=lambda row: -margins[row])[:10]
-    print(
-        f"{sum(identical)} of {len(prompts)} texts identical, {sum(identical[row] for row in surest)} of the surest 10"
-    )
-    print([(round(margins[row], 4), identical[row]) for row in sorted(range(len(prompts)), key=lambda row: -margins[row])])
-    assert sum(identical[row] for row in surest) >= 9
+    sure = [row for row in range(len(prompts)) if margins[row] > SURE]
+    print(f"{sum(identical)} of {len(prompts)} texts identical; the reference is sure of {len(sure)}")
+    assert len(sure) >= 5 and all(identical[row] for row in sure)
     assert sum(identical) >= len(prompts) // 3
 
 

@@ -16,9 +16,9 @@ import ttnn
 from models.bitnet.tests.common import FULL, random_state
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.generator import IDLE, Generator
 from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
-from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig

@@ -17,7 +17,7 @@ PARAMS = {"logits": None, "greedy": [GREEDY] * USERS, "sample": SAMPLED, "mixed"
 
 @pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
 def model(request, open_device):
-    with shipped.load(open_device, precision=request.param, max_batch=USERS, max_seq_len=128) as loaded:
+    with shipped.load_short(open_device, precision=request.param, max_batch=USERS, max_seq_len=128) as loaded:
         yield loaded
 
 
@@ -115,9 +115,9 @@ def test_capture_does_not_disturb_running_requests(open_device):
         assert [c.tokens for c in mixed[:2]] == [c.tokens for c in expected]
         return [c.tokens for c in mixed]
 
-    with shipped.load(open_device, max_batch=2, max_seq_len=128) as loaded:
+    with shipped.load_short(open_device, max_batch=2, max_seq_len=128) as loaded:
         traced = tokens(loaded, trace=True)
-    with shipped.load(open_device, max_batch=2, max_seq_len=128) as loaded:
+    with shipped.load_short(open_device, max_batch=2, max_seq_len=128) as loaded:
         assert traced == tokens(loaded, trace=False)
 
 
@@ -146,7 +146,7 @@ def test_a_capture_in_the_middle_of_a_text(model):
 
 
 def test_released_on_close(open_device, calls):
-    with shipped.load(open_device, max_batch=1, max_seq_len=64) as loaded:
+    with shipped.load_short(open_device, max_batch=1, max_seq_len=64) as loaded:
         prompt = shipped.prompts(1)
         loaded.generate(prompt, max_new_tokens=3)
         loaded.generate(prompt, max_new_tokens=3, sampling=SamplingParams(1.0, seed=1))
@@ -158,7 +158,7 @@ def test_released_on_close(open_device, calls):
 
 def test_released_when_an_error_is_raised(open_device, calls):
     with pytest.raises(ZeroDivisionError):
-        with shipped.load(open_device, max_batch=1, max_seq_len=64) as loaded:
+        with shipped.load_short(open_device, max_batch=1, max_seq_len=64) as loaded:
             loaded.generate(shipped.prompts(1), max_new_tokens=3, stream=lambda number, text: 1 / 0)
             raise AssertionError("the callback's error was swallowed")
     assert calls.count("begin_trace_capture") == calls.count("release_trace")
@@ -167,7 +167,7 @@ def test_released_when_an_error_is_raised(open_device, calls):
 def test_released_when_capture_fails(open_device, calls, monkeypatch):
     """An error inside the captured step leaves no half-made trace, and the model usable."""
     prompt = shipped.prompts(1)
-    with shipped.load(open_device, max_batch=1, max_seq_len=64) as loaded:
+    with shipped.load_short(open_device, max_batch=1, max_seq_len=64) as loaded:
         plus_one, broken = ttnn.plus_one, [True]
 
         def fail_in_capture(*args, **kwargs):

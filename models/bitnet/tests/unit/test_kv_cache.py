@@ -24,7 +24,7 @@ def test_paging_refuses(block_size, blocks):
 @pytest.mark.parametrize("max_seq_len, blocks", [(1, 1), (31, 1), (32, 1), (33, 2), (4096, 128)])
 def test_contiguous_pool_has_every_users_blocks_for_good(max_seq_len, blocks):
     """A fixed run for each user, before and after requests: the table never changes."""
-    paging = PagedAttentionConfig.contiguous(7, max_seq_len)
+    paging = PagedAttentionConfig.contiguous(7, max_seq_len, block_size=32)
     assert (paging.block_size, paging.max_num_blocks) == (32, 7 * blocks)
     pool = BlockPool(paging, 7, max_seq_len)
     table = torch.arange(7 * blocks, dtype=torch.int32).reshape(7, blocks)

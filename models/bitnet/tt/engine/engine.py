@@ -78,11 +78,12 @@ class Engine:
         job = Job(number, request, stream, keys, time.perf_counter())
         self._jobs[number] = job
         try:
-            self.generator.prefill.check(torch.tensor(request.prompt, dtype=torch.int64), number)
-            if len(request.prompt) > self.scheduler.context:
+            self.generator.prefill.check(torch.tensor(request.prompt, dtype=torch.int64), "the prompt")
+            context, blocks = self.scheduler.context, self.pool.blocks
+            if len(request.prompt) > context:
                 raise ValueError(
-                    f"prompt {number} has {len(request.prompt)} tokens, more than the {self.scheduler.context} positions "
-                    f"of the KV cache's {self.pool.blocks} blocks; shorten it or use a larger cache"
+                    f"the prompt has {len(request.prompt)} tokens, more than the {context} positions of the KV cache's "
+                    f"{blocks} blocks; shorten it or use a larger cache"
                 )
         except ValueError as error:
             job.completion.error = str(error)
