@@ -18,9 +18,12 @@ setup: ## install what is needed into .venv
 demo: setup ## the shipped small BitNet writes a few lines, on the emulated device
 	@$(PYTHON) models/bitnet/demo/demo.py
 
-test: setup ## the tests: everything on an emulated n150, the models again on a p150
+# what differs by board: modules, counted figures, traces, the whole small model
+BOARD_TESTS := $(addprefix models/bitnet/tests/,unit perf trace model/test_small_model.py)
+
+test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow"
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" models
+	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" $(BOARD_TESTS)
 
 test-all: setup ## the same, full-size cases included
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
