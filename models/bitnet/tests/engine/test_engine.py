@@ -71,10 +71,17 @@ class Serving(RuleBasedStateMachine):
 
     preemptions = 0  # in all runs
 
-    @initialize(users=st.integers(1, 5), blocks=st.integers(2, 14), budget=st.sampled_from([32, 64, 100]))
-    def begin(self, users, blocks, budget):
+    @initialize(
+        users=st.integers(2, 5),
+        blocks=st.integers(2, 10),
+        budget=st.sampled_from([32, 64, 100]),
+        lengths=st.lists(st.integers(1, 30), min_size=3, max_size=6),
+    )
+    def begin(self, users, blocks, budget, lengths):
         self.engine = make(users, blocks, ends=(3, 50), prefill_budget=budget)
         self.requests: dict[int, Request] = {}
+        for number, length in enumerate(lengths):  # they begin small, and grow until somebody has to go
+            self.add(length, number, 150, number, 0)
 
     @rule(
         length=st.integers(1, 120),

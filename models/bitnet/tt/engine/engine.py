@@ -60,7 +60,7 @@ class Engine:
         self._jobs: dict[int, Job] = {}
         self._events: list[Event] = []
         self._next_id = 0
-        self._idle_draws = Draws()
+        self._idle_draws = [Draws() for _ in range(config.users)]  # advanced with the device's, so never uploaded again
 
     @property
     def busy(self) -> bool:
@@ -167,7 +167,7 @@ class Engine:
         uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
         users = len(self.scheduler.slots)
         tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
-        params, draws = [GREEDY] * users, [self._idle_draws] * users
+        params, draws = [GREEDY] * users, list(self._idle_draws)
         for job in jobs:
             tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
             params[job.slot], draws[job.slot] = job.request.sampling, job.draws(job.computed)
