@@ -71,7 +71,7 @@ class Draws:
         return Draws(tuple(s * factor % m for s, factor, m in zip(self.state, factors, _MODULI)))
 
     def advance(self) -> None:
-        self.state = tuple(s * a % m for s, a, m in zip(self.state, _MULTIPLIERS, _MODULI))
+        self.state = self.at(1).state
 
 
 class SamplerInputs:

@@ -24,7 +24,7 @@ class ToyPrefill(Prefill):
         self._toy = toy
 
     def run(self, tokens, blocks, start, stop, cache, to_logits):
-        self._toy.call()
+        self._toy.fail()
         for position in range(start, stop):
             self._toy.write(blocks, position, int(tokens[position]))
         # the rest of the last tile is written too, as far as there are blocks
@@ -51,35 +51,29 @@ class ToyGenerator:
         self.uploaded_bytes = self.downloaded_bytes = self.forgotten = 0
         self.inputs = self
         self.fail = lambda: None
-        self.written: dict[int, set[int]] = {}  # of this step: by block, who wrote (the first block of the table)
-
-    def call(self) -> None:
-        self.fail()
 
     def forget(self) -> None:
         self.forgotten += 1
 
     def write(self, blocks: torch.Tensor, position: int, token: int) -> None:
-        block = int(blocks[position // self.block_size])
-        self.cache[block, position % self.block_size] = token
-        self.written.setdefault(block, set()).add(int(blocks[0]))
+        self.cache[int(blocks[position // self.block_size]), position % self.block_size] = token
 
     def read(self, blocks: torch.Tensor, length: int) -> list[int]:
         used = blocks[: -(-length // self.block_size)].long()
         return self.cache[used].flatten()[:length].tolist()
 
     def first_token(self, logits, row: int, params: SamplingParams, draws: Draws) -> int:
-        self.call()
+        self.fail()
         return choose(logits, params, draws)
 
     def decode_forward(self, tokens, positions, page_table, enable_trace, sampling_params, draws):
-        self.call()
+        self.fail()
         chosen = torch.zeros(len(tokens), dtype=torch.int32)
         for row, position in enumerate(positions.tolist()):
             if position != IDLE:
                 self.write(page_table[row], position, int(tokens[row]))
                 chosen[row] = choose(self.read(page_table[row], position + 1), sampling_params[row], draws[row])
-        self.call()
+        self.fail()
         return chosen
 
 

@@ -97,8 +97,7 @@ class Engine:
         job = self._jobs.get(number)
         if job is None:
             return False
-        self.scheduler.remove(job)
-        self._finish(job, reason)
+        self._leave(job, reason)
         return True
 
     def step(self) -> list[Event]:

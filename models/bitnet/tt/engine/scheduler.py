@@ -35,13 +35,12 @@ class Scheduler:
         self.slots[job.slot] = None
         job.slot = None
 
-    def admit(self) -> list[Job]:
+    def admit(self) -> None:
         """Give free slots to those that wait, in order, as long as there are blocks for all that is known of them.
 
         While others run, as many blocks stay free as there are runners, each of which will want another: a newcomer
         that takes the last ones would be the next to be preempted.
         """
-        admitted = []
         while self.waiting and None in self.slots:
             job, slot = self.waiting[0], self.slots.index(None)
             # the last token is computed in any case: its logits are wanted
@@ -58,8 +57,6 @@ class Scheduler:
             job.slot, self.slots[slot] = slot, job
             job.computed = len(shared) * self.pool.block_size
             job.completion.shared_tokens = job.computed
-            admitted.append(job)
-        return admitted
 
     def grow(self) -> list[Job]:
         """Blocks for the position that each job writes next. Where there is none the last in order is preempted, be it
