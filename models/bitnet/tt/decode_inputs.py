@@ -17,6 +17,11 @@ IDLE = -1  # the position of a row without a request
 _UNKNOWN = -2  # no token, no position and no block
 
 
+def to_device(values: torch.Tensor, dtype: ttnn.DataType, device: ttnn.MeshDevice) -> ttnn.Tensor:
+    """Integers that a step or a prompt's pass reads: tokens, positions, block numbers."""
+    return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=device)
+
+
 class DecodeInputs:
     """One row a user; all tensors are allocated here, before any trace is captured."""
 
@@ -31,12 +36,9 @@ class DecodeInputs:
         self._states: list[tuple[int, ...]] = []
         self.uploaded_bytes = 0  # since the beginning
 
-        def upload(values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
-            return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=config.device)
-
-        self.tokens = upload(self._tokens[None, None], ttnn.uint32)
-        self.positions = upload(self._positions, ttnn.int32)
-        self.page_table = upload(self._whole_chunks(self._page_table), ttnn.int32)
+        self.tokens = to_device(self._tokens[None, None], ttnn.uint32, config.device)
+        self.positions = to_device(self._positions, ttnn.int32, config.device)
+        self.page_table = to_device(self._whole_chunks(self._page_table), ttnn.int32, config.device)
         self.sampling = SamplerInputs(config.device, self.users)
 
     def check(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import ttnn
 
-from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs
+from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs, to_device
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
@@ -94,7 +94,7 @@ class Generator:
 
     def first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
         """The token that follows a prompt. All rows of the tile are chosen from, one counts."""
-        tokens = self._upload(torch.zeros(1, 1, TILE), ttnn.uint32)
+        tokens = to_device(torch.zeros(1, 1, TILE), ttnn.uint32, self.device)
         if params.greedy:
             self.sampler.greedy(logits, tokens)
         else:
@@ -237,6 +237,3 @@ class Generator:
         ttnn.end_trace_capture(self.device, number, cq_id=0)
         self._traces[mode] = _Trace(number, output)
         self.inputs.forget()
-
-    def _upload(self, values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
-        return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self.device)

@@ -10,6 +10,7 @@ taken a block at a time, and what remains is a pass of its own unless its blocks
 import torch
 import ttnn
 
+from models.bitnet.tt.decode_inputs import to_device
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
@@ -65,23 +66,20 @@ class Prefill:
     ) -> ttnn.Tensor | None:
         """One pass over the prompt `tokens` [length], whose blocks are `blocks`. The last one returns the logits of the
         tile of rows that holds the last token, its row being (length - 1) % 32, if they are wanted."""
-        size = self._block_size
+        size, device = self._block_size, self._model.config.device
         rows = -(-(stop - start) // TILE) * TILE
         padded = torch.nn.functional.pad(tokens[start:stop], (0, rows - (stop - start)))
         first = start // size
         inputs = [
-            self._upload(padded[None], ttnn.uint32),
-            self._upload(blocks[None], ttnn.int32),
-            self._upload(blocks[None, first : first - (-rows // size)], ttnn.int32),
+            to_device(padded[None], ttnn.uint32, device),
+            to_device(blocks[None], ttnn.int32, device),
+            to_device(blocks[None, first : first - (-rows // size)], ttnn.int32, device),
         ]
         last = stop - 1 - start if to_logits and stop == len(tokens) else None
         logits = self._model.forward_prefill(inputs[0], cache, inputs[1], inputs[2], start, last)
         for tensor in inputs:
             ttnn.deallocate(tensor)
         return logits
-
-    def _upload(self, values: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
-        return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=self._model.config.device)
 
 
 def check_tokens(tokens: torch.Tensor, vocabulary: int) -> None:
