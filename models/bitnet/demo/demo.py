@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 from models.bitnet.demo import command  # noqa: E402
 from models.bitnet.demo.command import at_least_one, say, unicode_text  # noqa: E402
 from models.bitnet.demo.device import OpenDevice, open_device  # noqa: E402
+from models.bitnet.tt.checkpoint import find_checkpoint  # noqa: E402
 
 DEMO = Path(__file__).resolve().parent
 SHIPPED_MODEL = DEMO / "tiny"
@@ -111,20 +112,11 @@ def read_prompts(options: argparse.Namespace) -> list[str]:
 
 
 def find_model(name: str) -> Path:
-    """A folder as it is; anything else is a Hugging Face hub id, of which only safetensors and JSON are fetched."""
-    folder = Path(name)
-    if folder.is_dir():
-        return folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+    """The checkpoint's folder, or a line that says why there is none."""
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SystemExit(
-            f"{command.name()}: {name} is neither a folder nor a model that the hub gives: {reason}"
-        ) from None
+        return find_checkpoint(name)
+    except ValueError as error:
+        raise SystemExit(f"{command.name()}: {error}") from None
 
 
 def check_chat_template(folder: Path) -> None:
@@ -190,8 +182,10 @@ def chat(model: Any, options: argparse.Namespace, sampling: Any) -> int:
 
 def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completions: list[Any], sampling: Any) -> None:
     """The table, and with --json the line of JSON that ends the output."""
+    from models.bitnet.tt.decode_steps import StepEnd
+
     numbers = measure(model, completions)
-    numbers["programs_per_step"] = model.generator.count_programs(sample=not sampling.greedy)
+    numbers["programs_per_step"] = model.generator.count_programs(StepEnd.choosing([sampling]))
     rows = [
         ("time to first token", f"{numbers['ttft_s'] * 1000:.0f} ms"),
         ("time per token, median", f"{numbers['ms_per_token']:.1f} ms"),

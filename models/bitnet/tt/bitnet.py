@@ -16,6 +16,7 @@ import ttnn
 from tqdm import tqdm
 
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.decode_steps import StepEnd
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
@@ -162,7 +163,7 @@ class BitNet:
             self.generator.warmup_model_prefill()
             bar.update()
             interrupt.check()
-            self.generator.warmup_model_decode(self.enable_trace, sample)
+            self.generator.warmup_model_decode(self.enable_trace, StepEnd.DRAWN if sample else StepEnd.GREEDY)
             bar.update()
 
     def close(self) -> None:

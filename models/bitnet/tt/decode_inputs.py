@@ -69,6 +69,10 @@ class DecodeInputs:
             self._positions = torch.full_like(positions, _UNKNOWN)
             self._write(self.positions, positions)
             self._positions = positions.clone()
+        self.set_page_table(page_table)
+
+    def set_page_table(self, page_table: torch.Tensor | None) -> None:
+        """Make the device hold this table [users, blocks] (None: as it is)."""
         if page_table is not None and not torch.equal(page_table, self._page_table):
             self._page_table = torch.full_like(self._page_table, _UNKNOWN)
             self._write(self.page_table, self._whole_chunks(page_table))

@@ -8,26 +8,18 @@ downloads four bytes a user.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 import ttnn
 
 from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs, to_device
+from models.bitnet.tt.decode_steps import DecodeSteps, StepEnd
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.prefill import Prefill, check_tokens
-from models.bitnet.tt.sampling import Draws, Sampler, SamplerInputs, SamplingParams
-
-_LOGITS, _GREEDY, _SAMPLE = "logits", "greedy", "sample"
-
-
-@dataclass
-class _Trace:
-    number: ttnn.MeshTraceId
-    output: ttnn.Tensor
+from models.bitnet.tt.sampling import GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 
 
 class Generator:
@@ -43,7 +35,7 @@ class Generator:
         self.prefill = Prefill(model, block_size)
         self.sampler = Sampler(self.device, model.config.chip.grid)
         self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
-        self._traces: dict[str, _Trace] = {}
+        self.steps = DecodeSteps(model, cache, self.inputs, self.sampler)
         self.downloaded_bytes = 0  # by all decode steps
 
     @property
@@ -93,18 +85,32 @@ class Generator:
         return torch.stack(results)
 
     def first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
-        """The token that follows a prompt. All rows of the tile are chosen from, one counts."""
+        """The token that follows a prompt, from the tile of logits that holds its last token's. Consumes the logits,
+        advances the draws."""
+        chosen = self._choose(logits, [params] * TILE, [draws] * TILE)[row]
+        draws.advance()
+        return chosen
+
+    def choose(self, logits: torch.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
+        """Tokens [rows] from logits [rows <= 32, vocabulary] that the host has changed, as the device would choose
+        them at the end of a step."""
+        rest = TILE - len(logits)
+        padded = torch.nn.functional.pad(logits, (0, 0, 0, rest))[None, None]
+        given = ttnn.from_torch(padded, dtype=self.config.activations, layout=ttnn.TILE_LAYOUT, device=self.device)
+        return self._choose(given, params + [GREEDY] * rest, draws + [Draws()] * rest)[: len(logits)]
+
+    def _choose(self, logits: ttnn.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
+        """Tokens [32] from a tile of logits, which it consumes."""
         tokens = to_device(torch.zeros(1, 1, TILE), ttnn.uint32, self.device)
-        if params.greedy:
+        if StepEnd.choosing(params) == StepEnd.GREEDY:
             self.sampler.greedy(logits, tokens)
         else:
             inputs = SamplerInputs(self.device, TILE)
-            inputs.set([params] * TILE, [draws] * TILE)
+            inputs.set(params, draws)
             self.sampler.sample(logits, inputs, tokens)
             inputs.deallocate()
-        chosen = ttnn.to_torch(tokens).flatten()[row].to(torch.int32)
+        chosen = ttnn.to_torch(tokens).flatten().to(torch.int32)
         ttnn.deallocate(tokens)
-        draws.advance()
         return chosen
 
     # decode
@@ -133,16 +139,24 @@ class Generator:
         self.inputs.check(tokens, start_pos, page_table)
         check_tokens(tokens.flatten()[start_pos.flatten() != IDLE], self.config.model.vocab_size)
         self.inputs.set(tokens, start_pos, page_table)
-        mode = _LOGITS
-        if sampling_params is not None:
-            mode = _GREEDY if all(params.greedy for params in sampling_params) else _SAMPLE
-        if mode == _SAMPLE:
+        end = StepEnd.LOGITS if sampling_params is None else StepEnd.choosing(sampling_params)
+        if end == StepEnd.DRAWN:
             self.inputs.set_sampling(sampling_params, draws or [])
-        output = self._replay(mode) if enable_trace else self._step(mode)
-        self.inputs.after_step(chose=mode != _LOGITS, drew=mode == _SAMPLE)
+        output = self.steps.run(end, enable_trace)
         if not read_from_device:
             return output
-        return self.process_decode_output_host(self.read_decode_output(output), is_tokens=mode != _LOGITS)
+        host = self.process_decode_output_host(self.read_decode_output(output), is_tokens=end != StepEnd.LOGITS)
+        if end != StepEnd.LOGITS:
+            self.inputs.tokens_read(host)
+        return host
+
+    def decode_next(
+        self, end: StepEnd, page_table: torch.Tensor | None = None, enable_trace: bool = True
+    ) -> ttnn.Tensor:
+        """The step after one that ended the same way, with tokens, for the same rows: on the tokens, positions and
+        random numbers that it left on the device, which the host need not have read yet. The result stays there."""
+        self.inputs.set_page_table(page_table)
+        return self.steps.run(end, enable_trace)
 
     def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
         """A step's result on the host."""
@@ -154,9 +168,7 @@ class Generator:
         """Tokens [users], or logits [users, 1, vocabulary] in float32."""
         if not is_tokens:
             return output.float()[0, 0][:, None]
-        tokens = output.flatten().to(torch.int32)
-        self.inputs.tokens_read(tokens)
-        return tokens
+        return output.flatten().to(torch.int32)
 
     def warmup_model_prefill(self, lengths: list[int] | None = None) -> None:
         """Build the programs of these prompt lengths (default: one tile) ahead of the first request."""
@@ -165,75 +177,20 @@ class Generator:
             # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
             self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))
 
-    def warmup_model_decode(self, enable_trace: bool = True, sample: bool = False) -> None:
+    def warmup_model_decode(self, enable_trace: bool = True, end: StepEnd = StepEnd.GREEDY) -> None:
         """Build (and with trace, capture) the decode step with every row idle."""
-        mode = _SAMPLE if sample else _GREEDY
-        self.inputs.set_idle()
-        if enable_trace:
-            self._capture(mode)
-        else:
-            self._step(mode)
-            self.inputs.forget()
+        self.steps.warm_up(end, enable_trace)
 
-    def count_programs(self, sample: bool = False) -> int:
+    def count_programs(self, end: StepEnd = StepEnd.GREEDY) -> int:
         """How many device programs a decode step is, from the library's graph of one with every row idle."""
-        self.inputs.set_idle()
-        graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
-        graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
-        try:
-            self._step(_SAMPLE if sample else _GREEDY)
-        finally:
-            graph = graph_capture.end_graph_capture()
-        self.inputs.forget()
-        return sum(node["node_type"] == "program_execution" for node in graph)
+        return self.steps.count_programs(end)
 
     def close(self) -> None:
         """Release the traces."""
-        for trace in self._traces.values():
-            ttnn.release_trace(self.device, trace.number)
-        self._traces = {}
+        self.steps.close()
 
     def __enter__(self) -> "Generator":
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-    def _step(self, mode: str) -> ttnn.Tensor:
-        """One decode step on what the device holds, leaving the next step's inputs there."""
-        inputs = self.inputs
-        logits = self.model.forward_decode(inputs.tokens, inputs.positions, inputs.page_table, self.cache)
-        if mode == _GREEDY:
-            self.sampler.greedy(logits, inputs.tokens)
-        elif mode == _SAMPLE:
-            self.sampler.sample(logits, inputs.sampling, inputs.tokens)
-        ttnn.plus_one(inputs.positions, skip_negative_entries=True)
-        return logits if mode == _LOGITS else inputs.tokens
-
-    def _replay(self, mode: str) -> ttnn.Tensor:
-        if mode not in self._traces:
-            held = self.inputs.held()
-            self.inputs.set_idle()
-            self._capture(mode)
-            self.inputs.restore(held)
-        trace = self._traces[mode]
-        ttnn.execute_trace(self.device, trace.number, cq_id=0, blocking=False)
-        return trace.output
-
-    def _capture(self, mode: str) -> None:
-        """Compile and capture the step. Rows must be idle, so that nothing is written to the cache."""
-        if mode in self._traces:
-            return
-        output = self._step(mode)
-        if mode == _LOGITS:
-            ttnn.deallocate(output)
-        number = ttnn.begin_trace_capture(self.device, cq_id=0)
-        try:
-            output = self._step(mode)
-        except BaseException:
-            ttnn.end_trace_capture(self.device, number, cq_id=0)
-            ttnn.release_trace(self.device, number)
-            raise
-        ttnn.end_trace_capture(self.device, number, cq_id=0)
-        self._traces[mode] = _Trace(number, output)
-        self.inputs.forget()

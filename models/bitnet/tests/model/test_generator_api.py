@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.decode_steps import StepEnd
 from models.bitnet.tt.engine.blocks import BlockPool, OutOfBlocks
 from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
@@ -236,7 +237,7 @@ def test_warm_up(open_device, monkeypatch):
     with shipped.load(open_device, max_batch=2, max_seq_len=96) as warm:
         warm.generator.warmup_model_prefill([32, 64])
         warm.generator.warmup_model_decode()
-        warm.generator.warmup_model_decode(sample=True)
+        warm.generator.warmup_model_decode(end=StepEnd.DRAWN)
         warm.generator.warmup_model_decode(enable_trace=False)
         warm.warm_up()
         capture = ttnn.begin_trace_capture
@@ -246,7 +247,7 @@ def test_warm_up(open_device, monkeypatch):
         drawn = warm.generate(prompt * 2, 6, SamplingParams(1.0, seed=3))
         assert drawn[0].tokens == drawn[1].tokens
         assert not captured
-        assert warm.generator.count_programs() < warm.generator.count_programs(sample=True)
+        assert warm.generator.count_programs() < warm.generator.count_programs(StepEnd.DRAWN)
         assert warm.generate(prompt, 6)[0].tokens == expected
         assert not captured
 

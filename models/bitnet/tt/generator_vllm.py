@@ -1,0 +1,253 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The model as vLLM's plugin for Tenstorrent drives it. Nothing here needs vLLM: the plugin calls these methods.
+
+vLLM's scheduler takes the place of `engine`: it chooses what runs, owns the cache's blocks, shares and preempts. Its
+requests have been checked, and an exception here would end the server for everybody: so what a client asks for beyond
+what the device does is cut to it (see `wanted`), or done on the host.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import ttnn
+
+from models.bitnet.tt.checkpoint import find_checkpoint
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.decode_inputs import IDLE
+from models.bitnet.tt.decode_steps import StepEnd
+from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.generator import Generator
+from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
+from models.bitnet.tt.model import BitNetModel
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.penalties import Penalties
+from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
+from models.bitnet.tt.weights import content_hash, load_state_dict
+
+_MOST_TOKENS = 65536  # of all users: 5.0 GB of bfloat16 keys and values for the 2B, in an n150's 12 GB
+_HOTTEST = 1e6  # a temperature at which all candidates are equally likely
+
+
+class BitNetForCausalLM:
+    """Made by `initialize_vllm_model`; `allocate_kv_cache` then makes it ready to run."""
+
+    model_capabilities = {
+        "supports_prefix_caching": True,
+        "supports_sample_on_device": True,
+        "supports_async_decode": True,
+    }
+
+    def __init__(self, model: BitNetModel, **_: Any):  # vLLM looks for a constructor that takes its keywords
+        self.model = model
+        self.generator: Generator | None = None
+        self._end: StepEnd | None = None  # of the last step, if its rows may go on by themselves
+
+    # what vLLM knows a text generator by; its plugin calls none of these
+
+    def embed_input_ids(self, input_ids: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError("the device looks tokens up itself: call prefill_forward or decode_forward")
+
+    def forward(self, input_ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError("a batch is prefilled or decoded: call prefill_forward or decode_forward")
+
+    def compute_logits(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError("the head runs on the device: call prefill_forward or decode_forward")
+
+    def modules(self) -> Iterator[torch.nn.Module]:
+        """None of torch's."""
+        return iter(())
+
+    # loading
+
+    @classmethod
+    def get_max_tokens_all_users(cls, max_model_len: int, max_num_seqs: int, **_: Any) -> int:
+        """Positions that the cache is made for: all that the rows can fill, but not more than $BITNET_CACHE_TOKENS."""
+        most = int(os.environ.get("BITNET_CACHE_TOKENS", _MOST_TOKENS))
+        return min(max_model_len * max_num_seqs, max(most, max_model_len))
+
+    @classmethod
+    def initialize_vllm_model(
+        cls,
+        hf_config: Any,
+        mesh_device: ttnn.MeshDevice,
+        max_batch_size: int,
+        max_seq_len: int,
+        tt_data_parallel: int = 1,
+        optimizations: str | None = None,
+    ) -> "BitNetForCausalLM":
+        """Load the weights. `optimizations` is the precision; the plugin knows two of them by name, so `fused` is asked
+        for by an entry `tt_precision` in the checkpoint's config (`--hf-overrides`). $TT_CACHE_PATH may name a folder
+        that keeps device-ready weights."""
+        if tt_data_parallel != 1:
+            raise ValueError(f"tt_data_parallel is {tt_data_parallel}; the model runs in one part, give 1")
+        folder = find_checkpoint(hf_config._name_or_path)
+        precision = optimizations or getattr(hf_config, "tt_precision", "accuracy")
+        config = BitNetConfig.from_pretrained(folder)
+        state = load_state_dict(folder, config, progress=True)
+        kept = os.environ.get("TT_CACHE_PATH")
+        weights = DeviceWeights(mesh_device, Path(kept) / content_hash(folder) if kept else None)
+        return cls(
+            BitNetModel(ModelConfig(config, mesh_device, precision, max_batch_size, max_seq_len), weights, state)
+        )
+
+    def allocate_kv_cache(self, shape: Sequence[int], dtype: torch.dtype, num_layers: int) -> list[LayerCache]:
+        """The pool of blocks [blocks, kv_heads, block_size, head_dim] of every layer, in the precision's data type."""
+        blocks, _, block_size, _ = shape
+        config = self.model.config
+        cache = allocate_kv_cache(config, PagedAttentionConfig(block_size, blocks))
+        columns = min(-(-config.max_seq_len // block_size), blocks)
+        self.generator = Generator(self.model, cache, block_size, columns)
+        return cache
+
+    def warmup_model_prefill(self, enable_trace: bool, can_sample_on_device: bool, **_: Any) -> None:
+        """Build the programs of a short prompt; a prompt has no trace."""
+        if enable_trace:
+            return
+        self.generator.warmup_model_prefill()
+        if can_sample_on_device:
+            tokens, table = torch.zeros(1, 1, dtype=torch.int32), torch.zeros(1, 1, dtype=torch.int32)
+            for params in (GREEDY, SamplingParams(temperature=1.0)):
+                self.generator.prefill_forward_text(tokens, table, sampling_params=[params], draws=[Draws()])
+
+    def warmup_model_decode(self, enable_trace: bool, can_sample_on_device: bool, **_: Any) -> None:
+        """Build the programs of every way in which a step can end, or capture them."""
+        for end in StepEnd if can_sample_on_device else [StepEnd.LOGITS]:
+            self.generator.warmup_model_decode(enable_trace, end)
+
+    # running
+
+    def prefill_forward(
+        self,
+        tokens: torch.Tensor,
+        page_table: torch.Tensor,
+        kv_cache: list[LayerCache],
+        prompt_lens: Sequence[int],
+        start_pos: Sequence[int],
+        sampling_params: Any = None,
+        **_: Any,
+    ) -> torch.Tensor:
+        """The rows' prompts from `start_pos` on, up to `prompt_lens` -> the tokens that follow [rows] if there are
+        `sampling_params`, else logits [rows, 1, vocabulary].
+
+        With penalties all tokens given count as the prompt. That is also so for a preempted request, whose own tokens
+        come back with its prompt: its first token after that sees no presence and no frequency.
+        """
+        lengths = [int(length) for length in prompt_lens]
+        given = {"kv_cache": kv_cache, "prompt_lens": lengths, "start_pos": start_pos}
+        if sampling_params is None:
+            return self.generator.prefill_forward_text(tokens, page_table, **given)
+        params = wanted(sampling_params)
+        draws = [draws_at(request, length - 1) for request, length in zip(params, lengths)]
+        penalties = penalties_of(sampling_params)
+        if all(row.neutral for row in penalties):
+            return self.generator.prefill_forward_text(tokens, page_table, **given, sampling_params=params, draws=draws)
+        logits = self.generator.prefill_forward_text(tokens, page_table, **given)[:, 0]
+        prompts = [tokens[row, :length] for row, length in enumerate(lengths)]
+        return self._choose(logits, penalties, prompts, [tokens[0, :0]] * len(prompts), params, draws)
+
+    def decode_forward(
+        self,
+        tokens: torch.Tensor,
+        page_table: torch.Tensor,
+        kv_cache: list[LayerCache],
+        start_pos: torch.Tensor,
+        enable_trace: bool = True,
+        sampling_params: Any = None,
+        reset_batch: bool = True,
+        prompt_tokens: torch.Tensor | None = None,
+        output_tokens: torch.Tensor | None = None,
+        **_: Any,
+    ) -> Any:
+        """One step -> tokens or logits, on the device (on the host if there are penalties).
+
+        Without `reset_batch` the rows are those of the last step. If that one chose tokens on the device, the step goes
+        on with them and with the device's positions: what the host gives may be a step old, as it need not have read
+        them yet. (Which slot a request had before means nothing here: rows keep nothing but their draws, which follow
+        from seed and position.)
+        """
+        end, self._end = self._end, None  # an exception leaves nothing to go on with
+        common = {"page_table": page_table, "enable_trace": enable_trace}
+        if sampling_params is None:
+            return self.generator.decode_forward(tokens, start_pos, **common, kv_cache=kv_cache, read_from_device=False)
+        positions = start_pos.flatten().tolist()
+        penalties = penalties_of(sampling_params)
+        if any(not row.neutral for row, position in zip(penalties, positions) if position != IDLE):
+            params, draws = _rows(sampling_params, positions)
+            logits = self.generator.decode_forward(tokens, start_pos, **common, kv_cache=kv_cache)[:, 0]
+            return self._choose(logits, penalties, prompt_tokens, output_tokens, params, draws)
+        if end is not None and not reset_batch:
+            output = self.generator.decode_next(end, **common)
+        else:
+            params, draws = _rows(sampling_params, positions)
+            end = StepEnd.choosing(params)
+            output = self.generator.decode_forward(
+                tokens,
+                start_pos,
+                **common,
+                kv_cache=kv_cache,
+                read_from_device=False,
+                sampling_params=params,
+                draws=draws,
+            )
+        self._end = end
+        return output
+
+    def read_decode_output(self, output: Any, async_read: bool = False) -> Any:
+        """A step's result on its way to the host, with the events after which it is there."""
+        if isinstance(output, torch.Tensor):  # chosen on the host
+            return (output, []) if async_read else output
+        host = output.cpu(blocking=not async_read)
+        return (host, [ttnn.record_event(self.model.config.device, 0)]) if async_read else host
+
+    def process_decode_output_host(self, output: ttnn.Tensor, is_tokens: bool) -> torch.Tensor:
+        """Tokens [rows], or logits [rows, 1, vocabulary]."""
+        return self.generator.process_decode_output_host(self.generator.read_decode_output(output), is_tokens)
+
+    def _choose(
+        self,
+        logits: torch.Tensor,
+        penalties: Sequence[Penalties],
+        prompts: Sequence[torch.Tensor],
+        generated: Sequence[torch.Tensor],
+        params: list[SamplingParams],
+        draws: list[Draws],
+    ) -> torch.Tensor:
+        """Tokens, after each row's penalties."""
+        rows = zip(penalties, logits, prompts, generated)
+        penalised = torch.stack([penalty.apply(row, *history) for penalty, row, *history in rows])
+        return self.generator.choose(penalised, params, draws)
+
+
+def wanted(given: Any) -> list[SamplingParams]:
+    """vLLM's sampling parameters (a list for each setting), within what the device draws: the 32 likeliest tokens. "No
+    top-k" comes as the vocabulary's size, the sharpest top-p as 0."""
+    return [_wanted(*row) for row in zip(given.temperature, given.top_k, given.top_p, given.seed)]
+
+
+def _wanted(temperature: float, top_k: int, top_p: float, seed: int | None) -> SamplingParams:
+    if not temperature > 0:
+        return GREEDY
+    kept = top_k if 1 <= top_k < CANDIDATES else 0
+    if not top_p > 0:
+        kept, top_p = 1, 1.0
+    return SamplingParams(min(temperature, _HOTTEST), kept, min(top_p, 1.0), seed)
+
+
+def penalties_of(given: Any) -> list[Penalties]:
+    rows = zip(given.repetition_penalty, given.presence_penalty, given.frequency_penalty)
+    return [Penalties(*row) for row in rows]
+
+
+def draws_at(params: SamplingParams, position: int) -> Draws:
+    """For the token that follows `position`: the same whenever, and by whatever way, it is drawn."""
+    return Draws.from_seed(params.seed).at(position)
+
+
+def _rows(given: Any, positions: list[int]) -> tuple[list[SamplingParams], list[Draws]]:
+    """A step's parameters and draws; idle rows have what costs nothing."""
+    params = [GREEDY if p == IDLE else request for request, p in zip(wanted(given), positions)]
+    return params, [Draws() if p == IDLE else draws_at(request, p) for request, p in zip(params, positions)]
