@@ -8,6 +8,8 @@ there; the two group sums and the destination register are aligned to the larges
 tile of K takes two such steps for each phase. Facts: Tenstorrent's ISA documentation, and its simulator.
 """
 
+import math
+
 import numpy as np
 import torch
 
@@ -17,6 +19,10 @@ PHASES = {"LoFi": (0,), "HiFi2": (0, 1), "HiFi3": (0, 1, 2), "HiFi4": (0, 1, 2, 
 _TILE, _GROUP = 32, 8
 _BITS, _HIGH_A, _HIGH_B = 11, 5, 7  # significant bits of an operand, and those that the first phase takes
 _FRACTION, _BIAS = 52, 1023  # of a float64: the bits below its exponent, and the exponent of 1.0
+_SINGLE_BIAS = np.int32(127)  # of a float32
+_SMALLEST = -500  # exponent that the register is aligned at
+_ONES = np.ones(_GROUP, np.float32)
+_FEW = 8  # sums: quicker one by one than in arrays
 
 
 def is_summed_in_order(depth: int, columns: int, rows: int) -> bool:
@@ -35,40 +41,50 @@ def product(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torc
     return total if wide else round_to_bfloat16(total).float()
 
 
-def sum_of_products(
-    a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool, start: torch.Tensor | None = None
-) -> torch.Tensor:
-    """`start + a @ b` of float32 [..., M, K] and [..., K, N] whose values have at most 11 significant bits."""
-    short = -a.shape[-1] % _TILE
-    a = torch.nn.functional.pad(a, (0, short))
-    b = torch.nn.functional.pad(b.mT, (0, short))  # [..., N, K]
+def sum_of_products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
+    """a @ b of float32 [..., M, K] and [..., K, N] whose values have at most 11 significant bits."""
+    # in numpy, which calls faster than torch: most of these tensors are small
     signs_a, exponents_a, mantissas_a = _fields(a.unsqueeze(-2))
-    signs_b, exponents_b, mantissas_b = _fields(b.unsqueeze(-3))
-    signs = (signs_a * signs_b).unflatten(-1, (-1, _GROUP))
-    exponents = (exponents_a + exponents_b).unflatten(-1, (-1, _GROUP))
-    largest = exponents.amax(-1)
-    align = torch.exp2((exponents - largest.unsqueeze(-1)).clamp_min(-31).float()) * signs
+    signs_b, exponents_b, mantissas_b = _fields(b.mT.unsqueeze(-3))
+    signs = signs_a * signs_b
+    exponents = exponents_a + exponents_b
+    largest = _largest(_largest(_largest(exponents)))
+    distance = largest[..., None] - exponents.reshape(*largest.shape, _GROUP)
+    align = (_SINGLE_BIAS - np.minimum(distance, 31) << 23).view(np.float32).reshape(signs.shape) * signs
     phases = PHASES[fidelity]
-    if not bool((signs < 0).any()):  # then a phase whose products are all zero leaves the register as it is
-        phases = [p for p in phases if bool(_part_a(mantissas_b, p).any()) and bool(_part_b(mantissas_a, p).any())]
-    groups, highest = [], []  # by phase: [..., K / 32, 2 steps, 2 groups], and the larger of their two exponents
-    for phase in phases:
-        terms = (_part_a(mantissas_b, phase) * _part_b(mantissas_a, phase)).unflatten(-1, (-1, _GROUP))
-        aligned = _half_away(terms * align).sum(-1)
+    if not (signs < 0).any():  # then a phase whose products are all zero leaves the register as it is
+        bits_a, bits_b = np.bitwise_or.reduce(mantissas_a, axis=None), np.bitwise_or.reduce(mantissas_b, axis=None)
+        phases = [phase for phase in phases if _part_a(bits_b, phase) and _part_b(bits_a, phase)]
+    # [K / 32, phases, 2 steps, ..., M, N] and, of the sums, 2 groups: the order in which they reach the register
+    shape = largest.shape[-1] // 4, len(phases), 2, *largest.shape[:-1]
+    sums, highest = np.empty((*shape, 2)), np.empty(shape, np.int64)
+    for place, phase in enumerate(phases):
+        terms = _part_a(mantissas_b, phase).astype(np.float32) * _part_b(mantissas_a, phase).astype(np.float32) * align
+        terms += np.copysign(np.float32(0.5), terms)
+        aligned = np.trunc(terms, out=terms).reshape(*largest.shape, _GROUP) @ _ONES
         exponent = largest - (5 if phase & 1 else 0) - (7 if phase & 2 else 0)
-        groups.append(torch.ldexp(aligned.double(), exponent - 10).unflatten(-1, (-1, 2, 2)))
-        highest.append(exponent.long().unflatten(-1, (-1, 2, 2)).amax(-1))
-    # tile by tile, in each phase by phase, in each two steps; in numpy, which calls faster than torch
-    steps = torch.stack(groups, -4).transpose(-4, -3).flatten(-4, -2).movedim(-2, 0).contiguous().numpy()
-    exponents_of_steps = torch.stack(highest, -3).transpose(-3, -2).flatten(-3).movedim(-1, 0).contiguous().numpy()
-    total = np.zeros(steps.shape[1:-1]) + (0.0 if start is None else start.double().numpy())
-    for group, exponent in zip(steps, exponents_of_steps):
-        total = _accumulate(total, group, exponent, wide)
+        groups = np.ldexp(aligned.astype(np.float64), exponent - 10)
+        steps = groups.reshape(*groups.shape[:-1], -1, 2, 2)
+        sums[:, place] = np.moveaxis(steps, (-3, -2), (0, 1))
+        highest[:, place] = np.moveaxis(_largest(exponent).reshape(*steps.shape[:-1]), (-2, -1), (0, 1))
+    np.maximum(highest, _SMALLEST, out=highest)
+    total = np.zeros(shape[3:])
+    if total.size <= _FEW:
+        columns = sums.reshape(-1, total.size, 2).swapaxes(0, 1), highest.reshape(-1, total.size).T
+        total.flat = [_register(*column, wide) for column in zip(*(part.tolist() for part in columns))]
+    else:
+        for groups, exponent in zip(sums.reshape(-1, *sums.shape[3:]), highest.reshape(-1, *highest.shape[3:])):
+            total = _accumulate(total, groups, exponent, wide)
     return torch.from_numpy(total).float()
 
 
 def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
     """a * b of float32, one by one. Here the first operand is SrcA; each phase is added to the register."""
+    if wide and fidelity == "HiFi4":  # what the phases add up to, if no part of it is too large or too small
+        whole = truncate(a, 2 * _HIGH_A) * truncate(b, _BITS)
+        smallest, largest = torch.aminmax(whole.abs())
+        if 2.0**-100 <= smallest and largest < torch.inf:
+            return whole
     high_a, high_b = truncate(a, _HIGH_A), truncate(b, _HIGH_B)
     low_a, low_b = truncate(a, 2 * _HIGH_A) - high_a, truncate(b, _BITS) - high_b
     parts = [(high_a, high_b), (low_a, high_b), (high_a, low_b), (low_a, low_b)]
@@ -86,19 +102,46 @@ def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> tor
     return total
 
 
+def _register(groups: list[list[float]], exponents: list[int], wide: bool) -> float:
+    """What `_accumulate` makes of all steps of one sum."""
+    total, bits = 0.0, 24 if wide else 8
+    for (first, second), exponent in zip(groups, exponents):
+        own = math.frexp(total)[1] - 1 if total else exponent
+        unit = math.ldexp(1.0, max(own, exponent) - 23)
+        total, first, second = _integer(total / unit), math.floor(first / unit + 0.5), math.floor(second / unit + 0.5)
+        if not wide:
+            unit *= 8192
+            total = _integer(total / 8192)
+            first, second = math.floor(first / 8192 + 0.5), math.floor(second / 8192 + 0.5)
+        mantissa, power = math.frexp((total + first + second) * unit)
+        total = math.ldexp(_integer(math.ldexp(mantissa, bits)), power - bits)
+    return total
+
+
+def _integer(value: float) -> int:
+    """Rounded, ties away from zero."""
+    return math.trunc(value + math.copysign(0.5, value))
+
+
 def _accumulate(total: np.ndarray, groups: np.ndarray, exponent: np.ndarray, wide: bool) -> np.ndarray:
     """The destination register after `groups` (float64 [..., groups]) are added to it; `exponent`: the largest of those
     that they were aligned at."""
     own = (total.view(np.int64) >> _FRACTION & 2047) - _BIAS  # of zero: less than any
-    highest = np.maximum(np.maximum(own, exponent), -500)
-    unit = (highest - 23 + _BIAS << _FRACTION).view(np.float64)
+    unit = (np.maximum(own, exponent) + (_BIAS - 23) << _FRACTION).view(np.float64)
     total = _whole(total / unit)
-    groups = np.floor(groups / unit[..., None] + 0.5)
+    groups = groups / unit[..., None]
+    groups += 0.5
+    np.floor(groups, out=groups)
     if not wide:  # all three lose 13 bits more before they are added
         total, groups = _whole(total / 8192) * 8192, np.floor(groups / 8192 + 0.5) * 8192
-    result = (total + groups[..., 0] + groups[..., 1]) * unit
+    total += groups[..., 0]
+    total += groups[..., 1]
+    total *= unit
+    bits = total.view(np.int64)
     dropped = 29 if wide else 45  # of float64's bits: 24 remain, or bfloat16's 8; ties go away from zero
-    return (result.view(np.int64) + (1 << dropped - 1) & -(1 << dropped)).view(np.float64)
+    bits += 1 << dropped - 1
+    bits &= -(1 << dropped)
+    return total
 
 
 def _whole(value: np.ndarray) -> np.ndarray:
@@ -106,21 +149,27 @@ def _whole(value: np.ndarray) -> np.ndarray:
     return np.trunc(value + np.copysign(0.5, value))
 
 
-def _fields(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Sign (0 for zero), exponent and the 11 bits of the mantissa."""
-    bits = value.contiguous().view(torch.int32)
+def _largest(exponents: np.ndarray) -> np.ndarray:
+    """Of each two neighbours."""
+    return np.maximum(exponents[..., ::2], exponents[..., 1::2])
+
+
+def _fields(value: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sign (0 for zero), exponent and the 11 bits of the mantissa, the last dimension in whole tiles."""
+    short = -value.shape[-1] % _TILE
+    bits = torch.nn.functional.pad(value, (0, short)).contiguous().numpy().view(np.int32)
     exponent = bits >> 23 & 255
     present = exponent != 0  # what is smaller than normal is nothing
-    sign = torch.where(present, torch.where(bits < 0, -1.0, 1.0), 0.0)
-    return sign, torch.where(present, exponent - 127, -1000), bits >> 13 & 1023 | 1024
+    sign = np.where(present, np.where(bits < 0, np.float32(-1), np.float32(1)), np.float32(0))
+    return sign, np.where(present, exponent - 127, -1000), bits >> 13 & 1023 | 1024
 
 
-def _part_a(mantissa: torch.Tensor, phase: int) -> torch.Tensor:
-    return (mantissa >> 1 & 31 if phase & 1 else mantissa >> 6).float()
+def _part_a(mantissa: np.ndarray, phase: int) -> np.ndarray:
+    return mantissa >> 1 & 31 if phase & 1 else mantissa >> 6
 
 
-def _part_b(mantissa: torch.Tensor, phase: int) -> torch.Tensor:
-    return ((mantissa & 15) << 3 if phase & 2 else mantissa >> 4).float()
+def _part_b(mantissa: np.ndarray, phase: int) -> np.ndarray:
+    return (mantissa & 15) << 3 if phase & 2 else mantissa >> 4
 
 
 def _half_away(value: torch.Tensor) -> torch.Tensor:
