@@ -194,9 +194,9 @@ class SharedWeights(DeviceWeights):
         super().__init__(device)
         self._loaded: dict[str, ttnn.Tensor] = {}
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
         if name not in self._loaded:
-            self._loaded[name] = super().load(name, weight, dtype, memory)
+            self._loaded[name] = super().load(name, weight, dtype, *where)
         return self._loaded[name]
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
