@@ -21,13 +21,18 @@ demo: setup ## the shipped small BitNet writes a few lines, on the emulated devi
 # what differs by board: modules, counted figures, traces, the whole small model
 BOARD_TESTS := $(addprefix models/bitnet/tests/,unit perf trace model/test_small_model.py)
 
-test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150
+# what needs several chips
+MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal models/bitnet/tests/mesh
+
+test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150, several chips on a 4xp150
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow"
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" $(BOARD_TESTS)
+	$(MESH_TESTS)
 
 test-all: setup ## the same, full-size cases included
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable models
+	$(MESH_TESTS)
 
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)
