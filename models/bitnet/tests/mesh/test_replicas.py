@@ -13,7 +13,7 @@ from models.bitnet.tt.engine.request import Request
 
 
 def test_two_rows_of_two_chips():
-    requests = [Request(tuple(prompt), 6) for prompt in shipped.prompts(5)]
+    requests = [Request(tuple(prompt), 3) for prompt in shipped.prompts(3)]
     with row_of(2, rows=2) as mesh, ExitStack() as stack:
         models = [
             stack.enter_context(shipped.load_short(row, max_batch=2, max_seq_len=64))
@@ -25,7 +25,7 @@ def test_two_rows_of_two_chips():
         numbers, done = [front.add(request) for request in requests], {}
         while front.busy:
             done |= {event.id: event.completion for event in front.step() if event.completion is not None}
-        assert all(engine.metrics.finished >= 2 for engine in front.engines)
+        assert all(engine.metrics.finished >= 1 for engine in front.engines)
     with row_of(1) as device, shipped.load_short(device, max_batch=2, max_seq_len=64) as model:
-        alone = model.generate([request.prompt for request in requests], 6)
+        alone = model.generate([request.prompt for request in requests], 3)
     assert [done[number].tokens for number in numbers] == [completion.tokens for completion in alone]
