@@ -24,13 +24,18 @@ HOST_TESTS := $(patsubst %,$(TESTS)/unit/test_%.py,command model_config referenc
 BOARD_TESTS := $(filter-out $(HOST_TESTS),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf \
 	$(TESTS)/model/test_small_model.py --deselect $(TESTS)/model/test_small_model.py::test_logits_against_transformers
 
-test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150
+# what needs several chips
+MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal models/bitnet/tests/mesh
+
+test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150, several chips on a 4xp150
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow"
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" $(BOARD_TESTS)
+	$(MESH_TESTS)
 
 test-all: setup ## the same, full-size cases included
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable models
+	$(MESH_TESTS)
 
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)

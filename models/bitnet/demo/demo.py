@@ -6,6 +6,7 @@ python models/bitnet/demo/demo.py "And it came to pass"
 python models/bitnet/demo/demo.py --prompts models/bitnet/demo/prompts/prompts_32.json --temperature 0.8
 python models/bitnet/demo/demo.py --chat
 python models/bitnet/demo/demo.py --model microsoft/bitnet-b1.58-2B-4T --precision performance
+python models/bitnet/demo/demo.py --board p300 --chips 2
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> int:
     options = parse_arguments()
     prompts = read_prompts(options)
     folder = find_model(options.model)
-    with open_device(options.board) as opened:
+    with open_device(options.board, options.chips) as opened:
         # what follows is ttnn, which wants the device prepared before it is imported
         from models.bitnet.tt.bitnet import BitNet
         from models.bitnet.tt.config import BitNetConfig
@@ -75,6 +76,7 @@ def parse_arguments() -> argparse.Namespace:
         "--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id (default: shipped)"
     )
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
+    parser.add_argument("--chips", type=at_least_one, default=1, help="share the model out among so many chips")
     parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance", "fused"))
     parser.add_argument("--max-new-tokens", type=at_least_one, default=80)
     parser.add_argument("--max-seq-len", type=at_least_one, help="context to keep a cache for (default: the model's)")

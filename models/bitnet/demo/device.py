@@ -24,17 +24,28 @@ class OpenDevice:
 
 
 @contextlib.contextmanager
-def open_device(board: str | None = None) -> Iterator[OpenDevice]:
-    """Open the first device. `board` chooses which board to emulate where there is neither card nor simulator."""
+def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice]:
+    """Open the first device, or so many chips as one row. `board` chooses which board to emulate where there is neither
+    card nor simulator."""
     kind, name = _prepare(board)
     import ttnn
 
-    device = ttnn.open_device(device_id=0, trace_region_size=_TRACE_REGION)
+    there = ttnn.get_num_devices()
+    if chips > there:
+        raise SystemExit(
+            f"{command.name()}: {chips} chips are asked for, and there {'is' if there == 1 else 'are'} {there}"
+        )
+    if chips > 1:
+        ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D)  # the links between chips, before they are opened
+    device = ttnn.open_mesh_device(ttnn.MeshShape(1, chips), trace_region_size=_TRACE_REGION)
     architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
+    shared = f", {chips} chips" if chips > 1 else ""
     try:
-        yield OpenDevice(device, kind, f"{kind} {name or architecture}")
+        yield OpenDevice(device, kind, f"{kind} {name or architecture}{shared}")
     finally:
-        ttnn.close_device(device)
+        ttnn.close_mesh_device(device)
+        if chips > 1:
+            ttnn.set_fabric_config(ttnn.FabricConfig.DISABLED)
 
 
 def _prepare(board: str | None) -> tuple[str, str]:

@@ -194,9 +194,9 @@ class SharedWeights(DeviceWeights):
         super().__init__(device)
         self._loaded: dict[str, ttnn.Tensor] = {}
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
         if name not in self._loaded:
-            self._loaded[name] = super().load(name, weight, dtype, memory)
+            self._loaded[name] = super().load(name, weight, dtype, *where)
         return self._loaded[name]
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
@@ -231,9 +231,9 @@ def to_decode(x: torch.Tensor, config: ModelConfig, memory: ttnn.MemoryConfig) -
 
 
 def to_rows(x: ttnn.Tensor, rows: int) -> torch.Tensor:
-    """[1, 1, >= rows, width] on the device -> [rows, width] float32."""
-    values = ttnn.to_torch(x).float()
-    assert values.shape[:2] == (1, 1)
+    """[1, 1, >= rows, width] on the device, alike on all its chips -> [rows, width] float32."""
+    values, *others = (ttnn.to_torch(chip).float() for chip in ttnn.get_device_tensors(x))
+    assert values.shape[:2] == (1, 1) and all(torch.equal(values, other) for other in others)
     return values[0, 0, :rows]
 
 
@@ -334,7 +334,7 @@ def empty_cache(config: ModelConfig, pages: Pages) -> LayerCache:
     """A pool of noise: a block that nobody wrote shows when it is read."""
     shape = (
         pages.paging.max_num_blocks,
-        config.model.num_key_value_heads,
+        config.kv_heads,
         pages.paging.block_size,
         config.model.head_dim,
     )

@@ -34,12 +34,14 @@ class Attention(LightweightModule):
         self.config = config
         self.scale = scales.softmax
         model = config.model
-        self.heads = {"num_heads": model.num_attention_heads, "num_kv_heads": model.num_key_value_heads}
+        self.heads = {"num_heads": config.heads, "num_kv_heads": config.kv_heads}
         q, k, v = (state[f"{prefix}.{name}_proj.weight"] for name in "qkv")
         fused = fuse_qkv(
             permute_rows_for_device_rope(q, model.num_attention_heads, model.head_dim),
             permute_rows_for_device_rope(k, model.num_key_value_heads, model.head_dim),
             v,
+            model.num_key_value_heads,
+            config.sharing.chips,
         )
         o = state[f"{prefix}.o_proj.weight"]
         self.qkv = projection(config, weights, "qkv", {f"{prefix}.qkv_proj": fused}, gamma, model.rms_norm_eps)

@@ -89,7 +89,7 @@ class PlainRows:
 
 
 class BitLinear(LightweightModule):
-    """rows @ W^T for a ternary int8 `weight` [out, in]; results in `dtype`."""
+    """rows @ W^T for a ternary int8 `weight` [out, in]; results in `dtype`, each chip's its share of the columns."""
 
     def __init__(
         self,
@@ -105,7 +105,9 @@ class BitLinear(LightweightModule):
         self.rows = Int8Rows if config.precision.quantise else PlainRows
         # integer sums reach 884,736: only float32 holds them until they are rescaled
         self.product_dtype = ttnn.float32 if config.precision.quantise else self.dtype
-        self.weight = weights.load(name, weight, matmul.weight_dtype, matmul.weight_memory)
+        self.weight = weights.load(
+            name, weight, matmul.weight_dtype, matmul.weight_memory, config.sharing.columns_split
+        )
 
     def forward_prefill(self, rows: Rows) -> ttnn.Tensor:
         """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps the rows."""

@@ -42,7 +42,7 @@ class DecodeSteps:
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], inputs: DecodeInputs, sampler: Sampler):
         self._model, self._cache, self._inputs, self._sampler = model, cache, inputs, sampler
-        self._device = model.config.device
+        self._device, self._chips = model.config.device, model.config.sharing.chips
         self._traces: dict[StepEnd, _Trace] = {}
 
     def run(self, end: StepEnd, enable_trace: bool) -> ttnn.Tensor:
@@ -61,7 +61,7 @@ class DecodeSteps:
             self._inputs.forget()
 
     def count_programs(self, end: StepEnd) -> int:
-        """How many device programs a step is, from the library's graph of one with every row idle."""
+        """How many programs a step is on a chip, from the library's graph of one with every row idle."""
         self._inputs.set_idle()
         graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
         graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
@@ -70,7 +70,7 @@ class DecodeSteps:
         finally:
             graph = graph_capture.end_graph_capture()
         self._inputs.forget()
-        return sum(node["node_type"] == "program_execution" for node in graph)
+        return sum(node["node_type"] == "program_execution" for node in graph) // self._chips
 
     def close(self) -> None:
         """Release the traces."""

@@ -12,14 +12,15 @@ import ttnn
 
 from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
 from models.bitnet.tt.packing import is_ternary
+from models.bitnet.tt.sharing import WHOLE, Split
 
 
 class DeviceWeights:
     """Loads matrices onto `device`.
 
     With a `cache` folder (named by the checkpoint's content hash) each converted matrix is kept there, in a file named
-    by the tensor, its data type and its layout, so that the next start skips the conversion. `on_load` is told the name
-    of every matrix.
+    by the tensor, its split, its data type and its layout, so that the next start skips the conversion. `on_load` is
+    told the name of every matrix.
     """
 
     def __init__(
@@ -27,9 +28,21 @@ class DeviceWeights:
     ):
         self._device, self._cache, self._on_load = device, cache, on_load
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
-        """A projection `weight` [out, in] -> [1, 1, in, out] in tiles."""
-        host = self._converted(name, dtype, ttnn.TILE_LAYOUT, lambda: weight.to(torch.bfloat16).T[None, None])
+    def load(
+        self,
+        name: str,
+        weight: torch.Tensor,
+        dtype: ttnn.DataType,
+        memory: ttnn.MemoryConfig,
+        split: Split = WHOLE,
+    ) -> ttnn.Tensor:
+        """A projection `weight` [out, in] -> [1, 1, in, out] in tiles, of which each chip gets its part; `memory` is of
+        that."""
+
+        def transposed() -> torch.Tensor:
+            return weight.to(torch.bfloat16).T[None, None]
+
+        host = self._converted(f"{name}{split.name}", dtype, ttnn.TILE_LAYOUT, transposed, split)
         self._on_load(name)
         return ttnn.to_device(host, self._device, memory)
 
@@ -59,10 +72,18 @@ class DeviceWeights:
         return ttnn.to_device(host, self._device, ttnn.DRAM_MEMORY_CONFIG)
 
     def _converted(
-        self, name: str, dtype: ttnn.DataType, layout: ttnn.Layout, value: Callable[[], torch.Tensor]
+        self,
+        name: str,
+        dtype: ttnn.DataType,
+        layout: ttnn.Layout,
+        value: Callable[[], torch.Tensor],
+        split: Split = WHOLE,
     ) -> ttnn.Tensor:
+        def convert() -> ttnn.Tensor:
+            return ttnn.from_torch(value(), dtype=dtype, layout=layout, mesh_mapper=split.mapper)
+
         if self._cache is None:
-            return ttnn.from_torch(value(), dtype=dtype, layout=layout)
+            return convert()
         path = self._cache / f"{name}.{dtype.name.lower()}.{layout.name.lower()}.tensorbin"
         if path.exists():
             try:
@@ -71,6 +92,6 @@ class DeviceWeights:
                 warnings.warn(f"{path} is damaged and is written anew", stacklevel=2)
         self._cache.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{os.getpid()}.{path.name}")
-        ttnn.dump_tensor(str(unfinished), ttnn.from_torch(value(), dtype=dtype, layout=layout))
+        ttnn.dump_tensor(str(unfinished), convert())
         unfinished.replace(path)
         return ttnn.load_tensor(str(path))

@@ -17,6 +17,7 @@ from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs, to_device
 from models.bitnet.tt.decode_steps import DecodeSteps, StepEnd
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.likeliest import likeliest_of
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.prefill import Prefill, check_tokens
 from models.bitnet.tt.sampling import GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
@@ -33,7 +34,7 @@ class Generator:
         self.block_size = block_size
         self.users = model.config.users
         self.prefill = Prefill(model, block_size)
-        self.sampler = Sampler(self.device, model.config.chip.grid)
+        self.sampler = Sampler(self.device, likeliest_of(model.config))
         self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
         self.steps = DecodeSteps(model, cache, self.inputs, self.sampler)
         self.downloaded_bytes = 0  # by all decode steps
@@ -77,7 +78,7 @@ class Generator:
             if sampling_params is None:
                 last = (length - 1) % TILE
                 row_logits = ttnn.slice(logits, [0, 0, last, 0], [1, 1, last + 1, logits.shape[-1]])
-                results.append(ttnn.to_torch(row_logits).float()[0, 0])
+                results.append(self.config.sharing.read_columns(row_logits).float()[0, 0])
                 ttnn.deallocate(row_logits)
                 ttnn.deallocate(logits)
             else:
@@ -109,7 +110,7 @@ class Generator:
             inputs.set(params, draws)
             self.sampler.sample(logits, inputs, tokens)
             inputs.deallocate()
-        chosen = ttnn.to_torch(tokens).flatten().to(torch.int32)
+        chosen = self.config.sharing.read(tokens).flatten().to(torch.int32)
         ttnn.deallocate(tokens)
         return chosen
 
@@ -160,7 +161,9 @@ class Generator:
 
     def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
         """A step's result on the host."""
-        host = ttnn.to_torch(output)
+        sharing = self.config.sharing
+        # tokens are alike on all chips, logits are shares of the vocabulary
+        host = sharing.read(output) if output.dtype == ttnn.uint32 else sharing.read_columns(output)
         self.downloaded_bytes += host.nbytes
         return host
 
@@ -182,7 +185,7 @@ class Generator:
         self.steps.warm_up(end, enable_trace)
 
     def count_programs(self, end: StepEnd = StepEnd.GREEDY) -> int:
-        """How many device programs a decode step is, from the library's graph of one with every row idle."""
+        """How many programs a decode step is on a chip, from the library's graph of one with every row idle."""
         return self.steps.count_programs(end)
 
     def close(self) -> None:

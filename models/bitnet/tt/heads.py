@@ -16,20 +16,25 @@ class StockJoin(LightweightModule):
 
     def forward_prefill(self, attended: ttnn.Tensor) -> ttnn.Tensor:
         """[1, heads, rows, head width] -> [1, 1, rows, heads * head width] in DRAM. Consumes its input."""
-        return typecast(_concatenate(attended), self.config.activations)
+        joined = typecast(_concatenate(attended), self.config.activations)
+        return self._gather(joined, ttnn.DRAM_MEMORY_CONFIG)
 
     def forward_decode(self, attended: ttnn.Tensor) -> ttnn.Tensor:
         """[1, users, heads, head width] -> [1, 1, users, heads * head width], sharded in L1. Consumes its input."""
         by_user = ttnn.to_memory_config(attended, self.config.attention_memory)
         ttnn.deallocate(attended)
         joined = ttnn.experimental.nlp_concat_heads_decode(
-            by_user, num_heads=self.config.model.num_attention_heads, sub_core_grids=self.config.joining_cores
+            by_user, num_heads=self.config.heads, sub_core_grids=self.config.joining_cores
         )
         ttnn.deallocate(by_user)
         # the joined tensor has a whole tile of rows: look at the users' only
         users, width = self.config.users, joined.shape[-1]
         joined = ttnn.reshape(joined, (1, 1, users, width), (1, 1, joined.shape[2], width))
-        return typecast(joined, self.config.activations)
+        return self._gather(typecast(joined, self.config.activations), self.config.heads_norm.memory)
+
+    def _gather(self, joined: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+        """All chips' heads; the model's are the first."""
+        return self.config.sharing.gather_first(joined, self.config.model.hidden_size, memory)
 
 
 class OwnJoin(LightweightModule):

@@ -38,7 +38,7 @@ class PagedAttentionConfig:
 
 @dataclass(frozen=True)
 class LayerCache:
-    """Keys and values of one layer: each [blocks, kv_heads, block_size, head_dim] in DRAM."""
+    """Keys and values of one layer, of a chip's own heads: each [blocks, kv_heads, block_size, head_dim] in DRAM."""
 
     keys: ttnn.Tensor
     values: ttnn.Tensor
@@ -54,7 +54,7 @@ def table_width(blocks: int, block_size: int) -> int:
 def allocate_kv_cache(config: ModelConfig, paging: PagedAttentionConfig) -> list[LayerCache]:
     """Zeroed caches for all layers. The library wants at least as many blocks as a page table has columns."""
     blocks = table_width(paging.max_num_blocks, paging.block_size)
-    shape = [blocks, config.model.num_key_value_heads, paging.block_size, config.model.head_dim]
+    shape = [blocks, config.kv_heads, paging.block_size, config.model.head_dim]
 
     def zeros() -> ttnn.Tensor:
         return ttnn.zeros(

@@ -65,6 +65,30 @@ def columns(width: int, chip: Chip) -> Columns:
     return Columns(width, max(r for r in rectangles if tiles % (r[0] * r[1]) == 0))
 
 
+@dataclass(frozen=True)
+class Scattered:
+    """A row of tiles cut into equal pieces over the first cores, row by row."""
+
+    width: int  # elements in all
+    cores: int
+    chip: Chip
+
+    @property
+    def tiles(self) -> int:
+        """Tiles on each core."""
+        return self.width // TILE // self.cores
+
+    def memory_config(self) -> ttnn.MemoryConfig:
+        cores = first_cores(self.cores, self.chip, wide=min(_WIDEST, self.chip.grid[0]))
+        return users_columns(self.width, cores, self.width // self.cores)
+
+
+def scattered(width: int, chip: Chip) -> Scattered:
+    """The most cores that share `width` out in whole tiles."""
+    most = min(_MOST_CORES, _WIDEST * chip.grid[1])
+    return Scattered(width, _divisor(width // TILE, most), chip)
+
+
 def users_memory_config(users: int, width: int, grid: ttnn.CoreRangeSet) -> ttnn.MemoryConfig:
     """One user's heads (a tile of rows) on each core."""
     return _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, grid, [TILE, width])

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""logits = x @ Whead^T, with the vocabulary cut into pieces that fit the cores' L1."""
+"""logits = x @ Whead^T, with each chip's share of the vocabulary cut into pieces that fit the cores' L1."""
 
 import torch
 import ttnn
@@ -21,17 +21,18 @@ class LMHead(LightweightModule):
         self.compute = config.compute_of("lm_head")
         dtype = config.precision.matmuls["lm_head"].weight
         widest = _TILES_PER_CORE * TILE * config.chip.cores
-        self.pieces = [
+        split, shares = config.sharing.columns_split, weight.unflatten(0, (config.sharing.chips, -1))
+        self.pieces = []
+        for start in range(0, shares.shape[1], widest):
+            piece = shares[:, start : start + widest]
             # where a piece ends is in its name too: boards cut differently, and may share a folder of weights
-            (
-                weights.load(f"lm_head.{start}-{start + len(piece)}", piece, dtype, ttnn.DRAM_MEMORY_CONFIG),
-                config.head_program(len(piece)),
-            )
-            for start, piece in ((s, weight[s : s + widest]) for s in range(0, len(weight), widest))
-        ]
+            name = f"lm_head.{start}-{start + piece.shape[1]}"
+            held = weights.load(name, piece.flatten(0, 1), dtype, ttnn.DRAM_MEMORY_CONFIG, split)
+            self.pieces.append((held, config.head_program(piece.shape[1])))
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """One tile of rows [1, 1, rows <= 32, hidden], anywhere -> [1, 1, rows, vocabulary] in DRAM. Consumes x."""
+        """One tile of rows [1, 1, rows <= 32, hidden], anywhere -> [1, 1, rows, vocabulary] in DRAM, a chip's share of
+        it. Consumes x."""
         logits = [
             ttnn.linear(
                 x,

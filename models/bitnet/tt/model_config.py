@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every memory, program and compute config of a model on a device, resolved once before the first forward."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from models.bitnet.tt.layout import (
     TILE,
     Chip,
     Columns,
+    Scattered,
     columns,
     dram_sharded,
     dram_sharded_matmul,
@@ -25,6 +27,7 @@ from models.bitnet.tt.layout import (
 )
 from models.bitnet.tt.own_programs import OwnPrograms
 from models.bitnet.tt.precision import Precision, find_precision
+from models.bitnet.tt.sharing import sharing_of
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
 _PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
@@ -58,6 +61,15 @@ class NormConfig:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where results lie: a chip's own share of their columns, and whole rows, which `gather` makes of shares."""
+
+    own: ttnn.MemoryConfig
+    whole: ttnn.MemoryConfig
+    gather: Callable[[ttnn.Tensor, ttnn.MemoryConfig], ttnn.Tensor]
+
+
+@dataclass(frozen=True)
 class ProjectionConfig:
     """A norm, the products that share its rows, and what becomes of them, with stock operations."""
 
@@ -65,6 +77,8 @@ class ProjectionConfig:
     matmuls: tuple[MatmulConfig, ...]
     epilogue: Epilogue
     dtype: ttnn.DataType  # of the results
+    prefill: Places
+    decode: Places
 
 
 class ModelConfig:
@@ -90,6 +104,10 @@ class ModelConfig:
         self.max_seq_len = max_seq_len or model.max_position_embeddings
         self.cache_dtype = cache_dtype or self.precision.cache
         self.chip = Chip.of(device)
+        self.sharing = sharing_of(device)
+        # of each chip; groups that fill up the last ones are of zeros
+        self.kv_heads = -(-model.num_key_value_heads // self.sharing.chips)
+        self.heads = self.kv_heads * (model.num_attention_heads // model.num_key_value_heads)
         self._check()
 
         self.activations = self.precision.activations
@@ -98,7 +116,7 @@ class ModelConfig:
         self.attention_compute = self._compute(self.precision.attention_fidelity)
 
         # decode: where activations lie between programs
-        heads, kv_heads, width = model.num_attention_heads, model.num_key_value_heads, model.head_dim
+        heads, width = model.num_attention_heads, model.head_dim
         residual, hidden = columns(model.hidden_size, self.chip), columns(model.intermediate_size, self.chip)
         joined = heads * width
         # the heads' joining places one head on each core, row by row over the whole width of the chip
@@ -115,22 +133,26 @@ class ModelConfig:
         )
 
         # matrix products; fused q, k and v give each core one whole head, so that heads are split without a copy
-        total = heads + 2 * kv_heads
-        head_cores = first_cores(total, self.chip, wide=min(_HEADS_WIDE, self.chip.grid[0]))
-        self.qkv = self._matmul(
-            "qkv", residual.tiles, total * width, width // TILE, users_columns(total * width, head_cores, width)
-        )
-        self.o = self._matmul("o", width // TILE, model.hidden_size, residual.tiles, self.residual_memory)
-        self.gate = self._matmul("gate", residual.tiles, model.intermediate_size, hidden.tiles, self.hidden_memory)
-        self.up = self._matmul("up", residual.tiles, model.intermediate_size, hidden.tiles, self.hidden_memory)
-        self.down = self._matmul("down", hidden.tiles, model.hidden_size, residual.tiles, self.residual_memory)
+        heads_in_all = self.heads + 2 * self.kv_heads
+        own_heads = Scattered(heads_in_all * width, heads_in_all, self.chip)
+        own_residual = self.sharing.columns(model.hidden_size, self.chip)
+        own_hidden = self.sharing.columns(model.intermediate_size, self.chip)
+        self.qkv = self._matmul("qkv", residual.tiles, own_heads)
+        self.o = self._matmul("o", width // TILE, own_residual)
+        self.gate = self._matmul("gate", residual.tiles, own_hidden)
+        self.up = self._matmul("up", residual.tiles, own_hidden)
+        self.down = self._matmul("down", hidden.tiles, own_residual)
         kept = self.activations
         self.projections = {
             # attention's kernels take bfloat16, whatever travels between the other operations
-            "qkv": ProjectionConfig(self.residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16),
-            "o": ProjectionConfig(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept),
-            "gate_up": ProjectionConfig(self.residual_norm, (self.gate, self.up), Epilogue.GATED, kept),
-            "down": ProjectionConfig(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept),
+            "qkv": self._projection(
+                self.residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, own_heads.memory_config()
+            ),
+            "o": self._projection(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept, self.residual_memory),
+            "gate_up": self._projection(
+                self.residual_norm, (self.gate, self.up), Epilogue.GATED, kept, self.hidden_memory
+            ),
+            "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, self.residual_memory),
         }
         self.own_programs = (
             OwnPrograms(model, self.chip, users, ttnn.get_max_worker_l1_unreserved_size())
@@ -180,18 +202,28 @@ class ModelConfig:
     def _norm(self, where: Columns) -> NormConfig:
         return NormConfig(sharded_norm(where.rectangle, where.tiles), where.memory_config(), self.norm_compute)
 
-    def _matmul(
-        self, name: str, inner_tiles: int, width: int, output_tiles: int, memory: ttnn.MemoryConfig
-    ) -> MatmulConfig:
+    def _projection(
+        self,
+        norm: NormConfig,
+        matmuls: tuple[MatmulConfig, ...],
+        epilogue: Epilogue,
+        dtype: ttnn.DataType,
+        whole: ttnn.MemoryConfig,
+    ) -> ProjectionConfig:
+        gather, dram = self.sharing.gather, ttnn.DRAM_MEMORY_CONFIG
+        decode = Places(matmuls[0].decode_memory, whole, gather)
+        return ProjectionConfig(norm, matmuls, epilogue, dtype, Places(dram, dram, gather), decode)
+
+    def _matmul(self, name: str, inner_tiles: int, own: Columns | Scattered) -> MatmulConfig:
         inner = {"down": self.model.intermediate_size}.get(name, self.model.hidden_size)
         return MatmulConfig(
             inner=inner,
-            width=width,
+            width=own.width,
             weight_dtype=self.precision.matmuls[name].weight,
-            weight_memory=dram_sharded(inner, width, self.chip),
+            weight_memory=dram_sharded(inner, own.width, self.chip),
             compute=self.compute_of(name),
-            decode_program=dram_sharded_matmul(inner_tiles, output_tiles),
-            decode_memory=memory,
+            decode_program=dram_sharded_matmul(inner_tiles, own.tiles),
+            decode_memory=own.memory_config(),
             chip=self.chip,
         )
 
@@ -205,7 +237,15 @@ class ModelConfig:
             raise ValueError(
                 f"max_seq_len {self.max_seq_len} is past the model's context of {model.max_position_embeddings}"
             )
-        total = model.num_attention_heads + 2 * model.num_key_value_heads
+        chips = self.sharing.chips
+        if chips > 1 and self.precision.own_programs:
+            raise ValueError(
+                f"precision {self.precision.name} runs on one chip; on {chips} use accuracy or performance"
+            )
+        for name in ("hidden_size", "intermediate_size", "vocab_size"):
+            if getattr(model, name) // TILE % chips:
+                raise ValueError(f"{name} {getattr(model, name)} does not divide into whole tiles on {chips} chips")
+        total = max(self.heads + 2 * self.kv_heads, model.num_attention_heads)
         if total > head_cores:
             raise ValueError(f"{total} query, key and value heads do not fit {head_cores} cores, one on each")
         if 2 * self.users > cores:

@@ -57,6 +57,16 @@ def unpermute_rows_from_device_rope(weight: torch.Tensor, num_heads: int, head_d
     return pairs.transpose(1, 2).reshape(weight.shape)
 
 
-def fuse_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """One matrix of all rows of q, then k, then v. Ternary values only: each part keeps a scale of its own."""
-    return torch.cat([q, k, v])
+def fuse_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kv_heads: int, chips: int = 1) -> torch.Tensor:
+    """One matrix: for each chip its rows of q, then k, then v. Ternary values only: each part keeps a scale of its own.
+
+    A chip has whole groups (a key and value head, and the query heads that read it), all chips as many; groups of zeros
+    fill the last ones up, whose heads attend to nothing and give exactly zero.
+    """
+    groups = -(-kv_heads // chips) * chips
+
+    def shares(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        missing = (groups - kv_heads) * (len(rows) // kv_heads)
+        return torch.nn.functional.pad(rows, (0, 0, 0, missing)).chunk(chips)
+
+    return torch.cat([part for chip in zip(shares(q), shares(k), shares(v)) for part in chip])

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A norm, the ternary product behind it, and what becomes of the result: half of a sub-block, in one of two builds.
 
-| projection | rows it takes   | product    | then                |
-|------------|-----------------|------------|---------------------|
-| qkv        | residual stream | one matrix | nothing             |
-| o          | joined heads    | one matrix | the stream is added |
-| gate_up    | residual stream | two        | relu(gate)^2 * up   |
-| down       | hidden rows     | one matrix | the stream is added |
+| projection | rows it takes   | product    | then                | on several chips     |
+|------------|-----------------|------------|---------------------|----------------------|
+| qkv        | residual stream | one matrix | nothing             |                      |
+| o          | joined heads    | one matrix | the stream is added | gathered before that |
+| gate_up    | residual stream | two        | relu(gate)^2 * up   | gathered after that  |
+| down       | hidden rows     | one matrix | the stream is added | gathered before that |
 
 With stock operations each step is a program or two; `own_projection.py` makes them one.
 """
@@ -20,7 +20,7 @@ import ttnn
 from models.bitnet.tt.bit_linear import BitLinear
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.kernels.epilogue import Epilogue
-from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.model_config import ModelConfig, Places
 from models.bitnet.tt.own_projection import OwnProjection
 from models.bitnet.tt.rms_norm import RMSNorm
 from models.common.lightweightmodule import LightweightModule
@@ -54,33 +54,34 @@ class StockProjection(LightweightModule):
         rows = self.rows.quantise(self.norm.forward_prefill(x), ttnn.DRAM_MEMORY_CONFIG)
         results = [linear.forward_prefill(rows) for linear in self.linears]
         rows.deallocate()
-        return self._finish(results, residual, ttnn.DRAM_MEMORY_CONFIG)
+        return self._finish(results, residual, self.config.prefill)
 
     def forward_decode(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
         """[1, 1, users, in] -> [1, 1, users, out], both width-sharded in L1. Keeps x, consumes the residual."""
         rows = self.rows.quantise(self.norm.forward_decode(x), self.config.norm.memory)
         results = [linear.forward_decode(rows) for linear in self.linears]
         rows.deallocate()
-        return self._finish(results, residual, self.config.matmuls[0].decode_memory)
+        return self._finish(results, residual, self.config.decode)
 
 
-def _keep(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+def _keep(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, places: Places) -> ttnn.Tensor:
     return results[0]
 
 
-def _add(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
-    total = ttnn.add(residual, results[0], memory_config=memory)
+def _add(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, places: Places) -> ttnn.Tensor:
+    y = places.gather(results[0], places.whole)
+    total = ttnn.add(residual, y, memory_config=places.whole)
     ttnn.deallocate(residual)
-    ttnn.deallocate(results[0])
+    ttnn.deallocate(y)
     return total
 
 
-def _gate(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+def _gate(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, places: Places) -> ttnn.Tensor:
     gate, up = results
-    hidden = ttnn.multiply(gate, up, input_tensor_a_activations=list(_SQUARED_RELU), memory_config=memory)
+    hidden = ttnn.multiply(gate, up, input_tensor_a_activations=list(_SQUARED_RELU), memory_config=places.own)
     ttnn.deallocate(gate)
     ttnn.deallocate(up)
-    return hidden
+    return places.gather(hidden, places.whole)
 
 
 _FINISH: Mapping[Epilogue, Callable[..., ttnn.Tensor]] = {

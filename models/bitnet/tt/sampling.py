@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 import torch
 import ttnn
 
-from models.bitnet.tt.kernels.best_tokens import BestTokens, best_token, candidates
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.likeliest import Likeliest, write_tokens
 
-CANDIDATES = 32
+CANDIDATES = TILE
 _SHARPEST = 1e6  # the most that logits are multiplied by: no overflow, and greedy for all that float32 tells apart
 _NEVER = -1e30  # added to the logits of candidates that top-k leaves out
 # Wichmann and Hill's generator (Applied Statistics 31, 1982): three small multiplicative generators, whose products
@@ -111,16 +112,15 @@ class SamplerInputs:
 
 
 class Sampler:
-    """Reads logits [1, 1, rows, vocabulary], writes tokens [1, 1, rows] (uint32, row-major). `grid`: the cores."""
+    """Reads logits as `likeliest` does, writes tokens [1, 1, rows] (uint32, row-major)."""
 
-    def __init__(self, device: ttnn.MeshDevice, grid: tuple[int, int]):
+    def __init__(self, device: ttnn.MeshDevice, likeliest: Likeliest):
         def constant(values: list[float]) -> ttnn.Tensor:
             return ttnn.from_torch(
                 torch.tensor(values)[None, None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device
             )
 
-        self._grid = grid
-        self._programs: dict[BestTokens, BestTokens] = {}
+        self._likeliest = likeliest
         self.ranks = constant([float(rank) for rank in range(CANDIDATES)])
         self.multipliers = constant([float(a) for a in _MULTIPLIERS])
         self.moduli = constant([float(m) for m in _MODULI])
@@ -128,14 +128,12 @@ class Sampler:
 
     def greedy(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
         """The largest logit of each row, the first of equal ones. Consumes the logits."""
-        best_token(logits, tokens, program=self._program(logits, 1))
-        ttnn.deallocate(logits)
+        self._likeliest.best(logits, tokens)
 
     def sample(self, logits: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
         """A draw for each row. Consumes the logits, steps the rows' generators."""
         given = inputs.tensors
-        likeliest, values = candidates(logits, program=self._program(logits, CANDIDATES))
-        ttnn.deallocate(logits)
+        likeliest, values = self._likeliest.candidates(logits)
         sharpened = ttnn.multiply(values, given["sharpness"])
         probabilities = ttnn.softmax(ttnn.add(sharpened, given["excluded"]), dim=-1, numeric_stable=True)
         reached = ttnn.cumsum(probabilities, dim=-1)
@@ -146,14 +144,7 @@ class Sampler:
         # the drawn rank is the number of candidates that end at or before the target
         rank = ttnn.sum(ttnn.le(reached, target, dtype=ttnn.float32), dim=-1, keepdim=True)
         chosen = ttnn.multiply(likeliest, ttnn.eq(self.ranks, rank, dtype=ttnn.float32))
-        token = ttnn.typecast(ttnn.sum(chosen, dim=-1, keepdim=True), ttnn.uint32)
-        rows = ttnn.to_layout(token, ttnn.ROW_MAJOR_LAYOUT)
-        ttnn.copy(ttnn.reshape(rows, tuple(tokens.shape)), tokens)
-
-    def _program(self, logits: ttnn.Tensor, count: int) -> BestTokens:
-        """The same one for the same shape: it is described once."""
-        program = BestTokens.of(logits, count, self._grid)
-        return self._programs.setdefault(program, program)
+        write_tokens(ttnn.sum(chosen, dim=-1, keepdim=True), tokens)
 
     def _draw(self, state: ttnn.Tensor) -> ttnn.Tensor:
         """The next number in [0, 1) of each row's generator."""

@@ -13,6 +13,7 @@ import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.choices import sampling_probabilities, uniform
 from models.bitnet.tt.layout import Chip
+from models.bitnet.tt.likeliest import Likeliest
 from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 
 VOCABULARY = 512
@@ -24,7 +25,7 @@ FEWEST = 5  # expected draws of a chi-square's cell
 
 @pytest.fixture(scope="module")
 def sampler(open_device) -> Sampler:
-    return Sampler(open_device, Chip.of(open_device).grid)
+    return Sampler(open_device, Likeliest(Chip.of(open_device).grid))
 
 
 def to_logits(values: torch.Tensor, device, dtype=ttnn.float32) -> ttnn.Tensor:

@@ -9,6 +9,7 @@ the layers plus 30 times a layer's.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 import ttnn
@@ -47,8 +48,8 @@ class SharedWeights(DeviceWeights):
         super().__init__(device)
         self._loaded: dict[tuple, ttnn.Tensor] = {}
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
-        return self._once((name, dtype), lambda: super(SharedWeights, self).load(name, weight, dtype, memory))
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
+        return self._once((name, dtype), lambda: super(SharedWeights, self).load(name, weight, dtype, *where))
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
         return self._once((*matrices, pages), lambda: super(SharedWeights, self).load_ternary(matrices, pages))

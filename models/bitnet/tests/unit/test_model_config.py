@@ -33,6 +33,8 @@ without_deadline = settings(max_examples=60, deadline=None, derandomize=True)
 class ChipAlone:
     """Answers what a config asks of a device."""
 
+    shape = (1, 1)
+
     def __init__(self, chip: Chip):
         self.chip = chip
 

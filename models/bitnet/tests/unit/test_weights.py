@@ -196,8 +196,18 @@ def test_rope_permutation_keeps_attention_scores():
 def test_fuse_qkv():
     q, k, v = (torch.randint(-1, 2, (rows, 64), dtype=torch.int8) for rows in (64, 32, 32))
     x = torch.randint(-128, 128, (5, 64))
-    fused = x @ fuse_qkv(q, k, v).long().T
+    fused = x @ fuse_qkv(q, k, v, kv_heads=1).long().T
     assert torch.equal(fused, torch.cat([x @ part.long().T for part in (q, k, v)], dim=-1))
+
+
+def test_fuse_qkv_for_several_chips():
+    """Three groups of two query heads on two chips: the first has two, the second one and a group of zeros."""
+    size = 4
+    q, k, v = (torch.randint(1, 100, (heads * size, 8)) for heads in (6, 3, 3))
+    nothing = torch.zeros(size, 8, dtype=q.dtype)
+    first = [q[: 4 * size], k[: 2 * size], v[: 2 * size]]
+    second = [q[4 * size :], nothing, nothing, k[2 * size :], nothing, v[2 * size :], nothing]
+    assert torch.equal(fuse_qkv(q, k, v, kv_heads=3, chips=2), torch.cat(first + second))
 
 
 # --- loading ---------------------------------------------------------------------------------------------------------

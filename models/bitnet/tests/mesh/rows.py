@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of chips for the tests of a shared-out model, one open at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ttnn
+
+from models.bitnet.tests import shipped
+
+
+@contextmanager
+def row_of(chips: int, rows: int = 1) -> Iterator[ttnn.MeshDevice]:
+    """An open mesh, with links between its chips."""
+    ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D if rows * chips > 1 else ttnn.FabricConfig.DISABLED)
+    device = ttnn.open_mesh_device(ttnn.MeshShape(rows, chips), trace_region_size=shipped.TRACE_REGION)
+    try:
+        yield device
+    finally:
+        ttnn.close_mesh_device(device)
+        ttnn.set_fabric_config(ttnn.FabricConfig.DISABLED)

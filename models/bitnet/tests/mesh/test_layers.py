@@ -1,0 +1,120 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A decoder layer shared out among chips, against the reference and against one chip."""
+
+import functools
+from dataclasses import replace
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests.common import FULL, Pages, empty_cache, random_state, reference_steps, shape, stock_precision
+from models.bitnet.tests.mesh.rows import row_of
+from models.bitnet.tests.unit.test_decoder import Case
+from models.bitnet.tt.bit_linear import Int8Rows
+
+LENGTHS = (33, 5)  # of the users' prompts
+MODELS = {
+    "padded": shape(12, 3, 32, 768, vocab=512),  # groups of heads on two chips: 2 and 1; on four: 1, 1, 1 and none
+    "idle": shape(4, 2, 64, 256, vocab=512),  # on four chips: 1, 1, none and none
+}
+PRODUCTS = ("qkv", "o", "gate", "up", "down")
+
+
+class Shared(Case):
+    """A layer, with the int8 codes and the integer sums of its products by name, in order, as they pass by."""
+
+    def __init__(self, device, model, precision, users):
+        torch.manual_seed(7)
+        super().__init__(device, model, precision, users, random_state(model))
+        self.codes = {name: [] for name in PRODUCTS}
+        self.sums = {name: [] for name in PRODUCTS}
+
+    def look(self, y, rows):
+        name = PRODUCTS[sum(map(len, self.sums.values())) % len(PRODUCTS)]
+        codes = [ttnn.to_torch(chip).float() for chip in ttnn.get_device_tensors(rows.values)]
+        assert all(torch.equal(codes[0], other) for other in codes), "every chip has the same rows"
+        sums = self.config.sharing.read_columns(y)
+        self.codes[name].append(codes[0])
+        self.sums[name].append(self.one_chips_order(sums) if name == "qkv" else sums)
+
+    def one_chips_order(self, sums):
+        """Columns of each chip's q, k and v -> all of q, then of k, then of v; what fills up the last chips is zero."""
+        config, model = self.config, self.model
+        counts = [config.heads, config.kv_heads, config.kv_heads]
+        heads = sums.unflatten(-1, (config.sharing.chips, -1, model.head_dim))
+        whole = []
+        for part, real in zip(
+            heads.split(counts, dim=-2), (model.num_attention_heads, *2 * [model.num_key_value_heads])
+        ):
+            part = part.flatten(-3, -2)
+            assert not part[..., real:, :].any()
+            whole.append(part[..., :real, :].flatten(-2))
+        return torch.cat(whole, dim=-1)
+
+
+def run(chips, model, precision, lengths=LENGTHS):
+    """Prompts of some users and a decode step: (the case, [(what went in, the reference's rows, the device's)])."""
+    rescale = Int8Rows.rescale
+
+    def watched(y, rows, memory, dtype):
+        case.look(y, rows)
+        return rescale(y, rows, memory, dtype)
+
+    with row_of(chips) as device, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Int8Rows, "rescale", staticmethod(watched))
+        case = Shared(device, model, precision, len(lengths))
+        pages = Pages(len(lengths), max(lengths) + 1)
+        cache = empty_cache(case.config, pages)
+        torch.manual_seed(8)
+        results, past = [], []
+        for user, length in enumerate(lengths):
+            x = case.stream(length)
+            golden, reference_cache = case.golden(x)
+            past.append(reference_cache)
+            results.append((x, golden, case.prefill(x, pages, cache, user)))
+        x = case.stream(len(lengths))
+        golden, _ = reference_steps(case.reference, x, model, past)
+        results.append((x, golden, case.decode(x, pages, cache, lengths)))
+    return case, results
+
+
+def check(case, results):
+    """Against the reference. Of so few heads a chip, decode is held to looser bars: see HALF_TILE_HEADS."""
+    for (x, golden, rows), bars in zip(
+        results, [case.config.precision] * (len(results) - 1) + ["performance"], strict=True
+    ):
+        case.check(x, golden, rows, bars)
+
+
+@functools.cache
+def on_one_chip(name):
+    return run(1, MODELS[name], "accuracy")
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("chips", [2, 4])
+def test_accuracy_is_one_chips_bit_by_bit(chips, name):
+    """Codes, integer sums, and so the rows that come out."""
+    case, results = run(chips, MODELS[name], "accuracy")
+    check(case, results)
+    alone, expected = on_one_chip(name)
+    for product in PRODUCTS:
+        assert len(case.codes[product]) == len(alone.codes[product]) == len(LENGTHS) + 1
+        assert all(map(torch.equal, case.codes[product], alone.codes[product])), f"codes that enter {product}"
+        assert all(map(torch.equal, case.sums[product], alone.sums[product])), f"integer sums of {product}"
+    for (_, _, rows), (_, _, one_chips) in zip(results, expected, strict=True):
+        assert torch.equal(rows, one_chips)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("chips", [2, 4])
+def test_performance(chips, name):
+    check(*run(chips, MODELS[name], "performance"))
+
+
+@stock_precision
+def test_a_layer_of_the_2b_on_four_chips(precision):
+    """5 groups of heads on 4 chips: 3 of 8 are zeros."""
+    check(*run(4, replace(FULL, vocab_size=512), precision, LENGTHS[:1]))

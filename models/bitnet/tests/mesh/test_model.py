@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped model's first layers shared out among chips: the tokens are one chip's."""
+
+import functools
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests import shipped
+from models.bitnet.tests.common import assert_close
+from models.bitnet.tests.mesh.rows import row_of
+from models.bitnet.tt.decode_inputs import IDLE
+from models.bitnet.tt.kv_cache import PagedAttentionConfig
+from models.bitnet.tt.sampling import CANDIDATES, GREEDY, SamplingParams
+
+DRAWN = SamplingParams(temperature=0.8, top_p=0.9, seed=7)
+USERS, CONTEXT, STEPS = 3, 96, 6
+PROMPTS = [(prompt * 3)[:28] for prompt in shipped.prompts(USERS)]
+# two blocks are wanted for each, so that the youngest is preempted and goes on later
+POOL = PagedAttentionConfig(block_size=32, max_num_blocks=3)
+
+
+def write(chips, precision, *choices):
+    """(the tokens of the prompts by each of `choices`, the logits [2, vocabulary] of a prompt and of a step)."""
+    with row_of(chips) as device, shipped.load_short(device, precision, USERS, CONTEXT, paging=POOL) as model:
+        texts = [
+            [completion.tokens for completion in model.generate(PROMPTS[: len(sampling)], STEPS, sampling)]
+            for sampling in choices
+        ]
+        assert (model.engine.metrics.preemptions > 0) == any(len(sampling) > 1 for sampling in choices)
+        prefilled = shipped.prefill(model, {0: PROMPTS[0]})[0][0]
+        positions = torch.tensor([len(PROMPTS[0]), IDLE, IDLE])
+        stepped = model.generator.decode_forward(torch.zeros(USERS), positions, model.pool.page_table())[0, 0]
+        return texts, torch.stack([prefilled, stepped])
+
+
+@functools.cache
+def on_one_chip(*what):
+    return write(1, *what)
+
+
+@pytest.mark.parametrize("chips", [2, 4])
+def test_accuracy_writes_one_chips_tokens(chips):
+    """Greedy, drawn, and after a preemption; the logits are one chip's bit for bit."""
+    what = "accuracy", (GREEDY,), (GREEDY, DRAWN, DRAWN)
+    texts, logits = write(chips, *what)
+    assert texts == on_one_chip(*what)[0]
+    assert torch.equal(logits, on_one_chip(*what)[1])
+
+
+@pytest.mark.parametrize("chips", [2, 4])
+def test_performance_writes_one_chips_greedy_tokens(chips):
+    what = "performance", (GREEDY,)
+    texts, logits = write(chips, *what)
+    assert texts == on_one_chip(*what)[0]
+    assert_close(on_one_chip(*what)[1], logits, 0.9999, 0.0141)
+
+
+def test_four_gathers_a_layer_and_two_for_the_token(monkeypatch):
+    gathered, gather = [], ttnn.experimental.all_gather_async
+
+    def counted(x, **options):
+        gathered.append(x.shape[3])
+        return gather(x, **options)
+
+    with row_of(2) as device, shipped.load_short(device, max_seq_len=64, enable_trace=False) as model:
+        monkeypatch.setattr(ttnn.experimental, "all_gather_async", counted)
+        model.generator.decode_forward(torch.zeros(1), torch.zeros(1), sampling_params=[GREEDY], enable_trace=False)
+        hidden, inner = model.config.model.hidden_size // 2, model.config.model.intermediate_size // 2
+        assert gathered == 2 * [hidden, hidden, inner, hidden] + 2 * [CANDIDATES]
