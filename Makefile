@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-sim card-report lint clean
+.PHONY: help setup demo serve test test-all test-sim test-vllm card-report lint clean
 
 PYTHON := .venv/bin/python
-SOURCES := models ttnn_emulator card_report conftest.py
+SOURCES := models serving scripts ttnn_emulator card_report conftest.py
 # a card or a simulator takes one process at a time; the emulated device takes as many as there are
 WORKERS ?= $(if $(or $(wildcard /dev/tenstorrent/*),$(TT_METAL_SIMULATOR)),0,2)
 export OMP_NUM_THREADS ?= 1
@@ -17,6 +17,10 @@ setup: ## install what is needed into .venv
 
 demo: setup ## the shipped small BitNet writes a few lines, on the emulated device
 	@$(PYTHON) models/bitnet/demo/demo.py
+
+serve: ## an OpenAI server for the shipped model, by vLLM: make serve OPTIONS="--port 8000"
+	@scripts/setup_serving
+	@scripts/serve $(OPTIONS)
 
 # what differs by board: modules, counted figures, the whole small model (whose steps are replayed traces)
 TESTS := models/bitnet/tests
@@ -40,6 +44,10 @@ test-all: setup ## the same, full-size cases included
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)
 
+test-vllm: ## vLLM on top: its answers, its server, what clients send; PLUGIN=<folder> adds the plugin's own tests
+	@scripts/setup_serving
+	.venv-serve/bin/python -m pytest -p no:xdist serving/tests
+
 card-report: setup ## all that a card can show, in one folder (less on a simulator or the emulated device)
 	@$(PYTHON) -m card_report
 
@@ -49,5 +57,5 @@ lint: setup ## check the formatting
 	@$(PYTHON) -m ruff check --quiet $(SOURCES)
 
 clean: ## remove .venv and what the tools left
-	rm -rf .venv build generated .pytest_cache .hypothesis .benchmarks .ruff_cache *.egg-info
+	rm -rf .venv .venv-serve build generated .pytest_cache .hypothesis .benchmarks .ruff_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

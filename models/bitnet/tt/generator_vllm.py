@@ -82,8 +82,11 @@ class BitNetForCausalLM:
         """Load the weights. `optimizations` is the precision; the plugin knows two of them by name, so `fused` is asked
         for by an entry `tt_precision` in the checkpoint's config (`--hf-overrides`). $TT_CACHE_PATH may name a folder
         that keeps device-ready weights."""
-        if tt_data_parallel != 1:
-            raise ValueError(f"tt_data_parallel is {tt_data_parallel}; the model runs in one part, give 1")
+        chips = mesh_device.get_num_devices()
+        if (chips, tt_data_parallel) != (1, 1):
+            raise ValueError(
+                f"vLLM drives this model on one chip; the mesh has {chips} (MESH_DEVICE), in {tt_data_parallel} part(s)"
+            )
         folder = find_checkpoint(hf_config._name_or_path)
         precision = optimizations or getattr(hf_config, "tt_precision", "accuracy")
         config = BitNetConfig.from_pretrained(folder)

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A server for the session, and what the project's own `generate` makes of the same prompts."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import ttnn
+
+from models.bitnet.tests import shipped
+from models.bitnet.tt.kv_cache import PagedAttentionConfig
+from models.bitnet.tt.sampling import SamplingParams
+from serving.tests.server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server") / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def own() -> Iterator[Callable[..., list[list[int]]]]:
+    """Tokens by `BitNet.generate` in blocks like the server's, end token left out."""
+    device = ttnn.open_device(device_id=0, trace_region_size=shipped.TRACE_REGION)
+    with shipped.load(device, max_batch=8, paging=PagedAttentionConfig(32, 128)) as model:
+
+        def generate(texts: list[str], count: int, params: list[SamplingParams]) -> list[list[int]]:
+            return [completion.tokens for completion in model.generate(texts, count, params)]
+
+        yield generate
+    ttnn.close_device(device)

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""`scripts/serve` in a process group of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+_PATIENCE_S = 600  # for the start, and for one answer
+
+
+class Server:
+    """Starts when entered; `url` is its address, `log` a file with what it prints."""
+
+    def __init__(self, log: Path):
+        self.log = log
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "Server":
+        self.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.end(signal.SIGTERM)
+
+    def start(self) -> None:
+        """Until it answers."""
+        command = [ROOT / "scripts/serve", "--port", str(self.port), "--max-num-seqs", "4"]
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        started = time.monotonic()
+        while not self.healthy():
+            late = time.monotonic() - started > _PATIENCE_S
+            if late or self._process.poll() is not None:
+                self.end(signal.SIGKILL)
+                raise RuntimeError(f"the server did not start:\n{self.log.read_text()[-3000:]}")
+            time.sleep(1)
+
+    def end(self, how: signal.Signals) -> None:
+        """All its processes: the engine's too, which outlives a killed front for a moment."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, how)
+            self._process.wait(timeout=120)
+
+    def kill_front(self) -> None:
+        """kill -9 of the process that listens, and wait until nothing of the group is left."""
+        self._process.kill()
+        self._process.wait()
+        while subprocess.run(["pgrep", "-g", str(self._process.pid)], stdout=subprocess.DEVNULL).returncode == 0:
+            time.sleep(0.5)
+
+    def healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def post(self, path: str = "/v1/completions", raw: bytes | None = None, **body: Any) -> httpx.Response:
+        """A request to the model, with `raw` as the whole body if given."""
+        headers = {"content-type": "application/json"}
+        if raw is not None:
+            return httpx.post(f"{self.url}{path}", content=raw, headers=headers, timeout=_PATIENCE_S)
+        return httpx.post(f"{self.url}{path}", json={"model": "bitnet", **body}, timeout=_PATIENCE_S)
+
+    def metric(self, name: str) -> float:
+        """A counter or gauge of vLLM's /metrics."""
+        lines = httpx.get(f"{self.url}/metrics", timeout=30).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM without a server: the same tokens as the project's own `generate`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from models.bitnet.tests import shipped
+from models.bitnet.tt.sampling import GREEDY, SamplingParams
+
+TEXTS = shipped.texts(8)
+SEEDED = [SamplingParams(0.8, 16, 0.95, seed) for seed in range(8)]
+
+
+def by_vllm(result, texts, count, params, **environment):
+    rows = [{"temperature": p.temperature, "top_k": p.top_k or -1, "top_p": p.top_p, "seed": p.seed} for p in params]
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("offline.py"), result],
+        input=json.dumps({"model": str(shipped.FOLDER), "texts": texts, "count": count, "params": rows}),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "VLLM_NO_USAGE_STATS": "1", **environment},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(result.read_text())
+
+
+def test_greedy_and_seeded(own, tmp_path):
+    """Eight prompts each way, on four rows."""
+    params = [*[GREEDY] * 8, *SEEDED]
+    result = by_vllm(tmp_path / "result", TEXTS * 2, 16, params)
+    assert result["preemptions"] == 0
+    tokens = [[token for token in row if token not in shipped.config().eos_token_ids] for row in result["tokens"]]
+    assert tokens == own(TEXTS, 16, [GREEDY] * 8) + own(TEXTS, 16, SEEDED)
+
+
+def test_preemption(own, tmp_path):
+    """A cache too small for four long texts: some are computed again, and nobody loses a token. (The text so far is
+    then prefilled, which rounds its own way: two nearly tied tokens may change places, after which texts differ.)"""
+    count = 160
+    result = by_vllm(tmp_path / "result", TEXTS[:4], count, [GREEDY] * 4, BITNET_CACHE_TOKENS="512")
+    assert result["preemptions"] > 0
+    expected = own(TEXTS[:4], count, [GREEDY] * 4)
+    assert [len(row) for row in result["tokens"]] == [count] * 4
+    assert sum(row == other for row, other in zip(result["tokens"], expected)) >= 2
