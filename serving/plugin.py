@@ -3,6 +3,10 @@
 """What vLLM has to know of this model. It calls `register` in every process that it starts (entry point
 `vllm.general_plugins`), before a device is opened and before a model's class is looked up."""
 
+import ctypes
+import multiprocessing
+import os
+import signal
 from typing import Any
 
 import torch
@@ -12,6 +16,7 @@ from vllm.model_executor.models.registry import ModelRegistry
 
 import ttnn_emulator
 
+_SIGNAL_AT_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 _SEEDS = 2**31 - 1  # the plugin keeps a seed in 32 bits, and a larger one would end its engine
 _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
 
@@ -47,10 +52,22 @@ def register() -> None:
     """The device where there is none, the quantisation's name, and the model under both names that are looked up: the
     checkpoint's own, and with the plugin's "TT" before it."""
     ttnn_emulator.install()
+    _end_with_parent()
     _fold_seeds()
     register_quantization_config("bitnet")(BitNetQuantization)
     for name in ("BitNetForCausalLM", "TTBitNetForCausalLM"):
         ModelRegistry.register_model(name, _CLASS)
+
+
+def _end_with_parent() -> None:
+    """vLLM's engine outlives a front that was killed, and would keep the device from the next one."""
+
+    def ask() -> None:
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGTERM)
+
+    if multiprocessing.parent_process() is not None:
+        ask()
+    os.register_at_fork(after_in_child=ask)
 
 
 def _fold_seeds() -> None:

@@ -59,7 +59,7 @@ def test_what_the_host_adds(client):
     assert logged.text == plain.text
     for token, likeliest in zip(logged.logprobs.token_logprobs, logged.logprobs.top_logprobs):
         assert len(likeliest) >= 5 and token == max(likeliest.values())
-    first = shipped.tokenizer().encode(plain.text)[0]
+    first = shipped.tokenizer().encode(plain.text, add_special_tokens=False)[0]
     assert complete(client, logit_bias={str(first): -100}).text != plain.text
     choice = {"structured_outputs": {"choice": ["unto him", "unto them"]}}
     assert complete(client, extra_body=choice).text in ("unto him", "unto them")

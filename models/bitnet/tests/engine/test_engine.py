@@ -7,6 +7,7 @@ import gc
 import tracemalloc
 
 import pytest
+import torch
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -267,6 +268,28 @@ def test_a_request_that_can_never_run_ends_at_once():
         (event,) = engine.take_events()
         assert event.id == number and event.completion.finish_reason == "error" and message in event.completion.error
     assert not engine.busy
+
+
+def test_only_a_prompt_that_can_run_is_hashed(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(
+        "models.bitnet.tt.engine.engine.prefix_keys", lambda _, prompt, size: hashed.append(prompt) or []
+    )
+    engine = make(users=2, blocks=3)
+    for prompt in ((), text(201), text(97), text(40)):
+        engine.add(Request(prompt))
+    assert hashed == [text(40)]
+
+
+def test_a_row_of_the_page_table():
+    """The blocks of one user, in the order of its positions, then zeros; the table is all of them."""
+    pool = BlockPool(PagedAttentionConfig(BLOCK, 6), 2, CONTEXT)
+    pool.reserve(1, 2 * BLOCK)
+    pool.reserve(0, 1)
+    pool.reserve(1, 3 * BLOCK)
+    assert pool.row(1).tolist() == [0, 1, 3, 0, 0, 0] and pool.row(0).tolist() == [2, 0, 0, 0, 0, 0]
+    assert pool.page_table().tolist() == [[2, 0, 0, 0, 0, 0], [0, 1, 3, 0, 0, 0]]
+    assert pool.row(0).dtype == pool.page_table().dtype == torch.int32
 
 
 def test_a_full_queue_refuses():

@@ -125,10 +125,13 @@ class BlockPool:
 
     def page_table(self) -> torch.Tensor:
         """int32 [users, blocks_per_user]; entries past a user's blocks are 0: what is read there is masked."""
-        table = torch.zeros(len(self._owned), self.blocks_per_user, dtype=torch.int32)
-        for user, blocks in enumerate(self._owned):
-            table[user, : len(blocks)] = torch.tensor(blocks, dtype=torch.int32)
-        return table
+        return torch.stack([self.row(user) for user in range(len(self._owned))])
+
+    def row(self, user: int) -> torch.Tensor:
+        """Of the page table: int32 [blocks_per_user]."""
+        row = torch.zeros(self.blocks_per_user, dtype=torch.int32)
+        row[: len(self._owned[user])] = torch.tensor(self._owned[user], dtype=torch.int32)
+        return row
 
     def _take(self) -> int:
         if self._free:

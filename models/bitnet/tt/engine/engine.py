@@ -74,8 +74,7 @@ class Engine:
         number, self._next_id = self._next_id, self._next_id + 1
         self.metrics.requests += 1
         stream = TextStream(self.tokenizer, request.stop)
-        keys = [] if self.pool.contiguous else prefix_keys(self._content, request.prompt, self.pool.block_size)
-        job = Job(number, request, stream, keys, time.perf_counter())
+        job = Job(number, request, stream, time.perf_counter())
         self._jobs[number] = job
         try:
             self.generator.prefill.check(torch.tensor(request.prompt, dtype=torch.int64), "the prompt")
@@ -89,6 +88,8 @@ class Engine:
             job.completion.error = str(error)
             self._finish(job, "error")
         else:
+            if not self.pool.contiguous:
+                job.keys = prefix_keys(self._content, request.prompt, self.pool.block_size)
             self.scheduler.add(job)
         return number
 
@@ -143,7 +144,7 @@ class Engine:
             self.metrics.between_steps.add(time.perf_counter() - started)
 
     def _prefill_pass(self, job: Job, start: int, stop: int) -> None:
-        generator, prompt, blocks = self.generator, torch.tensor(job.prompt), self.pool.page_table()[job.slot]
+        generator, prompt, blocks = self.generator, torch.tensor(job.prompt), self.pool.row(job.slot)
         is_new = not job.completion.tokens  # else it was preempted, and what follows the prompt is known
         logits = generator.prefill.run(prompt, blocks, start, stop, generator.cache, to_logits=is_new)
         token = None

@@ -57,17 +57,42 @@ class Metrics:
         return result
 
 
+_HELP = {
+    "requests": "Requests that came.",
+    "finished": "Requests that ended, however they did.",
+    "preemptions": "Times that a running request made room and waited again.",
+    "prompt_tokens": "Tokens of prompts that were answered.",
+    "shared_tokens": "Tokens of prompts that were found in the cache.",
+    "generated_tokens": "Tokens that were written.",
+    "replayed_tokens": "Tokens that were decoded again after a preemption.",
+    "decode_steps": "Decode steps of the device.",
+    "prefill_passes": "Passes over a part of a prompt.",
+    "ttft": "From arrival to the first token.",
+    "gap": "Between two tokens of a request.",
+    "between_steps": "That running requests waited for prefill, step by step.",
+    "waiting": "Requests that wait for a slot.",
+    "running": "Requests that run.",
+    "blocks": "Blocks of the cache.",
+    "free_blocks": "Blocks that a request can have.",
+    "kept_blocks": "Free blocks that hold the beginning of a prompt.",
+}
+
+
 def prometheus(metrics: Metrics, gauges: dict[str, float]) -> str:
     """The text form: counters, summaries, and `gauges`, what holds now."""
     lines = []
     for name, value in vars(metrics).items():
         full = f"bitnet_{name}"
         if isinstance(value, Times):
-            lines += [f"# TYPE {full}_seconds summary"]
+            lines += _family(f"{full}_seconds", "summary", name)
             lines += [f'{full}_seconds{{quantile="{p / 100}"}} {value.percentile(p):.6g}' for p in _PERCENTILES]
             lines += [f"{full}_seconds_sum {value.total:.6g}", f"{full}_seconds_count {value.count}"]
         else:
-            lines += [f"# TYPE {full}_total counter", f"{full}_total {value}"]
+            lines += [*_family(f"{full}_total", "counter", name), f"{full}_total {value}"]
     for name, value in gauges.items():
-        lines += [f"# TYPE bitnet_{name} gauge", f"bitnet_{name} {value}"]
+        lines += [*_family(f"bitnet_{name}", "gauge", name), f"bitnet_{name} {value}"]
     return "\n".join(lines) + "\n"
+
+
+def _family(full: str, kind: str, name: str) -> list[str]:
+    return [f"# HELP {full} {_HELP[name]}", f"# TYPE {full} {kind}"]

@@ -61,10 +61,10 @@ class DecodeStep:
 class Job:
     """A request on its way: how far its tokens are known, and how far their keys and values are in the cache."""
 
-    def __init__(self, number: int, request: Request, stream: TextStream, keys: list[bytes], arrived: float):
+    def __init__(self, number: int, request: Request, stream: TextStream, arrived: float):
         self.id, self.request, self.stream, self.arrived = number, request, stream, arrived
         self.prompt = request.prompt
-        self.keys = keys  # of the prompt's full blocks
+        self.keys: list[bytes] = []  # of the prompt's full blocks, in a pool that shares them
         seed = request.sampling.seed
         self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
         self.completion = Completion(prompt_tokens=len(request.prompt))
