@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import ttnn
@@ -24,10 +25,8 @@ class RepeatedLayers(DeviceWeights):
     """Every layer has the first one's values, in memory of its own: converting them takes minutes, reading them back
     from `cache` does not. A step's time does not depend on the values."""
 
-    def _converted(
-        self, name: str, dtype: ttnn.DataType, layout: ttnn.Layout, value: Callable[[], torch.Tensor]
-    ) -> ttnn.Tensor:
-        return super()._converted(re.sub(r"\.layers\.\d+\.", ".layers.0.", name), dtype, layout, value)
+    def _converted(self, name: str, *how: Any) -> ttnn.Tensor:
+        return super()._converted(re.sub(r"\.layers\.\d+\.", ".layers.0.", name), *how)
 
 
 def repeated(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:

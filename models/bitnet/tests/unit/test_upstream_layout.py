@@ -34,8 +34,10 @@ EXCEPTIONS = {
     BITNET / "demo" / "device.py": {"ttnn_emulator"},  # opens the emulated device where there is no card
     BITNET / "demo" / "lm_eval_adapter.py": {"lm_eval"},  # imported by whoever runs that harness
     BITNET / "tt" / "bitnet.py": {"transformers.AutoTokenizer"},  # text in, text out
+    BITNET / "tt" / "checkpoint.py": {"huggingface_hub"},  # asked for what is no folder
 }
 OPENS_DEVICES = BITNET / "demo" / "device.py"
+VLLMS_EDGE = BITNET / "tt" / "generator_vllm.py"  # what it is told comes from vLLM and, for the rest, the environment
 
 
 def name_of(path: Path) -> str:
@@ -100,7 +102,9 @@ def test_nothing_names_the_emulated_device(path):
     assert not any("ttnn_emulator" in text.lower() for text in names | strings)
 
 
-@pytest.mark.parametrize("path", [p for p in PYTHON if part_of(p) in ("reference", "tt")], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in PYTHON if part_of(p) in ("reference", "tt") and p != VLLMS_EDGE], ids=name_of
+)
 def test_the_environment_is_read_at_the_edge_only(path):
     names = {
         node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)
