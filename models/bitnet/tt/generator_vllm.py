@@ -176,27 +176,25 @@ class BitNetForCausalLM:
         common = {"page_table": page_table, "enable_trace": enable_trace}
         if sampling_params is None:
             return self.generator.decode_forward(tokens, start_pos, **common, kv_cache=kv_cache, read_from_device=False)
+        if end is not None and not reset_batch:  # the same rows, which had no penalties then
+            output, self._end = self.generator.decode_next(end, **common), end
+            return output
         positions = start_pos.flatten().tolist()
+        params, draws = _rows(sampling_params, positions)
         penalties = penalties_of(sampling_params)
         if any(not row.neutral for row, position in zip(penalties, positions) if position != IDLE):
-            params, draws = _rows(sampling_params, positions)
             logits = self.generator.decode_forward(tokens, start_pos, **common, kv_cache=kv_cache)[:, 0]
             return self._choose(logits, penalties, prompt_tokens, output_tokens, params, draws)
-        if end is not None and not reset_batch:
-            output = self.generator.decode_next(end, **common)
-        else:
-            params, draws = _rows(sampling_params, positions)
-            end = StepEnd.choosing(params)
-            output = self.generator.decode_forward(
-                tokens,
-                start_pos,
-                **common,
-                kv_cache=kv_cache,
-                read_from_device=False,
-                sampling_params=params,
-                draws=draws,
-            )
-        self._end = end
+        output = self.generator.decode_forward(
+            tokens,
+            start_pos,
+            **common,
+            kv_cache=kv_cache,
+            read_from_device=False,
+            sampling_params=params,
+            draws=draws,
+        )
+        self._end = StepEnd.choosing(params)
         return output
 
     def read_decode_output(self, output: Any, async_read: bool = False) -> Any:
