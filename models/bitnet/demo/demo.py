@@ -11,7 +11,6 @@ python models/bitnet/demo/demo.py --board p300 --chips 2
 
 import argparse
 import json
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 
 from models.bitnet.demo import command  # noqa: E402
 from models.bitnet.demo.command import at_least_one, say, unicode_text  # noqa: E402
-from models.bitnet.demo.device import OpenDevice, open_device  # noqa: E402
+from models.bitnet.demo.device import open_device  # noqa: E402
+from models.bitnet.demo.report import report  # noqa: E402
 from models.bitnet.tt.checkpoint import find_checkpoint  # noqa: E402
 
 DEMO = Path(__file__).resolve().parent
@@ -50,6 +50,7 @@ def main() -> int:
                 precision=options.precision,
                 max_batch=len(prompts),
                 max_seq_len=context,
+                paging=shared_pool(options.cache_tokens),
                 weight_cache=options.weight_cache,
                 enable_trace=not options.no_trace,
             )
@@ -80,6 +81,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance", "fused"))
     parser.add_argument("--max-new-tokens", type=at_least_one, default=80)
     parser.add_argument("--max-seq-len", type=at_least_one, help="context to keep a cache for (default: the model's)")
+    parser.add_argument(
+        "--cache-tokens",
+        type=at_least_one,
+        help="one KV cache of so many tokens for all prompts: those that begin alike share their blocks, and a text "
+        "that finds it full waits (default: each prompt has a whole context of its own)",
+    )
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
     parser.add_argument("--top-k", type=int, default=0, help="draw from the k likeliest, 32 at most")
     parser.add_argument("--top-p", type=float, default=1.0)
@@ -119,6 +126,15 @@ def find_model(name: str) -> Path:
         return find_checkpoint(name)
     except ValueError as error:
         raise SystemExit(f"{command.name()}: {error}") from None
+
+
+def shared_pool(tokens: int | None) -> Any:
+    """The KV cache's blocks if all prompts share them."""
+    from models.bitnet.tt.kv_cache import PagedAttentionConfig
+
+    return (
+        None if tokens is None else PagedAttentionConfig(max_num_blocks=-(-tokens // PagedAttentionConfig.block_size))
+    )
 
 
 def check_chat_template(folder: Path) -> None:
@@ -180,60 +196,6 @@ def chat(model: Any, options: argparse.Namespace, sampling: Any) -> int:
         if answer.error:
             say(answer.error)
         messages.append({"role": "assistant", "content": answer.text})
-
-
-def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completions: list[Any], sampling: Any) -> None:
-    """The table, and with --json the line of JSON that ends the output."""
-    from models.bitnet.tt.decode_steps import StepEnd
-
-    numbers = measure(model, completions)
-    numbers["programs_per_step"] = model.generator.count_programs(StepEnd.choosing([sampling]))
-    rows = [
-        ("time to first token", f"{numbers['ttft_s'] * 1000:.0f} ms"),
-        ("time per token, median", f"{numbers['ms_per_token']:.1f} ms"),
-        ("tokens/s/user, median", f"{numbers['tokens_per_s_user']:.1f}"),
-        ("tokens/s, all steps", f"{numbers['tokens_per_s']:.1f}"),
-        ("programs per step", f"{numbers['programs_per_step']}"),
-        ("uploaded per step", f"{numbers['uploaded_bytes_per_step']} bytes"),
-        ("downloaded per step", f"{numbers['downloaded_bytes_per_step']} bytes"),
-        ("decode", "untraced" if options.no_trace else "a replayed trace"),
-        ("device", opened.description),
-    ]
-    print()
-    for name, value in rows:
-        print(f"  {name:<24}{value}")
-    if opened.kind == "emulated":
-        print("  These times are the emulation's on this machine's CPU, not a card's.")
-    if options.json:
-        first = completions[0]
-        line = {
-            "text": first.text,
-            "tokens": first.tokens,
-            "completions": [
-                {"text": c.text, "tokens": c.tokens, "finish_reason": c.finish_reason} for c in completions
-            ],
-            "device": opened.description,
-            "precision": options.precision,
-            "traced": not options.no_trace,
-            **numbers,
-        }
-        print(json.dumps(line))
-
-
-def measure(model: Any, completions: list[Any]) -> dict[str, float]:
-    """Times, and the bytes of a steady step: the median over the steps, since requests join and leave in few."""
-    steps = model.steps
-    seconds = statistics.median(step.seconds for step in steps) if steps else 0.0
-    generated = sum(step.users for step in steps)
-    total = sum(step.seconds for step in steps)
-    return {
-        "ttft_s": completions[0].ttft_s,
-        "ms_per_token": seconds * 1000,
-        "tokens_per_s_user": 1 / seconds if seconds else 0.0,
-        "tokens_per_s": generated / total if total else 0.0,
-        "uploaded_bytes_per_step": int(statistics.median(step.uploaded_bytes for step in steps)) if steps else 0,
-        "downloaded_bytes_per_step": int(statistics.median(step.downloaded_bytes for step in steps)) if steps else 0,
-    }
 
 
 if __name__ == "__main__":

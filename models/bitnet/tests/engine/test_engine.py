@@ -242,6 +242,20 @@ def test_prompts_that_begin_alike_share_blocks():
     assert engine.metrics.shared_tokens == 128
 
 
+def test_prompts_that_come_together_share_blocks():
+    """All three have blocks before the first is computed, and give back what it computes for them."""
+    engine = make(users=3, blocks=16)
+    requests = [Request(prompt, 5) for prompt in (text(100), text(70) + text(20, 900), text(100))]
+    numbers = [engine.add(request) for request in requests]
+    engine.scheduler.admit()
+    assert engine.pool.free_blocks == 5
+    completions = finish(engine)
+    for number, request, shared in zip(numbers, requests, (0, 64, 96)):
+        assert completions[number].tokens == expected(engine, request)
+        assert completions[number].shared_tokens == shared
+    assert len(engine.pool.kept) == 3 and engine.pool.free_blocks == 16
+
+
 def test_blocks_are_kept_until_room_is_wanted():
     """The least recently used beginning goes first, its end before its start."""
     engine = make(users=2, blocks=8)

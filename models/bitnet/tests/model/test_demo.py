@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo as a person runs it: a program of its own, from two folders, with good arguments and bad ones."""
 
+import itertools
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from models.bitnet.tests import shipped
 SCRIPT = shipped.DEMO / "demo.py"
 ROOT = SCRIPT.parents[3]
 PROMPT = "And it came to pass"
+LONG = "in the days of the judges, " * 6  # over a cache block of 32 tokens
 KEYS = {
     "text",
     "tokens",
@@ -80,12 +82,18 @@ def test_without_trace_and_from_the_models_folder(traced):
 
 
 def test_a_file_of_prompts(tmp_path, traced):
-    """Three at once, drawn with a seed but for what is certain: each text follows its prompt."""
-    prompts = [PROMPT, "The LORD", "Then"]
+    """Three at once in one cache, drawn with a seed but for what is certain: each text follows its prompt, and two that
+    begin alike share their whole blocks."""
+    prompts = [PROMPT, f"{PROMPT} {LONG} the LORD", f"{PROMPT} {LONG} then"]
+    both = zip(*(shipped.tokenizer().encode(prompt) for prompt in prompts[1:]))
+    alike = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], both)))
     file = tmp_path / "prompts.json"
     file.write_text(json.dumps([{"prompt": prompt} for prompt in prompts]))
-    done = demo("--prompts", file, "--json", "--max-new-tokens", "12", "--temperature", "0.8", "--seed", "1")
+    options = ["--max-new-tokens", "12", "--temperature", "0.8", "--seed", "1", "--cache-tokens", "384"]
+    done = demo("--prompts", file, "--json", *options)
     numbers = result(done)
+    assert numbers["shared_tokens"] == alike // 32 * 32 > 0
+    assert f"{numbers['shared_tokens']} of {numbers['prompt_tokens']}\n" in done.stdout
     assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 12
     assert len(numbers["completions"]) == 3
     for number, (prompt, completion) in enumerate(zip(prompts, numbers["completions"])):

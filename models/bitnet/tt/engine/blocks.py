@@ -88,10 +88,16 @@ class BlockPool:
         """Begin an empty user's table with blocks that `find` gave."""
         if self._owned[user]:
             raise ValueError(f"user {user} has blocks already; only an empty table can begin with shared ones")
-        for block in blocks:
-            self._kept.pop(block, None)
-            self._owners[block] = self._owners.get(block, 0) + 1
+        self._hold(blocks)
         self._owned[user] = list(blocks)
+
+    def exchange(self, user: int, first: int, blocks: Sequence[int]) -> None:
+        """From its block `first` on, give `user` blocks that `find` gave for its own, into which it has not written."""
+        place = slice(first, first + len(blocks))
+        own = self._owned[user][place]
+        self._hold(blocks)
+        self._owned[user][place] = blocks
+        self._let_go(own)
 
     def learn(self, user: int, keys: Sequence[bytes]) -> None:
         """`user`'s first blocks now hold this content. A block whose content another has already stays unknown."""
@@ -105,15 +111,7 @@ class BlockPool:
         """Take a finished user's blocks back. The last ones are the first to be used for something else."""
         if self.contiguous:
             return
-        for block in reversed(self._owned[user]):
-            self._owners[block] -= 1
-            if self._owners[block]:
-                continue
-            del self._owners[block]
-            if block in self._keys:
-                self._kept[block] = None
-            else:
-                self._free.append(block)
+        self._let_go(self._owned[user])
         self._owned[user] = []
 
     def forget(self) -> None:
@@ -132,6 +130,22 @@ class BlockPool:
         row = torch.zeros(self.blocks_per_user, dtype=torch.int32)
         row[: len(self._owned[user])] = torch.tensor(self._owned[user], dtype=torch.int32)
         return row
+
+    def _hold(self, blocks: Sequence[int]) -> None:
+        for block in blocks:
+            self._kept.pop(block, None)
+            self._owners[block] = self._owners.get(block, 0) + 1
+
+    def _let_go(self, blocks: Sequence[int]) -> None:
+        for block in reversed(blocks):
+            self._owners[block] -= 1
+            if self._owners[block]:
+                continue
+            del self._owners[block]
+            if block in self._keys:
+                self._kept[block] = None
+            else:
+                self._free.append(block)
 
     def _take(self) -> int:
         if self._free:

@@ -135,6 +135,7 @@ class Engine:
         most = budget = self.prefill_budget if decoding else self.generator.config.prefill_chunk
         for job in self.scheduler.running:
             while not job.prefilled and budget > 0:
+                self.scheduler.share(job)
                 start, stop = self.generator.prefill.passes(job.computed, len(job.prompt), budget)[0]
                 if stop - start > budget and budget < most:
                     return  # a whole block is more than what is left

@@ -43,8 +43,7 @@ class Scheduler:
         """
         while self.waiting and None in self.slots:
             job, slot = self.waiting[0], self.slots.index(None)
-            # the last token is computed in any case: its logits are wanted
-            shared = self.pool.find(job.keys[: (len(job.prompt) - 1) // self.pool.block_size])
+            shared = self._known_blocks(job)
             positions = min(job.known + 1, self.context)
             kept = sum(block in self.pool.kept for block in shared)  # free until this job shares them
             wanted = self.pool.missing(slot, positions) - len(shared) + kept
@@ -57,6 +56,15 @@ class Scheduler:
             job.slot, self.slots[slot] = slot, job
             job.computed = len(shared) * self.pool.block_size
             job.completion.shared_tokens = job.computed
+
+    def share(self, job: Job) -> None:
+        """Before it computes more of its prompt: what others have computed of it since it was admitted."""
+        blocks, first = self._known_blocks(job), job.computed // self.pool.block_size
+        gained = len(blocks) * self.pool.block_size - job.computed
+        if gained > 0:
+            self.pool.exchange(job.slot, first, blocks[first:])
+            job.computed += gained
+            job.completion.shared_tokens += gained
 
     def grow(self) -> list[Job]:
         """Blocks for the position that each job writes next. Where there is none the last in order is preempted, be it
@@ -72,3 +80,7 @@ class Scheduler:
             if job.slot is not None:
                 self.pool.reserve(job.slot, job.computed + 1)
         return preempted
+
+    def _known_blocks(self, job: Job) -> list[int]:
+        """Of its prompt. The last token is computed in any case: its logits are wanted."""
+        return self.pool.find(job.keys[: (len(job.prompt) - 1) // self.pool.block_size])

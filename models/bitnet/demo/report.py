@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo says at its end: times, bytes and programs of a step, as a table and as a line of JSON."""
+
+import argparse
+import json
+import statistics
+from typing import Any
+
+from models.bitnet.demo.device import OpenDevice
+
+
+def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completions: list[Any], sampling: Any) -> None:
+    """The table, and with --json the line of JSON that ends the output."""
+    from models.bitnet.tt.decode_steps import StepEnd
+
+    numbers = measure(model, completions)
+    numbers["programs_per_step"] = model.generator.count_programs(StepEnd.choosing([sampling]))
+    rows = [
+        ("time to first token", f"{numbers['ttft_s'] * 1000:.0f} ms"),
+        ("time per token, median", f"{numbers['ms_per_token']:.1f} ms"),
+        ("tokens/s/user, median", f"{numbers['tokens_per_s_user']:.1f}"),
+        ("tokens/s, all steps", f"{numbers['tokens_per_s']:.1f}"),
+        ("programs per step", f"{numbers['programs_per_step']}"),
+        ("uploaded per step", f"{numbers['uploaded_bytes_per_step']} bytes"),
+        ("downloaded per step", f"{numbers['downloaded_bytes_per_step']} bytes"),
+        ("decode", "untraced" if options.no_trace else "a replayed trace"),
+        ("device", opened.description),
+    ]
+    if not model.pool.contiguous:
+        rows.insert(-2, ("prompt tokens shared", f"{numbers['shared_tokens']} of {numbers['prompt_tokens']}"))
+    print()
+    for name, value in rows:
+        print(f"  {name:<24}{value}")
+    if opened.kind == "emulated":
+        print("  These times are the emulation's on this machine's CPU, not a card's.")
+    if options.json:
+        first = completions[0]
+        line = {
+            "text": first.text,
+            "tokens": first.tokens,
+            "completions": [
+                {"text": c.text, "tokens": c.tokens, "finish_reason": c.finish_reason} for c in completions
+            ],
+            "device": opened.description,
+            "precision": options.precision,
+            "traced": not options.no_trace,
+            **numbers,
+        }
+        print(json.dumps(line))
+
+
+def measure(model: Any, completions: list[Any]) -> dict[str, float]:
+    """Times, and the bytes of a steady step: the median over the steps, since requests join and leave in few."""
+    steps = model.steps
+    seconds = statistics.median(step.seconds for step in steps) if steps else 0.0
+    generated = sum(step.users for step in steps)
+    total = sum(step.seconds for step in steps)
+    metrics = model.engine.metrics
+    return {
+        "prompt_tokens": metrics.prompt_tokens,
+        "shared_tokens": metrics.shared_tokens,
+        "ttft_s": completions[0].ttft_s,
+        "ms_per_token": seconds * 1000,
+        "tokens_per_s_user": 1 / seconds if seconds else 0.0,
+        "tokens_per_s": generated / total if total else 0.0,
+        "uploaded_bytes_per_step": int(statistics.median(step.uploaded_bytes for step in steps)) if steps else 0,
+        "downloaded_bytes_per_step": int(statistics.median(step.downloaded_bytes for step in steps)) if steps else 0,
+    }
