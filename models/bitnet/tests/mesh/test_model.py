@@ -58,6 +58,25 @@ def test_performance_writes_one_chips_greedy_tokens(chips):
     assert_close(on_one_chip(*what)[1], logits, 0.9999, 0.0141)
 
 
+def test_a_folder_and_prompts_that_begin_alike():
+    """The whole model as a user loads it: two prompts share a cache block on every chip, and text comes as it grows."""
+    beginning = (PROMPTS[0] * 2)[:40]
+    prompts = [beginning + PROMPTS[1][:4], beginning + PROMPTS[2][:6]]
+    texts = {}
+    for chips in (1, 2):
+        with row_of(chips) as device, shipped.load(device, max_batch=2, max_seq_len=64, paging=POOL) as model:
+            streamed = ["", ""]
+
+            def show(number, text, streamed=streamed):
+                streamed[number] += text
+
+            completions = model.generate(prompts, 4, stream=show)
+            assert [completion.shared_tokens for completion in completions] == [0, 32]
+            assert streamed == [completion.text for completion in completions]
+            texts[chips] = [completion.tokens for completion in completions]
+    assert texts[2] == texts[1]
+
+
 def test_four_gathers_a_layer_and_two_for_the_token(monkeypatch):
     gathered, gather = [], ttnn.experimental.all_gather_async
 
