@@ -82,7 +82,8 @@ def linear(
         compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
     )
     fused = getattr(program_config, "fused_activation", None)
-    spill = _spill(program_config, compute_kernel_config, outputs[0].dtype, input_tensor_b.value, bias is not None)
+    inner = input_tensor_b.value.shape[-1 if transpose_b else -2]
+    spill = _spill(program_config, compute_kernel_config, outputs[0].dtype, inner, bias is not None)
     product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, spill)
     if bias is not None:
         # a tensor of one row (padded to a tile in memory); a program that is configured adds it itself
@@ -116,12 +117,12 @@ class Spill:
     added: int = 0
 
 
-def _spill(program: Any, compute: Any, output: ttnn.DataType, weight: torch.Tensor, biased: bool) -> Spill | None:
+def _spill(program: Any, compute: Any, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
     """Where it costs bits, which are then those of 16-bit sums."""
     depth = _TILE * getattr(program, "in0_block_w", 0)
     if not depth or compute is None or compute.fp32_dest_acc_en:
         return None
-    blocks = -(-weight.shape[-2] // depth)
+    blocks = -(-inner // depth)
     if compute.packer_l1_acc and blocks > (1 if biased else 2):
         return Spill(depth, ttnn.bfloat16, blocks if biased else blocks - 1)
     return Spill(depth, output) if output in (ttnn.bfloat8_b, ttnn.bfloat4_b) else None
