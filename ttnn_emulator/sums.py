@@ -41,8 +41,11 @@ def product(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torc
     return total if wide else round_to_bfloat16(total).float()
 
 
-def sum_of_products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
-    """a @ b of float32 [..., M, K] and [..., K, N] whose values have at most 11 significant bits."""
+def sum_of_products(
+    a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool, before: torch.Tensor | None = None
+) -> torch.Tensor:
+    """a @ b of float32 [..., M, K] and [..., K, N] whose values have at most 11 significant bits; `before`: what the
+    register holds at first."""
     # in numpy, which calls faster than torch: most of these tensors are small
     signs_a, exponents_a, mantissas_a = _fields(a.unsqueeze(-2))
     signs_b, exponents_b, mantissas_b = _fields(b.mT.unsqueeze(-3))
@@ -68,8 +71,8 @@ def sum_of_products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool)
         sums[:, place] = np.moveaxis(steps, (-3, -2), (0, 1))
         highest[:, place] = np.moveaxis(_largest(exponent).reshape(*steps.shape[:-1]), (-2, -1), (0, 1))
     np.maximum(highest, _SMALLEST, out=highest)
-    total = np.zeros(shape[3:])
-    if total.size <= _FEW:
+    total = np.zeros(shape[3:]) if before is None else before.double().numpy()
+    if total.size <= _FEW and before is None:
         columns = sums.reshape(-1, total.size, 2).swapaxes(0, 1), highest.reshape(-1, total.size).T
         total.flat = [_register(*column, wide) for column in zip(*(part.tolist() for part in columns))]
     else:

@@ -15,10 +15,11 @@ def main() -> None:
     recording = commands.add_parser("record", help="run the cases on the device that is there, else on the emulated")
     recording.add_argument("file", type=Path)
     recording.add_argument("--only", nargs="+", metavar="GROUP", help="these groups; FILE keeps the others")
+    recording.add_argument("--new", action="store_true", help="only cases that FILE lacks")
     group = commands.add_parser("group", help="run one group in this process")
     group.add_argument("name")
     group.add_argument("file", type=Path)
-    group.add_argument("--case", help="only this one")
+    group.add_argument("--case", nargs="+", help="only these")
     comparing = commands.add_parser("compare", help="a line for each case")
     comparing.add_argument("first", type=Path)
     comparing.add_argument("second", type=Path)
@@ -28,7 +29,7 @@ def main() -> None:
     thinning.add_argument("others", type=Path)
     options = parser.parse_args()
     if options.command == "record":
-        record(options.file, options.only)
+        record(options.file, options.only, options.new)
     elif options.command == "group":
         run_group(options.name, options.file, options.case)
     elif options.command == "thin":

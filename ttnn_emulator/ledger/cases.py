@@ -45,10 +45,12 @@ def load() -> dict[str, Case]:
     """The whole table."""
     from ttnn_emulator.ledger import (  # noqa: F401  (they fill it)
         eltwise_cases,
+        integer_cases,
         model_cases,
         product_cases,
         step_cases,
         tensor_cases,
+        upstream_cases,
     )
 
     return TABLE

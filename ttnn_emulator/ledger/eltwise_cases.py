@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Element by element: binary and unary operations, their fused activations, comparisons, integers, conversions."""
+"""Element by element: binary and unary operations, their fused activations, comparisons, conversions."""
 
 import ttnn
 
@@ -141,50 +141,6 @@ def _conversions() -> None:
             case(f"typecast/{source} to {target}", lambda x, a=a, b=b: ttnn.typecast(x.whole(0, 60000, a), b))
 
 
-def _integers() -> None:
-    for name in ("add", "subtract", "multiply", "bitwise_and", "bitwise_or", "bitwise_xor"):
-        call = getattr(ttnn, name)
-        case(
-            f"integer/{name} int32",
-            lambda x, c=call: c(x.whole(-30000, 30000), x.whole(-30000, 30000)),
-        )
-    for kind in ("int32", "uint32"):
-        case(f"integer/plus_one {kind}", lambda x, d=TYPES[kind]: _plus_one(x, d, False))
-    case("integer/plus_one int32 skipping", lambda x: _plus_one(x, ttnn.int32, True))
-
-
-def _integer_broadcasts() -> None:
-    shape = (8, 40)
-    for kind in ("int32", "uint32"):
-        low = -3 if kind == "int32" else 0
-        for name, highest in (("add", 1 << 20), ("multiply", 30000), ("eq", 3), ("lt", 3)):
-            call, numbers = getattr(ttnn, name), (low * highest, highest, TYPES[kind])
-            for where, second in (("row", (1, shape[1])), ("column", (shape[0], 1))):
-                case(
-                    f"integer broadcast/{name} {kind} {where}",
-                    lambda x, c=call, n=numbers, s=second: c(x.whole(*n, shape), x.whole(*n, s)),
-                )
-            case(
-                f"integer broadcast/{name} {kind} scalar",
-                lambda x, c=call, n=numbers: c(x.whole(*n, shape), 2),
-            )
-
-    for kind, lowest, highest in (("int32", -(1 << 31), (1 << 31) - 1), ("uint32", 0, (1 << 32) - 1)):
-        numbers = (lowest, highest, TYPES[kind])
-        for name in ("lt", "add"):
-            call = getattr(ttnn, name)
-            case(
-                f"integer broadcast/{name} {kind} of any size",
-                lambda x, c=call, n=numbers: c(x.whole(*n, shape), x.whole(*n, (1, shape[1]))),
-            )
-
-
-def _plus_one(x, dtype, skip):
-    tensor = x.whole(-1 if skip else 0, 3, dtype, (32,), layout=ttnn.ROW_MAJOR_LAYOUT)
-    ttnn.plus_one(tensor, skip_negative_entries=skip)
-    return tensor
-
-
 def _extremes() -> None:
     for kind in FLOATS:
         dtype = TYPES[kind]
@@ -226,5 +182,5 @@ def _more() -> None:
     case("more/addcmul", lambda x: ttnn.addcmul(x.spread(), x.spread(), x.spread(), value=1.0), "ulps=1")
 
 
-for _fill in (_binary, _fused, _comparisons, _unary, _conversions, _integers, _integer_broadcasts, _extremes, _more):
+for _fill in (_binary, _fused, _comparisons, _unary, _conversions, _extremes, _more):
     _fill()

@@ -17,25 +17,25 @@ _ROWS, _INNER, _WIDTH, _TILE = 4, 64, 256, 32  # of a product in decode; the row
 
 
 def _products() -> None:
-    for weight in ("bfp4", "bfp8"):
-        for fidelity in ("LoFi", "HiFi2"):
+    for weight, fidelities in (("bfp4", "LoFi HiFi2"), ("bfp8", "LoFi HiFi2"), ("bf16", "LoFi HiFi2 HiFi4")):
+        for fidelity in fidelities.split():
             for wide in (True, False):
                 how = {"fidelity": fidelity, "wide": wide}
                 case(
                     f"banked/bf16 {weight} {fidelity} {'fp32' if wide else 'bf16'} sums",
-                    lambda x, w=TYPES[weight], h=how: _banked(x, x.normal(w, **_in_banks(x)), _normal_rows, **h),
+                    lambda x, w=TYPES[weight], h=how: _banked(x, x.normal(w, **in_banks(x)), _normal_rows, **h),
                 )
     for weight in ("bfp4", "bfp8"):
         case(
             f"banked/int8 ternary {weight}",
             lambda x, w=TYPES[weight]: _banked(
-                x, x.whole(-1, 1, w, **_in_banks(x)), _codes, fidelity="LoFi", dtype=ttnn.float32
+                x, x.whole(-1, 1, w, **in_banks(x)), _codes, fidelity="LoFi", dtype=ttnn.float32
             ),
         )
     case(
         "banked/fp32 bfp4",
         lambda x: _banked(
-            x, x.normal(ttnn.bfloat4_b, **_in_banks(x)), _normal_rows, ttnn.float32, "HiFi4", dtype=ttnn.float32
+            x, x.normal(ttnn.bfloat4_b, **in_banks(x)), _normal_rows, ttnn.float32, "HiFi4", dtype=ttnn.float32
         ),
     )
     for first, weight, fidelity in (("bf16", "bfp8", "HiFi2"), ("fp32", "bf16", "HiFi4")):
@@ -51,14 +51,14 @@ def _products() -> None:
         )
 
 
-def _in_banks(x: Inputs) -> dict[str, Any]:
+def in_banks(x: Inputs, inner: int = _INNER, width: int = _WIDTH) -> dict[str, Any]:
     """A weight cut by columns over all banks, of which the last may get none."""
     banks = x.device.dram_grid_size().x
     cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(banks - 1, 0))})
-    columns = math.ceil(_WIDTH / _TILE / banks) * _TILE
-    spec = ttnn.ShardSpec(cores, [_INNER, columns], ttnn.ShardOrientation.ROW_MAJOR)
+    columns = math.ceil(width / _TILE / banks) * _TILE
+    spec = ttnn.ShardSpec(cores, [inner, columns], ttnn.ShardOrientation.ROW_MAJOR)
     memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.DRAM, spec)
-    return {"shape": (1, 1, _INNER, _WIDTH), "memory": memory}
+    return {"shape": (1, 1, inner, width), "memory": memory}
 
 
 def _normal_rows(x: Inputs, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:

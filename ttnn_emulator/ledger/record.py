@@ -99,8 +99,8 @@ def run_case(device, entry, ledger: Ledger) -> None:
     ledger.cases[entry.name] = about
 
 
-def run_group(group: str, path: Path, only: str | None = None) -> None:
-    """The cases of one group, or one of them, into `path`, which is written after each."""
+def run_group(group: str, path: Path, only: list[str] | None = None) -> None:
+    """The cases of one group, or those of `only`, into `path`, which is written after each."""
     install()
     import ttnn
 
@@ -111,7 +111,7 @@ def run_group(group: str, path: Path, only: str | None = None) -> None:
     device = ttnn.open_device(device_id=0)
     ledger.device = describe(device)
     for entry in load().values():
-        if entry.group == group and only in (None, entry.name):
+        if entry.group == group and (only is None or entry.name in only):
             start = time.monotonic()
             run_case(device, entry, ledger)
             failed = ledger.cases[entry.name].get("failed")
@@ -121,8 +121,9 @@ def run_group(group: str, path: Path, only: str | None = None) -> None:
     ttnn.close_device(device)
 
 
-def record(path: Path, only: list[str] | None = None) -> int:
-    """Every group, or those of `only`, into `path`, which keeps the others. Returns how many cases failed."""
+def record(path: Path, only: list[str] | None = None, new: bool = False) -> int:
+    """Every group, or those of `only`, into `path`, which keeps the others; with `new` only cases that it lacks.
+    Returns how many cases failed."""
     install()
     from ttnn_emulator.ledger.cases import groups, load
 
@@ -133,8 +134,11 @@ def record(path: Path, only: list[str] | None = None) -> int:
     ledger.forget(set(ledger.cases) - set(load()))
     failures = 0
     for group in only or groups():
-        part = _record_group(group, [entry.name for entry in load().values() if entry.group == group])
-        ledger.forget({name for name, entry in load().items() if entry.group == group})
+        names = [name for name, entry in load().items() if entry.group == group and not (new and name in ledger.cases)]
+        if not names:
+            continue
+        part = _record_group(group, names)
+        ledger.forget(set(names))
         ledger.cases |= part.cases
         ledger.tensors |= part.tensors
         ledger.device = part.device or ledger.device
@@ -150,7 +154,7 @@ def record(path: Path, only: list[str] | None = None) -> int:
 def _record_group(group: str, names: list[str]) -> Ledger:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "group.safetensors"
-        if _spawn("group", group, str(path)) is None:
+        if _spawn("group", group, str(path), "--case", *names) is None:
             return Ledger.read(path)
         for name in names:
             if name not in Ledger.read(path).cases:

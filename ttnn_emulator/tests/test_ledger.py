@@ -12,7 +12,7 @@ import ttnn_emulator
 from ttnn_emulator import ledger
 from ttnn_emulator.ledger.cases import load
 from ttnn_emulator.ledger.compare import distance
-from ttnn_emulator.ledger.record import Ledger, run_case
+from ttnn_emulator.ledger.record import Ledger, record, run_case
 
 _FILES = {"n150": "wh", "p100": "bh", "p150": "bh"}
 _BOARD = ttnn_emulator.installed_board()
@@ -51,3 +51,13 @@ def test_case(opened, name):
     equal, ulps, reason = KNOWN_DIFFERENCES[_CHIP, name]
     assert measured.equal >= equal and measured.ulps <= ulps, f"{measured}; was {equal} %, {ulps} ulps: {reason}"
     assert not measured.meets(load()[name].bar), f"meets its bar now: take {name} out of KNOWN_DIFFERENCES"
+
+
+def test_only_what_a_record_lacks_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(f"{record.__module__}._record_group", lambda group, names: asked.append(names) or Ledger())
+    known, lacking = Ledger(), "scalar/add bf16 0.3"
+    known.cases = {name: {} for name in load() if name != lacking}
+    known.write(tmp_path / "record.safetensors")
+    record(tmp_path / "record.safetensors", new=True)
+    assert asked == [[lacking]]

@@ -13,7 +13,7 @@ import torch
 
 from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.registry import value
-from ttnn_emulator.values.flash import Arithmetic, Partial, attend, finish, merge
+from ttnn_emulator.values.flash import Arithmetic, Partial, attend, finish, join, merge
 from ttnn_emulator.values.kv_cache import read_blocks, signed
 
 _TILE = 32
@@ -135,10 +135,12 @@ def _decode(
     program_config: Any,
     how: Arithmetic,
 ) -> torch.Tensor:
-    """`read(user, first, last)` gives keys and values. A skipped user gets zeros; a card leaves memory as it was."""
+    """`read(user, first, last)` gives keys and values. A skipped user gets zeros; a card leaves memory as it was.
+    Chunks are joined as if each had a core of its own, one after the other; the kernel joins them as a tree."""
     users, heads = query.shape[1:3]
     queries = query[0].float()
-    masks = None if mask is None else mask.reshape(-1, heads, mask.shape[-1])  # of each user, or one for all
+    # the kernel counts users' masks along the first dimension: of [1, users, heads, S] it takes the first for all
+    masks = None if mask is None else mask[:, 0]
     parts: Partial | None = None  # of all users
     chunks = {user: _spans(position, window, program_config, how) for user, position in enumerate(positions)}
     for number in range(max(map(len, chunks.values()))):
@@ -156,7 +158,7 @@ def _decode(
             chosen = attend(grouped, keys, values, own, how, present)
             if parts is None:
                 parts = Partial.empty(users, *chosen.values.shape[1:])
-            parts.put(rows, chosen if number == 0 else merge(parts.of(rows), chosen, how))
+            parts.put(rows, chosen if number == 0 else join(parts.of(rows), chosen, how))
     if parts is None:
         return torch.zeros(query.shape)
     busy = [user for user, own in chunks.items() if own]

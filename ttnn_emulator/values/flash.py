@@ -13,7 +13,7 @@ import torch
 
 from ttnn_emulator.numerics import nearest_even, round_to_bfloat16, truncate
 from ttnn_emulator.sums import product, products
-from ttnn_emulator.units import matrix_add
+from ttnn_emulator.units import matrix_add, store
 
 _SLOPE, _OFFSET = 369.329925537109375, 32500.818359375  # 256 / ln 2, and 256 times an exponent's bias less a correction
 _INFINITY = 0x7F80_0000 >> 15
@@ -83,6 +83,16 @@ def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:
     totals = [_times(part.total, factor, how) for part, factor in zip(parts, factors)]
     values = [_times(part.values, factor, how) for part, factor in zip(parts, factors)]
     return Partial(maximum, pack(matrix_add(*totals, how.wide)), pack(matrix_add(*values, how.wide)))
+
+
+def join(first: Partial, second: Partial, how: Arithmetic) -> Partial:
+    """`merge` of what two cores have: the vector unit takes maxima and sums as they are, and the packer rounds once."""
+    maximum = torch.maximum(first.maximum, second.maximum)
+    parts = (first, second)
+    factors = [store(torch.exp((part.maximum - maximum) * how.short_scale), "exp", how.wide) for part in parts]
+    totals = [store(part.total * factor, "multiply", how.wide) for part, factor in zip(parts, factors)]
+    values = [_times(part.values, pack(factor), how) for part, factor in zip(parts, factors)]
+    return Partial(maximum, pack(totals[0] + totals[1]), pack(matrix_add(*values, how.wide)))
 
 
 def finish(part: Partial, how: Arithmetic) -> torch.Tensor:

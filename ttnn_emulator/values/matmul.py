@@ -12,17 +12,18 @@ roundings of the sum, which are float32's, or, in 16 bits, one a tile of K.
 """
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import ttnn
 
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.numerics import round_to_bfloat16, truncate
+from ttnn_emulator.numerics import nearest_even, round_to, round_to_bfloat16, truncate
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Operand, Output
 from ttnn_emulator.sums import is_summed_in_order, sum_of_products
+from ttnn_emulator.units import matrix_add
 from ttnn_emulator.values.activations import activate
 
 _SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
@@ -81,10 +82,13 @@ def linear(
         compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
     )
     fused = getattr(program_config, "fused_activation", None)
-    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide)
+    inner = input_tensor_b.value.shape[-1 if transpose_b else -2]
+    spill = _spill(program_config, compute_kernel_config, outputs[0].dtype, inner, bias is not None)
+    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, spill)
     if bias is not None:
-        # the bias is a tensor of one row (padded to a tile in memory)
-        product = product + bias.value.float()
+        # a tensor of one row (padded to a tile in memory); a program that is configured adds it itself
+        row = bias.value.float()
+        product = product + row if program_config is None else matrix_add(product, row, wide)
     for function in (fused, activation):
         product = activate(product, function, wide) if function is not None else product
     return product.reshape(outputs[0].shape)
@@ -103,6 +107,27 @@ def compute_settings(
     return ttnn.MathFidelity.HiFi2 if raised else ttnn.MathFidelity.LoFi, output == ttnn.float32
 
 
+@dataclass(frozen=True)
+class Spill:
+    """A program that takes `depth` of K at a time keeps its sums as `dtype` in between. They go back to the register
+    before a block, or the packer adds the block's own sums to them: it does so for so many blocks."""
+
+    depth: int
+    dtype: ttnn.DataType
+    added: int = 0
+
+
+def _spill(program: Any, compute: Any, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
+    """Where it costs bits, which are then those of 16-bit sums."""
+    depth = _TILE * getattr(program, "in0_block_w", 0)
+    if not depth or compute is None or compute.fp32_dest_acc_en:
+        return None
+    blocks = -(-inner // depth)
+    if compute.packer_l1_acc and blocks > (1 if biased else 2):
+        return Spill(depth, ttnn.bfloat16, blocks if biased else blocks - 1)
+    return Spill(depth, output) if output in (ttnn.bfloat8_b, ttnn.bfloat4_b) else None
+
+
 def multiply(
     first: Operand,
     second: Operand,
@@ -110,13 +135,24 @@ def multiply(
     transpose_second: bool,
     fidelity: ttnn.MathFidelity,
     wide: bool,
+    spill: Spill | None = None,
 ) -> torch.Tensor:
-    """`first @ second` as the matrix unit computes it, in float32."""
+    """`first @ second` as the matrix unit computes it, in float32. Only small products heed `spill`."""
     a = first.value.mT if transpose_first else first.value
     b = second.value.mT if transpose_second else second.value
     if is_summed_in_order(*b.shape[-2:], a.shape[:-1].numel()):
         kept = [_keep(x, operand.dtype, _TF32_BITS).float() for x, operand in ((a, first), (b, second))]
-        return sum_of_products(*kept, fidelity.name, wide)
+        if spill is None:
+            return sum_of_products(*kept, fidelity.name, wide)
+        total = None
+        for number, part in enumerate(zip(kept[0].split(spill.depth, -1), kept[1].split(spill.depth, -2))):
+            before = None if total is None else round_to(total, spill.dtype).float()
+            if number < spill.added:
+                total = sum_of_products(*part, fidelity.name, wide)
+                total = total if before is None else nearest_even(total + before).float()
+            else:
+                total = sum_of_products(*part, fidelity.name, wide, before)
+        return total
     if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
         a = _keep(a, first.dtype, _SRC_B_BITS)
     bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
