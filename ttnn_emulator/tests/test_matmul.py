@@ -60,7 +60,10 @@ def test_any_shape_and_dtype(device, batch, m, k, n, dtypes, shared):
     result = ttnn.matmul(
         upload(device, a, dtypes[0]), upload(device, b, dtypes[1]), dtype=ttnn.bfloat16, compute_kernel_config=compute
     )
-    assert_near(result, on_device(a, dtypes[0]) @ on_device(b, dtypes[1]))
+    a, b = on_device(a, dtypes[0]), on_device(b, dtypes[1])
+    # products may cancel: what a sum of as many with random signs comes to, not the sum, is what errors are a share of
+    usual = ((a * a) @ (b * b)).sqrt()
+    assert float((ttnn.to_torch(result).double() - a @ b).norm()) <= 0.005 * float(usual.norm()) + 1e-6
 
 
 @pytest.mark.parametrize("transpose_a", [False, True])
