@@ -9,6 +9,7 @@ python models/bitnet/tests/perf/compare_chips.py --board 4xp150
 import argparse
 import gc
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from models.bitnet.tests.perf.decode_profile import DecodeProfile
 
 PRECISIONS = ("accuracy", "performance")
-BATCHES, CONTEXTS = (1, 8, 16, 32), (128, 1024, 4096)
+CONTEXTS = (128, 1024, 4096)
 TILE = 32
 Key = tuple[int, str, int]  # chips, precision, batch
 
@@ -31,20 +32,25 @@ Key = tuple[int, str, int]  # chips, precision, batch
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--board", default="4xp150", choices=sorted(ROWS), help="which board to emulate without a card")
-    board = parser.parse_args().board
+    parser.add_argument("--batches", type=int, nargs="+", default=(1, 8, 16, 32), help="users that decode together")
+    options = parser.parse_args()
+    board, batches = options.board, options.batches
     row = [chips for chips in (1, 2, 4) if chips <= ROWS[board]]
     profiles: dict[Key, DecodeProfile] = {}
     for chips in row:
         with open_device(board, chips) as opened:
-            profiles |= profiles_of(opened.device, chips)
+            try:
+                profiles |= profiles_of(opened.device, chips, batches)
+            except ValueError as error:
+                raise SystemExit(f"compare_chips: {error}; see --batches") from None
     print(f"Modelled ms of a decode step, {board}; in brackets with {_range()} us a gather beyond a program's cost.\n")
-    print(times(profiles, row))
+    print(times(profiles, row, batches))
     print("\nFrom which context a step is modelled to be quicker than one chip's of the same precision:\n")
-    print(thresholds(profiles, row[1:]))
+    print(thresholds(profiles, row[1:], batches))
     return 0
 
 
-def profiles_of(device: object, chips: int) -> "dict[Key, DecodeProfile]":
+def profiles_of(device: object, chips: int, batches: Sequence[int]) -> "dict[Key, DecodeProfile]":
     """Of every precision and batch, at one tile of context."""
     from models.bitnet.tests.perf.decode_profile import profile
     from models.bitnet.tests.perf.random_model import SharedWeights, SteppingModel, cheap_state, sizes
@@ -52,7 +58,7 @@ def profiles_of(device: object, chips: int) -> "dict[Key, DecodeProfile]":
     state, profiles = cheap_state(sizes()), {}
     for precision in PRECISIONS if chips > 1 else (*PRECISIONS, "fused"):
         weights = SharedWeights(device)
-        for batch in BATCHES:
+        for batch in batches:
             model = SteppingModel(device, precision, batch, state=state, weights=weights)
             profiles[chips, precision, batch] = profile(model, TILE - 1)
             model.generator.close()
@@ -72,12 +78,12 @@ def at(profile: "DecodeProfile", context: int) -> "DecodeProfile":
     return replace(profile, layer=layer)
 
 
-def times(profiles: "dict[Key, DecodeProfile]", row: list[int]) -> str:
+def times(profiles: "dict[Key, DecodeProfile]", row: Sequence[int], batches: Sequence[int]) -> str:
     """A line a precision, batch and context."""
     names = [f"{chips} chips" if chips > 1 else "1 chip" for chips in row]
     lines = [f"| precision | batch | context | {' | '.join(names)} | fused, 1 chip |", "|---" * (4 + len(row)) + "|"]
     for precision in PRECISIONS:
-        for batch in BATCHES:
+        for batch in batches:
             for context in CONTEXTS:
                 cells = [_cell(at(profiles[chips, precision, batch], context)) for chips in row]
                 cells.append(_cell(at(profiles[1, "fused", batch], context)))
@@ -85,7 +91,7 @@ def times(profiles: "dict[Key, DecodeProfile]", row: list[int]) -> str:
     return "\n".join(lines)
 
 
-def thresholds(profiles: "dict[Key, DecodeProfile]", shared: list[int]) -> str:
+def thresholds(profiles: "dict[Key, DecodeProfile]", shared: Sequence[int], batches: Sequence[int]) -> str:
     """A line a precision and batch."""
     from models.bitnet.tests.perf.links import COLLECTIVE_US_RANGE
 
@@ -94,7 +100,7 @@ def thresholds(profiles: "dict[Key, DecodeProfile]", shared: list[int]) -> str:
         "|---" * (2 + len(shared)) + "|",
     ]
     for precision in PRECISIONS:
-        for batch in BATCHES:
+        for batch in batches:
             alone, cells = profiles[1, precision, batch], []
             for chips in shared:
                 several = profiles[chips, precision, batch]
