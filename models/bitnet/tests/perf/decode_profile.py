@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step of the 30-layer model asks of the device: counted on a model of two layers, and scaled."""
+"""What a decode step of the 30-layer model asks of the device, of several chips each: counted on a model of two layers,
+and scaled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from models.bitnet.tests.perf.host_time import library_time
+from models.bitnet.tests.perf.links import Collective, collectives_of
 from models.bitnet.tests.perf.modelled import Card, Time, speed_range, time_of_all
 from models.bitnet.tests.perf.programs import Program, capture
 from models.bitnet.tests.perf.random_model import LAYERS_2B, SteppingModel
@@ -51,12 +53,16 @@ class DecodeProfile:
         return time_of_all([(program, 1)], self.card).total
 
     @property
+    def collectives(self) -> list[Collective]:
+        return collectives_of(self.layer, self.before + self.after, self.layers, self.card.chips)
+
+    @property
     def roofline_ms(self) -> float:
         """The least time in which the specified bandwidth moves the step's bytes."""
         return 1e-6 * self.dram_bytes / self.card.bandwidth
 
     def figures(self) -> dict[str, float | int | list[float]]:
-        modelled = self.modelled
+        modelled, collectives = self.modelled, self.collectives
         return {
             "programs_per_layer": len(self.layer),
             "movement_per_layer": sum(program.moves_only for program in self.layer),
@@ -69,10 +75,14 @@ class DecodeProfile:
             "flops_per_step": int(self.total(lambda p: p.flops)),
             "uploaded_bytes_per_step": self.uploaded_bytes,
             "downloaded_bytes_per_step": self.downloaded_bytes,
+            "chips": self.card.chips,
+            "collectives_per_step": sum(gather.times for gather in collectives),
+            "link_bytes_received_per_step": sum(gather.received for gather in collectives),
             "host_ms_per_step": round(self.host_ms, 2),
             "peak_circular_buffer_bytes": max(program.l1_bytes for program, _ in self.counted()),
             "modelled_ms_per_step": round(modelled.total, 3),
             "modelled_ms_of_unpackers": round(modelled.unpackers, 3),
+            "modelled_ms_of_links": round(modelled.links, 3),
             "modelled_tokens_per_s_user": round(1e3 / modelled.total, 1),
             "modelled_tokens_per_s_user_range": [round(x, 1) for x in speed_range(self.counted(), self.card)],
             "roofline_tokens_per_s_user": round(1e3 / self.roofline_ms, 1),
@@ -86,7 +96,7 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
 
     def programs() -> list[Program]:
         model.start(context, active)
-        return capture(model.step, model.positions.tolist())
+        return capture(model.step, model.positions.tolist(), device.get_num_devices())
 
     two = programs()
     generator = model.generator

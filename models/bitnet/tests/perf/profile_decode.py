@@ -4,7 +4,9 @@
 
 python models/bitnet/tests/perf/profile_decode.py --board p150 --batch 32 --context 1024 --picture step.svg
 
-Counted on two layers of random weights of the full sizes and scaled to 30. On a card, `--csv` takes tt-metal's profiler
+Counted on two layers of random weights of the full sizes and scaled to 30. On boards of several chips (n300, p300, t3k,
+4xp150) a row of them shares the model out: programs and bytes are then each chip's, and the step's gathers are counted
+and modelled too; --chips 1 is one of them alone. On a card, `--csv` takes tt-metal's profiler
 further: this file has its columns, without times.
 """
 
@@ -20,10 +22,12 @@ from models.bitnet.demo import command  # noqa: E402
 from models.bitnet.demo.command import new_file  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
+ROWS = {"n300": 2, "p300": 2, "t3k": 4, "4xp150": 4}  # chips
+
 
 def main() -> int:
     options = parse_arguments()
-    with open_device(options.board) as opened:
+    with open_device(options.board, options.chips) as opened:
         # what follows is ttnn, which wants the device prepared before it is imported
         from models.bitnet.tests.perf import report
         from models.bitnet.tests.perf.card_model import calibration_table
@@ -34,7 +38,8 @@ def main() -> int:
             model = SteppingModel(opened.device, options.precision, options.batch)
         except ValueError as error:
             raise SystemExit(f"profile_decode: {error}") from None
-        profiled = profile(model, options.context - 1, time_host=True)
+        # the host's time of a mesh is mostly the emulation's of its chips
+        profiled = profile(model, options.context - 1, time_host=options.chips == 1)
         title = (
             f"BitNet 2B-4T, {options.precision}, batch {options.batch}, {options.context} tokens of context, "
             f"{opened.description}"
@@ -46,7 +51,10 @@ def main() -> int:
             "context": options.context,
             **profiled.figures(),
         }
-        print(f"{title}\n\n{report.table(profiled)}\n\n{report.summary(profiled)}\n\n{calibration_table()}")
+        parts = [title, report.table(profiled), report.summary(profiled), calibration_table()]
+        if options.chips > 1:
+            parts.insert(3, report.collectives(profiled))
+        print("\n\n".join(parts))
         if options.csv:
             report.write_csv(profiled, options.csv)
         if options.picture:
@@ -61,6 +69,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
+    parser.add_argument("--chips", type=int, help="how many share the model out (default: a row of the board)")
     parser.add_argument("--batch", type=int, default=1, help="users that decode together, 1 to 32")
     parser.add_argument("--context", type=int, default=1024, help="tokens that each user attends to")
     parser.add_argument("--precision", default="performance", choices=("accuracy", "performance", "fused"))
@@ -70,6 +79,8 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if not 1 <= options.context <= 4096:
         parser.error(f"context {options.context}: the model has 1 to 4096 positions")
+    if options.chips is None:
+        options.chips = ROWS.get(options.board, 1)
     return options
 
 

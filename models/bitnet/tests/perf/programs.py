@@ -86,20 +86,21 @@ class Program:
         return self.name, self.kernel, tuple((t.shape, t.dtype, t.memory) for t in self.inputs + self.outputs)
 
 
-def capture(work: Callable[[], Any], positions: Sequence[int] = ()) -> list[Program]:
-    """The programs of `work`, in order. `positions` are the users' in a decode step (negative: idle), or the last
-    position of every user in prefill: what attention reads depends on them, and no shape tells them."""
+def capture(work: Callable[[], Any], positions: Sequence[int] = (), chips: int = 1) -> list[Program]:
+    """The programs of `work` on each of `chips`, in order. `positions` are the users' in a decode step (negative:
+    idle), or the last position of every user in prefill: what attention reads depends on them, and no shape tells
+    them."""
     graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
     graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
     try:
         work()
     finally:
         graph = graph_capture.end_graph_capture()
-    return programs_of(graph, positions)
+    return programs_of(graph, positions, chips)
 
 
-def programs_of(graph: list[dict], positions: Sequence[int] = ()) -> list[Program]:
-    """The programs of a captured graph."""
+def programs_of(graph: list[dict], positions: Sequence[int] = (), chips: int = 1) -> list[Program]:
+    """The programs of a captured graph, which has each once a chip."""
     tensors = {node["counter"]: _tensor(node["params"]) for node in graph if node["node_type"] == "tensor"}
     programs: list[Program] = []
     calls: list[_Call] = []  # open at this point, outermost first
@@ -117,7 +118,7 @@ def programs_of(graph: list[dict], positions: Sequence[int] = ()) -> list[Progra
             if call.start["params"]["name"].endswith("create_device_tensor") and calls:
                 calls[-1].made += results
             # the graph does not link an operation with several results to them
-            programs += [_program(call, tensors, results or call.made, positions)] * call.programs
+            programs += [_program(call, tensors, results or call.made, positions)] * (call.programs // chips)
     return programs
 
 
@@ -225,7 +226,7 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
         cache, rows, *others = inputs
         return in_dram([rows, *others]), cache.bytes_of_rows(prod(rows.shape[:-1])), 0, 0
     if name == "Slice":
-        return sum(tensor.bytes for tensor in outputs), written, 0, 0
+        return sum(tensor.bytes for tensor in outputs if inputs[0].in_dram), written, 0, 0
     return read, written, 0, elements if name.startswith(("Unary", "Binary", "LayerNorm", "Softmax")) else 0
 
 

@@ -1,27 +1,50 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write this device's counted figures to `recorded_figures.json`: python -m models.bitnet.tests.perf.record_figures"""
+"""Write this device's counted figures to `recorded_figures.json`: python -m models.bitnet.tests.perf.record_figures
+
+With the name of a board of several chips, such as 4xp150: those of two and of four of them that share the model out.
+"""
 
 import json
 import sys
+from typing import Any
 
 from models.bitnet.demo.device import open_device
+from models.bitnet.tests.perf.profile_decode import ROWS
 
 
 def main(board: str | None) -> None:
-    with open_device(board) as opened:
-        from models.bitnet.tests.perf.decode_profile import profile
-        from models.bitnet.tests.perf.random_model import SharedWeights, SteppingModel, cheap_state, sizes
-        from models.bitnet.tests.perf.test_recorded_figures import CASES, CONTEXT, FILE, GUARDED, chip_name
+    for chips in [count for count in (2, 4) if count <= ROWS.get(board, 1)] or [1]:
+        with open_device(board, chips) as opened:
+            from models.bitnet.tests.perf.test_recorded_figures import FILE, chip_name
 
-        state, weights = cheap_state(sizes()), SharedWeights(opened.device)
-        recorded = json.loads(FILE.read_text())
-        figures = recorded[chip_name(opened.device)] = {}
-        for precision, users in CASES:
-            model = SteppingModel(opened.device, precision, users, state=state, weights=weights)
-            counted = profile(model, CONTEXT - 1).figures()
-            figures[f"{precision}, batch {users}"] = {name: counted[name] for name in GUARDED}
-        FILE.write_text(json.dumps(recorded, indent=2) + "\n")
+            recorded = json.loads(FILE.read_text())
+            recorded[chip_name(opened.device)] = (of_one_chip if chips == 1 else of_a_row)(opened.device)
+            FILE.write_text(json.dumps(recorded, indent=2) + "\n")
+
+
+def of_one_chip(device: Any) -> dict[str, dict[str, int]]:
+    from models.bitnet.tests.perf.decode_profile import profile
+    from models.bitnet.tests.perf.random_model import SharedWeights, SteppingModel, cheap_state, sizes
+    from models.bitnet.tests.perf.test_recorded_figures import CASES, CONTEXT, GUARDED
+
+    state, weights, figures = cheap_state(sizes()), SharedWeights(device), {}
+    for precision, users in CASES:
+        model = SteppingModel(device, precision, users, state=state, weights=weights)
+        counted = profile(model, CONTEXT - 1).figures()
+        figures[f"{precision}, batch {users}"] = {name: counted[name] for name in GUARDED}
+    return figures
+
+
+def of_a_row(device: Any) -> dict[str, dict[str, int]]:
+    from models.bitnet.tests.mesh.test_counted import CONTEXT, GUARDED, PRECISIONS, model_on
+    from models.bitnet.tests.perf.decode_profile import profile
+
+    figures = {}
+    for precision in PRECISIONS:
+        counted = profile(model_on(device, precision), CONTEXT - 1).figures()
+        figures[precision] = {name: counted[name] for name in GUARDED}
+    return figures
 
 
 if __name__ == "__main__":

@@ -3,14 +3,18 @@
 """A decode profile as a table, as sentences, and as a file for tt-perf-report."""
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from models.bitnet.tests.perf.decode_profile import DecodeProfile
+from models.bitnet.tests.perf.links import COLLECTIVE_US_RANGE
+from models.bitnet.tests.perf.modelled import Time
 from models.bitnet.tests.perf.programs import Program, Tensor
 
 _TENSORS = ("INPUT_0", "INPUT_1", "OUTPUT_0")
 _AXES = ("W", "Z", "Y", "X")
+_PREFILL_ROWS, _ROWS_OF_A_TILE = 1024, 32
 
 
 @dataclass
@@ -49,14 +53,20 @@ def table(profile: DecodeProfile) -> str:
                 f"{100 * share:.1f} %",
             )
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    text = ["  ".join(_aligned(cell, width, i) for i, (cell, width) in enumerate(zip(line, widths))) for line in lines]
+    return _columns(lines, left=(0, 2))
+
+
+def _columns(lines: list[tuple[str, ...]], left: tuple[int, ...]) -> str:
+    """Under the first line, those of `left` aligned there."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    text = [
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))
+        )
+        for line in lines
+    ]
     text.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(text)
-
-
-def _aligned(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column in (0, 2) else cell.rjust(width)
 
 
 def shape_of(tensor: Tensor) -> str:
@@ -66,10 +76,12 @@ def shape_of(tensor: Tensor) -> str:
 
 def summary(profile: DecodeProfile) -> str:
     figures, time = profile.figures(), profile.modelled
+    each = f" on each of {profile.card.chips} chips" if profile.card.chips > 1 else ""
+    host = f"; {profile.host_ms:.1f} ms in the library on this host when not traced" if profile.host_ms else ""
     low, high = figures["modelled_tokens_per_s_user_range"]
     return "\n".join(
         [
-            f"{profile.programs} programs a step: {figures['programs_per_layer']} a layer (of which "
+            f"{profile.programs} programs a step{each}: {figures['programs_per_layer']} a layer (of which "
             f"{figures['movement_per_layer']} move data only), {figures['programs_outside_layers']} outside the layers",
             f"{figures['weight_bytes_per_token'] / 1e6:.1f} MB of weights a token "
             f"({figures['stored_weight_bytes_per_token'] / 1e6:.1f} MB with the padding of the DRAM banks), "
@@ -77,14 +89,51 @@ def summary(profile: DecodeProfile) -> str:
             f"{figures['dram_bytes_per_step'] / 1e6:.1f} MB over DRAM in all, "
             f"{figures['flops_per_step'] / 1e9:.2f} GFLOP",
             f"{figures['uploaded_bytes_per_step']} bytes uploaded and {figures['downloaded_bytes_per_step']} "
-            f"downloaded a step; {figures['host_ms_per_step']:.1f} ms in the library on this host when not traced",
+            f"downloaded a step{host}",
             f"modelled: {time.dram:.2f} ms of DRAM + {time.programs:.2f} ms of programs + {time.unpackers:.2f} ms of "
-            f"unpackers of two-bit weights = {time.total:.2f} ms",
+            f"unpackers of two-bit weights{_of_links(time)} = {time.total:.2f} ms",
             f"modelled {figures['modelled_tokens_per_s_user']:.0f} tokens/s/user "
             f"(modelled {low:.0f} to {high:.0f} with any one published row left out), "
             f"{profile.users * 1e3 / time.total:.0f} tokens/s in all",
             f"DRAM roofline ({profile.card.bandwidth:.0f} GB/s): {profile.roofline_ms:.2f} ms, "
             f"{figures['roofline_tokens_per_s_user']:.0f} tokens/s/user",
+        ]
+    )
+
+
+def _of_links(time: Time) -> str:
+    return f" + {time.links:.2f} ms of links" if time.links else ""
+
+
+def collectives(profile: DecodeProfile) -> str:
+    """What the chips tell each other in a step, and what that is modelled to take."""
+    lines = [("all_gather_async of", "a step", "bytes a chip brings", "MB received a step", "MB sent a step, at most")]
+    gathers = profile.collectives
+    for gather in gathers:
+        received, sent = f"{gather.received / 1e6:.3f}", f"{gather.sent / 1e6:.3f}"
+        lines.append((gather.what, str(gather.times), str(gather.share_bytes), received, sent))
+    whole = sum(gather.received for gather in gathers), sum(gather.sent for gather in gathers)
+    lines.append(("all", str(sum(gather.times for gather in gathers)), "", *(f"{total / 1e6:.3f}" for total in whole)))
+
+    card, links = profile.card, profile.card.links
+
+    def modelled(**changes: Any) -> float:
+        return replace(profile, card=replace(card, **changes)).modelled.total
+
+    least, most = COLLECTIVE_US_RANGE
+    every_link = modelled(links=replace(links, used=links.between))
+    in_layers = [gather for gather in gathers if gather.times == profile.layers]
+    chunk = sum(gather.received for gather in in_layers) * _PREFILL_ROWS // _ROWS_OF_A_TILE
+    return "\n".join(
+        [
+            _columns(lines, left=(0,)),
+            "",
+            f"modelled with {links.used} of {links.between} links between neighbours, {links.gigabytes} GB/s each way "
+            f"and link, and {card.collective_us:.0f} us a gather beyond a program's cost: {modelled():.2f} ms a step",
+            f"modelled with {least:.0f} to {most:.0f} us a gather: {modelled(collective_us=least):.2f} to "
+            f"{modelled(collective_us=most):.2f} ms; with all links: {every_link:.2f} ms",
+            f"a prefill chunk of {_PREFILL_ROWS} tokens: the layers' {profile.layers * len(in_layers)} gathers, of as "
+            f"many rows, {chunk / 1e6:.0f} MB received by each chip",
         ]
     )
 

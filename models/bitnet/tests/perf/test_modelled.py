@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The modelled time of a program, worked out by hand."""
+"""The modelled time of programs, worked out by hand."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from models.bitnet.tests.perf.card_model import CardModel
+from models.bitnet.tests.perf.links import COLLECTIVE_US, COLLECTIVE_US_RANGE, LINKS, Links
 from models.bitnet.tests.perf.modelled import Card, time_of, time_of_all
-from models.bitnet.tests.perf.programs import Program
+from models.bitnet.tests.perf.programs import Program, Tensor
 
 MODEL = CardModel(share=0.5, program_us=10.0)
 N150, P150 = Card("wormhole_b0", 12), Card("blackhole", 8)
@@ -56,3 +58,39 @@ def test_programs_run_one_after_the_other():
     both = time_of_all([(one, 2), (other, 3)], N150, MODEL)
     assert both.total == pytest.approx(2 * time_of(one, N150, MODEL).total + 3 * time_of(other, N150, MODEL).total)
     assert both.unpackers == pytest.approx(2 * time_of(one, N150, MODEL).unpackers) and both.unpackers > 0
+
+
+# tt-metal's issue 47803, four Blackhole chips, packets of 4 kB: (us at the links' full bandwidth, us measured)
+PUBLISHED_GATHERS = [
+    (7.37, 21.76),
+    (3.69, 17.85),
+    (11.06, 26.21),
+    (5.53, 21.15),
+    (9.83, 25.59),
+    (4.92, 21.65),
+    (19.66, 38.09),
+]
+
+
+def test_a_gathers_fixed_cost_is_the_published_ones():
+    """The line through them at no bytes; none of them is 2 us off it."""
+    ideal, measured = np.array(PUBLISHED_GATHERS).T
+    slope, fixed = np.polyfit(ideal, measured, 1)
+    assert round(fixed) == COLLECTIVE_US and COLLECTIVE_US_RANGE[0] < fixed < COLLECTIVE_US_RANGE[1]
+    assert abs(slope * ideal + fixed - measured).max() < 2
+
+
+@pytest.mark.parametrize("chips", [2, 4])
+def test_a_gather_is_as_slow_as_the_link_at_an_end(chips):
+    """32 rows of 640 columns in float32 from every other chip, over two links of 8 GB/s."""
+    share = Tensor((1, 1, 1, 640), "FLOAT32", "TILE", "L1_WIDTH_SHARDED", None)
+    gather = replace(EMPTY, name="AllGatherAsync", inputs=(share,))
+    card = Card("blackhole", 8, chips, Links(between=4, used=2, gigabytes=8.0), collective_us=5.0)
+    time = time_of(gather, card, MODEL)
+    assert time.links == pytest.approx(0.005 + (chips - 1) * 32 * 640 * 4 / 16e6)
+    assert time.total == pytest.approx(0.01 + time.links)
+    assert time_of(EMPTY, card, MODEL).links == 0
+
+
+def test_no_more_links_are_used_than_there_are():
+    assert all(0 < links.used <= links.between for links in LINKS.values())
