@@ -32,7 +32,15 @@ def model_on(device: ttnn.MeshDevice, precision: str) -> SteppingModel:
     return SteppingModel(device, precision, model=MODEL, state=state())
 
 
-@pytest.fixture(params=[(chips, precision) for chips in (2, 4) for precision in PRECISIONS], ids=str, scope="module")
+ROWS = [
+    (2, "performance"),
+    (4, "accuracy"),
+    pytest.param((2, "accuracy"), marks=pytest.mark.slow),
+    pytest.param((4, "performance"), marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=ROWS, ids=str, scope="module")
 def counted(request) -> Iterator[tuple[str, str, DecodeProfile, list[int]]]:
     """The row of chips, the precision, a step, and the bytes a chip brings to each gather of a longer prefill."""
     chips, precision = request.param
