@@ -104,12 +104,23 @@ def test_killed_and_started_again(client, server):
     assert complete(client).text == expected
 
 
+LEFT_OUT = [
+    # asks for five different texts from a full batch, which is four here
+    "test_seeding_and_variety.py::TestSeedingAndVariety::test_uniform_noseed_varied",
+    # of penalties by row the first four are 1 or less, which only make "a a a" likelier
+    "test_tt_penalties.py::TestRepetitionPenalty::test_different_repetition_penalties",
+    # takes a text's first character for its first token: this model's words begin with a space
+    "test_seeding_and_variety.py::TestSeedingAndVariety::test_topk",
+]
+
+
 @pytest.mark.skipif("PLUGIN" not in os.environ, reason="the plugin's own tests are in its checkout: PLUGIN=<folder>")
 def test_the_plugins_own(server):
-    """Against the running server. Left out: a circular import of its own, and what wants a batch of five or more."""
+    """Against the running server of four rows; see LEFT_OUT."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tt"),
+            *(f"--deselect=tests/tt/{test}" for test in LEFT_OUT),
             *("--tt-server-url", server.url, "--tt-model-name", "bitnet", "--tt-max-num-seqs", "4"),
         ],
         cwd=Path(os.environ["PLUGIN"]).resolve(),
