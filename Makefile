@@ -22,10 +22,11 @@ serve: ## an OpenAI server for the shipped model, by vLLM: make serve OPTIONS="-
 	@scripts/setup_serving
 	@scripts/serve $(OPTIONS)
 
-# what differs by board: modules, counted figures, the whole small model (whose steps are replayed traces)
+# what differs by board: modules, counted figures, the whole small model (whose steps are replayed traces); not what
+# opens no device, nor single layers, whose modules and model are here
 TESTS := models/bitnet/tests
-HOST_TESTS := $(patsubst %,$(TESTS)/unit/test_%.py,command model_config reference scales upstream_layout weights)
-BOARD_TESTS := $(filter-out $(HOST_TESTS),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf \
+SAME_ON_ALL := $(patsubst %,$(TESTS)/unit/test_%.py,command decoder model_config reference scales upstream_layout weights)
+BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf \
 	$(TESTS)/model/test_small_model.py --deselect $(TESTS)/model/test_small_model.py::test_logits_against_transformers
 
 # what needs several chips
@@ -34,7 +35,7 @@ MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist
 test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150, several chips on a 4xp150
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow"
 	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" $(BOARD_TESTS)
-	$(MESH_TESTS)
+	$(MESH_TESTS) -m "not slow"
 
 test-all: setup ## the same, full-size cases included
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
