@@ -117,7 +117,7 @@ def _caches() -> None:
         case(f"contiguous/update by numbers {kind}", lambda x, d=dtype: _own_places(x, d, update_idxs=[3, 37]))
         case(
             f"contiguous/update by tensor {kind}",
-            lambda x, d=dtype: _own_places(x, d, update_idxs_tensor=_listed(x, [40, -1])),
+            lambda x, d=dtype: _own_places(x, d, update_idxs_tensor=listed(x, [40, -1])),
         )
         case(f"contiguous/attention {kind}", lambda x, d=dtype: _attention(x, d))
 
@@ -126,7 +126,7 @@ def _cache(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
     return x.normal(dtype, (2, 1, 64, _SIZE))
 
 
-def _listed(x: Inputs, values: list[int]) -> ttnn.Tensor:
+def listed(x: Inputs, values: list[int]) -> ttnn.Tensor:
     return x.put(torch.tensor(values).int(), ttnn.int32, _ROW_MAJOR)
 
 
@@ -156,7 +156,7 @@ def _attention(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
         x.normal(shape=(1, 2, 4, _SIZE)),
         _cache(x, dtype),
         _cache(x, dtype),
-        cur_pos_tensor=_listed(x, [3, 37]),
+        cur_pos_tensor=listed(x, [3, 37]),
         scale=_SIZE**-0.5,
         program_config=program,
         compute_kernel_config=compute(x),
@@ -188,7 +188,7 @@ def _whole_chunks(x: Inputs, dtype: ttnn.DataType, fidelity: str) -> ttnn.Tensor
         keys,
         values,
         x.put(x.shuffled(16).reshape(2, 8).int(), ttnn.int32, _ROW_MAJOR),
-        cur_pos_tensor=_listed(x, [3, 137]),
+        cur_pos_tensor=listed(x, [3, 137]),
         scale=_SIZE**-0.5,
         program_config=program,
         compute_kernel_config=compute(x, fidelity),

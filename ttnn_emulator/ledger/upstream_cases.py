@@ -5,7 +5,6 @@ of other sizes and on other cores, and caches without pages in each form of thei
 
 from typing import Any
 
-import torch
 import ttnn
 
 from ttnn_emulator.ledger.cases import TYPES, case
@@ -13,6 +12,7 @@ from ttnn_emulator.ledger.eltwise_cases import unary
 from ttnn_emulator.ledger.inputs import Inputs
 from ttnn_emulator.ledger.model_cases import user_memory
 from ttnn_emulator.ledger.product_cases import in_banks
+from ttnn_emulator.ledger.step_cases import listed
 from ttnn_emulator.ledger.tensor_cases import compute, sharded
 
 _ROWS, _INNER, _WIDTH, _CORES, _TILE = 8, 128, 128, 2, 32  # of a product
@@ -116,10 +116,6 @@ def _cache(x: Inputs, dtype: ttnn.DataType, users: int = _USERS, length: int = _
     return x.normal(dtype, (users, _KV_HEADS, length, _SIZE))
 
 
-def _listed(x: Inputs, values: list[int]) -> ttnn.Tensor:
-    return x.put(torch.tensor(values).int(), ttnn.int32, ttnn.ROW_MAJOR_LAYOUT)
-
-
 def _fill(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
     cache = _cache(x, dtype)
     ttnn.kv_cache.fill_cache_for_user_(cache, x.normal(dtype, (1, _KV_HEADS, 32, _SIZE)), 1, update_idx=32)
@@ -138,7 +134,7 @@ def _step(x: Inputs, first: int = 0) -> ttnn.Tensor:
 
 def _fused_update(x: Inputs, dtype: ttnn.DataType) -> list[ttnn.Tensor]:
     keys, values = (_cache(x, dtype, length=_TILE) for _ in range(2))
-    places = _listed(x, [3, 21])
+    places = listed(x, [3, 21])
     ttnn.experimental.paged_fused_update_cache(keys, _step(x), values, _step(x, _USERS), update_idxs_tensor=places)
     return [keys, values]
 
@@ -186,7 +182,7 @@ def _decode(
 
 
 def _skipping(x: Inputs) -> ttnn.Tensor:
-    attended = _decode(x, cur_pos_tensor=_listed(x, [-1, 37]))
+    attended = _decode(x, cur_pos_tensor=listed(x, [-1, 37]))
     return ttnn.from_torch(ttnn.to_torch(attended)[:, 1:])  # the first user's row is what the memory held
 
 

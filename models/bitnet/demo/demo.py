@@ -132,9 +132,9 @@ def shared_pool(tokens: int | None) -> Any:
     """The KV cache's blocks if all prompts share them."""
     from models.bitnet.tt.kv_cache import PagedAttentionConfig
 
-    return (
-        None if tokens is None else PagedAttentionConfig(max_num_blocks=-(-tokens // PagedAttentionConfig.block_size))
-    )
+    if tokens is None:
+        return None
+    return PagedAttentionConfig(max_num_blocks=-(-tokens // PagedAttentionConfig.block_size))
 
 
 def check_chat_template(folder: Path) -> None:

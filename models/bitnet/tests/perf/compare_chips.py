@@ -43,7 +43,11 @@ def main() -> int:
                 profiles |= profiles_of(opened.device, chips, batches)
             except ValueError as error:
                 raise SystemExit(f"compare_chips: {error}; see --batches") from None
-    print(f"Modelled ms of a decode step, {board}; in brackets with {_range()} us a gather beyond a program's cost.\n")
+    from models.bitnet.tests.perf.links import us_range
+
+    print(
+        f"Modelled ms of a decode step, {board}; in brackets with {us_range()} us a gather beyond a program's cost.\n"
+    )
     print(times(profiles, row, batches))
     print("\nFrom which context a step is modelled to be quicker than one chip's of the same precision:\n")
     print(thresholds(profiles, row[1:], batches))
@@ -111,7 +115,7 @@ def thresholds(profiles: "dict[Key, DecodeProfile]", shared: Sequence[int], batc
 
 
 def _pays_from(several: "DecodeProfile", alone: "DecodeProfile", collective_us: float) -> str:
-    several = replace(several, card=replace(several.card, collective_us=collective_us))
+    several = several.on(collective_us=collective_us)
     for context in range(128, 4097, 128):
         if at(several, context).modelled.total < at(alone, context).modelled.total:
             return str(context)
@@ -123,16 +127,8 @@ def _cell(profile: "DecodeProfile") -> str:
 
     if profile.card.chips == 1:
         return f"{profile.modelled.total:.1f}"
-    low, high = (
-        replace(profile, card=replace(profile.card, collective_us=us)).modelled.total for us in COLLECTIVE_US_RANGE
-    )
+    low, high = (profile.on(collective_us=us).modelled.total for us in COLLECTIVE_US_RANGE)
     return f"{profile.modelled.total:.1f} ({low:.1f} to {high:.1f})"
-
-
-def _range() -> str:
-    from models.bitnet.tests.perf.links import COLLECTIVE_US_RANGE
-
-    return " to ".join(f"{us:.0f}" for us in COLLECTIVE_US_RANGE)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ and scaled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from models.bitnet.tests.perf.host_time import library_time
 from models.bitnet.tests.perf.links import Collective, collectives_of
@@ -51,6 +52,10 @@ class DecodeProfile:
     def modelled_ms_of(self, program: Program) -> float:
         """One program's part of the modelled time."""
         return time_of_all([(program, 1)], self.card).total
+
+    def on(self, **changes: Any) -> "DecodeProfile":
+        """The same step on a card that differs in this."""
+        return replace(self, card=replace(self.card, **changes))
 
     @property
     def collectives(self) -> list[Collective]:

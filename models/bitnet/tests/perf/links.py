@@ -30,6 +30,11 @@ OF_A_LAYER = ("joined heads", "o's result", "relu2(gate) * up", "down's result")
 OF_A_TOKEN = ("candidates' tokens", "candidates' logits")
 
 
+def us_range() -> str:
+    """What a gather may cost, as a text."""
+    return " to ".join(f"{us:.0f}" for us in COLLECTIVE_US_RANGE)
+
+
 @dataclass(frozen=True)
 class Links:
     """What joins two neighbours of a row."""

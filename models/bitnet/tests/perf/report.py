@@ -5,10 +5,9 @@
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from models.bitnet.tests.perf.decode_profile import DecodeProfile
-from models.bitnet.tests.perf.links import COLLECTIVE_US_RANGE
+from models.bitnet.tests.perf.links import COLLECTIVE_US_RANGE, us_range
 from models.bitnet.tests.perf.modelled import Time
 from models.bitnet.tests.perf.programs import Program, Tensor
 
@@ -116,12 +115,8 @@ def collectives(profile: DecodeProfile) -> str:
     lines.append(("all", str(sum(gather.times for gather in gathers)), "", *(f"{total / 1e6:.3f}" for total in whole)))
 
     card, links = profile.card, profile.card.links
-
-    def modelled(**changes: Any) -> float:
-        return replace(profile, card=replace(card, **changes)).modelled.total
-
-    least, most = COLLECTIVE_US_RANGE
-    every_link = modelled(links=replace(links, used=links.between))
+    low, high = (profile.on(collective_us=us).modelled.total for us in COLLECTIVE_US_RANGE)
+    every_link = profile.on(links=replace(links, used=links.between)).modelled.total
     in_layers = [gather for gather in gathers if gather.times == profile.layers]
     chunk = sum(gather.received for gather in in_layers) * _PREFILL_ROWS // _ROWS_OF_A_TILE
     return "\n".join(
@@ -129,9 +124,9 @@ def collectives(profile: DecodeProfile) -> str:
             _columns(lines, left=(0,)),
             "",
             f"modelled with {links.used} of {links.between} links between neighbours, {links.gigabytes} GB/s each way "
-            f"and link, and {card.collective_us:.0f} us a gather beyond a program's cost: {modelled():.2f} ms a step",
-            f"modelled with {least:.0f} to {most:.0f} us a gather: {modelled(collective_us=least):.2f} to "
-            f"{modelled(collective_us=most):.2f} ms; with all links: {every_link:.2f} ms",
+            f"and link, and {card.collective_us:.0f} us a gather beyond a program's cost: "
+            f"{profile.modelled.total:.2f} ms a step",
+            f"modelled with {us_range()} us a gather: {low:.2f} to {high:.2f} ms; with all links: {every_link:.2f} ms",
             f"a prefill chunk of {_PREFILL_ROWS} tokens: the layers' {profile.layers * len(in_layers)} gathers, of as "
             f"many rows, {chunk / 1e6:.0f} MB received by each chip",
         ]
