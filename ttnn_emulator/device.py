@@ -82,6 +82,8 @@ class EmulatedDevice:
         step = Step(name, row, self.bind(row, args), self.bind_kwargs(row, kwargs), devices[0].get_num_devices())
         if row.mesh and "mesh_shape" in row.accepts:
             step.kwargs["mesh_shape"] = tuple(devices[0].shape)
+        if not row.some_chips and devices[0].get_num_devices() > 1:
+            _refuse_part_of_mesh(name, (*args, *kwargs.values()))
         started = time.perf_counter()
         if row.some_chips:
             result = self._undispatched(operation, args, kwargs)
@@ -167,6 +169,23 @@ class EmulatedDevice:
             bound = self.bind(row, argument)
             return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
         return argument
+
+
+def check_whole_mesh(name: str, tensor: ttnn.Tensor, chips: int, device: ttnn.MeshDevice) -> None:
+    """The library crashes when it dispatches to a part of a mesh without a card."""
+    if chips < device.get_num_devices():
+        raise UnsupportedOperation(
+            f"{name}: the tensor {list(tensor.shape)} is on {chips} of the mesh's {device.get_num_devices()} chips, and "
+            "only whole meshes are emulated; open a mesh of that size, or take one out of this by create_submesh"
+        )
+
+
+def _refuse_part_of_mesh(name: str, arguments: Any) -> None:
+    for argument in arguments:
+        if isinstance(argument, ttnn.Tensor) and argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
+            check_whole_mesh(name, argument, len(argument.device_coords()), argument.device())
+        elif isinstance(argument, (list, tuple)):
+            _refuse_part_of_mesh(name, argument)
 
 
 def _find_devices(name: str, arguments: Any, found: list) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import ttnn
 
-from ttnn_emulator.device import EmulatedDevice
+from ttnn_emulator.device import EmulatedDevice, check_whole_mesh
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
 from ttnn_emulator.host_tensors import host_padding, host_shard, is_padded
 from ttnn_emulator.numerics import host_dtype, round_from_host, storage_dtype
@@ -42,15 +42,16 @@ class Transfers:
         if device is None or tensor is None:
             return self._library(operation, tensor, dtype, **options)
         self._emulated.refuse_in_capture("ttnn.from_torch", None, "a host write")
-        result = self._library(operation, tensor, dtype, **options)
         if device.get_num_devices() == 1:
+            result = self._library(operation, tensor, dtype, **options)
             value = torch.as_tensor(tensor).detach().clone()
             value = (value.mT if options.get("col_tilize") else value).reshape(tuple(result.shape))
             shards = [round_from_host(value, result.dtype)]
         else:
             placed = ("device", "memory_config", "cq_id")
             on_host = {key: option for key, option in options.items() if key not in placed}
-            shards = self._host_values(self._library(operation, tensor, dtype, **on_host), device.get_num_devices())
+            shards = self._host_values(self._library(operation, tensor, dtype, **on_host), device, "ttnn.from_torch")
+            result = self._library(operation, tensor, dtype, **options)
         self._write(result, shards, options.get("pad_value") or 0.0)
         return result
 
@@ -72,8 +73,9 @@ class Transfers:
         if is_on_device(tensor):
             return self._library(operation, tensor, device, memory_config, **options)
         self._emulated.refuse_in_capture("ttnn.to_device", tensor, "a host write")
+        shards = self._host_values(tensor, device, "ttnn.to_device")
         result = self._library(operation, tensor, device, memory_config, **options)
-        self._write(result, self._host_values(tensor, device.get_num_devices()), host_padding(tensor))
+        self._write(result, shards, host_padding(tensor))
         return result
 
     def from_device(self, operation: Any, tensor: ttnn.Tensor, blocking: bool = True, **options: Any) -> ttnn.Tensor:
@@ -93,7 +95,7 @@ class Transfers:
                 "keeps its shape and dtype"
             )
         self._library(operation, host_tensor, device_tensor, *args, **options)
-        shards = self._host_values(host_tensor, device_tensor.device().get_num_devices())
+        shards = self._host_values(host_tensor, device_tensor.device(), name)
         self._write(device_tensor, shards, host_padding(host_tensor))
 
     def from_buffer(
@@ -110,7 +112,7 @@ class Transfers:
         self._emulated.refuse_in_capture("ttnn.from_buffer", None, "a host write")
         layout = ttnn.ROW_MAJOR_LAYOUT if layout is None else layout
         result = self._library(operation, buffer, shape, dtype, device, layout, *args, **options)
-        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout), device.get_num_devices())
+        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout), device, "ttnn.from_buffer")
         self._write(result, shards, 0.0)
         return result
 
@@ -124,7 +126,7 @@ class Transfers:
                 return
             self._emulated.refuse_in_capture("ttnn.Tensor", tensor, "a host write")
             host = _on_host(tensor.layout, args, options)
-            shards = self._host_values(host, tensor.device().get_num_devices())
+            shards = self._host_values(host, tensor.device(), "ttnn.Tensor")
             self._write(tensor, shards, options.get("pad_value") or 0.0)
 
         return initialize
@@ -231,12 +233,14 @@ class Transfers:
             self._emulated.recorder.transfer("to host", slot.size * len(values), tensor)
         return values
 
-    def _host_values(self, tensor: ttnn.Tensor, chips: int) -> list[torch.Tensor]:
+    def _host_values(self, tensor: ttnn.Tensor, device: ttnn.MeshDevice, caller: str) -> list[torch.Tensor]:
         """What each chip receives of a host tensor."""
         shards = [shard.to_torch() for shard in ttnn.get_device_tensors(tensor)]
+        if len(shards) > 1:
+            check_whole_mesh(caller, tensor, len(shards), device)
         values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
         values = [value.to(storage_dtype(tensor.dtype)) for value in values]
-        return values * chips if len(values) == 1 else values
+        return values * device.get_num_devices() if len(values) == 1 else values
 
     def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
         """A real host tensor with these values, that is else what the device tensor `like` is."""
