@@ -175,8 +175,8 @@ def check_whole_mesh(name: str, tensor: ttnn.Tensor, chips: int, device: ttnn.Me
     """The library crashes when it dispatches to a part of a mesh without a card."""
     if chips < device.get_num_devices():
         raise UnsupportedOperation(
-            f"{name}: the tensor {list(tensor.shape)} is on {chips} of the mesh's {device.get_num_devices()} chips, and "
-            "only whole meshes are emulated; open a mesh of that size, or take one out of this by create_submesh"
+            f"{name}: the tensor {list(tensor.shape)} is on {chips} of the mesh's {device.get_num_devices()} chips, "
+            "and only whole meshes are emulated; open a mesh of that size, or take one out of this by create_submesh"
         )
 
 

@@ -155,6 +155,8 @@ def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInf
     name, arguments = start["params"]["name"], start["arguments"]
     attributes = arguments[0] if arguments else ""
     inputs = [tensors[counter] for counter in start["input_tensors"] if counter in tensors]
+    if name == "GenericOpDeviceOperation":
+        inputs = inputs[:-2]  # behind what it reads its result comes twice
     footprint, cores = _footprints.get(_key(start), (0, 0))
     fidelity = _FIDELITY.search(attributes)
     return Program(

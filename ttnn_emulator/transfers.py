@@ -46,10 +46,11 @@ class Transfers:
             result = self._library(operation, tensor, dtype, **options)
             value = torch.as_tensor(tensor).detach().clone()
             value = (value.mT if options.get("col_tilize") else value).reshape(tuple(result.shape))
+            if result.is_sharded() and result.dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b):
+                value = value.bfloat16()  # on its way to shards the library rounds twice
             shards = [round_from_host(value, result.dtype)]
         else:
-            placed = ("device", "memory_config", "cq_id")
-            on_host = {key: option for key, option in options.items() if key not in placed}
+            on_host = {key: option for key, option in options.items() if key not in ("device", "cq_id")}
             shards = self._host_values(self._library(operation, tensor, dtype, **on_host), device, "ttnn.from_torch")
             result = self._library(operation, tensor, dtype, **options)
         self._write(result, shards, options.get("pad_value") or 0.0)
@@ -235,9 +236,12 @@ class Transfers:
 
     def _host_values(self, tensor: ttnn.Tensor, device: ttnn.MeshDevice, caller: str) -> list[torch.Tensor]:
         """What each chip receives of a host tensor."""
-        shards = [shard.to_torch() for shard in ttnn.get_device_tensors(tensor)]
-        if len(shards) > 1:
-            check_whole_mesh(caller, tensor, len(shards), device)
+        parts = ttnn.get_device_tensors(tensor)
+        if len(parts) > 1:
+            check_whole_mesh(caller, tensor, len(parts), device)
+        if all(isinstance(placed, ttnn.PlacementReplicate) for placed in tensor.tensor_topology().placements()):
+            parts = parts[:1]  # every chip's are the same: one value for all
+        shards = [part.to_torch() for part in parts]
         values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
         values = [value.to(storage_dtype(tensor.dtype)) for value in values]
         return values * device.get_num_devices() if len(values) == 1 else values

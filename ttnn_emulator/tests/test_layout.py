@@ -171,6 +171,21 @@ def _padded(tensor, x, fill):
     return whole
 
 
+@pytest.mark.parametrize("dtype", [ttnn.bfloat8_b, ttnn.bfloat4_b])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_block_floats_on_their_way_to_shards_are_rounded_twice(device, dtype, sharded):
+    """As the library's own host tensor for the same place: there it goes through bfloat16 (seen on the simulator too)."""
+    grid = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(3, 0))])
+    spec = ttnn.ShardSpec(grid, [32, 32], ttnn.ShardOrientation.ROW_MAJOR)
+    shards = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.L1, spec)
+    options = {"dtype": dtype, "layout": ttnn.TILE_LAYOUT, "memory_config": shards if sharded else None}
+    value = random((1, 1, 32, 128), 7)
+    on_host = ttnn.to_torch(ttnn.from_torch(value, **options))
+    once = ttnn.to_torch(ttnn.from_torch(value, dtype=dtype, layout=ttnn.TILE_LAYOUT))
+    assert torch.equal(ttnn.to_torch(ttnn.from_torch(value, device=device, **options)), on_host)
+    assert torch.equal(on_host, once) != sharded
+
+
 def test_a_block_float_upload_may_share_exponents_down_the_columns(device):
     x = torch.ones(32, 64)
     x[:, 0] = 1e4  # in a row it would swallow its neighbours

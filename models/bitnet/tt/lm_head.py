@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""logits = x @ Whead^T, with each chip's share of the vocabulary cut into pieces that fit the cores' L1."""
+"""logits = x @ Whead^T, in one of two builds: the library's product, or the program of our own (`own_lm_head.py`)."""
 
 import torch
 import ttnn
@@ -8,13 +8,14 @@ import ttnn
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.own_lm_head import OwnLMHead
 from models.common.lightweightmodule import LightweightModule
 
 _TILES_PER_CORE = 64  # columns of tiles whose partial sums and weights a core has room for
 
 
-class LMHead(LightweightModule):
-    """`weight` [vocabulary, hidden]."""
+class StockLMHead(LightweightModule):
+    """`weight` [vocabulary, hidden]; each chip's share of the vocabulary is cut into pieces that fit the cores' L1."""
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
         self.config = config
@@ -46,3 +47,9 @@ class LMHead(LightweightModule):
         ]
         ttnn.deallocate(x)
         return logits[0] if len(logits) == 1 else ttnn.concat(logits, dim=-1)
+
+
+def lm_head(config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor) -> StockLMHead | OwnLMHead:
+    """The build that the precision asks for."""
+    build = OwnLMHead if config.precision.own_programs else StockLMHead
+    return build(config, weights, weight)

@@ -13,7 +13,7 @@ from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.embedding import Embedding
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.lm_head import LMHead
+from models.bitnet.tt.lm_head import lm_head
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rms_norm import RMSNorm
 from models.bitnet.tt.rope import RotaryEmbedding
@@ -31,7 +31,7 @@ class BitNetModel(LightweightModule):
         self.decode_look_up = DecodeLookUp(config, self.embedding.table, self.rope)
         self.layers = [DecoderLayer(config, weights, state, i) for i in range(model.num_hidden_layers)]
         self.norm = RMSNorm(config, state["model.norm.weight"], model.rms_norm_eps, config.residual_norm)
-        self.lm_head = LMHead(config, weights, state.get("lm_head.weight", state["model.embed_tokens.weight"]))
+        self.lm_head = lm_head(config, weights, state.get("lm_head.weight", state["model.embed_tokens.weight"]))
 
     def forward_prefill(
         self,

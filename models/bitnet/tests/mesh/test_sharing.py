@@ -12,7 +12,7 @@ from models.bitnet.tests.common import FULL, shape
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.likeliest import likeliest_of
-from models.bitnet.tt.lm_head import LMHead
+from models.bitnet.tt.lm_head import StockLMHead
 from models.bitnet.tt.model_config import ModelConfig
 
 MODEL = shape(4, 2, 32, 256, vocab=4096)
@@ -65,7 +65,7 @@ def test_the_head_in_pieces(monkeypatch):
     weight, x = torch.randn(8192, 128).bfloat16(), torch.randn(1, 1, 32, 128).bfloat16()
     with row_of(2) as device:
         config = ModelConfig(replace(MODEL, vocab_size=8192), device)
-        head = LMHead(config, DeviceWeights(device), weight)
+        head = StockLMHead(config, DeviceWeights(device), weight)
         assert len(head.pieces) == 2
         rows = ttnn.from_torch(x, dtype=config.activations, layout=ttnn.TILE_LAYOUT, device=device)
         logits = config.sharing.read_columns(head(rows))

@@ -33,7 +33,7 @@ from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.decoder import DecoderLayer
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.lm_head import LMHead
+from models.bitnet.tt.lm_head import StockLMHead
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import ACCURACY, PERFORMANCE, Precision
 from models.bitnet.tt.rms_norm import RMSNorm
@@ -118,7 +118,8 @@ def run_stack(device, layers: int, vocab: int, precision: Precision) -> tuple[to
         assert 0.05 < stream.square().mean().sqrt() < 5, "activations died or exploded: the test is wrong"
 
     weight, head = gamma(model.hidden_size), torch.randn(vocab, model.hidden_size).bfloat16()
-    norm, lm_head = RMSNorm(config, weight, model.rms_norm_eps, config.residual_norm), LMHead(config, weights, head)
+    norm = RMSNorm(config, weight, model.rms_norm_eps, config.residual_norm)
+    lm_head = StockLMHead(config, weights, head)
     tile = ttnn.slice(prompt, [0, 0, ROWS - TILE, 0], [1, 1, ROWS, model.hidden_size])
     calculated = [to_rows(lm_head(norm.forward_prefill(tile)), TILE), to_rows(lm_head(norm.forward_decode(step)), 1)]
     final = ReferenceNorm(model, {"norm.weight": weight}, "norm")

@@ -133,6 +133,8 @@ class _Call:
 def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], positions: Sequence[int]) -> Program:
     params, arguments = call.start["params"], call.start["arguments"]
     inputs = [tensors[counter] for counter in call.start["input_tensors"] if counter in tensors]
+    if params["name"] == "GenericOpDeviceOperation":
+        inputs = inputs[:-2]  # behind what it reads its result comes twice
     attributes = arguments[0] if arguments else ""
     kernels = re.findall(r"kernel_source=\S*/(\w+)\.cpp", attributes)
     # a program of our own bears its compute kernel's name, which is described last
@@ -161,9 +163,9 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
 
 
 def _weights(name: str, inputs: list[Tensor]) -> list[Tensor]:
-    """The matrices in DRAM that a product reads: a library's product has its as the second operand, ours as packed
-    words."""
-    if name == "Matmul":
+    """The matrices in DRAM that a product reads: a library's product and our head have theirs as the second operand,
+    our other products as packed words."""
+    if name in ("Matmul", "head_product"):
         return [tensor for tensor in inputs[1:2] if tensor.in_dram]
     return [tensor for tensor in inputs if name.endswith("_product") and tensor.dtype == "UINT32" and tensor.in_dram]
 
@@ -190,7 +192,7 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
 
     read, written, elements = in_dram(inputs), in_dram(outputs), sum(prod(tensor.shape) for tensor in outputs)
     active = [position for position in positions if position >= 0]
-    if name == "Matmul":
+    if name in ("Matmul", "head_product"):
         return read, written, 0, 2 * elements * inputs[0].shape[-1]
     if name.endswith("_product"):
         weights = sum(tensor.bytes for tensor in _weights(name, inputs)) * _TERNARY_PER_BYTE
@@ -205,7 +207,7 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
         return in_dram([tokens, positions]) + table.bytes_of_rows(users) + angles, 0, 0, 0
     if name == "best_tokens":
         # of the logits' tiles the rows in use
-        logits, *results = inputs
+        logits, *results = inputs + outputs
         return _bytes(logits.shape, logits.dtype, "ROW_MAJOR"), in_dram(results), 0, 0
     if name == "SdpaDecode":
         query, keys, values, *others = inputs

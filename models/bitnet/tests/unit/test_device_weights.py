@@ -47,7 +47,7 @@ def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, m
     widths = []
     for tiles in (1, 64):
         monkeypatch.setattr(lm_head, "_TILES_PER_CORE", tiles)
-        pieces = [piece for piece, _ in lm_head.LMHead(config, DeviceWeights(device, tmp_path), weight).pieces]
+        pieces = [piece for piece, _ in lm_head.StockLMHead(config, DeviceWeights(device, tmp_path), weight).pieces]
         widths.append([piece.shape[-1] for piece in pieces])
         assert torch.equal(torch.cat([ttnn.to_torch(piece)[0, 0].T for piece in pieces]), weight)
     assert len(widths[0]) == 2 and len(widths[1]) == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,6 @@ from models.bitnet.tests.common import (
     to_rows,
 )
 from models.bitnet.tt import lm_head
-from models.bitnet.tt.lm_head import LMHead
 from models.bitnet.tt.model_config import ModelConfig
 
 
@@ -32,7 +32,7 @@ class Case:
     def __init__(self, device, model, precision, users, weight=None, weights=None):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
         self.weight = torch.randn(model.vocab_size, model.hidden_size).bfloat16() if weight is None else weight
-        self.head = LMHead(self.config, weights or SharedWeights(device), self.weight)
+        self.head = lm_head.lm_head(self.config, weights or SharedWeights(device), self.weight)
 
     def check(self, x, rows):
         """x [rows, hidden], on the device as `rows`."""
@@ -76,7 +76,7 @@ def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, p
         assert_level(precision, "module", golden, to_rows(case.head(rows), 7) / sizes.T)
 
 
-@every_precision
+@pytest.mark.parametrize("precision", ["accuracy", "performance"])
 def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, monkeypatch, precision):
     """A vocabulary of several pieces, the last one narrower; every column in its place."""
     monkeypatch.setattr(lm_head, "_TILES_PER_CORE", 1)
@@ -103,7 +103,7 @@ def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
     heads=st.integers(1, 12),
     vocab=st.integers(1, 150),
     users=st.integers(1, 32),
-    precision=st.sampled_from(["accuracy", "performance"]),
+    precision=st.sampled_from(["accuracy", "performance", "fused"]),
     seed=st.integers(0, 1000),
 )
 def test_lm_head_prefill_and_decode_of_any_shape(device, heads, vocab, users, precision, seed):
@@ -111,3 +111,12 @@ def test_lm_head_prefill_and_decode_of_any_shape(device, heads, vocab, users, pr
     case = Case(device, shape(heads, 1, 32, 64, vocab=32 * vocab), precision, users)
     case.check_prefill(torch.randn(32, 32 * heads))
     case.check_decode(torch.randn(users, 32 * heads))
+
+
+def test_fused_refuses_rows_too_wide_for_a_core(device, monkeypatch):
+    config = ModelConfig(TINY, device, "fused", 1, max_seq_len=64)
+    monkeypatch.setattr(ttnn, "get_max_worker_l1_unreserved_size", lambda: 50_000)
+    with pytest.raises(
+        ValueError, match="^fused: the head's program, 128 wide, needs 8.... bytes of .* 50000; use pre"
+    ):
+        lm_head.lm_head(config, SharedWeights(device), torch.zeros(TINY.vocab_size, TINY.hidden_size))

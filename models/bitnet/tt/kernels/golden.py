@@ -20,6 +20,11 @@ def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Te
     return torch.round(weighted * (rstd * (1 / step))), step
 
 
+def as_source(x: torch.Tensor) -> torch.Tensor:
+    """Values as the matrix unit's sources take them in: float32 loses its last 13 bits."""
+    return (x.float().view(torch.int32) & ~0x1FFF).view(torch.float32)
+
+
 def words(weights: torch.Tensor) -> torch.Tensor:
     """A tensor of packed weights as `TernaryPages` knows it."""
     return weights.flatten(0, -2).to(torch.int32)

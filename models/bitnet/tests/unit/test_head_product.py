@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The head's program: every bit where rows and weights are integers, a float64 product otherwise."""
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests.common import BATCHES
+from models.bitnet.tests.ternary import to_device
+from models.bitnet.tt.kernels.head_product import HeadProduct
+from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded
+
+DTYPES = [ttnn.float32, ttnn.bfloat16]
+every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
+EXACT = 2**10  # the matrix unit aligns 16 products to their largest: integers up to here lose nothing by that
+
+
+def product(
+    device: ttnn.MeshDevice, x: torch.Tensor, weight: torch.Tensor, dtype: ttnn.DataType, sharded: bool
+) -> torch.Tensor:
+    """Rows [rows, K] times [K, N] by the program, a weight in bfloat8_b; `sharded`: the rows lie on cores."""
+    chip = Chip.of(device)
+    inner, width = weight.shape
+    program = HeadProduct(inner // TILE, width // TILE, chip.dram_banks, chip.grid, dtype, ttnn.bfloat8_b)
+    memory = columns(inner, chip).memory_config() if sharded else ttnn.DRAM_MEMORY_CONFIG
+    rows = to_device(x[None, None], device, dtype, memory)
+    matrix = to_device(weight[None, None], device, ttnn.bfloat8_b, dram_sharded(inner, width, chip))
+    result = program(rows, matrix)
+    assert result.dtype == dtype and list(result.shape) == [1, 1, len(x), width]
+    return ttnn.to_torch(result)[0, 0]
+
+
+@pytest.mark.parametrize("rows", BATCHES)
+@pytest.mark.parametrize("sharded", [False, True], ids=["dram", "sharded"])
+@pytest.mark.parametrize(
+    "inner, width",
+    # less than a column for each bank; a column for some cores only; runs of 5 in groups that do not come out even
+    [(1, 1), (3, 30), (8, 50), (5, 777), pytest.param(80, 4008, marks=pytest.mark.slow)],
+)
+def test_integers(device, reset_seeds, inner, width, sharded, rows):
+    """Bit for bit, so that every tile is in its place; each column of the matrix has an exponent of its own."""
+    x = torch.randint(-EXACT, EXACT + 1, (rows, inner * TILE)).float()
+    weight = torch.randint(-1, 2, (inner * TILE, width * TILE)) * 2.0 ** (torch.arange(width * TILE) // 16 % 40 - 20)
+    expected = (x.double() @ weight.double()).float()
+    assert torch.equal(product(device, x, weight, ttnn.float32, sharded), expected)
+
+
+@every_dtype
+@pytest.mark.parametrize("inner", [4, 80])
+def test_fractions(device, reset_seeds, inner, dtype):
+    """Rows of any size, and weights that bfloat8_b holds."""
+    x = torch.randn(32, inner * TILE) * 10.0 ** torch.linspace(-6, 6, 32)[:, None]
+    weight = ttnn.to_torch(
+        ttnn.from_torch(torch.randn(inner * TILE, 416), dtype=ttnn.bfloat8_b, layout=ttnn.TILE_LAYOUT)
+    )
+    x = x if dtype == ttnn.float32 else x.bfloat16().float()
+    result = product(device, x, weight, dtype, True).double()
+    expected = x.double() @ weight.double()
+    # 11 significant bits of a float32 row enter; a bfloat16 row loses none, but the result is rounded to 8
+    error = (result - expected).norm(dim=1) / expected.norm(dim=1)
+    assert error.max() < {ttnn.float32: 2.0**-10, ttnn.bfloat16: 2.0**-8}[dtype]
+
+
+def test_what_its_buffers_need(device):
+    """At the 2B-4T's width less than half of a core's L1."""
+    program = HeadProduct(80, 4008, 12, (8, 7), ttnn.float32, ttnn.bfloat8_b)
+    assert program.l1_bytes == 80 * 4096 + 2 * 8 * 4 * 1088 + 2 * 4 * 4096
+    assert program.l1_bytes < ttnn.get_max_worker_l1_unreserved_size() / 2
