@@ -151,7 +151,9 @@ class Step:
                 )
             if shard.dtype != torch.bool and shard.is_floating_point() != is_float(slot.dtype):
                 raise EmulatorError(f"{self.name}: computed {shard.dtype} where the library returned {slot.dtype}")
-        rounded = [round_to(shard, slot.dtype) for shard in shards]
+        distinct = {id(shard): shard for shard in shards}  # chips that hold the same value share it
+        by_id = {number: round_to(shard, slot.dtype) for number, shard in distinct.items()}
+        rounded = [by_id[id(shard)] for shard in shards]
         for source in self.inputs:
             if not source.buffer.shared and _overlap(rounded, source.buffer.shards):
                 source.buffer.shared = True  # a later change in place must not reach this result

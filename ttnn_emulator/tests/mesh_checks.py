@@ -23,6 +23,7 @@ def fabric():
 @pytest.fixture
 def mesh(fabric, mesh_device):
     assert mesh_device.get_num_devices() > 1
+    torch.manual_seed(0)
     return mesh_device
 
 

@@ -12,7 +12,8 @@
 | between operations       | float32                                 | bfloat16                | float32             |
 | attention (q, k, v)      | bfloat16, HiFi4, float32 sums           | bfloat16, HiFi2         | as accuracy         |
 | KV cache                 | bfloat16                                | bfloat8_b               | bfloat16            |
-| lm_head                  | bfloat16, HiFi4                         | bfloat8_b, HiFi2        | bfloat8_b, HiFi4    |
+| lm_head                  | bfloat16, HiFi4                         | bfloat8_b, HiFi2        | bfloat8_b, HiFi4,   |
+|                          |                                         |                         | program of our own  |
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ class Precision:
     activations: ttnn.DataType  # what travels between operations
     cache: ttnn.DataType
     attention_fidelity: ttnn.MathFidelity
-    own_programs: bool  # ternary projections by programs of our own, from two bits a weight
+    own_programs: bool  # ternary projections, from two bits a weight, and the head by programs of our own
     matmuls: Mapping[str, MatmulPrecision]
 
     def with_matmul(self, name: str, **changes: Any) -> "Precision":
