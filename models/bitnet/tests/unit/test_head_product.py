@@ -17,15 +17,20 @@ EXACT = 2**10  # the matrix unit aligns 16 products to their largest: integers u
 
 
 def product(
-    device: ttnn.MeshDevice, x: torch.Tensor, weight: torch.Tensor, dtype: ttnn.DataType, sharded: bool
+    device: ttnn.MeshDevice,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    dtype: ttnn.DataType,
+    sharded: bool,
+    held_as: ttnn.DataType = ttnn.bfloat8_b,
 ) -> torch.Tensor:
-    """Rows [rows, K] times [K, N] by the program, a weight in bfloat8_b; `sharded`: the rows lie on cores."""
+    """Rows [rows, K] times [K, N] by the program, the weight stored as `held_as`; `sharded`: the rows lie on cores."""
     chip = Chip.of(device)
     inner, width = weight.shape
-    program = HeadProduct(inner // TILE, width // TILE, chip.dram_banks, chip.grid, dtype, ttnn.bfloat8_b)
+    program = HeadProduct(inner // TILE, width // TILE, chip.dram_banks, chip.grid, dtype, held_as)
     memory = columns(inner, chip).memory_config() if sharded else ttnn.DRAM_MEMORY_CONFIG
     rows = to_device(x[None, None], device, dtype, memory)
-    matrix = to_device(weight[None, None], device, ttnn.bfloat8_b, dram_sharded(inner, width, chip))
+    matrix = to_device(weight[None, None], device, held_as, dram_sharded(inner, width, chip))
     result = program(rows, matrix)
     assert result.dtype == dtype and list(result.shape) == [1, 1, len(x), width]
     return ttnn.to_torch(result)[0, 0]
@@ -44,6 +49,13 @@ def test_integers(device, reset_seeds, inner, width, sharded, rows):
     weight = torch.randint(-1, 2, (inner * TILE, width * TILE)) * 2.0 ** (torch.arange(width * TILE) // 16 % 40 - 20)
     expected = (x.double() @ weight.double()).float()
     assert torch.equal(product(device, x, weight, ttnn.float32, sharded), expected)
+
+
+@pytest.mark.parametrize("held_as", [ttnn.bfloat4_b, ttnn.bfloat16], ids=["bfloat4_b", "bfloat16"])
+def test_other_weights(device, reset_seeds, held_as):
+    """The head in what `Precision.with_matmul` may ask for."""
+    x, weight = torch.randint(-EXACT, EXACT + 1, (7, 96)).float(), torch.randint(-1, 2, (96, 416)).float()
+    assert torch.equal(product(device, x, weight, ttnn.float32, False, held_as), x @ weight)
 
 
 @every_dtype

@@ -19,7 +19,7 @@ from models.bitnet.tt.kernels.ternary_tiles import TILE, largest_divisor
 
 _GROUP = 4  # columns of tiles that are multiplied together: their runs are 4 kB long in bfloat8_b
 _RUNS_AT_ONCE = 8  # reads in flight
-_WEIGHT_TILE = {ttnn.bfloat8_b: 1088, ttnn.bfloat16: 2048}  # bytes
+_WEIGHT_TILE = {ttnn.bfloat4_b: 576, ttnn.bfloat8_b: 1088, ttnn.bfloat16: 2048}  # bytes
 
 
 @dataclass(frozen=True)
