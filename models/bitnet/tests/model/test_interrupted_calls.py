@@ -85,8 +85,8 @@ def cut_everywhere(model, monkeypatch, is_cold: bool, chosen: Callable[[list[str
         tokens_of(model)
     places = chosen(calls)
     for number, place in enumerate(places):
-        # a capture that began, and whose number nobody heard, cannot be ended
-        is_after = number % 4 >= 2 and calls[place] != "begin_trace_capture"
+        # a capture whose number nobody heard cannot be ended, and one that its own end leaves open cannot either
+        is_after = {"begin_trace_capture": False, "end_trace_capture": True}.get(calls[place], number % 4 >= 2)
         cut = Cut(place, KeyboardInterrupt if number % 2 else Failure, is_after)
         prepare()
         with watched(monkeypatch, cut.hear):
