@@ -165,6 +165,10 @@ def bytes_per_bank(tensor: ttnn.Tensor) -> int:
     return -(-pages // shards) * page
 
 
+def in_dram(tensor: ttnn.Tensor) -> bool:
+    return tensor.memory_config().buffer_type == ttnn.BufferType.DRAM
+
+
 def _banks(tensor: ttnn.Tensor, config: ttnn.MemoryConfig) -> int:
     device = tensor.device()
     grid = device.dram_grid_size() if config.buffer_type == ttnn.BufferType.DRAM else _l1_grid(device)

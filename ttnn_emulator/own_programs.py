@@ -9,11 +9,11 @@ function, given the operation's own arguments, gives the operation's results.
 
 import inspect
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.memory import unwritten
+from ttnn_emulator.memory import bytes_per_bank, in_dram, unwritten
 from ttnn_emulator.programs import Program
 from ttnn_emulator.registry import ValueFunction
 from ttnn_emulator.step import Step, device_tensors
@@ -23,6 +23,7 @@ from ttnn_emulator.step import Step, device_tensors
 class _Body:
     """A Python operation that is running."""
 
+    name: str
     golden: Any
     calls: int = 0  # of generic_op
     programs: list[Program] = field(default_factory=list)
@@ -40,7 +41,7 @@ class OwnPrograms:
         """Run a Python operation. What its body calls is emulated; where that is a program of its own, the results are
         the golden function's."""
         emulated, name = self._emulated, operation.python_fully_qualified_name
-        body = _Body(operation.golden_function)
+        body = _Body(name.removeprefix("ttnn."), operation.golden_function)
         if body.golden is not None:
             row = _row(body.golden)
             bound, bound_kwargs = emulated.bind(row, args), emulated.bind_kwargs(row, kwargs)
@@ -56,7 +57,7 @@ class OwnPrograms:
 
     def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         """`ttnn.generic_op`."""
-        body = self._bodies[-1] if self._bodies else _Body(None)
+        body = self._bodies[-1] if self._bodies else _Body("", None)
         if body.golden is None:
             raise UnsupportedOperation(
                 "ttnn.generic_op: what a program of your own computes is not known here; call it in a Python operation "
@@ -66,7 +67,9 @@ class OwnPrograms:
         result, programs = self._emulated.library(operation, args, kwargs)
         body.host_us += (time.perf_counter() - started) * 1e6
         body.calls += 1
-        body.programs += programs
+        *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
+        bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
+        body.programs += [replace(program, name=body.name, bank_read=bank_read) for program in programs]
         slot = self._emulated.slot(result)
         if slot.buffer.shards is None:
             chips = result.device().get_num_devices()

@@ -61,6 +61,7 @@ class Program:
     dram_written: int
     flops: int
     host_us: float = 0.0
+    bank_read: int = 0  # of `dram_read`, from the DRAM bank that gives most; known of programs of one's own
 
 
 def without_dispatch(call: Callable[[], Any]) -> Any:

@@ -82,6 +82,9 @@ def test_it_is_counted(device):
         square(x)
     programs = [program for program in recorded.programs if program.operation == "ttnn.generic_op"]
     assert len(programs) == 1 and programs[0].cores == 1 and programs[0].circular_buffer_bytes == 4096
+    assert programs[0].name == "test_own.square" and "test_own.square" in recorded.summary()
+    # two tiles, on two banks
+    assert (programs[0].dram_read, programs[0].bank_read, programs[0].dram_written) == (4096, 2048, 4096)
 
 
 def test_a_python_operation_is_its_body(device):
