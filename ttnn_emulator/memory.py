@@ -161,7 +161,7 @@ def bytes_per_bank(tensor: ttnn.Tensor) -> int:
     """How far the allocation reaches in each memory bank or core (all banks keep the same address free for it)."""
     config = tensor.memory_config()
     page, pages = tensor.buffer_aligned_page_size(), tensor.buffer_num_pages()
-    shards = config.shard_spec.grid.num_cores() if config.shard_spec is not None else _banks(tensor, config)
+    shards = config.shard_spec.grid.num_cores() if config.shard_spec is not None else _banks(tensor)
     return -(-pages // shards) * page
 
 
@@ -169,9 +169,9 @@ def in_dram(tensor: ttnn.Tensor) -> bool:
     return tensor.memory_config().buffer_type == ttnn.BufferType.DRAM
 
 
-def _banks(tensor: ttnn.Tensor, config: ttnn.MemoryConfig) -> int:
+def _banks(tensor: ttnn.Tensor) -> int:
     device = tensor.device()
-    grid = device.dram_grid_size() if config.buffer_type == ttnn.BufferType.DRAM else _l1_grid(device)
+    grid = device.dram_grid_size() if in_dram(tensor) else _l1_grid(device)
     return grid.x * grid.y
 
 

@@ -67,9 +67,10 @@ class OwnPrograms:
         result, programs = self._emulated.library(operation, args, kwargs)
         body.host_us += (time.perf_counter() - started) * 1e6
         body.calls += 1
-        *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
-        bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
-        body.programs += [replace(program, name=body.name, bank_read=bank_read) for program in programs]
+        if programs:  # someone wants to know
+            *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
+            bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
+            body.programs += [replace(program, name=body.name, bank_read=bank_read) for program in programs]
         slot = self._emulated.slot(result)
         if slot.buffer.shards is None:
             chips = result.device().get_num_devices()
