@@ -5,9 +5,7 @@
 import pytest
 import ttnn
 
-CHIPS = 4
-
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if ttnn.get_num_devices() < CHIPS:
-        pytest.skip(f"needs {CHIPS} chips; there are {ttnn.get_num_devices()}")
+    if ttnn.get_num_devices() == 1:
+        pytest.skip("needs several chips; there is one")

@@ -10,7 +10,7 @@ import ttnn
 
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
-from models.bitnet.tests.mesh.rows import row_of
+from models.bitnet.tests.mesh.rows import TRACES, row_of
 from models.bitnet.tt.decode_inputs import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.sampling import CANDIDATES, GREEDY, SamplingParams
@@ -24,7 +24,8 @@ POOL = PagedAttentionConfig(block_size=32, max_num_blocks=3)
 
 def write(chips, precision, *choices):
     """(the tokens of the prompts by each of `choices`, the logits [2, vocabulary] of a prompt and of a step)."""
-    with row_of(chips) as device, shipped.load_short(device, precision, USERS, CONTEXT, paging=POOL) as model:
+    options = {"paging": POOL, "enable_trace": TRACES}
+    with row_of(chips) as device, shipped.load_short(device, precision, USERS, CONTEXT, **options) as model:
         texts = [
             [completion.tokens for completion in model.generate(PROMPTS[: len(sampling)], STEPS, sampling)]
             for sampling in choices
@@ -32,7 +33,8 @@ def write(chips, precision, *choices):
         assert (model.engine.metrics.preemptions > 0) == any(len(sampling) > 1 for sampling in choices)
         prefilled = shipped.prefill(model, {0: PROMPTS[0]})[0][0]
         positions = torch.tensor([len(PROMPTS[0]), IDLE, IDLE])
-        stepped = model.generator.decode_forward(torch.zeros(USERS), positions, model.pool.page_table())[0, 0]
+        step = torch.zeros(USERS), positions, model.pool.page_table()
+        stepped = model.generator.decode_forward(*step, enable_trace=TRACES)[0, 0]
         return texts, torch.stack([prefilled, stepped])
 
 
@@ -64,7 +66,8 @@ def test_a_folder_and_prompts_that_begin_alike():
     prompts = [beginning + PROMPTS[1][:4], beginning + PROMPTS[2][:6]]
     texts = {}
     for chips in (1, 2):
-        with row_of(chips) as device, shipped.load(device, max_batch=2, max_seq_len=64, paging=POOL) as model:
+        options = {"max_batch": 2, "max_seq_len": 64, "paging": POOL, "enable_trace": TRACES}
+        with row_of(chips) as device, shipped.load(device, **options) as model:
             streamed = ["", ""]
 
             def show(number, text, streamed=streamed):

@@ -62,11 +62,11 @@ def test_the_head_in_pieces(monkeypatch):
     """Each chip's share of the vocabulary in pieces is still the whole in order."""
     monkeypatch.setattr("models.bitnet.tt.lm_head._TILES_PER_CORE", 1)
     torch.manual_seed(4)
-    weight, x = torch.randn(8192, 128).bfloat16(), torch.randn(1, 1, 32, 128).bfloat16()
+    weight, x = torch.randn(16384, 128).bfloat16(), torch.randn(1, 1, 32, 128).bfloat16()
     with row_of(2) as device:
-        config = ModelConfig(replace(MODEL, vocab_size=8192), device)
+        config = ModelConfig(replace(MODEL, vocab_size=16384), device)
         head = StockLMHead(config, DeviceWeights(device), weight)
-        assert len(head.pieces) == 2
+        assert len(head.pieces) > 1
         rows = ttnn.from_torch(x, dtype=config.activations, layout=ttnn.TILE_LAYOUT, device=device)
         logits = config.sharing.read_columns(head(rows))
     torch.testing.assert_close(logits[0, 0], x[0, 0].float() @ weight.float().T, atol=0.3, rtol=0.02)

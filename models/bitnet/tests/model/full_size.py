@@ -3,6 +3,7 @@
 """Runs a model of the 2B-4T's full size with random weights, and prints what it gave and cost as one line of JSON.
 
     python -m models.bitnet.tests.model.full_size p150
+    python -m models.bitnet.tests.model.full_size 4xp150 4       # shared out among four chips
 
 A program of its own, so that its peak memory is its own.
 """
@@ -63,9 +64,9 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def run(board: str) -> dict:
+def run(board: str, chips: int = 1) -> dict:
     torch.set_num_threads(1)
-    with open_device(board) as opened:
+    with open_device(board, chips) as opened:
         # what follows is ttnn, which wants the device prepared before it is imported
         from models.bitnet.tt.bitnet import BitNet
         from models.bitnet.tt.config import BitNetConfig
@@ -106,4 +107,4 @@ def run(board: str) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1])))
+    print(json.dumps(run(sys.argv[1], *map(int, sys.argv[2:]))))

@@ -16,10 +16,10 @@ MOST_GB = 20
 
 
 @pytest.mark.slow
-def test_the_full_size_runs_on_a_p150() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", full_size.__name__, "p150"], cwd=ROOT, capture_output=True, text=True, timeout=3600
-    )
+@pytest.mark.parametrize("board, chips", [("p150", 1), ("4xp150", 4)])
+def test_the_full_size_runs(board: str, chips: int) -> None:
+    command = [sys.executable, "-m", full_size.__name__, board, str(chips)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stderr[-4000:]
     result = json.loads(done.stdout.splitlines()[-1])
     print(result)
