@@ -54,6 +54,7 @@ def register() -> None:
     ttnn_emulator.install()
     _end_with_parent()
     _fold_seeds()
+    _fold_data_parallel()
     register_quantization_config("bitnet")(BitNetQuantization)
     for name in ("BitNetForCausalLM", "TTBitNetForCausalLM"):
         ModelRegistry.register_model(name, _CLASS)
@@ -84,3 +85,16 @@ def _fold_seeds() -> None:
             params.seed = seed % _SEEDS
 
     TTPlatform.validate_request = staticmethod(validate_request)
+
+
+def _fold_data_parallel() -> None:
+    """`--data-parallel-size` as so many models in one process (lanes), as the plugin does for models that it knows by
+    name. (For others it starts a process each, and looks for their chips with tt-metal's own models.)"""
+    from vllm_tt_plugin import platform
+
+    in_one_process = platform._model_folds_dp_into_lanes
+
+    def folds(model_class: Any) -> bool:
+        return in_one_process(model_class) or f"{model_class.__module__}:{model_class.__name__}" == _CLASS
+
+    platform._model_folds_dp_into_lanes = folds

@@ -97,7 +97,13 @@ class Generator:
         them at the end of a step."""
         rest = TILE - len(logits)
         padded = torch.nn.functional.pad(logits, (0, 0, 0, rest))[None, None]
-        given = ttnn.from_torch(padded, dtype=self.config.activations, layout=ttnn.TILE_LAYOUT, device=self.device)
+        given = ttnn.from_torch(
+            padded,
+            dtype=self.config.activations,
+            layout=ttnn.TILE_LAYOUT,
+            device=self.device,
+            mesh_mapper=self.config.sharing.columns_split.mapper,
+        )
         return self._choose(given, params + [GREEDY] * rest, draws + [Draws()] * rest)[: len(logits)]
 
     def _choose(self, logits: ttnn.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:

@@ -22,13 +22,16 @@ from models.bitnet.tt.decode_steps import StepEnd
 from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
+from models.bitnet.tt.lanes_vllm import Lanes, rows_of_chips
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.penalties import Penalties
 from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
 from models.bitnet.tt.weights import content_hash, load_state_dict
 
-_MOST_TOKENS = 65536  # of all users: 5.0 GB of bfloat16 keys and values for the 2B, in an n150's 12 GB
+# of all users, for each chip of a row: 5.0 GB of bfloat16 keys and values for the 2B, in an n150's 12 GB (of two chips
+# each has three of the five heads, and 32 contexts of 4096 are 6.0 GB on it)
+_MOST_TOKENS = 65536
 _HOTTEST = 1e6  # a temperature at which all candidates are equally likely
 
 
@@ -64,9 +67,12 @@ class BitNetForCausalLM:
     # loading
 
     @classmethod
-    def get_max_tokens_all_users(cls, max_model_len: int, max_num_seqs: int, **_: Any) -> int:
-        """Positions that the cache is made for: all that the rows can fill, but not more than $BITNET_CACHE_TOKENS."""
-        most = int(os.environ.get("BITNET_CACHE_TOKENS", _MOST_TOKENS))
+    def get_max_tokens_all_users(
+        cls, max_model_len: int, max_num_seqs: int, num_devices: int, tt_data_parallel: int, **_: Any
+    ) -> int:
+        """Positions that a model's cache is made for: all that its rows can fill, but not more than
+        $BITNET_CACHE_TOKENS."""
+        most = int(os.environ.get("BITNET_CACHE_TOKENS", _MOST_TOKENS * (num_devices // tt_data_parallel)))
         return min(max_model_len * max_num_seqs, max(most, max_model_len))
 
     @classmethod
@@ -78,24 +84,21 @@ class BitNetForCausalLM:
         max_seq_len: int,
         tt_data_parallel: int = 1,
         optimizations: str | None = None,
-    ) -> "BitNetForCausalLM":
-        """Load the weights. `optimizations` is the precision; the plugin knows two of them by name, so `fused` is asked
-        for by an entry `tt_precision` in the checkpoint's config (`--hf-overrides`). $TT_CACHE_PATH may name a folder
-        that keeps device-ready weights."""
-        chips = mesh_device.get_num_devices()
-        if (chips, tt_data_parallel) != (1, 1):
-            raise ValueError(
-                f"vLLM drives this model on one chip; the mesh has {chips} (MESH_DEVICE), in {tt_data_parallel} part(s)"
-            )
+    ) -> "BitNetForCausalLM | Lanes":
+        """Load the weights: for one model shared out among a row of chips, or for `tt_data_parallel` models with a row
+        each and their part of the batch. `optimizations` is the precision; the plugin knows two of them by name, so
+        `fused` is asked for by an entry `tt_precision` in the checkpoint's config (`--hf-overrides`). $TT_CACHE_PATH
+        may name a folder that keeps device-ready weights."""
+        rows = rows_of_chips(mesh_device, tt_data_parallel)
         folder = find_checkpoint(hf_config._name_or_path)
         precision = optimizations or getattr(hf_config, "tt_precision", "accuracy")
-        config = BitNetConfig.from_pretrained(folder)
+        config, users = BitNetConfig.from_pretrained(folder), max_batch_size // tt_data_parallel
+        configs = [ModelConfig(config, row, precision, users, max_seq_len) for row in rows]
         state = load_state_dict(folder, config, progress=True)
         kept = os.environ.get("TT_CACHE_PATH")
-        weights = DeviceWeights(mesh_device, Path(kept) / content_hash(folder) if kept else None)
-        return cls(
-            BitNetModel(ModelConfig(config, mesh_device, precision, max_batch_size, max_seq_len), weights, state)
-        )
+        cache = Path(kept) / content_hash(folder) if kept else None
+        models = [cls(BitNetModel(each, DeviceWeights(each.device, cache), state)) for each in configs]
+        return models[0] if tt_data_parallel == 1 else Lanes(models)
 
     def allocate_kv_cache(self, shape: Sequence[int], dtype: torch.dtype, num_layers: int) -> list[LayerCache]:
         """The pool of blocks [blocks, kv_heads, block_size, head_dim] of every layer, in the precision's data type."""

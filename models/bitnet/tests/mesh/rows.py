@@ -24,5 +24,7 @@ def row_of(chips: int, rows: int = 1) -> Iterator[ttnn.MeshDevice]:
     try:
         yield device
     finally:
+        for part in device.get_submeshes():
+            ttnn.close_mesh_device(part)
         ttnn.close_mesh_device(device)
         ttnn.set_fabric_config(ttnn.FabricConfig.DISABLED)

@@ -6,21 +6,16 @@ import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 import ttnn
 
 from models.bitnet.tests import shipped
+from models.bitnet.tests.vllm_plugin import BLOCK, BLOCKS, CONTEXT, ROWS, SEEDED, VOCABULARY, Plugin, start
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM, wanted
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.penalties import Penalties
 from models.bitnet.tt.sampling import GREEDY, SamplingParams
-
-ROWS, BLOCK, CONTEXT, BLOCKS = 4, 32, 96, 16
-VOCABULARY = shipped.config().vocab_size
-NEUTRAL = Penalties()
-SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.9, seed=11)
 
 
 @pytest.fixture(scope="module")
@@ -44,118 +39,9 @@ def adapter(open_device, alone):
     """Loaded, given its cache and warmed up in the plugin's order. The other model is there before its traces are."""
     short = shipped.load_short(open_device, max_batch=ROWS, max_seq_len=CONTEXT)
     adapter = BitNetForCausalLM(short.generator.model)
-    config = adapter.model.config.model
-    shape = (BLOCKS, config.num_key_value_heads, BLOCK, config.head_dim)
-    cache = adapter.allocate_kv_cache(shape, torch.bfloat16, config.num_hidden_layers)
-    for trace in (False, True):
-        adapter.warmup_model_prefill(enable_trace=trace, kv_cache=cache, can_sample_on_device=True)
-        adapter.warmup_model_decode(
-            enable_trace=trace,
-            kv_cache=cache,
-            max_batch_size=ROWS,
-            num_blocks=CONTEXT // BLOCK,
-            can_sample_on_device=True,
-        )
+    start(adapter, adapter.model.config.model.num_hidden_layers)
     yield adapter
     adapter.generator.close()
-
-
-class Plugin:
-    """The plugin's side: which request is in which row, its tokens as far as the host has them, its blocks."""
-
-    def __init__(self, adapter: BitNetForCausalLM):
-        self.adapter, self.cache = adapter, adapter.generator.cache
-        self.texts: list[list[int]] = []
-        self.prompts: list[int] = []  # their lengths
-        self.params: list[SamplingParams] = []
-        self.blocks: list[list[int]] = []
-        self.penalties: list[Penalties] = []
-        self.changed = True  # rows, since the last decode step
-        self._free = iter(range(1, BLOCKS))
-
-    def add(self, text, params=GREEDY, prompt_length=None, computed=0, blocks=(), penalties=NEUTRAL, sample=True):
-        """Prefill one request and return its next token (logits if not `sample`)."""
-        blocks = [*blocks, *itertools.islice(self._free, CONTEXT // BLOCK - len(blocks))]
-        given = {"sampling_params": self.sampling([params], [penalties])} if sample else {}
-        out = self.adapter.prefill_forward(
-            tokens=torch.tensor([text], dtype=torch.int32),
-            page_table=torch.tensor([blocks], dtype=torch.int32),
-            kv_cache=self.cache,
-            enable_trace=True,
-            prompt_lens=np.array([len(text)], dtype=np.int64),
-            start_pos=np.array([computed], dtype=np.int32),
-            empty_slots=[len(self.texts)],
-            **given,
-        )
-        token = int(out[0]) if sample else int(out[0, 0].argmax())
-        self.texts.append([*text, token])
-        self.prompts.append(prompt_length or len(text))
-        self.params.append(params)
-        self.blocks.append(blocks)
-        self.penalties.append(penalties)
-        self.changed = True
-        return token
-
-    def submit(self, device=True, read_async=False, penalised=False):
-        """One decode step on the tokens that the host has."""
-        idle = ROWS - len(self.texts)
-        tokens = torch.tensor([[text[-1]] for text in self.texts] + [[0]] * idle, dtype=torch.int32)
-        positions = torch.tensor([len(text) - 1 for text in self.texts] + [-1] * idle, dtype=torch.int32)
-        given = {}
-        if device:
-            neutral = [NEUTRAL] * idle
-            given["sampling_params"] = self.sampling(self.params + [GREEDY] * idle, self.penalties + neutral)
-            given["reset_batch"] = self.changed
-        if penalised:
-            histories = [(text[:length], text[length:]) for text, length in zip(self.texts, self.prompts)]
-            given["prompt_tokens"] = padded([prompt for prompt, _ in histories])
-            given["output_tokens"] = padded([generated for _, generated in histories])
-        self.changed = False
-        output = self.adapter.decode_forward(
-            tokens=tokens,
-            page_table=torch.tensor(self.blocks + [[0] * (CONTEXT // BLOCK)] * idle, dtype=torch.int32),
-            kv_cache=self.cache,
-            start_pos=positions,
-            enable_trace=True,
-            read_from_device=False,
-            **given,
-        )
-        return self.adapter.read_decode_output(output, async_read=True) if read_async else output
-
-    def step(self, device=True, **options):
-        """A step whose tokens the host has before the next one."""
-        output = self.submit(device, **options)
-        if not isinstance(output, torch.Tensor):
-            output = self.adapter.process_decode_output_host(output, is_tokens=device)
-        self.take(output if device else output[:, 0].argmax(dim=-1))
-
-    def take(self, tokens):
-        for text, token in zip(self.texts, tokens.tolist()):
-            text.append(token)
-
-    def generated(self, row):
-        return self.texts[row][self.prompts[row] :]
-
-    @staticmethod
-    def sampling(params, penalties):
-        """As the plugin gives them: greedy has one candidate and no temperature, no top-k is the vocabulary."""
-        return SimpleNamespace(
-            temperature=[p.temperature for p in params],
-            top_k=[1 if p.greedy else p.top_k or VOCABULARY for p in params],
-            top_p=[0.0 if p.greedy else p.top_p for p in params],
-            presence_penalty=[p.presence for p in penalties],
-            frequency_penalty=[p.frequency for p in penalties],
-            repetition_penalty=[p.repetition for p in penalties],
-            seed=[p.seed for p in params],
-            num_logprobs=[-2] * len(params),
-            enable_log_probs=[False] * len(params),
-        )
-
-
-def padded(rows):
-    width = max(map(len, rows))
-    rows = rows + [[]] * (ROWS - len(rows))
-    return torch.tensor([row + [-1] * (width - len(row)) for row in rows], dtype=torch.int32)
 
 
 REQUESTS = list(zip(shipped.prompts(3), (GREEDY, SEEDED, GREEDY)))
@@ -168,6 +54,8 @@ def test_capabilities_and_the_size_of_the_cache():
     assert size(**sizes, max_model_len=512, max_num_seqs=4) == 2048
     assert size(**sizes, max_model_len=4096, max_num_seqs=32) == 65536
     assert size(**sizes, max_model_len=131072, max_num_seqs=32) == 131072  # one request at least
+    sizes["num_devices"] = 4  # twice as much for two lanes of two chips each
+    assert size(**{**sizes, "tt_data_parallel": 2}, max_model_len=8192, max_num_seqs=32) == 131072
 
 
 def test_load(open_device):
@@ -177,7 +65,7 @@ def test_load(open_device):
     given = {"mesh_device": open_device, "max_batch_size": ROWS, "max_seq_len": CONTEXT, "tt_data_parallel": 1}
     assert load(config, **given).model.config.precision.name == "fused"
     assert load(config, **given, optimizations="performance").model.config.precision.name == "performance"
-    with pytest.raises(ValueError, match="in 2 part"):
+    with pytest.raises(ValueError, match="1 x 1 chips .MESH_DEVICE. cannot be cut into 2 row"):
         load(config, **{**given, "tt_data_parallel": 2})
 
 
@@ -201,15 +89,7 @@ def test_the_host_may_be_a_step_behind(adapter, alone):
     plugin = Plugin(adapter)
     for prompt, params in REQUESTS:
         plugin.add(prompt, params)
-    pending = plugin.submit(read_async=True)
-    for _ in range(6):
-        following = plugin.submit(read_async=True)  # one token and one position behind
-        host, events = pending
-        for event in events:
-            ttnn.event_synchronize(event)
-        plugin.take(adapter.process_decode_output_host(host, is_tokens=True))
-        pending = following
-    plugin.take(adapter.process_decode_output_host(pending[0], is_tokens=True))
+    plugin.steps_ahead(7)
     for row, (prompt, params) in enumerate(REQUESTS):
         tokens = plugin.generated(row)
         assert len(tokens) == 8 and tokens == alone(prompt, 8, params)
@@ -237,7 +117,7 @@ def test_resume_after_preemption(adapter, alone, params):
     for _ in range(3):
         plugin.step()
     resumed = Plugin(adapter)
-    resumed.add(plugin.texts[0], params, prompt_length=len(prompt))
+    resumed.add(plugin.rows[0].text, params, prompt_length=len(prompt))
     for _ in range(3):
         resumed.step()
     assert resumed.generated(0) == alone(prompt, 8, params)
@@ -249,7 +129,7 @@ def test_prefill_behind_shared_blocks(adapter, alone):
     first, second = shared + REQUESTS[1][0], shared + REQUESTS[2][0]
     plugin = Plugin(adapter)
     plugin.add(first)
-    plugin.add(second, computed=BLOCK, blocks=plugin.blocks[0][:1])
+    plugin.add(second, computed=BLOCK, blocks=plugin.rows[0].blocks[:1])
     plugin.step()
     assert [plugin.generated(row) for row in (0, 1)] == [alone(prompt, 2, GREEDY) for prompt in (first, second)]
 
@@ -267,9 +147,10 @@ def test_penalties(adapter):
     by_hand = Plugin(adapter)
     by_hand.add(prompt, sample=False)
     by_hand.add(neighbour, sample=False)
-    by_hand.texts = [plugin.texts[0][: len(prompt) + 1], plugin.texts[1][: len(neighbour) + 1]]
+    for row, text in enumerate((prompt, neighbour)):
+        by_hand.rows[row].text = plugin.rows[row].text[: len(text) + 1]
     for step in range(6):
-        logits = by_hand.adapter.process_decode_output_host(by_hand.submit(device=False), is_tokens=False)[:, 0]
+        logits = by_hand.finish(by_hand.submit(device=False), device=False)
         rows = [row.tolist() for row in logits]
         generated = by_hand.generated(0)
         for token in {*prompt, *generated}:

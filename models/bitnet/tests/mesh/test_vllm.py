@@ -1,0 +1,252 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The adapter on several chips under the calls of vLLM's plugin: one model shared out, and several models (lanes)."""
+
+import dataclasses
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests import shipped
+from models.bitnet.tests.mesh.rows import row_of
+from models.bitnet.tests.vllm_plugin import CONTEXT, ROWS, SEEDED, Plugin, Running, start
+from models.bitnet.tt import generator_vllm
+from models.bitnet.tt.generator_vllm import BitNetForCausalLM
+from models.bitnet.tt.lanes_vllm import Lanes
+from models.bitnet.tt.penalties import Penalties
+from models.bitnet.tt.sampling import GREEDY
+
+LAYERS, STEPS = 2, 10
+PROMPTS = shipped.prompts(5)
+WAYS = (GREEDY, SEEDED, GREEDY, SEEDED, GREEDY)
+NOT_NEUTRAL = Penalties(frequency=1e-30)  # in form only: it changes no logit
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loads():
+    """How often the checkpoint was loaded, as a list; of it there are only the first layers."""
+    short, made = dataclasses.replace(shipped.config(), num_hidden_layers=LAYERS), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generator_vllm, "BitNetConfig", SimpleNamespace(from_pretrained=lambda _: short))
+        patch.setattr(generator_vllm, "load_state_dict", lambda *_, **__: made.append(short) or shipped.state())
+        yield made
+
+
+def load(mesh, lanes=1, **options):
+    """By the call that the plugin makes."""
+    config = SimpleNamespace(_name_or_path=str(shipped.FOLDER), **options)
+    return BitNetForCausalLM.initialize_vllm_model(
+        config, mesh, lanes * ROWS, max_seq_len=CONTEXT, tt_data_parallel=lanes, optimizations=None
+    )
+
+
+@contextmanager
+def served(chips, rows, lanes):
+    """Loaded, given its cache and warmed up in the plugin's order."""
+    with row_of(chips, rows) as mesh:
+        adapter = load(mesh, lanes)
+        start(adapter, LAYERS, lanes * ROWS)
+        yield adapter
+        for model in getattr(adapter, "models", [adapter]):
+            model.generator.close()
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What `generate` makes of each prompt on one chip."""
+    with row_of(1) as device, shipped.load_short(device, max_batch=len(PROMPTS), max_seq_len=CONTEXT) as model:
+        return [completion.tokens for completion in model.generate(PROMPTS, STEPS, WAYS)]
+
+
+@pytest.fixture(scope="class")
+def shared(alone):
+    """One model on two chips."""
+    with served(2, 1, 1) as adapter:
+        yield adapter
+
+
+@pytest.fixture(scope="class", params=[(2, 1), (2, 2)], ids=["1 x 2 chips", "2 x 2 chips"])
+def lanes(alone, request):
+    """Two models, on a mesh of so many columns and rows."""
+    with served(*request.param, 2) as adapter:
+        yield adapter
+
+
+def join(plugin, *numbers, lane=0, **options):
+    """Prefill the prompts of these numbers in one lane."""
+    plugin.prefill([(lane, request(number, **options)) for number in numbers])
+
+
+def request(number, **options):
+    return Running(PROMPTS[number], WAYS[number], **options)
+
+
+def check(plugin, alone, numbers):
+    """Each row has the text of its prompt's number."""
+    assert plugin.rows.keys() == numbers.keys()
+    for row, number in numbers.items():
+        tokens = plugin.generated(row)
+        assert len(tokens) > 1 and tokens == alone[number][: len(tokens)]
+
+
+class TestSharedOut:
+    def test_read_at_once(self, shared, alone):
+        """Rows that join one after the other; a steady step uploads nothing."""
+        plugin = Plugin(shared)
+        for number in range(3):
+            join(plugin, number)
+            plugin.step()
+        for _ in range(3):
+            uploaded = shared.generator.uploaded_bytes
+            plugin.step()
+            assert shared.generator.uploaded_bytes == uploaded
+        check(plugin, alone, {0: 0, 1: 1, 2: 2})
+
+    def test_the_host_may_be_a_step_behind(self, shared, alone):
+        plugin = Plugin(shared)
+        join(plugin, 0, 1)
+        plugin.steps_ahead(4)
+        check(plugin, alone, {0: 0, 1: 1})
+
+    def test_host_and_device_take_turns(self, shared, alone):
+        """Logits of the whole vocabulary come to the host, of a prompt and of steps."""
+        plugin = Plugin(shared)
+        plugin.prefill([(0, request(0)), (0, request(2))], sample=False)
+        for device in (True, False, False, True):
+            plugin.step(device)
+        check(plugin, alone, {0: 0, 1: 2})
+
+    def test_penalties(self, shared, alone):
+        """Logits that the host changed are shared out again to choose from."""
+        plugin = Plugin(shared)
+        join(plugin, 0, 1, penalties=NOT_NEUTRAL)
+        join(plugin, 2)
+        for _ in range(3):
+            plugin.step(penalised=True)
+        check(plugin, alone, {0: 0, 1: 1, 2: 2})
+        plugin = Plugin(shared)
+        join(plugin, 4, penalties=Penalties(frequency=1e4))
+        for _ in range(5):
+            plugin.step(penalised=True)
+        assert len(set(plugin.generated(0))) == 6 > len(set(alone[4][:6]))  # no token twice
+
+
+class TestLanes:
+    def test_requests_join_and_leave(self, lanes, alone):
+        """In both lanes, some in one call; rows become free and are taken again."""
+        plugin = Plugin(lanes)
+        # in the order of rows, whatever the order of joining
+        plugin.prefill([(1, request(1)), (0, request(0)), (1, request(2))])
+        plugin.step()
+        join(plugin, 3)
+        plugin.step()
+        plugin.step()
+        check(plugin, alone, {0: 0, 1: 3, ROWS: 1, ROWS + 1: 2})
+        assert plugin.end(ROWS) == alone[1][:4]
+        plugin.step()
+        join(plugin, 4, lane=1)
+        plugin.step()
+        check(plugin, alone, {0: 0, 1: 3, ROWS: 4, ROWS + 1: 2})
+
+    def test_the_host_may_be_a_step_behind(self, lanes, alone):
+        plugin = Plugin(lanes)
+        plugin.prefill([(0, request(0)), (0, request(1)), (1, request(2)), (1, request(3))])
+        plugin.steps_ahead(3)
+        assert plugin.end(1) == alone[1][:4]
+        join(plugin, 4, lane=1)
+        plugin.steps_ahead(3)
+        check(plugin, alone, {0: 0, ROWS: 2, ROWS + 1: 3, ROWS + 2: 4})
+
+    def test_host_and_device_take_turns(self, lanes, alone):
+        plugin = Plugin(lanes)
+        plugin.prefill([(0, request(0)), (1, request(2)), (1, request(4))], sample=False)
+        for device in (True, False, False, True):
+            plugin.step(device)
+        check(plugin, alone, {0: 0, ROWS: 2, ROWS + 1: 4})
+
+    def test_penalties_in_one_lane(self, lanes, alone):
+        """Its rows have their own histories, and the other lane's rows are not touched."""
+        plugin = Plugin(lanes)
+        join(plugin, 2, 3)
+        join(plugin, 1, lane=1, penalties=NOT_NEUTRAL)
+        join(plugin, 4, lane=1, penalties=Penalties(frequency=1e4))
+        for _ in range(4):
+            plugin.step(penalised=True)
+        plugin.take(plugin.finish_async(plugin.submit(read_async=True, penalised=True)))
+        assert len(set(plugin.end(ROWS + 1))) == 6 > len(set(alone[4][:6]))  # no token twice
+        check(plugin, alone, {0: 2, 1: 3, ROWS: 1})
+
+    def test_an_idle_lane_takes_no_step(self, lanes, alone, monkeypatch):
+        """And goes on rightly when it has a request again; all lanes' steps begin before the first result is read."""
+        plugin, calls = Plugin(lanes), []
+
+        def note(owner, name, of):
+            original = getattr(owner, name)
+
+            def noted(*args, **kwargs):
+                calls.append((name, of(args[0])))
+                return original(*args, **kwargs)
+
+            monkeypatch.setattr(owner, name, noted)
+
+        devices = [model.model.config.device.id() for model in lanes.models]
+        note(ttnn, "execute_trace", lambda device: devices.index(device.id()))
+        for number, model in enumerate(lanes.models):
+            note(model.generator, "read_decode_output", lambda _, number=number: number)
+
+        def steps_of(*numbers):
+            calls.clear()
+            plugin.step()
+            both = [[(name, number) for number in numbers] for name in ("execute_trace", "read_decode_output")]
+            assert calls == sum(both, [])
+
+        join(plugin, 0, lane=1)
+        steps_of(1)
+        join(plugin, 2)
+        steps_of(0, 1)
+        assert plugin.end(ROWS) == alone[0][:3]
+        steps_of(0)
+        assert not plugin.finish(plugin.submit(device=False), device=False)[ROWS:].any()  # read, but not taken
+        join(plugin, 4, lane=1)
+        steps_of(0, 1)
+        check(plugin, alone, {0: 2, ROWS: 4})
+
+
+def test_lanes_load_the_checkpoint_once_and_share_its_cached_files(loads, tmp_path, monkeypatch):
+    monkeypatch.setenv("TT_CACHE_PATH", str(tmp_path))
+    loads.clear()
+    with row_of(4) as mesh:
+        adapter = load(mesh, 2)
+        assert isinstance(adapter, Lanes) and len(loads) == 1
+        assert [tuple(model.model.config.device.shape) for model in adapter.models] == [(1, 2), (1, 2)]
+        assert [model.model.config.users for model in adapter.models] == [ROWS, ROWS]
+        # what the second lane read from the first one's files is the same on each of its chips
+        parts = [ttnn.get_device_tensors(model.model.lm_head.pieces[0][0]) for model in adapter.models]
+        for first, second in zip(*parts):
+            assert torch.equal(ttnn.to_torch(first), ttnn.to_torch(second))
+    assert any(".columns2." in file.name for file in tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    "rows,chips,lanes,options,problem",
+    [
+        (2, 2, 1, {}, "a mesh of 2 x 2 chips (MESH_DEVICE) cannot be cut into 1 row(s) of chips"),
+        (1, 4, 3, {}, "a mesh of 1 x 4 chips (MESH_DEVICE) cannot be cut into 3 row(s) of chips"),
+        (1, 2, 1, {"tt_precision": "fused"}, "precision fused runs on one chip; on 2 use accuracy or performance"),
+        (2, 2, 2, {"tt_precision": "fused"}, "precision fused runs on one chip; on 2 use accuracy or performance"),
+    ],
+)
+def test_refusals(rows, chips, lanes, options, problem, loads):
+    """In one line, before any weights are loaded."""
+    loads.clear()
+    with row_of(chips, rows) as mesh, pytest.raises(ValueError) as error:
+        load(mesh, lanes, **options)
+    assert str(error.value).startswith(problem) and "\n" not in str(error.value) and not loads
+
+
+def test_fused_in_lanes_of_one_chip_each():
+    with row_of(2) as mesh:
+        assert [m.model.config.precision.name for m in load(mesh, 2, tt_precision="fused").models] == ["fused"] * 2

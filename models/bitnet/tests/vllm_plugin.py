@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM's plugin for Tenstorrent as the adapter sees it, without vLLM: the calls that it makes, with their arguments,
+types and order, on one model or on several (lanes)."""
+
+import itertools
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+import ttnn
+
+from models.bitnet.tests import shipped
+from models.bitnet.tt.generator_vllm import BitNetForCausalLM
+from models.bitnet.tt.lanes_vllm import Lanes
+from models.bitnet.tt.penalties import Penalties
+from models.bitnet.tt.sampling import GREEDY, SamplingParams
+
+ROWS, BLOCK, CONTEXT, BLOCKS = 4, 32, 96, 16  # rows and blocks are those of a model
+VOCABULARY = shipped.config().vocab_size
+NEUTRAL = Penalties()
+SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.9, seed=11)
+
+
+def start(adapter: BitNetForCausalLM | Lanes, num_layers: int, rows: int = ROWS) -> None:
+    """Give it its cache and warm it up; `rows` are those of the whole batch."""
+    config = shipped.config()
+    cache = adapter.allocate_kv_cache(
+        (BLOCKS, config.num_key_value_heads, BLOCK, config.head_dim), torch.bfloat16, num_layers
+    )
+    for trace in (False, True):
+        adapter.warmup_model_prefill(enable_trace=trace, kv_cache=cache, can_sample_on_device=True)
+        adapter.warmup_model_decode(
+            enable_trace=trace,
+            kv_cache=cache,
+            max_batch_size=rows,
+            num_blocks=CONTEXT // BLOCK,
+            can_sample_on_device=True,
+        )
+
+
+@dataclass
+class Running:
+    """A request in a row: its text as far as the host has it, of which `prompt_length` tokens were its prompt."""
+
+    text: list[int]
+    params: SamplingParams = GREEDY
+    prompt_length: int = 0  # 0: all of the text so far
+    computed: int = 0  # tokens that are in the cache already
+    blocks: list[int] = field(default_factory=list)
+    penalties: Penalties = NEUTRAL
+
+    def __post_init__(self) -> None:
+        self.text, self.prompt_length = list(self.text), self.prompt_length or len(self.text)
+
+    @property
+    def generated(self) -> list[int]:
+        return self.text[self.prompt_length :]
+
+
+class Plugin:
+    """Which request is in which row of the batch, and the steps that are made of it."""
+
+    def __init__(self, adapter: BitNetForCausalLM | Lanes):
+        self.adapter = adapter
+        self.lanes = len(adapter.models) if isinstance(adapter, Lanes) else 1
+        caches = [model.generator.cache for model in getattr(adapter, "models", [adapter])]
+        self.cache: Any = caches if isinstance(adapter, Lanes) else caches[0]
+        self.rows: dict[int, Running] = {}
+        self.changed = True  # since the last decode step
+        self._free = [iter(range(1, BLOCKS)) for _ in caches]  # each lane's blocks have numbers of their own
+
+    # requests
+
+    def add(self, text: list[int], params: SamplingParams = GREEDY, sample: bool = True, **options: Any) -> int:
+        """Prefill one request in the first lane, and return its next token (by its logits if not `sample`)."""
+        return self.prefill([(0, Running(text, params, **options))], sample)[0]
+
+    def prefill(self, joining: list[tuple[int, Running]], sample: bool = True) -> list[int]:
+        """Prefill several requests, given with their lanes, in one call. Returns their next tokens."""
+        for lane, request in joining:
+            of_lane = range(lane * ROWS, (lane + 1) * ROWS)
+            self.rows[next(row for row in of_lane if row not in self.rows)] = request
+            wanted = CONTEXT // BLOCK - len(request.blocks)
+            request.blocks = [*request.blocks, *itertools.islice(self._free[lane], wanted)]
+        new = [request for _, request in joining]
+        slots = sorted(row for row, request in self.rows.items() if any(request is other for other in new))
+        requests = [self.rows[slot] for slot in slots]
+        longest = max(len(request.text) for request in requests)
+        starts = np.array([request.computed for request in requests], dtype=np.int32)
+        given = {"sampling_params": sampling(requests)} if sample else {}
+        out = self.adapter.prefill_forward(
+            tokens=torch.tensor([r.text + [0] * (longest - len(r.text)) for r in requests], dtype=torch.int32),
+            page_table=torch.tensor([request.blocks for request in requests], dtype=torch.int32),
+            kv_cache=self.cache,
+            enable_trace=True,
+            prompt_lens=np.array([len(request.text) for request in requests], dtype=np.int64),
+            start_pos=torch.from_numpy(starts) if self.lanes > 1 else starts,
+            empty_slots=slots,
+            **given,
+        )
+        assert out.shape == ((len(requests),) if sample else (len(requests), 1, VOCABULARY))
+        for request, token in zip(requests, (out if sample else out[:, 0].argmax(dim=-1)).tolist()):
+            request.text.append(token)
+        self.changed = True
+        return [request.text[-1] for request in new]
+
+    def end(self, row: int) -> list[int]:
+        """A request is over; returns what it generated."""
+        self.changed = True
+        return self.rows.pop(row).generated
+
+    def generated(self, row: int) -> list[int]:
+        return self.rows[row].generated
+
+    # steps
+
+    def submit(self, device: bool = True, read_async: bool = False, penalised: bool = False) -> Any:
+        """One decode step on the tokens that the host has."""
+        capacity = self.lanes * ROWS
+        batch = [self.rows.get(row) for row in range(capacity)]
+        given: dict[str, Any] = {}
+        if device:
+            given["sampling_params"] = sampling([request or Running([0]) for request in batch])
+            given["reset_batch"] = self.changed
+        if penalised:
+            given["prompt_tokens"] = padded([r.text[: r.prompt_length] if r else [] for r in batch])
+            given["output_tokens"] = padded([r.generated if r else [] for r in batch])
+        if self.lanes > 1:
+            given["slot_remap"] = torch.arange(capacity, dtype=torch.int32)
+        self.changed = False
+        idle = [0] * (CONTEXT // BLOCK)
+        output = self.adapter.decode_forward(
+            tokens=torch.tensor([[r.text[-1] if r else 0] for r in batch], dtype=torch.int32),
+            page_table=torch.tensor([r.blocks if r else idle for r in batch], dtype=torch.int32),
+            kv_cache=self.cache,
+            start_pos=torch.tensor([len(r.text) - 1 if r else -1 for r in batch], dtype=torch.int32),
+            enable_trace=True,
+            read_from_device=self.lanes > 1 and not read_async,
+            **given,
+        )
+        return self.adapter.read_decode_output(output, async_read=True) if read_async else output
+
+    def finish(self, output: Any, device: bool = True) -> torch.Tensor:
+        """A step's tokens, or logits [rows, vocabulary], on the host."""
+        if not isinstance(output, torch.Tensor):
+            output = self.adapter.process_decode_output_host(output, is_tokens=device)
+        assert output.shape == ((self.lanes * ROWS,) if device else (self.lanes * ROWS, 1, VOCABULARY))
+        return output if device else output[:, 0]
+
+    def finish_async(self, pending: tuple[Any, list[Any]]) -> torch.Tensor:
+        """The tokens of a step that was submitted with `read_async`."""
+        host, events = pending
+        for event in events:
+            ttnn.event_synchronize(event)
+        return self.finish(host)
+
+    def step(self, device: bool = True, **options: Any) -> None:
+        """A step whose tokens the host has before the next one."""
+        output = self.finish(self.submit(device, **options), device)
+        self.take(output if device else output.argmax(dim=-1))
+
+    def steps_ahead(self, count: int) -> None:
+        """Steps of which each is submitted before the last one's tokens are read: what the host sends is old."""
+        pending = self.submit(read_async=True)
+        for _ in range(count - 1):
+            following = self.submit(read_async=True)
+            self.take(self.finish_async(pending))
+            pending = following
+        self.take(self.finish_async(pending))
+
+    def take(self, tokens: torch.Tensor) -> None:
+        for row, request in self.rows.items():
+            request.text.append(int(tokens[row]))
+
+
+def sampling(requests: list[Running]) -> SimpleNamespace:
+    """As the plugin gives it: greedy has one candidate and no temperature, no top-k is the vocabulary."""
+    params, penalties = [r.params for r in requests], [r.penalties for r in requests]
+    return SimpleNamespace(
+        temperature=[p.temperature for p in params],
+        top_k=[1 if p.greedy else p.top_k or VOCABULARY for p in params],
+        top_p=[0.0 if p.greedy else p.top_p for p in params],
+        presence_penalty=[p.presence for p in penalties],
+        frequency_penalty=[p.frequency for p in penalties],
+        repetition_penalty=[p.repetition for p in penalties],
+        seed=[p.seed for p in params],
+        num_logprobs=[-2] * len(params),
+        enable_log_probs=[False] * len(params),
+    )
+
+
+def padded(rows: list[list[int]]) -> torch.Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([row + [-1] * (width - len(row)) for row in rows], dtype=torch.int32)
