@@ -19,8 +19,8 @@ _PATIENCE_S = 600  # for the start, and for one answer
 class Server:
     """Starts when entered; `url` is its address, `log` a file with what it prints."""
 
-    def __init__(self, log: Path):
-        self.log = log
+    def __init__(self, log: Path, *options: str, **environment: str):
+        self.log, self._options, self._environment = log, options, environment
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -35,9 +35,10 @@ class Server:
 
     def start(self) -> None:
         """Until it answers."""
-        command = [ROOT / "scripts/serve", "--port", str(self.port), "--max-num-seqs", "4"]
+        command = [ROOT / "scripts/serve", "--port", str(self.port), "--max-num-seqs", "4", *self._options]
+        environment = {**os.environ, **self._environment}
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         started = time.monotonic()
         while not self.healthy():
             late = time.monotonic() - started > _PATIENCE_S

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""vLLM on the two chips of an emulated n300: one model shared out among them, and a model on each."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import openai
+
+from models.bitnet.tests import shipped
+from models.bitnet.tt.sampling import GREEDY
+from serving.tests.server import Server
+from serving.tests.test_offline import SEEDED, TEXTS, by_vllm
+
+BOARD = {"TTNN_EMULATOR_BOARD": "n300"}
+
+
+def test_one_model_on_both(own, tmp_path):
+    """Greedy and seeded tokens are one chip's."""
+    params = [*[GREEDY] * 4, *SEEDED[:4]]
+    result = by_vllm(tmp_path / "result", TEXTS[:4] * 2, 8, params, **BOARD, MESH_DEVICE="(1, 2)")
+    tokens = [[token for token in row if token not in shipped.config().eos_token_ids] for row in result["tokens"]]
+    assert tokens == own(TEXTS[:4], 8, [GREEDY] * 4) + own(TEXTS[:4], 8, SEEDED[:4])
+
+
+def test_a_model_on_each(own, tmp_path):
+    """Eight clients at once, more than the rows of one model; each gets what it gets alone."""
+    expected = [shipped.tokenizer().decode(row, skip_special_tokens=True) for row in own(TEXTS, 8, [GREEDY] * 8)]
+    with (
+        Server(tmp_path / "log", "--data-parallel-size", "2", **BOARD) as server,
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=600) as client,
+        ThreadPoolExecutor(len(TEXTS)) as clients,
+    ):
+
+        def ask(text: str) -> str:
+            answer = client.completions.create(model="bitnet", prompt=text, max_tokens=8, temperature=0)
+            return answer.choices[0].text
+
+        assert list(clients.map(ask, TEXTS)) == expected
+        assert "2 in-process TT lanes" in server.log.read_text()
