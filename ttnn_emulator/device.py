@@ -19,7 +19,7 @@ from ttnn_emulator.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.memory import Memory
 from ttnn_emulator.opening import OpenDevices
 from ttnn_emulator.own_programs import OwnPrograms
-from ttnn_emulator.programs import Program, list_programs, observe, without_dispatch
+from ttnn_emulator.programs import Program, list_programs, observe
 from ttnn_emulator.registry import PLACEMENT, VALUES, ValueFunction
 from ttnn_emulator.step import Slot, Step, device_tensors
 
@@ -79,16 +79,9 @@ class EmulatedDevice:
                 f"{name} has no value function, so its result cannot be computed; "
                 "`python -m ttnn_emulator --ops` lists the operations that have one"
             )
-        step = Step(name, row, self.bind(row, args), self.bind_kwargs(row, kwargs), devices[0].get_num_devices())
-        if row.mesh and "mesh_shape" in row.accepts:
-            step.kwargs["mesh_shape"] = tuple(devices[0].shape)
-        if not row.some_chips and devices[0].get_num_devices() > 1:
-            _refuse_part_of_mesh(name, (*args, *kwargs.values()))
+        step = Step(name, row, self.bind(row, args), self.bind_kwargs(row, kwargs))
         started = time.perf_counter()
-        if row.some_chips:
-            result = self._undispatched(operation, args, kwargs)
-        else:
-            result, step.programs = self.library(operation, args, kwargs)
+        result, step.programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         self.refuse_unknown_options(name, row, kwargs)  # after the library, which may know better what is wrong
         if asks_for_fusion(kwargs):
@@ -99,6 +92,7 @@ class EmulatedDevice:
 
     def finish(self, step: Step, device: ttnn.MeshDevice, host_us: float) -> None:
         """Compute what the library has set up, or keep it for the replays of a trace."""
+        step.place(device)
         if self.capture is not None:
             self.capture.add(step, device)
         else:
@@ -115,17 +109,6 @@ class EmulatedDevice:
                 return self.library_call(operation, *args, **kwargs), []
             ask = observe if listening else list_programs
             return ask(operation.python_fully_qualified_name, lambda: self.library_call(operation, *args, **kwargs))
-        finally:
-            self.inside_library = False
-
-    def _undispatched(self, operation: Any, args: tuple, kwargs: dict) -> Any:
-        """Run the library up to its dispatch, into a result that is allocated before."""
-        if kwargs.get("output_tensor") is None:
-            like = args[0] if args else kwargs["input_tensor"]
-            kwargs = kwargs | {"output_tensor": ttnn.allocate_tensor_on_device(like.spec, like.device())}
-        self.inside_library = True
-        try:
-            return without_dispatch(lambda: self.library_call(operation, *args, **kwargs))
         finally:
             self.inside_library = False
 
@@ -169,23 +152,6 @@ class EmulatedDevice:
             bound = self.bind(row, argument)
             return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
         return argument
-
-
-def check_whole_mesh(name: str, tensor: ttnn.Tensor, chips: int, device: ttnn.MeshDevice) -> None:
-    """The library crashes when it dispatches to a part of a mesh without a card."""
-    if chips < device.get_num_devices():
-        raise UnsupportedOperation(
-            f"{name}: the tensor {list(tensor.shape)} is on {chips} of the mesh's {device.get_num_devices()} chips, "
-            "and only whole meshes are emulated; open a mesh of that size, or take one out of this by create_submesh"
-        )
-
-
-def _refuse_part_of_mesh(name: str, arguments: Any) -> None:
-    for argument in arguments:
-        if isinstance(argument, ttnn.Tensor) and argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
-            check_whole_mesh(name, argument, len(argument.device_coords()), argument.device())
-        elif isinstance(argument, (list, tuple)):
-            _refuse_part_of_mesh(name, argument)
 
 
 def _find_devices(name: str, arguments: Any, found: list) -> None:

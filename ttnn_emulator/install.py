@@ -129,9 +129,12 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     from ttnn_emulator.constructor import replace_constructor
     from ttnn_emulator.device import EmulatedDevice
     from ttnn_emulator.transfers import Transfers
+    from ttnn_emulator.unused_chips import leave_them_alone
     from ttnn_emulator.values import load_all
 
     load_all()
+    if board.chips > 1:
+        leave_them_alone(Path(ttnn.__file__).parent)
     operation = ttnn.decorators.FastOperation
     emulated = EmulatedDevice(_with_files(operation.__call__, restore))
     in_turn = emulated.in_turn

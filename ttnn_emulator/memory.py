@@ -22,13 +22,14 @@ _POISON = (1 << 31) - 1  # what an unwritten integer reads as
 class Buffer:
     """The contents of one allocation."""
 
-    __slots__ = tuple("key owner shards dtype shape bank_bytes born lost pending shared derived padding".split())
+    __slots__ = tuple("key owner chips shards dtype shape bank_bytes born lost pending shared derived padding".split())
 
     def __init__(self, key: tuple, owner: int, tensor: ttnn.Tensor, born: int):
         self.key, self.owner, self.born = key, owner, born
         self.dtype, self.shape = tensor.dtype, tuple(tensor.shape)
         self.bank_bytes = bytes_per_bank(tensor)
-        self.shards: list[torch.Tensor] | None = None
+        self.chips = tensor.device().get_num_devices()  # of the mesh, all of which it is allocated on
+        self.shards: list[torch.Tensor | None] | None = None  # None where only other chips were written
         self.lost: str | None = None  # why the contents are gone
         self.pending: str | None = None  # the operation that writes this once its captured trace is executed
         self.shared = True  # other buffers, or the host, may hold the very same torch tensors
@@ -36,8 +37,20 @@ class Buffer:
         self.padding: float | None = None  # what fills the tiles up, or None where that is not known
 
     def write(
-        self, shards: list[torch.Tensor], shape: tuple[int, ...], dtype: ttnn.DataType, padding: float | None = None
+        self,
+        chips: tuple[int, ...],
+        shards: list[torch.Tensor],
+        shape: tuple[int, ...],
+        dtype: ttnn.DataType,
+        padding: float | None = None,
     ) -> None:
+        """Write these chips' values; the other chips keep what they hold."""
+        if len(chips) < self.chips:
+            held = [None] * self.chips if self.shards is None or self.lost or self.dtype != dtype else self.shards
+            written = dict(zip(chips, shards, strict=True))
+            shards = [written.get(chip, value) for chip, value in enumerate(held)]
+            if padding != self.padding and any(value is not None for value in held):
+                padding = None  # not the same on all chips
         self.shards, self.shape, self.dtype, self.padding = shards, shape, dtype, padding
         self.lost, self.pending, self.shared, self.derived = None, None, True, {}
 
@@ -46,7 +59,8 @@ class Buffer:
         if self.shards is None:
             self.read(0, self.shape)
         if self.shared:
-            self.shards = [shard.clone(memory_format=torch.contiguous_format) for shard in self.shards]
+            form = torch.contiguous_format
+            self.shards = [None if shard is None else shard.clone(memory_format=form) for shard in self.shards]
             self.shared = False
         self.derived = {}
         return self.shards
@@ -57,6 +71,8 @@ class Buffer:
         if self.shards is None:
             raise MemoryFault(f"{self.describe()} was never written; write it before it is read")
         value = self.shards[chip]
+        if value is None:
+            raise MemoryFault(f"{self.describe()} was never written on chip {chip} of the mesh, only on others")
         if value.shape == shape:
             return value
         if value.numel() == torch.Size(shape).numel():
@@ -65,8 +81,11 @@ class Buffer:
 
     def view_as(self, shape: tuple[int, ...]) -> None:
         """A view of all values was made: read later views, which may leave parts out, from its shape."""
-        if self.shards is not None and self.shards[0].numel() == torch.Size(shape).numel():
-            self.shards = [shard.reshape(shape) for shard in self.shards]
+        if self.shards is not None:
+            size = torch.Size(shape).numel()
+            self.shards = [
+                value.reshape(shape) if value is not None and value.numel() == size else value for value in self.shards
+            ]
 
     def _crop(self, value: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         """A view without the tile padding that another view, or the operation that wrote, took in."""
@@ -165,6 +184,15 @@ def bytes_per_bank(tensor: ttnn.Tensor) -> int:
     return -(-pages // shards) * page
 
 
+def chips_of(tensor: ttnn.Tensor) -> tuple[int, ...]:
+    """The numbers of the chips that a tensor lies on, row by row of the mesh: of all, or of a part of it."""
+    device, coordinates = tensor.device(), tensor.device_coords()
+    if len(coordinates) == device.get_num_devices():
+        return tuple(range(len(coordinates)))
+    columns = device.shape[1]
+    return tuple(sorted(coordinate[0] * columns + coordinate[1] for coordinate in coordinates))
+
+
 def in_dram(tensor: ttnn.Tensor) -> bool:
     return tensor.memory_config().buffer_type == ttnn.BufferType.DRAM
 
@@ -183,7 +211,7 @@ def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
     """The contents of a tensor without elements: all of those lie at address 0."""
     buffer = Buffer(key, owner, tensor, 0)
     nothing = unwritten(tensor.dtype, tuple(tensor.shape))
-    buffer.write([nothing] * tensor.device().get_num_devices(), buffer.shape, buffer.dtype)
+    buffer.write(tuple(range(buffer.chips)), [nothing] * buffer.chips, buffer.shape, buffer.dtype)
     return buffer
 
 

@@ -52,7 +52,7 @@ class OwnPrograms:
             self._bodies.pop()
         if body.calls:
             emulated.refuse_unknown_options(name, row, kwargs)
-            self._fill(Step(name, row, bound, bound_kwargs, chips=1), result, body)
+            self._fill(Step(name, row, bound, bound_kwargs), result, body)
         return result
 
     def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -73,8 +73,8 @@ class OwnPrograms:
             body.programs += [replace(program, name=body.name, bank_read=bank_read) for program in programs]
         slot = self._emulated.slot(result)
         if slot.buffer.shards is None:
-            chips = result.device().get_num_devices()
-            slot.buffer.write([unwritten(slot.dtype, slot.shape)] * chips, slot.shape, slot.dtype)
+            nothing = [unwritten(slot.dtype, slot.shape)] * len(slot.chips)
+            slot.buffer.write(slot.chips, nothing, slot.shape, slot.dtype)
         return result
 
     def _fill(self, step: Step, result: Any, body: _Body) -> None:
@@ -83,7 +83,6 @@ class OwnPrograms:
         if not tensors:
             raise UnsupportedOperation(f"{step.name}: it ran programs of its own; return the tensors they write")
         device, step.programs = tensors[0].device(), body.programs
-        step.chips = device.get_num_devices()
         step.results = [self._emulated.slot(tensor) for tensor in tensors]
         self._emulated.finish(step, device, body.host_us)
 

@@ -64,11 +64,6 @@ class Program:
     bank_read: int = 0  # of `dram_read`, from the DRAM bank that gives most; known of programs of one's own
 
 
-def without_dispatch(call: Callable[[], Any]) -> Any:
-    """Run a library call that checks everything and enqueues nothing; what it allocates is not real."""
-    return _capture(ttnn.graph.RunMode.NO_DISPATCH, call)[0]
-
-
 def list_programs(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
     """Run a library call for `operation` under the library's graph capture, and read the programs off its graph."""
     result, graph = _capture(ttnn.graph.RunMode.NORMAL, call)

@@ -45,7 +45,9 @@ class ValueFunction:
     moves: bool = False  # the result holds the same value: nothing to do where the library returns a view
     in_place: bool = False  # changes the memory of an operand itself (`Operand.own`) and returns nothing
     host: bool = False  # some operands may be host tensors
-    some_chips: bool = False  # runs on a part of the mesh only, which the library cannot dispatch without a card
+    parts: bool = (
+        False  # with `mesh`: also among the chips of a part of the mesh, whose number its results' shapes show
+    )
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 
@@ -61,7 +63,7 @@ def value(
     in_place: bool = False,
     host: bool = False,
     padding: str | float | None = None,
-    some_chips: bool = False,
+    parts: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Register a value function for the operations `names` (without the leading `ttnn.`). `padding` is what the
     operation fills up the tiles of its result with: a number, or the name of the parameter that says it."""
@@ -77,7 +79,7 @@ def value(
             moves=moves,
             in_place=in_place,
             host=host,
-            some_chips=some_chips,
+            parts=parts,
             wants_outputs="outputs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),
         )

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 import ttnn
 
-from ttnn_emulator.errors import EmulatorError, MemoryFault
-from ttnn_emulator.memory import Buffer, unwritten
+from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
+from ttnn_emulator.memory import Buffer, chips_of, unwritten
 from ttnn_emulator.numerics import is_float, round_to
 from ttnn_emulator.programs import Program
 from ttnn_emulator.registry import ValueFunction
@@ -22,12 +22,13 @@ from ttnn_emulator.registry import ValueFunction
 class Slot:
     """A tensor argument or result: a buffer seen with a shape and dtype."""
 
-    __slots__ = ("buffer", "shape", "dtype", "size", "sharded")
+    __slots__ = ("buffer", "shape", "dtype", "size", "sharded", "chips")
 
     def __init__(self, buffer: Buffer, tensor: ttnn.Tensor):
         self.buffer, self.shape, self.dtype = buffer, tuple(tensor.shape), tensor.dtype
         self.size = tensor.buffer_num_pages() * tensor.buffer_page_size()  # bytes a chip
         self.sharded = tensor.is_sharded()
+        self.chips = chips_of(tensor)
 
 
 @dataclass
@@ -82,11 +83,39 @@ class Step:
 
     __slots__ = ("name", "row", "args", "kwargs", "chips", "inputs", "results", "programs")
 
-    def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict, chips: int):
-        self.name, self.row, self.args, self.kwargs, self.chips = name, row, args, kwargs, chips
+    def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict):
+        self.name, self.row, self.args, self.kwargs = name, row, args, kwargs
         self.inputs = _slots((args, list(kwargs.values())))
         self.results: list[Slot] = []  # set once the library has allocated them
         self.programs: list[Program] = []  # what the library enqueued, where that was observed
+        self.chips: tuple[int, ...] = ()  # those that it runs on
+
+    def place(self, device: ttnn.MeshDevice) -> None:
+        """Find the chips that the operation runs on: those that its results lie on, or the operand on the fewest."""
+        mesh = tuple(range(device.get_num_devices()))
+        self.chips = min((slot.chips for slot in self.results or self.inputs), key=len, default=mesh)
+        for slot in (*self.inputs, *self.results):
+            if not set(self.chips) <= set(slot.chips):
+                raise UnsupportedOperation(
+                    f"{self.name}: it runs on the chips {list(self.chips)} of the mesh, and the tensor "
+                    f"{list(slot.shape)} lies on {list(slot.chips)} only"
+                )
+        if any(slot.chips != self.chips for slot in self.results):
+            raise UnsupportedOperation(f"{self.name}: its results lie on different chips of the mesh")
+        if self.row.mesh:
+            self._place_among(device, mesh)
+
+    def _place_among(self, device: ttnn.MeshDevice, mesh: tuple[int, ...]) -> None:
+        """The same for an operation among chips."""
+        width = device.shape[1]
+        rows, columns = {chip // width for chip in self.chips}, {chip % width for chip in self.chips}
+        if self.chips != mesh and not (self.row.parts and len(rows) * len(columns) == len(self.chips)):
+            raise UnsupportedOperation(
+                f"{self.name} among the chips {list(self.chips)} of the mesh only is not emulated; "
+                "open a mesh of that size, or take one out of this by create_submesh"
+            )
+        if "mesh_shape" in self.row.accepts:
+            self.kwargs["mesh_shape"] = (len(rows), len(columns))
 
     def run(self) -> None:
         """Read the inputs, compute, write the results."""
@@ -95,7 +124,7 @@ class Step:
             return
         try:
             if self.row.in_place:
-                for chip in range(self.chips):
+                for chip in self.chips:
                     self._call(chip)
             else:
                 self._run()
@@ -108,7 +137,7 @@ class Step:
             per_chip = self.row.function(*self._resolve_all(self.args), **kwargs)
             outputs = [list(output) for output in (per_chip if isinstance(per_chip, tuple) else (per_chip,))]
         else:
-            chips = [_flatten(self._call(chip)) for chip in range(self.chips)]
+            chips = [_flatten(self._call(chip)) for chip in self.chips]
             outputs = [list(shards) for shards in zip(*chips)]
         if len(outputs) != len(self.results):
             raise EmulatorError(f"{self.name} gave {len(outputs)} values for {len(self.results)} results")
@@ -135,7 +164,7 @@ class Step:
 
     def _resolve_all(self, argument: Any) -> Any:
         if isinstance(argument, Slot):
-            return [self._resolve(argument, chip) for chip in range(self.chips)]
+            return [self._resolve(argument, chip) for chip in self.chips]
         if isinstance(argument, dict):
             return {key: self._resolve_all(item) for key, item in argument.items()}
         if isinstance(argument, list):
@@ -157,7 +186,7 @@ class Step:
         for source in self.inputs:
             if not source.buffer.shared and _overlap(rounded, source.buffer.shards):
                 source.buffer.shared = True  # a later change in place must not reach this result
-        slot.buffer.write(rounded, slot.shape, slot.dtype, self._padding(slot))
+        slot.buffer.write(self.chips, rounded, slot.shape, slot.dtype, self._padding(slot))
 
     def _padding(self, slot: Slot) -> float | None:
         """What fills up the tiles of a result, where that is known: what the operation says, or what was moved."""
@@ -171,7 +200,8 @@ class Step:
         the capture (an output tensor of the program's own) keeps its values."""
         for slot in self.results:
             if slot.buffer.shards is None:
-                slot.buffer.write([unwritten(slot.dtype, slot.shape)] * self.chips, slot.shape, slot.dtype)
+                nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
+                slot.buffer.write(self.chips, nothing, slot.shape, slot.dtype)
                 slot.buffer.pending = self.name
             elif slot.buffer.pending:
                 slot.buffer.pending = self.name  # the last one to write it is the one that the program knows
@@ -194,8 +224,8 @@ def _slots(arguments: Any) -> list[Slot]:
     return []
 
 
-def _overlap(shards: list[torch.Tensor], others: list[torch.Tensor] | None) -> bool:
-    places = {other.untyped_storage().data_ptr() for other in others or ()}
+def _overlap(shards: list[torch.Tensor], others: list[torch.Tensor | None] | None) -> bool:
+    places = {other.untyped_storage().data_ptr() for other in others or () if other is not None}
     return any(shard.untyped_storage().data_ptr() in places for shard in shards)
 
 

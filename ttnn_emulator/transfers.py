@@ -12,9 +12,9 @@ from typing import Any
 import torch
 import ttnn
 
-from ttnn_emulator.device import EmulatedDevice, check_whole_mesh
+from ttnn_emulator.device import EmulatedDevice
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
-from ttnn_emulator.host_tensors import host_padding, host_shard, is_padded
+from ttnn_emulator.host_tensors import host_padding, host_part, host_shard, is_padded
 from ttnn_emulator.numerics import host_dtype, round_from_host, storage_dtype
 
 
@@ -51,7 +51,7 @@ class Transfers:
             shards = [round_from_host(value, result.dtype)]
         else:
             on_host = {key: option for key, option in options.items() if key not in ("device", "cq_id")}
-            shards = self._host_values(self._library(operation, tensor, dtype, **on_host), device, "ttnn.from_torch")
+            shards = self._host_values(self._library(operation, tensor, dtype, **on_host))
             result = self._library(operation, tensor, dtype, **options)
         self._write(result, shards, options.get("pad_value") or 0.0)
         return result
@@ -74,7 +74,7 @@ class Transfers:
         if is_on_device(tensor):
             return self._library(operation, tensor, device, memory_config, **options)
         self._emulated.refuse_in_capture("ttnn.to_device", tensor, "a host write")
-        shards = self._host_values(tensor, device, "ttnn.to_device")
+        shards = self._host_values(tensor)
         result = self._library(operation, tensor, device, memory_config, **options)
         self._write(result, shards, host_padding(tensor))
         return result
@@ -96,7 +96,7 @@ class Transfers:
                 "keeps its shape and dtype"
             )
         self._library(operation, host_tensor, device_tensor, *args, **options)
-        shards = self._host_values(host_tensor, device_tensor.device(), name)
+        shards = self._host_values(host_tensor)
         self._write(device_tensor, shards, host_padding(host_tensor))
 
     def from_buffer(
@@ -113,7 +113,7 @@ class Transfers:
         self._emulated.refuse_in_capture("ttnn.from_buffer", None, "a host write")
         layout = ttnn.ROW_MAJOR_LAYOUT if layout is None else layout
         result = self._library(operation, buffer, shape, dtype, device, layout, *args, **options)
-        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout), device, "ttnn.from_buffer")
+        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout))
         self._write(result, shards, 0.0)
         return result
 
@@ -126,8 +126,7 @@ class Transfers:
             if copied or not is_on_device(tensor) or self._emulated.inside_library:
                 return
             self._emulated.refuse_in_capture("ttnn.Tensor", tensor, "a host write")
-            host = _on_host(tensor.layout, args, options)
-            shards = self._host_values(host, tensor.device(), "ttnn.Tensor")
+            shards = self._host_values(_on_host(tensor.layout, args, options))
             self._write(tensor, shards, options.get("pad_value") or 0.0)
 
         return initialize
@@ -216,8 +215,11 @@ class Transfers:
         return result
 
     def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float) -> None:
+        """Write the value of each chip that the tensor lies on, or one for all of them."""
         slot = self._emulated.slot(tensor)
-        slot.buffer.write([shard.reshape(slot.shape) for shard in shards], slot.shape, slot.dtype, padding)
+        shards = [shard.reshape(slot.shape) for shard in shards]
+        shards = shards * len(slot.chips) if len(shards) == 1 else shards
+        slot.buffer.write(slot.chips, shards, slot.shape, slot.dtype, padding)
         if self._emulated.recorder is not None:
             self._emulated.recorder.transfer("to device", slot.size * len(shards), tensor)
 
@@ -229,27 +231,26 @@ class Transfers:
                 f"{caller}: {slot.buffer.describe()} holds no value yet: {slot.buffer.pending} writes it in a trace "
                 "that was captured and never executed; call ttnn.execute_trace first"
             )
-        values = [slot.buffer.read(chip, slot.shape) for chip in _chips(tensor)]
+        values = [slot.buffer.read(chip, slot.shape) for chip in slot.chips]
         if self._emulated.recorder is not None:
             self._emulated.recorder.transfer("to host", slot.size * len(values), tensor)
         return values
 
-    def _host_values(self, tensor: ttnn.Tensor, device: ttnn.MeshDevice, caller: str) -> list[torch.Tensor]:
-        """What each chip receives of a host tensor."""
+    def _host_values(self, tensor: ttnn.Tensor) -> list[torch.Tensor]:
+        """What each chip receives of a host tensor: one value where they all receive the same."""
         parts = ttnn.get_device_tensors(tensor)
-        if len(parts) > 1:
-            check_whole_mesh(caller, tensor, len(parts), device)
         if all(isinstance(placed, ttnn.PlacementReplicate) for placed in tensor.tensor_topology().placements()):
             parts = parts[:1]  # every chip's are the same: one value for all
         shards = [part.to_torch() for part in parts]
         values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
-        values = [value.to(storage_dtype(tensor.dtype)) for value in values]
-        return values * device.get_num_devices() if len(values) == 1 else values
+        return [value.to(storage_dtype(tensor.dtype)) for value in values]
 
     def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
         """A real host tensor with these values, that is else what the device tensor `like` is."""
-        padding = self._emulated.slot(like).buffer.padding
-        host = [host_shard(value, like, padding) for value in values]
+        slot = self._emulated.slot(like)
+        if 1 < len(values) < slot.buffer.chips:
+            return host_part(values, like, slot.buffer.padding, slot.chips)
+        host = [host_shard(value, like, slot.buffer.padding) for value in values]
         return host[0] if len(host) == 1 else ttnn.from_host_shards(host, like.device().shape)
 
 
@@ -263,9 +264,3 @@ def _on_host(layout: ttnn.Layout, args: tuple, options: dict) -> ttnn.Tensor:
     if len(args) < 4:
         options["layout"] = layout
     return ttnn.Tensor(*(None if isinstance(argument, placing) else argument for argument in args), **options)
-
-
-def _chips(tensor: ttnn.Tensor) -> list[int]:
-    """The chips of the mesh that a tensor lies on: all of them, or one for an item of `get_device_tensors`."""
-    columns = tensor.device().shape[1]
-    return [coordinate[0] * columns + coordinate[1] for coordinate in tensor.device_coords()]

@@ -51,18 +51,6 @@ def test_a_mesh_opens_again_after_its_submeshes(fabric):  # noqa: F811
         ttnn.close_mesh_device(device)
 
 
-def test_a_part_of_a_mesh_is_refused(mesh):  # noqa: F811
-    tensor, _ = each(mesh, 1, 1, 32, 32)
-    alone = ttnn.get_device_tensors(tensor)[-1]
-    with pytest.raises(EmulatorError, match=f"is on 1 of the mesh's {mesh.get_num_devices()} chips"):
-        ttnn.add(alone, 1.0)
-    if mesh.get_num_devices() == 2:
-        return  # a mapper for one chip of two replicates
-    half = ttnn.MeshMapperConfig([ttnn.PlacementReplicate(), ttnn.PlacementShard(3)], ttnn.MeshShape(1, 2))
-    with pytest.raises(EmulatorError, match="ttnn.from_torch.* is on 2 of the mesh's"):
-        place(mesh, small(1, 1, 32, 64), ttnn.create_mesh_mapper(mesh, half))
-
-
 def test_sub_device_managers_are_accepted(mesh):  # noqa: F811
     grid = mesh.compute_with_storage_grid_size()
     cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(grid.x - 1, grid.y - 1))})

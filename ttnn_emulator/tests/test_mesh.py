@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of `mesh_checks.py` and `mesh_moves_checks.py`, on each mesh in a process of its own."""
+"""The checks of `mesh_checks.py` and its neighbours, on each mesh in a process of its own."""
 
 import os
 import subprocess
@@ -13,7 +13,8 @@ import pytest
 @pytest.mark.parametrize(
     "board,file",
     [("p300", "mesh_checks"), ("4xp150", "mesh_checks")]
-    + [("n300", "mesh_moves_checks"), ("t3k", "mesh_moves_checks"), ("4xp150", "mesh_moves_checks")],
+    + [("n300", "mesh_moves_checks"), ("t3k", "mesh_moves_checks"), ("4xp150", "mesh_moves_checks")]
+    + [("t3k", "mesh_parts_checks"), ("4xp150", "mesh_parts_checks")],
 )
 def test_mesh(board, file):
     checks = Path(__file__).with_name(f"{file}.py")

@@ -175,6 +175,60 @@ def test_batch_norm(device):
     assert_close(result, (x - m) / (v + 1e-5).sqrt() * w + b, 1e-4)
 
 
+def _leading_bits(x, count):
+    """The `count` leading significant bits of numbers from 1 to 2."""
+    return (x * 2 ** (count - 1)).floor() / 2 ** (count - 1)
+
+
+@pytest.mark.parametrize(
+    "fidelity,bits,weight_bits,wide",
+    [("LoFi", 5, 7, False), ("HiFi2", 8, 7, False), ("HiFi3", 8, 8, False), ("LoFi", 8, 8, True)],
+)
+def test_batch_norm_by_its_configuration(device, fidelity, bits, weight_bits, wide):
+    """A deviation of 1/2 doubles what is left of the input's bits; the second channel shows those of the weight."""
+    x = torch.cat([1 + torch.arange(128).reshape(1, 1, 4, 32) / 128, torch.ones(1, 1, 4, 32)], 1)
+    scale, shift = torch.tensor([1, 1 + 3 / 128]).reshape(1, 2, 1, 1), torch.tensor([4.0, 0.0]).reshape(1, 2, 1, 1)
+    mean, var = torch.zeros(1, 2, 1, 1), torch.full((1, 2, 1, 1), 0.25)
+    a, mean, var, weight, bias = (put(value, device)[0] for value in (x, mean, var, scale, shift))
+    config = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=getattr(ttnn.MathFidelity, fidelity), fp32_dest_acc_en=wide
+    )
+    parameters = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias}
+    result = ttnn.to_torch(ttnn.batch_norm(a, **parameters, eps=0.0, compute_kernel_config=config))
+    assert torch.equal(result[:, 1].float(), 2 * _leading_bits(scale[:, 1], weight_bits).expand(1, 4, 32))
+    total = 4 + 2 * _leading_bits(x[:, 0], bits)
+    assert torch.equal(result[:, 0].float(), (total * 32 + 0.5).floor() / 32)  # from 4 to 8: ties away
+
+
+@pytest.mark.parametrize("dtype", [ttnn.bfloat16, ttnn.float32])
+def test_batch_norm_in_training_with_a_16_bit_register(device, dtype):
+    a, x = put(random((2, 3, 32, 32), 1), device, dtype)
+    (mean, m), (var, v) = (put(random((1, 3, 1, 1), seed, 0.5, 2), device, dtype) for seed in (2, 3))
+    config = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=False
+    )
+    running = {"running_mean": mean, "running_var": var, "momentum": 0.25}
+    result = ttnn.batch_norm(a, **running, training=True, compute_kernel_config=config)
+    average, variance = x.mean((0, 2, 3), True), x.var((0, 2, 3), keepdim=True)
+    assert_close(result, (x - average) / variance.sqrt(), 0.05)
+    assert_close(mean, 0.75 * m + 0.25 * average, 0.02)
+    assert_close(var, 0.75 * v + 0.25 * variance, 0.02)
+    for kept in (result, mean, var):
+        assert torch.equal(ttnn.to_torch(kept), ttnn.to_torch(kept).bfloat16().to(ttnn.to_torch(kept).dtype))
+
+
+def test_batch_norm_cuts_float32_for_a_16_bit_register(device):
+    x = 1 + torch.arange(1024).reshape(1, 1, 32, 32) / 1024
+    a, mean, var = (
+        put(value, device, ttnn.float32)[0] for value in (x, torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1) / 4)
+    )
+    config = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.LoFi, fp32_dest_acc_en=False
+    )
+    result = ttnn.batch_norm(a, running_mean=mean, running_var=var, eps=0.0, compute_kernel_config=config)
+    assert torch.equal(ttnn.to_torch(result), 2 * _leading_bits(x, 8))
+
+
 def test_batch_norm_in_training_updates_the_running_statistics(device):
     a, x = put(random((2, 3, 4, 8), 1), device, ttnn.float32)
     (mean, m), (var, v) = (put(random((1, 3, 1, 1), seed, 0.5, 2), device, ttnn.float32) for seed in (2, 3))

@@ -18,7 +18,7 @@ from ttnn_emulator.registry import value
 Chips = list[torch.Tensor]
 
 
-@value("all_gather", mesh=True)
+@value("all_gather", mesh=True, parts=True)
 def all_gather(input_tensor: Chips, dim: int, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]) -> Chips:
     def gather(group: Chips) -> Chips:
         return [torch.cat(group, dim)] * len(group)
@@ -26,7 +26,7 @@ def all_gather(input_tensor: Chips, dim: int, *, cluster_axis: int | None = None
     return each_line(gather, input_tensor, cluster_axis, mesh_shape)
 
 
-@value("reduce_scatter", mesh=True)
+@value("reduce_scatter", mesh=True, parts=True)
 def reduce_scatter(
     input_tensor: Chips, dim: int, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]
 ) -> Chips:
@@ -69,7 +69,7 @@ def mesh_partition(
     return each_line(partition, input_tensor, cluster_axis, mesh_shape)
 
 
-@value("experimental.all_gather_async", mesh=True)
+@value("experimental.all_gather_async", mesh=True, parts=True)
 def all_gather_async(
     input_tensor: Chips,
     *places: Any,
@@ -82,7 +82,7 @@ def all_gather_async(
     return all_gather(input_tensor, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
 
 
-@value("experimental.reduce_scatter_minimal_async", mesh=True)
+@value("experimental.reduce_scatter_minimal_async", mesh=True, parts=True)
 def reduce_scatter_minimal_async(
     input_tensor: Chips,
     *places: Any,

@@ -31,7 +31,7 @@ def broadcast(
     return results
 
 
-@value("point_to_point", mesh=True, some_chips=True)
+@value("point_to_point", mesh=True)
 def point_to_point(
     input_tensor: Chips,
     sender_coord: ttnn.MeshCoordinate,
