@@ -27,10 +27,7 @@ _POSITION = 512  # where in the context the modelled bytes of the KV cache are c
 
 
 def variants() -> Iterator[tuple[str, Any]]:
-    """(what is changed, the precision). Each row differs from the last one in bold by what it names.
-
-    Attention's fidelity is left out: the emulated device does not model it.
-    """
+    """(what is changed, the precision). Each row differs from the last one in bold by what it names."""
     import ttnn
 
     from models.bitnet.tt.precision import ACCURACY, MATMULS, PERFORMANCE
@@ -54,6 +51,8 @@ def variants() -> Iterator[tuple[str, Any]]:
     yield "ternary products, bf16 accumulation", ternary(ACCURACY, fp32_accumulation=False)
     yield "activations not quantised", replace(ACCURACY, quantise=False)
     yield "between operations bf16", replace(ACCURACY, activations=bf16)
+    yield "attention HiFi2", replace(ACCURACY, attention_fidelity=hifi2)
+    yield "attention LoFi", replace(ACCURACY, attention_fidelity=lofi)
     yield "cache bfp8", replace(ACCURACY, cache=bfp8)
     yield "head bfp8", head(ACCURACY, weight=bfp8)
     yield "head bfp4", head(ACCURACY, weight=bfp4)
@@ -65,6 +64,8 @@ def variants() -> Iterator[tuple[str, Any]]:
     yield "ternary products HiFi4", ternary(PERFORMANCE, fidelity=hifi4)
     yield "ternary products, bf16 accumulation", ternary(PERFORMANCE, fp32_accumulation=False)
     yield "activations quantised", replace(PERFORMANCE, quantise=True)
+    yield "attention HiFi4", replace(PERFORMANCE, attention_fidelity=hifi4)
+    yield "attention LoFi", replace(PERFORMANCE, attention_fidelity=lofi)
     yield "cache bf16", replace(PERFORMANCE, cache=bf16)
     yield "head bf16", head(PERFORMANCE, weight=bf16)
     yield "head bfp4", head(PERFORMANCE, weight=bfp4)
