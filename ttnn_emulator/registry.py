@@ -45,9 +45,7 @@ class ValueFunction:
     moves: bool = False  # the result holds the same value: nothing to do where the library returns a view
     in_place: bool = False  # changes the memory of an operand itself (`Operand.own`) and returns nothing
     host: bool = False  # some operands may be host tensors
-    parts: bool = (
-        False  # with `mesh`: also among the chips of a part of the mesh, whose number its results' shapes show
-    )
+    parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 

@@ -41,6 +41,11 @@ def start(adapter: BitNetForCausalLM | Lanes, num_layers: int, rows: int = ROWS)
         )
 
 
+def models_of(adapter: BitNetForCausalLM | Lanes) -> list[BitNetForCausalLM]:
+    """One, or each lane's."""
+    return adapter.models if isinstance(adapter, Lanes) else [adapter]
+
+
 @dataclass
 class Running:
     """A request in a row: its text as far as the host has it, of which `prompt_length` tokens were its prompt."""
@@ -65,8 +70,8 @@ class Plugin:
 
     def __init__(self, adapter: BitNetForCausalLM | Lanes):
         self.adapter = adapter
-        self.lanes = len(adapter.models) if isinstance(adapter, Lanes) else 1
-        caches = [model.generator.cache for model in getattr(adapter, "models", [adapter])]
+        caches = [model.generator.cache for model in models_of(adapter)]
+        self.lanes = len(caches)
         self.cache: Any = caches if isinstance(adapter, Lanes) else caches[0]
         self.rows: dict[int, Running] = {}
         self.changed = True  # since the last decode step

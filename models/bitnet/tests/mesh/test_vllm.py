@@ -12,7 +12,7 @@ import ttnn
 
 from models.bitnet.tests import shipped
 from models.bitnet.tests.mesh.rows import row_of
-from models.bitnet.tests.vllm_plugin import CONTEXT, ROWS, SEEDED, Plugin, Running, start
+from models.bitnet.tests.vllm_plugin import CONTEXT, ROWS, SEEDED, Plugin, Running, models_of, start
 from models.bitnet.tt import generator_vllm
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM
 from models.bitnet.tt.lanes_vllm import Lanes
@@ -50,7 +50,7 @@ def served(chips, rows, lanes):
         adapter = load(mesh, lanes)
         start(adapter, LAYERS, lanes * ROWS)
         yield adapter
-        for model in getattr(adapter, "models", [adapter]):
+        for model in models_of(adapter):
             model.generator.close()
 
 
