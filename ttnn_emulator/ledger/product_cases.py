@@ -44,6 +44,7 @@ def _products() -> None:
                 f"head/{first} {weight} {fidelity} {where}",
                 lambda x, a=TYPES[first], w=TYPES[weight], f=fidelity, m=where: _head(x, a, w, f, m),
             )
+    case("head/fp32 bf16 in eight blocks", lambda x: _head(x, ttnn.float32, ttnn.bfloat16, "HiFi4", "dram", inner=256))
     for kind, weight, fidelity in (("normal", "bfp4", "LoFi"), ("normal", "bfp8", "HiFi2"), ("int8", "bfp4", "LoFi")):
         case(
             f"two dimensions/{kind} {weight} {fidelity}",
@@ -61,8 +62,8 @@ def in_banks(x: Inputs, inner: int = _INNER, width: int = _WIDTH) -> dict[str, A
     return {"shape": (1, 1, inner, width), "memory": memory}
 
 
-def _normal_rows(x: Inputs, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
-    return x.normal(dtype, (1, 1, _ROWS, _INNER), memory=memory)
+def _normal_rows(x: Inputs, dtype: ttnn.DataType, memory: ttnn.MemoryConfig, inner: int = _INNER) -> ttnn.Tensor:
+    return x.normal(dtype, (1, 1, _ROWS, inner), memory=memory)
 
 
 def _codes(x: Inputs, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
@@ -92,7 +93,10 @@ def _banked(
     )
 
 
-def _head(x: Inputs, first: ttnn.DataType, weight: ttnn.DataType, fidelity: str, where: str) -> ttnn.Tensor:
+def _head(
+    x: Inputs, first: ttnn.DataType, weight: ttnn.DataType, fidelity: str, where: str, inner: int = _INNER
+) -> ttnn.Tensor:
+    """A tile of K at a time."""
     program = ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig(
         compute_with_storage_grid_size=(4, 1),
         in0_block_w=1,
@@ -106,8 +110,8 @@ def _head(x: Inputs, first: ttnn.DataType, weight: ttnn.DataType, fidelity: str,
     )
     memory = sharded(_INNER, _INNER // _TILE) if where == "sharded" else ttnn.DRAM_MEMORY_CONFIG
     return ttnn.linear(
-        _normal_rows(x, first, memory),
-        x.normal(weight, (1, 1, _INNER, _WIDTH)),
+        _normal_rows(x, first, memory, inner),
+        x.normal(weight, (1, 1, inner, _WIDTH)),
         program_config=program,
         compute_kernel_config=compute(x, fidelity),
         dtype=first,

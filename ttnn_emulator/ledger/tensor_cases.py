@@ -94,6 +94,14 @@ def _matmuls() -> None:
             x.normal(shape=(32, 512)), x.normal(shape=(512, 32)), compute_kernel_config=compute(x, "HiFi2")
         ),
     )
+    case(
+        "matmul/ternary 1024 deep",
+        lambda x: ttnn.matmul(
+            x.normal(shape=(32, 1024)),
+            x.whole(-1, 1, ttnn.bfloat4_b, (1024, 64)),
+            compute_kernel_config=compute(x, "LoFi"),
+        ),
+    )
     case("matmul/int8 ternary LoFi", lambda x: _ternary(x, ttnn.float32))
     case("matmul/int8 ternary LoFi to bf16", lambda x: _ternary(x, ttnn.bfloat16))
     case("matmul/default", lambda x: ttnn.matmul(x.normal(shape=(64, 64)), x.normal(shape=(64, 64))))
@@ -109,9 +117,10 @@ def _ternary(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
 
 
 def _norms() -> None:
+    case("norm/rms_norm over three rows of cores", _three_rows)
     for kind in FLOATS:
         dtype = TYPES[kind]
-        bar = "ulps=1" if kind == "bf16" else "pcc=0.99999"
+        liked = "exact" if kind == "bf16" else "pcc=0.99999"
         case(
             f"norm/rms_norm {kind}",
             lambda x, d=dtype: ttnn.rms_norm(
@@ -121,14 +130,36 @@ def _norms() -> None:
                 compute_kernel_config=compute(x),
             ),
         )
-        case(f"norm/rms_norm {kind} as the library likes", lambda x, d=dtype: ttnn.rms_norm(x.normal(d, (32, 64))), bar)
-        case(f"norm/rms_norm {kind} sharded", lambda x, d=dtype: _sharded_norm(x, d), bar)
-        case(f"norm/softmax {kind}", lambda x, d=dtype: ttnn.softmax(x.normal(d), dim=-1), "pcc=0.999")
+        case(
+            f"norm/rms_norm {kind} as the library likes", lambda x, d=dtype: ttnn.rms_norm(x.normal(d, (32, 64))), liked
+        )
+        case(f"norm/rms_norm {kind} sharded", lambda x, d=dtype: _sharded_norm(x, d))
+        case(f"norm/layer_norm {kind}", lambda x, d=dtype: _layer_norm(x, d, compute_kernel_config=compute(x)))
+        case(f"norm/layer_norm {kind} as the library likes", lambda x, d=dtype: _layer_norm(x, d))
+        case(f"norm/softmax {kind}", lambda x, d=dtype: ttnn.softmax(x.normal(d), dim=-1))
         case(
             f"norm/softmax {kind} stable",
             lambda x, d=dtype: ttnn.softmax(x.normal(d, scale=5.0), dim=-1, numeric_stable=True),
-            "pcc=0.999",
+            "ulps=1" if kind == "bf16" else "exact",
         )
+
+
+def _layer_norm(x: Inputs, dtype: ttnn.DataType, **how) -> ttnn.Tensor:
+    weight, bias = (x.normal(dtype, (1, 1, 1, 64)) for _ in range(2))
+    return ttnn.layer_norm(x.normal(dtype, (1, 1, 32, 64)), epsilon=1e-5, weight=weight, bias=bias, **how)
+
+
+def _three_rows(x: Inputs) -> ttnn.Tensor:
+    memory = ttnn.create_sharded_memory_config(
+        (1, 1, 32, 768), core_grid=ttnn.CoreGrid(y=3, x=8), strategy=ttnn.ShardStrategy.WIDTH
+    )
+    program = ttnn.LayerNormShardedMultiCoreProgramConfig(
+        compute_with_storage_grid_size=(8, 3), subblock_w=1, block_h=1, block_w=1, inplace=False
+    )
+    rows = x.normal(shape=(1, 1, 1, 768), memory=memory)
+    return ttnn.rms_norm(
+        rows, epsilon=1e-5, program_config=program, memory_config=memory, compute_kernel_config=compute(x)
+    )
 
 
 def _sharded_norm(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:

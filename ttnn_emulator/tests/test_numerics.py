@@ -139,7 +139,8 @@ def test_each_fidelity_is_more_exact_than_the_one_below(device):
     ]
     # operands cut to 7 and 5 bits, to 7 and 8, to all but both remainders, and not at all
     assert errors == sorted(errors, reverse=True) and len(set(errors)) == 4
-    assert 0.01 < errors[0] < 0.05 and errors[1] < 0.01 and errors[3] < 1e-5
+    # what is left are the sums: the matrix unit aligns eight terms at a time, to 11 bits
+    assert 0.01 < errors[0] < 0.05 and errors[1] < 0.01 and errors[3] < 5e-4
 
 
 def test_lofi_sees_seven_bits_of_the_first_operand_and_five_of_the_second(device):

@@ -6,12 +6,13 @@ The first operand goes to the matrix unit's SrcB register, the second to SrcA. A
 significant bits of SrcB by the top 5 of SrcA; HiFi2 adds SrcA's remaining bits, HiFi3 SrcB's, HiFi4 both remainders.
 With `fp32_dest_acc_en` sums are float32; otherwise they are bfloat16.
 
-Small products are summed as the machine sums them, bit for bit (see `sums`), and so are products of integers, whose
-sums are exact. To do so with large ones would take seconds: those keep the operands' bits and lose the machine's
-roundings of the sum, which are float32's, or, in 16 bits, one a tile of K.
+Products with up to 2**20 weights are summed as the machine sums them, bit for bit (see `sums`), and products of whole
+numbers give the machine's sums in any order. The unit's order takes seconds for larger ones: those keep the operands'
+bits and lose the machine's roundings of the sum, which are float32's, or, in 16 bits, one a tile of K.
 """
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,7 +111,7 @@ def compute_settings(
 @dataclass(frozen=True)
 class Spill:
     """A program that takes `depth` of K at a time keeps its sums as `dtype` in between. They go back to the register
-    before a block, or the packer adds the block's own sums to them: it does so for so many blocks."""
+    before a block, or the packer adds the block's own sums to them: it does so for `added` blocks."""
 
     depth: int
     dtype: ttnn.DataType
@@ -118,14 +119,16 @@ class Spill:
 
 
 def _spill(program: Any, compute: Any, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
-    """Where it costs bits, which are then those of 16-bit sums."""
+    """Where it costs bits."""
     depth = _TILE * getattr(program, "in0_block_w", 0)
-    if not depth or compute is None or compute.fp32_dest_acc_en:
+    if not depth or compute is None:
         return None
     blocks = -(-inner // depth)
     if compute.packer_l1_acc and blocks > (1 if biased else 2):
-        return Spill(depth, ttnn.bfloat16, blocks if biased else blocks - 1)
-    return Spill(depth, output) if output in (ttnn.bfloat8_b, ttnn.bfloat4_b) else None
+        kept = ttnn.float32 if compute.fp32_dest_acc_en else ttnn.bfloat16
+        return Spill(depth, kept, blocks if biased else blocks - 1)
+    narrow = not compute.fp32_dest_acc_en and output in (ttnn.bfloat8_b, ttnn.bfloat4_b)
+    return Spill(depth, output) if narrow else None
 
 
 def multiply(
@@ -137,10 +140,10 @@ def multiply(
     wide: bool,
     spill: Spill | None = None,
 ) -> torch.Tensor:
-    """`first @ second` as the matrix unit computes it, in float32. Only small products heed `spill`."""
+    """`first @ second` as the matrix unit computes it, in float32. Products in float32's order do not heed `spill`."""
     a = first.value.mT if transpose_first else first.value
     b = second.value.mT if transpose_second else second.value
-    if is_summed_in_order(*b.shape[-2:], a.shape[:-1].numel()):
+    if is_summed_in_order(*b.shape[-2:]) and not (wide and _is_exact(a, b, second)):
         kept = [_keep(x, operand.dtype, _TF32_BITS).float() for x, operand in ((a, first), (b, second))]
         if spill is None:
             return sum_of_products(*kept, fidelity.name, wide)
@@ -149,7 +152,8 @@ def multiply(
             before = None if total is None else round_to(total, spill.dtype).float()
             if number < spill.added:
                 total = sum_of_products(*part, fidelity.name, wide)
-                total = total if before is None else nearest_even(total + before).float()
+                total = total if before is None else total + before
+                total = total if wide else nearest_even(total).float()
             else:
                 total = sum_of_products(*part, fidelity.name, wide, before)
         return total
@@ -164,6 +168,18 @@ def multiply(
     low = (a.float() - high.float()).to(a.dtype)
     head = _Weight(second, transpose_second, _SRC_A_BITS)
     return _accumulate(high, weight, wide) + _accumulate(low, head, wide)
+
+
+def _is_exact(a: torch.Tensor, b: torch.Tensor, second: Operand) -> bool:
+    """Whether all that is added are whole numbers that neither a group's bits nor float32's are too few for: then any
+    order gives the same sums."""
+    largest = second.derive("largest if whole", _largest_if_whole) * _largest_if_whole(a)
+    return largest < 1 << 11 and largest * b.shape[-2] <= 1 << 24
+
+
+def _largest_if_whole(value: torch.Tensor) -> float:
+    value = value.float()
+    return float(value.abs().amax()) if value.numel() and bool((value == value.round()).all()) else math.inf
 
 
 def _keep(value: torch.Tensor, dtype: ttnn.DataType, bits: int) -> torch.Tensor:

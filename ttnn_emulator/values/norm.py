@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normalisations. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32].
 
-rms_norm takes the steps of its kernel, each in the matrix unit, and batch_norm with a 16-bit register those of its
-kernels; the others are computed in float32.
+rms_norm and layer_norm take the steps of their kernel, each in the matrix unit, and batch_norm with a 16-bit register
+those of its kernels; the others are computed in float32.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from ttnn_emulator.step import Operand
 from ttnn_emulator.sums import products, sum_of_products
 from ttnn_emulator.units import matrix_add, store
 
-_SUMMED_IN_ORDER = 512  # squares of a row; in 16 bits the order matters much (2 % of 2560), in float32 little
+_TILE = 32
 
 
 @value("rms_norm")
@@ -31,48 +32,90 @@ def rms_norm(
     weight=None,
     bias=None,
     residual_input_tensor=None,
+    program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    fidelity = compute_kernel_config.math_fidelity.name if compute_kernel_config else "HiFi4"
-    wide = bool(compute_kernel_config and compute_kernel_config.fp32_dest_acc_en)
-    x = input_tensor.float() if wide else truncate(input_tensor.float(), 8)
-    if residual_input_tensor is not None:
-        x = matrix_add(x, residual_input_tensor.float(), wide)
-    variance = matrix_add(_mean_of_squares(x, fidelity, wide), torch.tensor(epsilon), wide)
-    deviation = vector_functions.apply("rsqrt", variance, wide)
-    result = products(*_alike(x, deviation), fidelity, wide)
-    if weight is not None:
-        result = products(*_alike(result, weight.float().reshape(-1)[: x.shape[-1]]), fidelity, wide)
-    if bias is not None:
-        result = matrix_add(result, bias.float().reshape(-1)[: x.shape[-1]], wide)
-    return result
+    how = _Steps.of(program_config, compute_kernel_config, wide=False)
+    return how.divide_by_deviation(how.add(input_tensor, residual_input_tensor), epsilon, weight, bias)
 
 
-def _mean_of_squares(x: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
-    squares = products(x, x, fidelity, wide)
-    share = torch.tensor(1 / x.shape[-1])
-    if wide and x.shape[-1] > _SUMMED_IN_ORDER:
-        return squares.sum(-1, keepdim=True) * share
-    kept = truncate(squares, 11).unsqueeze(-2)
-    total = sum_of_products(kept, torch.ones(x.shape[-1], 1), fidelity, wide).squeeze(-1)
-    return store(total * share, "mul_unary_sfpu", wide)
+@value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input
+def layer_norm(
+    input_tensor,
+    *,
+    epsilon: float = 1e-12,
+    weight=None,
+    bias=None,
+    residual_input_tensor=None,
+    recip_tensor=None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
+):
+    how = _Steps.of(program_config, compute_kernel_config, wide=True)
+    x = how.add(input_tensor, residual_input_tensor)
+    if getattr(program_config, "use_welford", False):  # another kernel, whose steps are not taken here
+        affine = [None if part is None else _row(part, x.shape[-1]) for part in (weight, bias)]
+        return torch.nn.functional.layer_norm(x, x.shape[-1:], *affine, eps=epsilon)
+    return how.divide_by_deviation(matrix_add(x, -how.mean(x), how.wide), epsilon, weight, bias)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Those of the kernels of rms_norm and layer_norm: the matrix unit's passes, whether sums are float32, and, where
+    columns are shared out among cores, how many lie on each and how many cores a row of them has."""
+
+    fidelity: str
+    wide: bool
+    columns: int = 0
+    cores: int = 0
+
+    @classmethod
+    def of(cls, program: Any, compute: Any, wide: bool) -> "_Steps":
+        """As configured; `wide` is what the library likes."""
+        arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
+        if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
+            return cls(*arithmetic)
+        return cls(*arithmetic, _TILE * program.block_w, program.compute_with_storage_grid_size.x)
+
+    def add(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
+        x = x.float() if self.wide else truncate(x.float(), 8)
+        return x if residual is None else matrix_add(x, residual.float(), self.wide)
+
+    def divide_by_deviation(self, x: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
+        variance = self.mean(products(x, x, self.fidelity, self.wide))
+        deviation = vector_functions.apply("rsqrt", matrix_add(variance, torch.tensor(epsilon), self.wide), self.wide)
+        result = products(*_alike(x, deviation), self.fidelity, self.wide)
+        if weight is not None:
+            result = products(*_alike(result, _row(weight, x.shape[-1])), self.fidelity, self.wide)
+        return result if bias is None else matrix_add(result, _row(bias, x.shape[-1]), self.wide)
+
+    def mean(self, x: torch.Tensor) -> torch.Tensor:
+        """Of each row. On one core the matrix unit sums and the vector unit divides."""
+        if not self.columns:
+            return store(self._sum(x, 1.0) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
+        # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
+        means = torch.cat([self._sum(part, 1 / self.columns) for part in x.split(self.columns, -1)], -1)
+        first, *others = means.split(self.cores, -1)
+        totals = [self._sum(_tiles(row), 1.0) for row in others]
+        return self._sum(_tiles(torch.cat([first, *totals], -1)), 1 / means.shape[-1])
+
+    def _sum(self, x: torch.Tensor, factor: float) -> torch.Tensor:
+        factors = torch.full((x.shape[-1], 1), factor, dtype=torch.bfloat16)  # as the kernels keep them
+        return sum_of_products(truncate(x, 11), factors.float(), self.fidelity, self.wide)
+
+
+def _tiles(x: torch.Tensor) -> torch.Tensor:
+    """Each column as the first of a tile of zeros."""
+    return torch.nn.functional.pad(x.unsqueeze(-1), (0, _TILE - 1)).flatten(-2)
+
+
+def _row(part: torch.Tensor, width: int) -> torch.Tensor:
+    return part.float().reshape(-1)[:width]
 
 
 def _alike(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     a, b = torch.broadcast_tensors(a, b)
     return a.contiguous(), b.contiguous()
-
-
-@value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input
-def layer_norm(
-    input_tensor, *, epsilon: float = 1e-12, weight=None, bias=None, residual_input_tensor=None, recip_tensor=None
-):
-    x = input_tensor.float()
-    if residual_input_tensor is not None:
-        x = x + residual_input_tensor.float()
-    width = x.shape[-1]
-    affine = [None if part is None else part.float().reshape(-1)[:width] for part in (weight, bias)]
-    return torch.nn.functional.layer_norm(x, (width,), *affine, eps=epsilon)
 
 
 @value("batch_norm", operands=True)

@@ -14,11 +14,10 @@ import torch
 from ttnn_emulator.numerics import truncate
 from ttnn_emulator.registry import value
 from ttnn_emulator.sums import products, sum_of_products
-from ttnn_emulator.units import matrix_add
+from ttnn_emulator.units import matrix_add, on_blackhole
 from ttnn_emulator.values.flash import fast_exponential, pack, short_exponential
 
 _BITS = 11
-_SUMMED_IN_ORDER = 512  # exponentials of a row
 
 
 @value("softmax", "softmax_in_place")
@@ -69,7 +68,7 @@ def _masked(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, sta
 def _arithmetic(x: torch.Tensor, compute: Any) -> tuple[str, bool, bool]:
     """The unit's passes, whether sums are float32, whether the exponential is the fast one."""
     if compute is None:
-        return "HiFi3", True, x.dtype != torch.float32
+        return "HiFi4" if on_blackhole() else "HiFi3", True, x.dtype != torch.float32
     return compute.math_fidelity.name, compute.fp32_dest_acc_en, compute.math_approx_mode
 
 
@@ -81,11 +80,7 @@ def _rows(x: torch.Tensor, stable: bool, fidelity: str, wide: bool, fast: bool) 
     else:
         powers = torch.exp(x) if wide else short_exponential(x)
     powers = truncate(_keeper(wide, fast)(powers), _BITS)
-    width = x.shape[-1]
-    if width <= _SUMMED_IN_ORDER:
-        total = sum_of_products(powers, torch.ones(width, 1), fidelity, wide)
-    else:
-        total = powers.sum(-1, keepdim=True)
+    total = sum_of_products(powers, torch.ones(x.shape[-1], 1), fidelity, wide)
     # a sum that overflows has the reciprocal 0, and to the matrix unit 0 times infinity is 0
     reciprocal = total.reciprocal() if wide else pack(pack(total).reciprocal())
     return torch.where(reciprocal == 0, 0.0, _times(powers, reciprocal, fidelity, wide))

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix unit's sums against the same steps taken one by one in exact fractions."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+
+from ttnn_emulator import sums
+from ttnn_emulator.numerics import round_to_bfloat16, truncate
+
+_PARTS = {0: (0, 0), 1: (1, 0), 2: (0, 1), 3: (1, 1)}  # of the second and the first operand: the high bits or the rest
+
+
+def _exponent(value: Fraction) -> int:
+    power = math.frexp(float(value))[1] - 1
+    return power if value else -10_000
+
+
+def _nearest(value: Fraction) -> int:
+    """Ties go away from zero."""
+    return int(abs(value) + Fraction(1, 2)) * (1 if value > 0 else -1)
+
+
+def _part(value: float, bits: int, part: int) -> Fraction:
+    high = Fraction(float(truncate(torch.tensor([value]), bits)))
+    rest = Fraction(float(truncate(torch.tensor([value]), 2 * bits))) - high
+    return rest if part else high
+
+
+def _one_sum(a: list[float], b: list[float], phases: int, wide: bool, total: float) -> float:
+    register = Fraction(total)
+    for tile in range(0, len(a), 32):
+        for phase in range(phases):
+            of_second, of_first = _PARTS[phase]
+            lower = 5 * of_second + 7 * of_first
+            for first in range(tile, tile + 32, 16):
+                groups, highest = [], []
+                for start in (first, first + 8):
+                    pairs = list(zip(a[start : start + 8], b[start : start + 8]))
+                    powers = [_exponent(Fraction(x)) + _exponent(Fraction(y)) for x, y in pairs if x and y]
+                    if not powers:
+                        continue
+                    highest.append(max(powers) - lower)
+                    unit = Fraction(2) ** (highest[-1] - 10)
+                    products = [_part(x, 7, of_first) * _part(y, 5, of_second) for x, y in pairs]
+                    groups.append(sum(_nearest(product / unit) for product in products) * unit)
+                own = [_exponent(register)] if register else []
+                if not highest + own:
+                    continue
+                unit = Fraction(2) ** (max(highest + own) - 23)
+                terms = [_nearest(register / unit), *(math.floor(group / unit + Fraction(1, 2)) for group in groups)]
+                if not wide:
+                    halves = [math.floor(Fraction(term, 8192) + Fraction(1, 2)) for term in terms[1:]]
+                    terms = [8192 * term for term in (_nearest(Fraction(terms[0], 8192)), *halves)]
+                result = sum(terms) * unit
+                last = Fraction(2) ** (_exponent(result) - (23 if wide else 7))
+                register = _nearest(result / last) * last
+    return float(register)
+
+
+def _numbers(generator: torch.Generator, *shape: int) -> torch.Tensor:
+    """Of 11 bits, over many binades, one in 8 of them zero."""
+    value = torch.randn(shape, generator=generator) * (3 * torch.randn(shape, generator=generator)).exp2()
+    return truncate(value.where(torch.rand(shape, generator=generator) > 1 / 8, 0.0), 11)
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["32 bits", "16 bits"])
+@pytest.mark.parametrize("fidelity", ["LoFi", "HiFi2", "HiFi3", "HiFi4"])
+@pytest.mark.parametrize("rows,columns", [(2, 3), (3, 2)])
+@pytest.mark.parametrize("sign", ["any", "positive"])
+def test_each_step(fidelity, wide, rows, columns, sign):
+    generator = torch.Generator().manual_seed(1)
+    a, b = _numbers(generator, rows, 64), _numbers(generator, 64, columns)
+    before = torch.randn(rows, columns, generator=generator)
+    if sign == "positive":
+        a, b, before = a.abs(), b.abs(), before.abs()
+    before = before if wide else round_to_bfloat16(before).float()
+    expected = [
+        [
+            _one_sum(a[m].tolist(), b[:, n].tolist(), len(sums.PHASES[fidelity]), wide, float(before[m, n]))
+            for n in range(columns)
+        ]
+        for m in range(rows)
+    ]
+    assert torch.equal(sums.sum_of_products(a, b, fidelity, wide, before), torch.tensor(expected))
+
+
+@pytest.mark.parametrize("batch,b_batch", [((), ()), ((3,), ()), ((2, 3), (2, 1)), ((3,), (3,)), ((), (2,))])
+def test_batches_threads_and_a_depth_of_no_whole_tiles(batch, b_batch, monkeypatch):
+    generator = torch.Generator().manual_seed(2)
+    a, b = _numbers(generator, *batch, 5, 70), _numbers(generator, *b_batch, 70, 4)
+    result = sums.sum_of_products(a, b, "HiFi4", True)
+    whole = torch.broadcast_shapes(batch, b_batch)
+    for place in itertools.product(*map(range, whole)):
+        left, right = a.expand(*whole, 5, 70)[place], b.expand(*whole, 70, 4)[place]
+        rows = [sums.sum_of_products(left[m : m + 1], right, "HiFi4", True) for m in range(5)]
+        assert torch.equal(result[place], torch.cat(rows))
+    monkeypatch.setattr(sums, "_WORTH_THREADS", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert torch.equal(sums.sum_of_products(a, b, "HiFi4", True), result)
