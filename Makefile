@@ -22,12 +22,12 @@ serve: ## an OpenAI server for the shipped model, by vLLM: make serve OPTIONS="-
 	@scripts/setup_serving
 	@scripts/serve $(OPTIONS)
 
-# what differs by board: modules, counted figures, the whole small model (whose steps are replayed traces); not what
-# opens no device, nor single layers, whose modules and model are here
+# what differs by board: modules, recorded figures, the whole small model; not what opens no device, nor single layers,
+# whose modules and model are here
 TESTS := models/bitnet/tests
 SAME_ON_ALL := $(patsubst %,$(TESTS)/unit/test_%.py,command decoder model_config reference scales upstream_layout weights)
-BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf \
-	$(TESTS)/model/test_small_model.py --deselect $(TESTS)/model/test_small_model.py::test_logits_against_transformers
+BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf/test_recorded_figures.py \
+	$(TESTS)/perf/test_modelled.py $(TESTS)/model/test_simulated_logits.py
 
 # what needs several chips
 MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal models/bitnet/tests/mesh

@@ -94,7 +94,8 @@ class _Steps:
         if not self.columns:
             return store(self._sum(x, 1.0) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
         # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
-        means = torch.cat([self._sum(part, 1 / self.columns) for part in x.split(self.columns, -1)], -1)
+        shares = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.columns)).unflatten(-1, (-1, self.columns))
+        means = self._sum(shares, 1 / self.columns).squeeze(-1)
         first, *others = means.split(self.cores, -1)
         totals = [self._sum(_tiles(row), 1.0) for row in others]
         return self._sum(_tiles(torch.cat([first, *totals], -1)), 1 / means.shape[-1])

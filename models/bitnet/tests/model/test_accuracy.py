@@ -48,7 +48,8 @@ def load(device, precision: str, users: int = WINDOWS) -> BitNet:
     return BitNet.from_pretrained(evaluate.SHIPPED_MODEL, device, precision, max_batch=users, progress=False)
 
 
-@every_precision
+# performance takes as long, and every bit of its logits is held elsewhere, to the kernels' (test_simulated_logits.py)
+@pytest.mark.parametrize("precision", ["accuracy", pytest.param("performance", marks=pytest.mark.slow), "fused"])
 @pytest.mark.parametrize("device_params", [{"trace_region_size": 64 << 20}], indirect=True)
 def test_shipped_model(device, case: Case, golden: torch.Tensor, precision: str) -> None:
     """Live against the reference, and against the reference's outputs as committed."""
