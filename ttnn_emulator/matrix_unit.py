@@ -22,6 +22,8 @@ _1 = np.int32(1)
 
 
 def _compiled(**options) -> Callable[[Callable], Callable]:
+    """By numba, which keeps what it makes in this package's folder without changing the setting for others."""
+
     def decorate(function: Callable) -> Callable:
         elsewhere, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
         try:
