@@ -3,131 +3,137 @@
 """The matrix unit's steps, number by number, compiled for this CPU (`sums.py` says what they are).
 
 Operands come as float32 whose values have at most 11 significant bits. The loops run over `rows` and, innermost, over
-`columns`: either operand may be either, whichever way is quicker. The compiled code is kept in the cache folder.
+`columns`: either operand may be either, whichever way is quicker.
 """
 
 import math
-from collections.abc import Callable
 
-import numba
 import numpy as np
 
-from ttnn_emulator.toolchain import cache_folder
+from ttnn_emulator.compiled import compiled, elementwise
 
 _TILE, _GROUP = 32, 8  # terms of K
+_GROUPS = _TILE // _GROUP
 _NOTHING = np.int32(-1000)  # exponent of what is zero, or smaller than normal
 _SMALLEST = np.int32(-500)  # exponent that the register is aligned at
 _BIAS, _FRACTION = np.int64(1023), np.int64(52)  # of a float64: the exponent of 1.0, and the bits below the exponent
-_1 = np.int32(1)
+_0, _1, _13, _23, _31, _127 = map(np.int32, (0, 1, 13, 23, 31, 127))
 
 
-def _compiled(**options) -> Callable[[Callable], Callable]:
-    """By numba, which keeps what it makes in this package's folder without changing the setting for others."""
-
-    def decorate(function: Callable) -> Callable:
-        elsewhere, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
-        try:
-            return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-        finally:
-            numba.config.CACHE_DIR = elsewhere
-
-    return decorate
-
-
-@_compiled(inline="always")
+@compiled(inline="always")
 def _power(exponent: int) -> float:
     return np.int64(np.int64(exponent) + _BIAS << _FRACTION).view(np.float64)
 
 
-@_compiled(inline="always")
-def _whole(value: float) -> float:
-    """Rounded, ties away from zero."""
-    return np.trunc(value + math.copysign(0.5, value))
+@compiled(inline="always")
+def _exponent(bits: int) -> int:
+    """Of a float32 with these bits, -127 of zero."""
+    return np.int32((bits >> _23 & np.int32(255)) - _127)
 
 
-@_compiled(inline="always")
-def _part(mantissa: int, phase: int, first: bool) -> int:
-    """The bits of an operand that a phase multiplies: 7 or the other 4 of the first, 5 or the next 5 of the second."""
-    if first:
-        return (mantissa & np.int32(15)) << np.int32(3) if phase & 2 else mantissa >> np.int32(4)
-    return mantissa >> _1 & np.int32(31) if phase & 1 else mantissa >> np.int32(6)
+@compiled(inline="always")
+def _without(value: int, bits: int) -> int:
+    """value / 2 ** bits, rounded, ties up; `bits` up to 31."""
+    return np.int32(np.int32(np.int32(value << _1) >> (bits & _31)) + _1) >> _1
 
 
-@_compiled()
+@compiled()
 def _fields(value: np.ndarray, phases: np.ndarray, first: bool, along: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exponents, and for each phase the signed parts of the mantissas; dimension `along` in whole tiles."""
+    """Exponents, and for each phase the signed parts of the mantissas; dimension `along` in whole tiles.
+
+    A phase multiplies 7 or the other 4 bits of the first operand, 5 or the next 5 of the second."""
     bits = value.view(np.int32)
     height, width = value.shape
     full = (-(-height // _TILE) * _TILE, width) if along == 0 else (height, -(-width // _TILE) * _TILE)
-    exponents = np.full(full, _NOTHING, np.int32)
-    parts = np.zeros((len(phases), *full), np.int32)
+    exponents = np.full(full, _NOTHING, np.int16)  # small, to stay in the CPU's cache
+    parts = np.zeros((len(phases), *full), np.int8)
     for i in range(height):
+        own, row = bits[i], exponents[i]
         for j in range(width):
-            exponent = bits[i, j] >> np.int32(23) & np.int32(255)
-            if exponent == 0:
-                continue
-            exponents[i, j] = exponent - np.int32(127)
-            mantissa = bits[i, j] >> np.int32(13) & np.int32(1023) | np.int32(1024)
-            for place in range(len(phases)):
-                part = _part(mantissa, phases[place], first)
-                parts[place, i, j] = -part if bits[i, j] < 0 else part
+            exponent = own[j] >> _23 & np.int32(255)
+            row[j] = _NOTHING if exponent == 0 else exponent - _127
+        for place in range(len(phases)):
+            low = phases[place] & (2 if first else 1) != 0
+            if first:
+                below, mask, above = (_0, np.int32(15), np.int32(3)) if low else (np.int32(4), np.int32(127), _0)
+            else:
+                below, mask, above = (_1, np.int32(31), _0) if low else (np.int32(6), np.int32(31), _0)
+            part = parts[place, i]
+            for j in range(width):
+                mantissa = own[j] >> _13 & np.int32(1023) | np.int32(1024)
+                taken = (mantissa >> below & mask) << above if row[j] != _NOTHING else _0
+                sign = own[j] >> _31
+                part[j] = (taken ^ sign) - sign
     return exponents, parts
 
 
-@_compiled(inline="always")
-def _register(total: float, first: int, at: int, second: int, second_at: int, wide: bool) -> float:
-    """What the register holds after two groups' sums join `total`, each in units of 2 ** (its exponent - 10)."""
-    own = np.int32((np.float64(total).view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS)  # of zero: less than any
-    highest = max(own, max(max(at, second_at), _SMALLEST))
-    unit = highest - np.int32(23)
-    total = _whole(total * _power(-unit))
-    one = np.floor(first * _power(max(at - np.int32(10) - unit, _NOTHING)) + 0.5)
-    two = np.floor(second * _power(max(second_at - np.int32(10) - unit, _NOTHING)) + 0.5)
-    if not wide:  # all three lose 13 bits more before they are added
-        total = _whole(total / 8192) * 8192
-        one, two = np.floor(one / 8192 + 0.5) * 8192, np.floor(two / 8192 + 0.5) * 8192
-    bits = np.float64((total + one + two) * _power(unit)).view(np.int64)
-    dropped = np.int64(29) if wide else np.int64(45)  # of 53 bits 24 remain, or bfloat16's 8; ties go away from zero
-    bits = bits + (np.int64(1) << dropped - np.int64(1)) & -(np.int64(1) << dropped)
-    return np.int64(bits).view(np.float64)
-
-
-@_compiled()
-def _highest(row_exponents: np.ndarray, exponents: np.ndarray, highest: np.ndarray) -> None:
-    """Of a row's products with a tile's columns, the largest exponent in each group."""
-    for group in range(_TILE // _GROUP):
-        largest = highest[group]
-        largest[:] = 2 * _NOTHING
-        for k in range(group * _GROUP, (group + 1) * _GROUP):
-            row_exponent, column_exponents = row_exponents[k], exponents[k]
-            for n in range(len(largest)):
-                largest[n] = max(largest[n], row_exponent + column_exponents[n])
-
-
-@_compiled()
-def _sum_group(
+@compiled()
+def _sum_groups(
     row_exponents: np.ndarray,
     row_parts: np.ndarray,
     exponents: np.ndarray,
     parts: np.ndarray,
+    places: np.ndarray,
+    first: int,
     highest: np.ndarray,
+    distances: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """Of a row's products with a group's columns, each aligned to the largest exponent and rounded there."""
+    """Of a row's products with the columns in the tile that begins at `first`, each aligned to the largest exponent in
+    its group, which `highest` gets, and rounded there, ties away from zero: their sums for each phase and group.
+
+    `places`: of the phases that are not skipped."""
     sums[:] = 0
-    for k in range(_GROUP):
-        row_exponent, column_exponents = row_exponents[k], exponents[k]
-        row_part, column_parts = row_parts[k], parts[k]
-        for n in range(len(sums)):
-            distance = min(highest[n] - row_exponent - column_exponents[n], np.int32(31))
-            term = row_part * column_parts[n]
-            sign = term >> np.int32(31)
-            size = (term ^ sign) - sign
-            size = (size << _1 >> distance) + _1 >> _1  # ties go away from zero
-            sums[n] += (size ^ sign) - sign
+    for group in range(_GROUPS):
+        largest = highest[group]
+        largest[:] = 2 * _NOTHING
+        for k in range(first + group * _GROUP, first + (group + 1) * _GROUP):
+            row_exponent, column_exponents = np.int32(row_exponents[k]), exponents[k]
+            for n in range(len(largest)):
+                largest[n] = max(largest[n], np.int32(row_exponent + column_exponents[n]))
+        for k in range(first + group * _GROUP, first + (group + 1) * _GROUP):
+            row_exponent, column_exponents = np.int32(row_exponents[k]), exponents[k]
+            for n in range(len(largest)):
+                distances[n] = min(np.int32(largest[n] - np.int32(row_exponent + column_exponents[n])), _31)
+            for place in places:
+                twice, column_parts, total = np.int32(row_parts[place, k] << _1), parts[place, k], sums[place, group]
+                if twice:
+                    for n in range(len(largest)):
+                        term = np.int32(twice * column_parts[n])
+                        term = np.int32(np.int32(term + (term >> _31)) >> (distances[n] & _31))
+                        total[n] += np.int32(term + _1) >> _1
 
 
-@_compiled()
+@compiled()
+def _add_to_registers(
+    registers: np.ndarray, units: np.ndarray, sums: np.ndarray, highest: np.ndarray, group: int, lower: int, wide: bool
+) -> None:
+    """The sums of `group` and the next join each register: all three are aligned to the largest exponent. A register is
+    a float32, here its bits, times 2 ** (its unit). A phase's products are `lower` than the exponents in `highest`."""
+    one_sums, two_sums, one_highest, two_highest = sums[group], sums[group + 1], highest[group], highest[group + 1]
+    kept = _23 if wide else np.int32(7)
+    for n in range(len(registers)):
+        bits = registers[n]
+        own = _NOTHING if bits == 0 else np.int32(_exponent(bits) + units[n])
+        one_at, two_at = np.int32(one_highest[n] - lower), np.int32(two_highest[n] - lower)
+        top = max(max(own, _SMALLEST), max(one_at, two_at))
+        # a sum counts in 2 ** (its exponent - 10), the register in 2 ** (top - 23); its ties go away from zero
+        total = _without(bits & np.int32(0x7FFFFF) | np.int32(0x800000), min(np.int32(top - own), _31))
+        one = _without(one_sums[n] << _13, min(np.int32(top - one_at), _31))
+        two = _without(two_sums[n] << _13, min(np.int32(top - two_at), _31))
+        if not wide:  # all three lose 13 bits more before they are added
+            total, one, two = _without(total, _13) << _13, _without(one, _13) << _13, _without(two, _13) << _13
+        sign = bits >> _31
+        total = np.int32((total ^ sign) - sign + one + two)
+        sign = total >> _31
+        size = np.int32((total ^ sign) - sign)
+        # 24 bits remain, or bfloat16's 8; ties go away from zero
+        dropped = max(np.int32(_exponent(np.float32(size).view(np.int32)) - kept), _0)
+        size = np.int32(_without(size, dropped) << (dropped & _31))
+        registers[n], units[n] = np.float32(np.int32((size ^ sign) - sign)).view(np.int32), np.int32(top - _23)
+
+
+@compiled()
 def add_products(
     total: np.ndarray, rows: np.ndarray, columns: np.ndarray, phases: np.ndarray, wide: bool, rows_first: bool
 ) -> None:
@@ -135,33 +141,88 @@ def add_products(
 
     `rows_first`: the rows are the product's first operand (SrcB)."""
     width = columns.shape[2]
-    highest, sums = np.empty((_TILE // _GROUP, width), np.int32), np.empty((2, width), np.int32)
+    highest, distances = np.empty((_GROUPS, width), np.int32), np.empty(width, np.int32)
+    registers, units = np.empty(width, np.int32), np.empty(width, np.int32)
+    sums = np.empty((len(phases), _GROUPS, width), np.int32)
     for batch in range(len(total)):
         row_exponents, row_parts = _fields(rows[batch], phases, rows_first, 1)
         exponents, parts = _fields(columns[batch], phases, not rows_first, 0)
         # without a negative number, a phase whose products are all zero leaves the register as it is
         signed = (row_parts < 0).any() or (parts < 0).any()
         used = [place for place in range(len(phases)) if signed or (row_parts[place].any() and parts[place].any())]
+        places, row_parts = np.array(used), row_parts.transpose(1, 0, 2).copy()
         for m in range(rows.shape[1]):
-            register = total[batch, m]
+            for n in range(width):
+                held = np.float64(total[batch, m, n])
+                units[n] = np.int32((held.view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS)
+                registers[n] = np.float32(held * _power(-units[n])).view(np.int32)
             for tile in range(0, len(exponents), _TILE):
-                _highest(row_exponents[m, tile : tile + _TILE], exponents[tile : tile + _TILE], highest)
-                for place in used:
+                _sum_groups(row_exponents[m], row_parts[m], exponents, parts, places, tile, highest, distances, sums)
+                for place in places:
                     lower = np.int32((5 if phases[place] & 1 else 0) + (7 if phases[place] & 2 else 0))
-                    for group in range(0, _TILE // _GROUP, 2):
-                        for half in range(2):
-                            first = tile + (group + half) * _GROUP
-                            span = slice(first, first + _GROUP)
-                            _sum_group(
-                                row_exponents[m, span],
-                                row_parts[place, m, span],
-                                exponents[span],
-                                parts[place, span],
-                                highest[group + half],
-                                sums[half],
-                            )
-                        one, two, at, second_at = sums[0], sums[1], highest[group], highest[group + 1]
-                        for n in range(width):
-                            register[n] = _register(
-                                register[n], one[n], at[n] - lower, two[n], second_at[n] - lower, wide
-                            )
+                    for group in range(0, _GROUPS, 2):
+                        _add_to_registers(registers, units, sums[place], highest, group, lower, wide)
+            for n in range(width):
+                total[batch, m, n] = np.int32(registers[n]).view(np.float32) * _power(units[n])
+
+
+@compiled(inline="always")
+def _cut(value: float, significant_bits: int) -> float:
+    bits = np.float32(value).view(np.int32) & np.int32(-(1 << 24 - significant_bits))
+    return np.int32(bits).view(np.float32)
+
+
+@compiled(inline="always")
+def _to_bfloat16(value: float) -> float:
+    """Ties away from zero; never a negative zero."""
+    if np.isnan(value):
+        return np.float32(value)
+    bits = np.int32(np.float32(value).view(np.int32) + np.int32(0x8000)) & np.int32(-0x10000)
+    return np.int32(bits).view(np.float32) + np.float32(0)
+
+
+@compiled(inline="always")
+def _number(value: float) -> float:
+    """To the unit infinity is the number 2 ** 128."""
+    return math.copysign(2.0**128, value) if math.isinf(value) else np.float64(value)
+
+
+@elementwise("float32(float32, float32, boolean)")
+def add(a: float, b: float, wide: bool) -> float:
+    """a + b: the smaller one is aligned to the larger one's 11 bits."""
+    a, b = _number(_cut(a, 11)), _number(_cut(b, 11))
+    large, small = (b, a) if abs(a) < abs(b) else (a, b)
+    exponent = (np.float64(large).view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS
+    last_bit = _power(max(exponent - 10, -126))
+    scaled = small / last_bit
+    total = np.float32(large + np.trunc(scaled + math.copysign(0.5, scaled)) * last_bit)
+    if abs(total) < np.float32(2.0**-126):
+        return np.float32(0)
+    return total if wide else _to_bfloat16(total)
+
+
+@elementwise("float32(float32, float32, int64, boolean)")
+def multiply(a: float, b: float, phases: int, wide: bool) -> float:
+    """a * b. Here the first operand is SrcA; each of the first `phases` is added to the register."""
+    high_a, high_b = _cut(a, 5), _cut(b, 7)
+    low_a, low_b = _cut(a, 10) - high_a, _cut(b, 11) - high_b
+    total = high_a * high_b
+    if wide:  # 21 bits at most: exact
+        if phases > 1:
+            total += low_a * high_b
+        if phases > 2:
+            total += high_a * low_b
+        if phases > 3:
+            total += low_a * low_b
+        return total + np.float32(0)
+    total = _to_bfloat16(total)
+    exponent = np.int32((np.float32(a).view(np.int32) >> 23 & 255) + (np.float32(b).view(np.int32) >> 23 & 255) - 127)
+    for phase in range(1, phases):
+        term = (low_a if phase & 1 else high_a) * (low_b if phase & 2 else high_b)
+        own = np.float32(total).view(np.int32) >> 23 & 255
+        highest = max(own, exponent - (5 if phase & 1 else 0) - (7 if phase & 2 else 0))
+        unit = np.int32(min(max(highest - 10, 1), 254) << 23).view(np.float32)
+        scaled = total / unit
+        total = np.trunc(scaled + math.copysign(np.float32(0.5), scaled)) + np.floor(term / unit + np.float32(0.5))
+        total = _to_bfloat16(np.float32(total) * unit)
+    return total

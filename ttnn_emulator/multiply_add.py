@@ -26,19 +26,16 @@ def as_floats(bits: torch.Tensor) -> torch.Tensor:
 
 def mad(a: torch.Tensor, b: Number, c: Number) -> torch.Tensor:
     """a * b + c, rounded once."""
-    return (a.double() * b).add_(c).float()
+    from ttnn_emulator import vector_unit  # here, because numba takes half a second to come
+
+    return vector_unit.mad(a, b, c)
 
 
 def cancelling(a: torch.Tensor, b: torch.Tensor, c: Number) -> torch.Tensor:
     """a * b + c, when little is left of a product of about -c: with the bits that the unit keeps of the product."""
-    c = torch.as_tensor(c)
-    power = as_floats(as_bits(a) & INFINITY).double() * as_floats(as_bits(b) & INFINITY)
-    unit = torch.maximum(power, as_floats(as_bits(c) & INFINITY)).mul_(2.0**-26).clamp_min_(2.0**-200)
-    scaled = a.double().mul_(b).div_(unit)
-    below = scaled.floor()
-    # what is dropped sets the last kept bit
-    kept = torch.where(scaled == below, scaled, (below * 0.5).floor_().mul_(2).add_(1))
-    return kept.mul_(unit).add_(c).float()
+    from ttnn_emulator import vector_unit
+
+    return vector_unit.cancelling(a, b, c)
 
 
 def horner(x: torch.Tensor, coefficients: tuple[float, ...], step: Callable = mad) -> torch.Tensor:

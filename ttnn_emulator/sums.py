@@ -22,8 +22,8 @@ _WORTH_THREADS = 1 << 22  # products of two numbers
 
 
 def is_summed_in_order(depth: int, columns: int) -> bool:
-    """Whether a product with a matrix of this shape is computed step by step, which takes about a nanosecond for each
-    product of two numbers and phase. It does not go by the rows, so that one gets the same sums in any company."""
+    """Whether a product with a matrix of this shape is computed step by step, which takes about half a nanosecond for
+    each product of two numbers and phase. It does not go by the rows, so that one gets the same sums in any company."""
     return depth * columns <= _LARGEST_IN_ORDER
 
 
@@ -42,22 +42,25 @@ def sum_of_products(
 ) -> torch.Tensor:
     """a @ b of float32 [..., M, K] and [..., K, N] whose values have at most 11 significant bits; `before`: what the
     register holds at first."""
-    shape = (*torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    shape = (*_batch(a, b), a.shape[-2], b.shape[-1])
     if b.shape[:-2].numel() == 1:  # one matrix for all rows
         a, b = a.reshape(1, -1, a.shape[-1]), b.reshape(1, *b.shape[-2:])
-    batch = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    total = torch.zeros(*batch, a.shape[-2], b.shape[-1], dtype=torch.float64)
+    else:
+        a, b = (x.expand(*_batch(a, b), *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b))
+    total = torch.zeros(len(a), a.shape[1], b.shape[2], dtype=torch.float64)
     if before is not None:
         total.copy_(before.reshape(total.shape))
-    tall = a.shape[-2] > b.shape[-1]
-    registers, rows, columns = (total.mT, b.mT, a.mT) if tall else (total, a, b)
-    registers, rows, columns = (
-        part.expand(*batch, *part.shape[-2:]).reshape(-1, *part.shape[-2:]).contiguous()
-        for part in (registers, rows, columns)
-    )
-    _add_products(registers, rows, columns, np.array(PHASES[fidelity]), wide, not tall)
-    registers = registers.mT if tall else registers
-    return registers.reshape(shape).float()
+    tall = a.shape[1] > b.shape[2]
+    total, rows, columns = (part.contiguous() for part in ((total.mT, b.mT, a.mT) if tall else (total, a, b)))
+    _add_products(total, rows, columns, np.array(PHASES[fidelity]), wide, not tall)
+    return (total.mT if tall else total).reshape(shape).float()
+
+
+def _batch(a: torch.Tensor, b: torch.Tensor) -> torch.Size:
+    """Of their product."""
+    if b.ndim == 2 or a.shape[:-2] == b.shape[:-2]:  # torch's own function is slow
+        return a.shape[:-2]
+    return torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
 
 
 def _add_products(registers: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, *settings) -> None:
@@ -77,27 +80,6 @@ def _add_products(registers: torch.Tensor, rows: torch.Tensor, columns: torch.Te
 
 def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
     """a * b of float32, one by one. Here the first operand is SrcA; each phase is added to the register."""
-    if wide and fidelity == "HiFi4":  # what the phases add up to, if no part of it is too large or too small
-        whole = truncate(a, 2 * _HIGH_A) * truncate(b, _BITS)
-        smallest, largest = torch.aminmax(whole.abs())
-        if 2.0**-100 <= smallest and largest < torch.inf:
-            return whole
-    high_a, high_b = truncate(a, _HIGH_A), truncate(b, _HIGH_B)
-    low_a, low_b = truncate(a, 2 * _HIGH_A) - high_a, truncate(b, _BITS) - high_b
-    parts = [(high_a, high_b), (low_a, high_b), (high_a, low_b), (low_a, low_b)]
-    terms = [parts[phase][0] * parts[phase][1] for phase in PHASES[fidelity]]
-    if wide:
-        return torch.stack(terms).sum(0) + 0  # 21 bits at most: exact
-    total = round_to_bfloat16(terms[0]).float()
-    exponent = (a.view(torch.int32) >> 23 & 255) + (b.view(torch.int32) >> 23 & 255) - 127
-    for phase, term in zip(PHASES[fidelity][1:], terms[1:]):
-        own = total.view(torch.int32) >> 23 & 255
-        highest = torch.maximum(own, exponent - (5 if phase & 1 else 0) - (7 if phase & 2 else 0))
-        unit = ((highest - 10).clamp(1, 254) << 23).view(torch.float32)
-        total = _half_away(total / unit) + torch.floor(term / unit + 0.5)
-        total = round_to_bfloat16(total * unit).float()
-    return total
+    from ttnn_emulator.matrix_unit import multiply  # here, because numba takes half a second to come
 
-
-def _half_away(value: torch.Tensor) -> torch.Tensor:
-    return torch.trunc(value + torch.copysign(value.new_tensor(0.5), value))
+    return multiply(a, b, len(PHASES[fidelity]), wide)

@@ -11,10 +11,8 @@ that executes the kernels: `python -m ttnn_emulator.ledger`.
 import torch
 
 from ttnn_emulator.install import installed_board
-from ttnn_emulator.numerics import round_to_bfloat16, truncate
 
 SMALLEST = 2.0**-126  # below it the units know only zero
-_MATRIX_BITS = 11  # significant bits of an operand of the matrix unit (tf32)
 # functions of the vector unit whose kernels do not round before a 16-bit store
 _CUT = frozenset(
     """add_unary_sfpu sub_unary_sfpu mul_unary_sfpu div_unary_sfpu maximum minimum clamp clip clamp_tss hardtanh
@@ -33,10 +31,9 @@ def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
     """What the vector unit's `function` leaves of its float32 result."""
     if not value.is_floating_point():
         return value
-    value = torch.where(value.abs() < SMALLEST, value * 0, value)  # with its sign
-    if wide:
-        return value
-    return truncate(value, 8) if function.lower() in _CUT else value.bfloat16().float()
+    from ttnn_emulator import vector_unit  # here, because numba takes half a second to come
+
+    return vector_unit.store(value, function.lower() in _CUT, wide)
 
 
 def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Tensor:
@@ -52,20 +49,6 @@ def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Ten
 
 def matrix_add(a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
     """a + b in the matrix unit, of float32 tensors that hold what was in memory."""
-    a, b = torch.broadcast_tensors(truncate(a, _MATRIX_BITS), truncate(b, _MATRIX_BITS))
-    total = _aligned_sum(a, b)
-    if not bool(total.isfinite().all()):
-        # to the unit infinity is the number 2**128, so it is added in quarters
-        quarters = (torch.where(x.isinf(), torch.copysign(x.new_tensor(2.0**126), x), x * 0.25) for x in (a, b))
-        total = torch.where(a.isinf() | b.isinf(), _aligned_sum(*quarters) * 4, total)
-    total = torch.where(total.abs() < SMALLEST, 0.0, total)
-    return total if wide else round_to_bfloat16(total).float()
+    from ttnn_emulator.matrix_unit import add  # here, because numba takes half a second to come
 
-
-def _aligned_sum(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    swapped = a.abs() < b.abs()
-    large, small = torch.where(swapped, b, a), torch.where(swapped, a, b)
-    exponent = (large.view(torch.int32) >> 23) & 255
-    last_bit = ((exponent - (_MATRIX_BITS - 1)).clamp_min(1) << 23).view(torch.float32)
-    scaled = small / last_bit
-    return large + torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)) * last_bit
+    return add(a, b, wide)

@@ -130,7 +130,7 @@ def compute(
     if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors):
         result = _ON_MATRIX_UNIT[name](a, b, wide)
     elif name == "multiply" and fast and not wide:
-        result = products(*(x.contiguous() for x in torch.broadcast_tensors(a, b)), "HiFi4", wide)
+        result = products(a, b, "HiFi4", wide)
     else:
         result = function(a, b, wide) if name == "divide" else function(a, b)
         if result.is_floating_point():

@@ -119,8 +119,7 @@ def short_exponential(x: torch.Tensor) -> torch.Tensor:
 
 
 def _times(value: torch.Tensor, factor: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    value, factor = torch.broadcast_tensors(value, factor)
-    return pack(products(value.contiguous(), factor.contiguous(), how.fidelity, how.wide))
+    return pack(products(value, factor, how.fidelity, how.wide))
 
 
 def pack(value: torch.Tensor) -> torch.Tensor:

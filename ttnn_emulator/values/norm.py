@@ -84,9 +84,9 @@ class _Steps:
     def divide_by_deviation(self, x: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
         variance = self.mean(products(x, x, self.fidelity, self.wide))
         deviation = vector_functions.apply("rsqrt", matrix_add(variance, torch.tensor(epsilon), self.wide), self.wide)
-        result = products(*_alike(x, deviation), self.fidelity, self.wide)
+        result = products(x, deviation, self.fidelity, self.wide)
         if weight is not None:
-            result = products(*_alike(result, _row(weight, x.shape[-1])), self.fidelity, self.wide)
+            result = products(result, _row(weight, x.shape[-1]), self.fidelity, self.wide)
         return result if bias is None else matrix_add(result, _row(bias, x.shape[-1]), self.wide)
 
     def mean(self, x: torch.Tensor) -> torch.Tensor:
@@ -112,11 +112,6 @@ def _tiles(x: torch.Tensor) -> torch.Tensor:
 
 def _row(part: torch.Tensor, width: int) -> torch.Tensor:
     return part.float().reshape(-1)[:width]
-
-
-def _alike(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    a, b = torch.broadcast_tensors(a, b)
-    return a.contiguous(), b.contiguous()
 
 
 @value("batch_norm", operands=True)
@@ -182,4 +177,4 @@ class _Steps16:
     def _multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         if self._vector:
             return store(a * b, "mul", wide=False)
-        return products(*_alike(a, b), self._fidelity, wide=False)
+        return products(a, b, self._fidelity, wide=False)

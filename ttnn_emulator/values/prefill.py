@@ -146,8 +146,7 @@ def _add(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 
 
 def _times(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    a, b = torch.broadcast_tensors(a, b)
-    return products(a.contiguous(), b.contiguous(), how.fidelity, how.wide)
+    return products(a, b, how.fidelity, how.wide)
 
 
 def _hold(value: torch.Tensor, how: Arithmetic) -> torch.Tensor:

@@ -88,10 +88,7 @@ def _rotate_users(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix:
 
 def _combine(x: torch.Tensor, rotated: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """The unit's own products and sum: three programs' worth of buffers in the operands' dtype lie between."""
-    terms = [
-        products(*torch.broadcast_tensors(a.float(), b.float()), "HiFi4", wide=False)
-        for a, b in ((x, cos), (rotated, sin))
-    ]
+    terms = [products(a.float(), b.float(), "HiFi4", wide=False) for a, b in ((x, cos), (rotated, sin))]
     return matrix_add(*terms, wide=False)
 
 

@@ -59,7 +59,7 @@ def _masked(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, sta
     kept = _keeper(wide, fast)
     scaled = x.float()
     if scale is not None:
-        scaled = kept(_times(scaled, torch.tensor(scale).bfloat16().float(), fidelity, wide))
+        scaled = kept(products(scaled, torch.tensor(scale).bfloat16().float(), fidelity, wide))
     if mask is not None:
         scaled = kept(matrix_add(scaled, mask.float(), wide))
     return _rows(scaled, stable, fidelity, wide, fast)
@@ -83,17 +83,12 @@ def _rows(x: torch.Tensor, stable: bool, fidelity: str, wide: bool, fast: bool) 
     total = sum_of_products(powers, torch.ones(x.shape[-1], 1), fidelity, wide)
     # a sum that overflows has the reciprocal 0, and to the matrix unit 0 times infinity is 0
     reciprocal = total.reciprocal() if wide else pack(pack(total).reciprocal())
-    return torch.where(reciprocal == 0, 0.0, _times(powers, reciprocal, fidelity, wide))
+    return torch.where(reciprocal == 0, 0.0, products(powers, reciprocal, fidelity, wide))
 
 
 def _keeper(wide: bool, fast: bool) -> Callable[[torch.Tensor], torch.Tensor]:
     """What lies between two steps is float32 only if sums are and the exponential is exact."""
     return (lambda value: value) if wide and not fast else pack
-
-
-def _times(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
-    a, b = torch.broadcast_tensors(a, b)
-    return products(a.contiguous(), b.contiguous(), fidelity, wide)
 
 
 def _in_float32(x: torch.Tensor, dim: int, stable: bool) -> torch.Tensor:
