@@ -20,18 +20,18 @@ _BIAS, _FRACTION = np.int64(1023), np.int64(52)  # of a float64: the exponent of
 _0, _1, _13, _23, _31, _127 = map(np.int32, (0, 1, 13, 23, 31, 127))
 
 
-@compiled(inline="always")
+@compiled()
 def _power(exponent: int) -> float:
     return np.int64(np.int64(exponent) + _BIAS << _FRACTION).view(np.float64)
 
 
-@compiled(inline="always")
+@compiled()
 def _exponent(bits: int) -> int:
     """Of a float32 with these bits, -127 of zero."""
     return np.int32((bits >> _23 & np.int32(255)) - _127)
 
 
-@compiled(inline="always")
+@compiled()
 def _without(value: int, bits: int) -> int:
     """value / 2 ** bits, rounded, ties up; `bits` up to 31."""
     return np.int32(np.int32(np.int32(value << _1) >> (bits & _31)) + _1) >> _1
@@ -39,14 +39,15 @@ def _without(value: int, bits: int) -> int:
 
 @compiled()
 def _fields(value: np.ndarray, phases: np.ndarray, first: bool, along: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exponents, and for each phase the signed parts of the mantissas; dimension `along` in whole tiles.
+    """Exponents [H, W], and for each phase the signed parts of mantissas, [H, phases, W]. Dimension `along` is filled
+    up to whole tiles.
 
     A phase multiplies 7 or the other 4 bits of the first operand, 5 or the next 5 of the second."""
     bits = value.view(np.int32)
     height, width = value.shape
     full = (-(-height // _TILE) * _TILE, width) if along == 0 else (height, -(-width // _TILE) * _TILE)
     exponents = np.full(full, _NOTHING, np.int16)  # small, to stay in the CPU's cache
-    parts = np.zeros((len(phases), *full), np.int8)
+    parts = np.zeros((full[0], len(phases), full[1]), np.int8)
     for i in range(height):
         own, row = bits[i], exponents[i]
         for j in range(width):
@@ -58,7 +59,7 @@ def _fields(value: np.ndarray, phases: np.ndarray, first: bool, along: int) -> t
                 below, mask, above = (_0, np.int32(15), np.int32(3)) if low else (np.int32(4), np.int32(127), _0)
             else:
                 below, mask, above = (_1, np.int32(31), _0) if low else (np.int32(6), np.int32(31), _0)
-            part = parts[place, i]
+            part = parts[i, place]
             for j in range(width):
                 mantissa = own[j] >> _13 & np.int32(1023) | np.int32(1024)
                 taken = (mantissa >> below & mask) << above if row[j] != _NOTHING else _0
@@ -68,21 +69,35 @@ def _fields(value: np.ndarray, phases: np.ndarray, first: bool, along: int) -> t
 
 
 @compiled()
+def _any_negative(parts: np.ndarray) -> bool:
+    for part in parts.flat:
+        if part < 0:
+            return True
+    return False
+
+
+@compiled()
+def _all_zero(parts: np.ndarray, place: int) -> bool:
+    for i in range(len(parts)):
+        for part in parts[i, place]:
+            if part != 0:
+                return False
+    return True
+
+
+@compiled()
 def _sum_groups(
     row_exponents: np.ndarray,
     row_parts: np.ndarray,
     exponents: np.ndarray,
     parts: np.ndarray,
-    places: np.ndarray,
     first: int,
     highest: np.ndarray,
     distances: np.ndarray,
     sums: np.ndarray,
 ) -> None:
     """Of a row's products with the columns in the tile that begins at `first`, each aligned to the largest exponent in
-    its group, which `highest` gets, and rounded there, ties away from zero: their sums for each phase and group.
-
-    `places`: of the phases that are not skipped."""
+    its group, which `highest` gets, and rounded there, ties away from zero: their sums for each phase and group."""
     sums[:] = 0
     for group in range(_GROUPS):
         largest = highest[group]
@@ -95,11 +110,11 @@ def _sum_groups(
             row_exponent, column_exponents = np.int32(row_exponents[k]), exponents[k]
             for n in range(len(largest)):
                 distances[n] = min(np.int32(largest[n] - np.int32(row_exponent + column_exponents[n])), _31)
-            for place in places:
-                twice, column_parts, total = np.int32(row_parts[place, k] << _1), parts[place, k], sums[place, group]
+            for place in range(len(sums)):
+                twice, column_parts, total = np.int32(row_parts[place, k] << _1), parts[k, place], sums[place, group]
                 if twice:
                     for n in range(len(largest)):
-                        term = np.int32(twice * column_parts[n])
+                        term = np.int32(twice * column_parts[n])  # a little less where negative: ties go away from zero
                         term = np.int32(np.int32(term + (term >> _31)) >> (distances[n] & _31))
                         total[n] += np.int32(term + _1) >> _1
 
@@ -143,22 +158,24 @@ def add_products(
     width = columns.shape[2]
     highest, distances = np.empty((_GROUPS, width), np.int32), np.empty(width, np.int32)
     registers, units = np.empty(width, np.int32), np.empty(width, np.int32)
-    sums = np.empty((len(phases), _GROUPS, width), np.int32)
+    sums, skipped = np.empty((len(phases), _GROUPS, width), np.int32), np.empty(len(phases), np.bool_)
     for batch in range(len(total)):
         row_exponents, row_parts = _fields(rows[batch], phases, rows_first, 1)
         exponents, parts = _fields(columns[batch], phases, not rows_first, 0)
-        # without a negative number, a phase whose products are all zero leaves the register as it is
-        signed = (row_parts < 0).any() or (parts < 0).any()
-        used = [place for place in range(len(phases)) if signed or (row_parts[place].any() and parts[place].any())]
-        places, row_parts = np.array(used), row_parts.transpose(1, 0, 2).copy()
+        signed = _any_negative(row_parts) or _any_negative(parts)
+        for place in range(len(phases)):
+            # without a negative number, a phase whose products are all zero leaves the register as it is
+            skipped[place] = not signed and (_all_zero(row_parts, place) or _all_zero(parts, place))
         for m in range(rows.shape[1]):
             for n in range(width):
                 held = np.float64(total[batch, m, n])
                 units[n] = np.int32((held.view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS)
                 registers[n] = np.float32(held * _power(-units[n])).view(np.int32)
             for tile in range(0, len(exponents), _TILE):
-                _sum_groups(row_exponents[m], row_parts[m], exponents, parts, places, tile, highest, distances, sums)
-                for place in places:
+                _sum_groups(row_exponents[m], row_parts[m], exponents, parts, tile, highest, distances, sums)
+                for place in range(len(phases)):
+                    if skipped[place]:
+                        continue
                     lower = np.int32((5 if phases[place] & 1 else 0) + (7 if phases[place] & 2 else 0))
                     for group in range(0, _GROUPS, 2):
                         _add_to_registers(registers, units, sums[place], highest, group, lower, wide)
@@ -166,13 +183,13 @@ def add_products(
                 total[batch, m, n] = np.int32(registers[n]).view(np.float32) * _power(units[n])
 
 
-@compiled(inline="always")
+@compiled()
 def _cut(value: float, significant_bits: int) -> float:
     bits = np.float32(value).view(np.int32) & np.int32(-(1 << 24 - significant_bits))
     return np.int32(bits).view(np.float32)
 
 
-@compiled(inline="always")
+@compiled()
 def _to_bfloat16(value: float) -> float:
     """Ties away from zero; never a negative zero."""
     if np.isnan(value):
@@ -181,7 +198,7 @@ def _to_bfloat16(value: float) -> float:
     return np.int32(bits).view(np.float32) + np.float32(0)
 
 
-@compiled(inline="always")
+@compiled()
 def _number(value: float) -> float:
     """To the unit infinity is the number 2 ** 128."""
     return math.copysign(2.0**128, value) if math.isinf(value) else np.float64(value)

@@ -9,7 +9,7 @@ import numpy as np
 from ttnn_emulator.compiled import compiled, elementwise
 
 
-@compiled(inline="always")
+@compiled()
 def _power(value: float) -> float:
     """The power of two below; 0 of what is smaller than normal."""
     return np.float64(np.int32(np.float32(value).view(np.int32) & np.int32(0x7F800000)).view(np.float32))
