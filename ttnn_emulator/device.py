@@ -15,6 +15,7 @@ from typing import Any
 import ttnn
 
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
+from ttnn_emulator.graphs import Graphs
 from ttnn_emulator.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.memory import Memory
 from ttnn_emulator.opening import OpenDevices
@@ -39,6 +40,7 @@ class EmulatedDevice:
         self.transfers: dict[str, Callable] = {}  # operations that move data between host and device
         self.devices = OpenDevices(self.memory)
         self.own_programs = OwnPrograms(self)
+        self.graphs = Graphs()
         self._turn = threading.RLock()
 
     def in_turn(self, function: Callable) -> Callable:
@@ -54,7 +56,7 @@ class EmulatedDevice:
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         """Stands in for `FastOperation.__call__`."""
         name = operation.python_fully_qualified_name
-        if self.inside_library or name in COMPOSITE:
+        if self.inside_library or name in COMPOSITE or not self.graphs.dispatches():
             return self.library_call(operation, *args, **kwargs)
         if self.capture is not None:
             self.capture.check_thread(name)

@@ -164,6 +164,11 @@ def _patch(ttnn, board: Board, restore: Callable[[], bool]):
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         setattr(ttnn, name, getattr(trace, name))
 
+    graph = ttnn.graph
+    graph.begin_graph_capture = in_turn(emulated.graphs.beginning(graph.begin_graph_capture))
+    for name in ("end_graph_capture", "end_graph_capture_to_file"):
+        setattr(graph, name, in_turn(emulated.graphs.ending(getattr(graph, name))))
+
     emulated.devices.on_close = [emulated.memory.close, traces.close]
     ttnn.set_fabric_config = emulated.devices.set_fabric_config
     for opener, closer in (
