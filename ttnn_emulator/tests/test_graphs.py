@@ -47,3 +47,7 @@ def test_a_report_that_an_error_ends(ones, tmp_path):
     with pytest.raises(KeyError), ttnn.graph.full_graph_capture(str(tmp_path), run_mode=NO_DISPATCH):
         raise KeyError
     assert ttnn.to_torch(ttnn.add(ones, ones)).eq(2).all()
+    # after an error the library goes on recording arguments, until another capture ends
+    ttnn.graph.begin_graph_capture()
+    ttnn.graph.end_graph_capture()
+    assert not ttnn.graph.is_python_io_recording_enabled()
