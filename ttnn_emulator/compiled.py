@@ -28,9 +28,9 @@ def _in_cache_folder(decorator: Callable, *arguments: Any, **options: Any) -> Ca
     return decorate
 
 
-def compiled(**options: Any) -> Callable[[Callable], Callable]:
+def compiled(function: Callable) -> Callable:
     """Of arrays; it lets other threads run meanwhile."""
-    return _in_cache_folder(numba.njit, nogil=True, error_model="numpy", **options)
+    return _in_cache_folder(numba.njit, nogil=True, error_model="numpy")(function)
 
 
 def elementwise(signature: str) -> Callable[[Callable], Callable[..., torch.Tensor]]:

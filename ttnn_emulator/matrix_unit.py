@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ttnn_emulator.compiled import compiled, elementwise
+from ttnn_emulator.units import SMALLEST
 
 _TILE, _GROUP = 32, 8  # terms of K
 _GROUPS = _TILE // _GROUP
@@ -20,24 +21,36 @@ _BIAS, _FRACTION = np.int64(1023), np.int64(52)  # of a float64: the exponent of
 _0, _1, _13, _23, _31, _127 = map(np.int32, (0, 1, 13, 23, 31, 127))
 
 
-@compiled()
+@compiled
 def _power(exponent: int) -> float:
     return np.int64(np.int64(exponent) + _BIAS << _FRACTION).view(np.float64)
 
 
-@compiled()
+@compiled
+def _power_below(value: float) -> int:
+    """The exponent of a float64."""
+    return (np.float64(value).view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS
+
+
+@compiled
+def _lower(phase: int) -> int:
+    """By how many powers of two a phase's products are smaller than the first one's."""
+    return np.int32((5 if phase & 1 else 0) + (7 if phase & 2 else 0))
+
+
+@compiled
 def _exponent(bits: int) -> int:
     """Of a float32 with these bits, -127 of zero."""
     return np.int32((bits >> _23 & np.int32(255)) - _127)
 
 
-@compiled()
+@compiled
 def _without(value: int, bits: int) -> int:
     """value / 2 ** bits, rounded, ties up; `bits` up to 31."""
     return np.int32(np.int32(np.int32(value << _1) >> (bits & _31)) + _1) >> _1
 
 
-@compiled()
+@compiled
 def _fields(value: np.ndarray, phases: np.ndarray, first: bool, along: int) -> tuple[np.ndarray, np.ndarray]:
     """Exponents [H, W], and for each phase the signed parts of mantissas, [H, phases, W]. Dimension `along` is filled
     up to whole tiles.
@@ -68,7 +81,7 @@ def _fields(value: np.ndarray, phases: np.ndarray, first: bool, along: int) -> t
     return exponents, parts
 
 
-@compiled()
+@compiled
 def _any_negative(parts: np.ndarray) -> bool:
     for part in parts.flat:
         if part < 0:
@@ -76,7 +89,7 @@ def _any_negative(parts: np.ndarray) -> bool:
     return False
 
 
-@compiled()
+@compiled
 def _all_zero(parts: np.ndarray, place: int) -> bool:
     for i in range(len(parts)):
         for part in parts[i, place]:
@@ -85,7 +98,7 @@ def _all_zero(parts: np.ndarray, place: int) -> bool:
     return True
 
 
-@compiled()
+@compiled
 def _sum_groups(
     row_exponents: np.ndarray,
     row_parts: np.ndarray,
@@ -119,7 +132,7 @@ def _sum_groups(
                         total[n] += np.int32(term + _1) >> _1
 
 
-@compiled()
+@compiled
 def _add_to_registers(
     registers: np.ndarray, units: np.ndarray, sums: np.ndarray, highest: np.ndarray, group: int, lower: int, wide: bool
 ) -> None:
@@ -148,7 +161,7 @@ def _add_to_registers(
         registers[n], units[n] = np.float32(np.int32((size ^ sign) - sign)).view(np.int32), np.int32(top - _23)
 
 
-@compiled()
+@compiled
 def add_products(
     total: np.ndarray, rows: np.ndarray, columns: np.ndarray, phases: np.ndarray, wide: bool, rows_first: bool
 ) -> None:
@@ -168,28 +181,27 @@ def add_products(
             skipped[place] = not signed and (_all_zero(row_parts, place) or _all_zero(parts, place))
         for m in range(rows.shape[1]):
             for n in range(width):
-                held = np.float64(total[batch, m, n])
-                units[n] = np.int32((held.view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS)
-                registers[n] = np.float32(held * _power(-units[n])).view(np.int32)
+                units[n] = np.int32(_power_below(total[batch, m, n]))
+                registers[n] = np.float32(total[batch, m, n] * _power(-units[n])).view(np.int32)
             for tile in range(0, len(exponents), _TILE):
                 _sum_groups(row_exponents[m], row_parts[m], exponents, parts, tile, highest, distances, sums)
                 for place in range(len(phases)):
                     if skipped[place]:
                         continue
-                    lower = np.int32((5 if phases[place] & 1 else 0) + (7 if phases[place] & 2 else 0))
+                    lower = _lower(phases[place])
                     for group in range(0, _GROUPS, 2):
                         _add_to_registers(registers, units, sums[place], highest, group, lower, wide)
             for n in range(width):
                 total[batch, m, n] = np.int32(registers[n]).view(np.float32) * _power(units[n])
 
 
-@compiled()
+@compiled
 def _cut(value: float, significant_bits: int) -> float:
     bits = np.float32(value).view(np.int32) & np.int32(-(1 << 24 - significant_bits))
     return np.int32(bits).view(np.float32)
 
 
-@compiled()
+@compiled
 def _to_bfloat16(value: float) -> float:
     """Ties away from zero; never a negative zero."""
     if np.isnan(value):
@@ -198,7 +210,7 @@ def _to_bfloat16(value: float) -> float:
     return np.int32(bits).view(np.float32) + np.float32(0)
 
 
-@compiled()
+@compiled
 def _number(value: float) -> float:
     """To the unit infinity is the number 2 ** 128."""
     return math.copysign(2.0**128, value) if math.isinf(value) else np.float64(value)
@@ -209,11 +221,10 @@ def add(a: float, b: float, wide: bool) -> float:
     """a + b: the smaller one is aligned to the larger one's 11 bits."""
     a, b = _number(_cut(a, 11)), _number(_cut(b, 11))
     large, small = (b, a) if abs(a) < abs(b) else (a, b)
-    exponent = (np.float64(large).view(np.int64) >> _FRACTION & np.int64(2047)) - _BIAS
-    last_bit = _power(max(exponent - 10, -126))
+    last_bit = _power(max(_power_below(large) - 10, -126))
     scaled = small / last_bit
     total = np.float32(large + np.trunc(scaled + math.copysign(0.5, scaled)) * last_bit)
-    if abs(total) < np.float32(2.0**-126):
+    if abs(total) < np.float32(SMALLEST):
         return np.float32(0)
     return total if wide else _to_bfloat16(total)
 
@@ -224,20 +235,15 @@ def multiply(a: float, b: float, phases: int, wide: bool) -> float:
     high_a, high_b = _cut(a, 5), _cut(b, 7)
     low_a, low_b = _cut(a, 10) - high_a, _cut(b, 11) - high_b
     total = high_a * high_b
-    if wide:  # 21 bits at most: exact
-        if phases > 1:
-            total += low_a * high_b
-        if phases > 2:
-            total += high_a * low_b
-        if phases > 3:
-            total += low_a * low_b
-        return total + np.float32(0)
-    total = _to_bfloat16(total)
+    total = total + np.float32(0) if wide else _to_bfloat16(total)
     exponent = np.int32((np.float32(a).view(np.int32) >> 23 & 255) + (np.float32(b).view(np.int32) >> 23 & 255) - 127)
     for phase in range(1, phases):
         term = (low_a if phase & 1 else high_a) * (low_b if phase & 2 else high_b)
+        if wide:  # 21 bits at most: exact
+            total += term
+            continue
         own = np.float32(total).view(np.int32) >> 23 & 255
-        highest = max(own, exponent - (5 if phase & 1 else 0) - (7 if phase & 2 else 0))
+        highest = max(own, exponent - _lower(phase))
         unit = np.int32(min(max(highest - 10, 1), 254) << 23).view(np.float32)
         scaled = total / unit
         total = np.trunc(scaled + math.copysign(np.float32(0.5), scaled)) + np.floor(term / unit + np.float32(0.5))

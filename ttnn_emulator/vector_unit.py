@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from ttnn_emulator.compiled import compiled, elementwise
+from ttnn_emulator.units import SMALLEST
 
 
-@compiled()
+@compiled
 def _power(value: float) -> float:
     """The power of two below; 0 of what is smaller than normal."""
     return np.float64(np.int32(np.float32(value).view(np.int32) & np.int32(0x7F800000)).view(np.float32))
@@ -32,7 +33,7 @@ def cancelling(a: float, b: float, c: float) -> float:
 
 @elementwise("float32(float32, boolean, boolean)")
 def store(value: float, cut: bool, wide: bool) -> float:
-    if abs(value) < np.float32(2.0**-126):
+    if abs(value) < np.float32(SMALLEST):
         return np.float32(math.copysign(np.float32(0), value))
     if wide or np.isnan(value):
         return value
