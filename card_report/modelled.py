@@ -7,8 +7,8 @@ from typing import Any
 
 import ttnn
 
-from models.bitnet.tests.perf.modelled import Card, speed_range, time_of_all
-from models.bitnet.tests.perf.programs import Program
+from models.bitnet.perf.modelled import Card, speed_range, time_of_all
+from models.bitnet.perf.programs import Program
 
 
 def dram_bytes(programs: Sequence[Program]) -> int:

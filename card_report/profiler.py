@@ -103,7 +103,7 @@ def main() -> int:
             return 0
         from card_report.modelled import modelled_us
         from card_report.stepping import CONTEXT, builder
-        from models.bitnet.tests.perf.programs import capture
+        from models.bitnet.perf.programs import capture
 
         build = builder("2b", opened.device, Path(scratch))
         for precision in ("fused", "performance"):

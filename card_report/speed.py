@@ -53,7 +53,7 @@ def measure_decode(name: str, model: Any, options: argparse.Namespace, attempt: 
     """Steps around the context that PERF.md uses, each with the read of its tokens."""
     from card_report.modelled import modelled_step
     from card_report.stepping import CONTEXT
-    from models.bitnet.tests.perf.programs import capture
+    from models.bitnet.perf.programs import capture
 
     precision, users, context = model.config.precision.name, model.config.users, CONTEXT[name]
     label = f"decode, {precision}, batch {users}"
@@ -83,8 +83,8 @@ def measure_prefill(name: str, model: Any, length: int, options: argparse.Namesp
     import torch
 
     from card_report.modelled import dram_bytes
-    from models.bitnet.tests.perf.programs import capture
-    from models.bitnet.tt.sampling import GREEDY
+    from models.bitnet.perf.programs import capture
+    from models.bitnet.tt.generation.sampling import GREEDY
 
     precision, repeats = model.config.precision.name, max(1, options.steps // 4)
     label, tokens = f"prefill of {length}, {precision}", torch.zeros(1, length, dtype=torch.int32)

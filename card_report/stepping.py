@@ -12,10 +12,10 @@ import torch
 import ttnn
 
 from models.bitnet.demo.demo import SHIPPED_MODEL
-from models.bitnet.tests.perf.random_model import LAYERS_2B, SteppingModel, cheap_state, sizes
+from models.bitnet.perf.random_model import LAYERS_2B, SteppingModel, cheap_state, sizes
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.device_weights import DeviceWeights
-from models.bitnet.tt.weights import load_state_dict
+from models.bitnet.tt.weights.state_dict import load_state_dict
+from models.bitnet.tt.weights.upload import DeviceWeights
 
 CONTEXT = {"shipped": 256, "2b": 1024}  # tokens that a user attends to, as in PERF.md for the 2B-4T
 Builder = Callable[[str, int], SteppingModel]  # (precision, users)

@@ -15,7 +15,8 @@ from card_report.__main__ import make_report
 from card_report.running import Step
 from card_report.stepping import full_size, repeated
 from card_report.steps import steps
-from models.bitnet.tests.common import TINY, random_state
+from models.bitnet.perf.random_weights import random_state
+from models.bitnet.tests.common import TINY
 
 pytestmark = pytest.mark.skipif(ttnn_emulator.hardware() is not None, reason="the steps are the emulated device's")
 

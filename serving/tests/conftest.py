@@ -8,8 +8,8 @@ import pytest
 import ttnn
 
 from models.bitnet.tests import shipped
+from models.bitnet.tt.generation.sampling import SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.sampling import SamplingParams
 from serving.tests.server import Server
 
 

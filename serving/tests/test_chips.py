@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 
 from models.bitnet.tests import shipped
-from models.bitnet.tt.sampling import GREEDY
+from models.bitnet.tt.generation.sampling import GREEDY
 from serving.tests.server import Server
 from serving.tests.test_offline import SEEDED, TEXTS, by_vllm, without_ends
 

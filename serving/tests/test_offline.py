@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from models.bitnet.tests import shipped
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 
 TEXTS = shipped.texts(8)
 SEEDED = [SamplingParams(0.8, 16, 0.95, seed) for seed in range(8)]

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from models.bitnet.tests import shipped
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 
 TEXTS = shipped.texts(4)
 

@@ -75,7 +75,7 @@ def bytes_per_token(model: Any, precision: Any) -> int:
     """DRAM bytes that a decode step of one user reads, from shapes: weights, and a cache of 512 positions."""
     import ttnn
 
-    from models.bitnet.tt.weights import projection_names, tensor_shapes
+    from models.bitnet.tt.weights.state_dict import projection_names, tensor_shapes
 
     size = {ttnn.float32: 4, ttnn.bfloat16: 2, ttnn.bfloat8_b: 1088 / 1024, ttnn.bfloat4_b: 576 / 1024}
     shapes = tensor_shapes(model)

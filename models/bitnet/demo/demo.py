@@ -21,7 +21,7 @@ from models.bitnet.demo import command  # noqa: E402
 from models.bitnet.demo.command import at_least_one, say, unicode_text  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 from models.bitnet.demo.report import report  # noqa: E402
-from models.bitnet.tt.checkpoint import find_checkpoint  # noqa: E402
+from models.bitnet.tt.weights.hub import find_checkpoint  # noqa: E402
 
 DEMO = Path(__file__).resolve().parent
 SHIPPED_MODEL = DEMO / "tiny"
@@ -37,7 +37,7 @@ def main() -> int:
         # what follows is ttnn, which wants the device prepared before it is imported
         from models.bitnet.tt.bitnet import BitNet
         from models.bitnet.tt.config import BitNetConfig
-        from models.bitnet.tt.sampling import SamplingParams
+        from models.bitnet.tt.generation.sampling import SamplingParams
 
         try:
             if options.chat:

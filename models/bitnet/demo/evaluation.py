@@ -18,7 +18,7 @@ from torch import Tensor
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.weights import load_state_dict
+from models.bitnet.tt.weights.state_dict import load_state_dict
 
 LONGEST_PREFILL = 512  # as upstream measures: prefill 512, force 511
 

@@ -13,8 +13,8 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator import IDLE
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
 
 _MAX_NEW_TOKENS = 256
 

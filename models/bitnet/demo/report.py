@@ -12,7 +12,7 @@ from models.bitnet.demo.device import OpenDevice
 
 def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completions: list[Any], sampling: Any) -> None:
     """The table, and with --json the line of JSON that ends the output."""
-    from models.bitnet.tt.decode_steps import StepEnd
+    from models.bitnet.tt.generation.decode_steps import StepEnd
 
     numbers = measure(model, completions)
     numbers["programs_per_step"] = model.generator.count_programs(StepEnd.choosing([sampling]))

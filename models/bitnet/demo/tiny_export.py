@@ -17,8 +17,8 @@ from models.bitnet.demo import tiny_data
 from models.bitnet.demo.ngram import ByteNGram
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.packing import ternarise
-from models.bitnet.tt.weights import load_state_dict, projection_names, save_packed
+from models.bitnet.tt.weights.packing import ternarise
+from models.bitnet.tt.weights.state_dict import load_state_dict, projection_names, save_packed
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if loop.first %}{{ bos_token }}{% endif %}"

@@ -5,7 +5,7 @@
 import torch
 
 from models.bitnet.reference.model import Model
-from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
+from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
 
 # How far two logits may move against each other. They spread over tens; on the device each is off by some 0.04, and
 # of 2048 choices the two likeliest have swapped at up to 0.11.

@@ -2,20 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the device modules share: models of random weights, shuffled pages, uploads, and the thresholds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import torch
 import ttnn
 
+from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.reference.attention import LayerCache as ReferenceCache
 from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.decode_look_up import DecodeLookUp
-from models.bitnet.tt.device_weights import DeviceWeights
-from models.bitnet.tt.kernels.ternary_tiles import TernaryPages
+from models.bitnet.tt.embedding import DecodeLookUp
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, table_width
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
@@ -65,27 +64,8 @@ BATCHES = (1, 7, 32)
 LENGTHS = (31, 32, 33, 65, 127, 160)  # around the edges of tiles and of pages
 
 
-def shape(
-    heads: int, kv_heads: int, head_dim: int, intermediate: int, vocab: int = 320, layers: int = 1
-) -> BitNetConfig:
-    """A model's sizes; the rest as in the 2B-4T."""
-    return BitNetConfig(
-        hidden_size=heads * head_dim,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        head_dim=head_dim,
-        vocab_size=vocab,
-        max_position_embeddings=4096,
-        rope_theta=500000.0,
-        rms_norm_eps=1e-5,
-    )
-
-
 TINY = shape(4, 2, 32, 224)
 SMALL = shape(4, 2, 64, 352)
-FULL = shape(20, 5, 128, 6912)  # one layer of the 2B-4T
 
 every_precision = pytest.mark.parametrize("precision", ["accuracy", "performance", "fused"])
 stock_precision = pytest.mark.parametrize("precision", ["accuracy", "performance"])
@@ -117,63 +97,6 @@ def assert_level(
 # --- random models ---------------------------------------------------------------------------------------------------
 
 
-def random_ternary(out: int, inner: int) -> torch.Tensor:
-    return torch.randint(-1, 2, (out, inner), dtype=torch.int8)
-
-
-def spread(*size: int, low: float = 1e-3, high: float = 1e3) -> torch.Tensor:
-    """Magnitudes evenly spread between `low` and `high` on a logarithmic scale."""
-    low, high = torch.tensor(low).log10(), torch.tensor(high).log10()
-    return 10 ** (low + (high - low) * torch.rand(size))
-
-
-def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, torch.Tensor]:
-    """A normalised state dict: ternary weights with their scales, norms, embedding and output matrix.
-
-    Badly scaled, every weight scale lies anywhere between 1e-3 and 1e3, and one that is lost shows. Three relations are
-    kept in bounds, or there would be nothing to compare: q's scale times k's, since a saturated softmax shows only
-    rounding; gate's squared times up's, since eps would swallow the hidden row; down's to o's, since a layer's smaller
-    update would vanish beside the larger.
-    """
-
-    def gamma(width: int) -> torch.Tensor:
-        return torch.rand(width) + 0.5
-
-    hidden, inner, vocab = model.hidden_size, model.intermediate_size, model.vocab_size
-    state = {
-        "model.embed_tokens.weight": torch.randn(vocab, hidden).bfloat16(),
-        "model.norm.weight": gamma(hidden),
-        "lm_head.weight": torch.randn(vocab, hidden).bfloat16(),
-    }
-    kv = model.num_key_value_heads * model.head_dim
-    for layer in range(model.num_hidden_layers):
-        prefix = f"model.layers.{layer}"
-        for name, out, into in (
-            ("self_attn.q_proj", hidden, hidden),
-            ("self_attn.k_proj", kv, hidden),
-            ("self_attn.v_proj", kv, hidden),
-            ("self_attn.o_proj", hidden, hidden),
-            ("mlp.gate_proj", inner, hidden),
-            ("mlp.up_proj", inner, hidden),
-            ("mlp.down_proj", hidden, inner),
-        ):
-            state[f"{prefix}.{name}.weight"] = random_ternary(out, into)
-            scale = spread() if badly_scaled else (0.5 + torch.rand(())) * into**-0.5
-            state[f"{prefix}.{name}.weight_scale"] = scale
-        for name in ("input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm"):
-            state[f"{prefix}.{name}.weight"] = gamma(hidden)
-        state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
-        if badly_scaled:
-            q, gate = spread(low=1e-2, high=1e1), spread(low=1e-1, high=1e3)
-            state[f"{prefix}.self_attn.q_proj.weight_scale"] = q
-            state[f"{prefix}.self_attn.k_proj.weight_scale"] = 1.5 / hidden / q  # scores of about 1
-            state[f"{prefix}.mlp.gate_proj.weight_scale"] = gate
-            state[f"{prefix}.mlp.up_proj.weight_scale"] = spread(low=max(1e-3, 1e-2 / gate.item() ** 2), high=1e3)
-            o = state[f"{prefix}.self_attn.o_proj.weight_scale"]
-            state[f"{prefix}.mlp.down_proj.weight_scale"] = o * (hidden / inner) ** 0.5 * spread(low=0.7, high=1.4)
-    return state
-
-
 def random_stream(rows: int, model: BitNetConfig, state: dict[str, torch.Tensor], layer: int = 0) -> torch.Tensor:
     """A residual stream [rows, hidden] that the layer changes as it would a trained model's: each of the two updates is
     about 0.4 of it (0.3 to 0.5 in all but the first layer of the model in `demo/tiny`)."""
@@ -185,25 +108,6 @@ def random_stream(rows: int, model: BitNetConfig, state: dict[str, torch.Tensor]
 def faint_stream(rows: int, model: BitNetConfig, state: dict[str, torch.Tensor], layer: int = 0) -> torch.Tensor:
     """A residual stream that is small beside its updates, so that a sub-block's result is its update."""
     return random_stream(rows, model, state, layer) / 32
-
-
-class SharedWeights(DeviceWeights):
-    """Uploads a matrix once, however many modules are built from it."""
-
-    def __init__(self, device: ttnn.MeshDevice):
-        super().__init__(device)
-        self._loaded: dict[str, ttnn.Tensor] = {}
-
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
-        if name not in self._loaded:
-            self._loaded[name] = super().load(name, weight, dtype, *where)
-        return self._loaded[name]
-
-    def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
-        name = "+".join(matrices)
-        if name not in self._loaded:
-            self._loaded[name] = super().load_ternary(matrices, pages)
-        return self._loaded[name]
 
 
 # --- to the device and back ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.weights import load_state_dict
+from models.bitnet.tt.weights.state_dict import load_state_dict
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 FOLDER = DEMO / "tiny"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import ttnn
 
-from models.bitnet.tests.common import spread
+from models.bitnet.perf.random_weights import spread
 
 EPS = 1e-5
 ULP = 2.0**-23  # the distance of two neighbouring float32 values, relative to the smaller

@@ -13,10 +13,10 @@ import torch
 import ttnn
 
 from models.bitnet.tests import shipped
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM
-from models.bitnet.tt.lanes_vllm import Lanes
-from models.bitnet.tt.penalties import Penalties
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.vllm.lanes import Lanes
+from models.bitnet.tt.vllm.penalties import Penalties
 
 ROWS, BLOCK, CONTEXT, BLOCKS = 4, 32, 96, 16  # rows and blocks are those of a model
 VOCABULARY = shipped.config().vocab_size

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import torch
 import ttnn
 
-from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.heads import joiner, typecast
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.packing import fuse_qkv, permute_rows_for_device_rope
 from models.bitnet.tt.projection import projection
 from models.bitnet.tt.rope import Rotation
-from models.bitnet.tt.scales import LayerScales
+from models.bitnet.tt.weights.packing import fuse_qkv, permute_rows_for_device_rope
+from models.bitnet.tt.weights.scales import LayerScales
+from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 
@@ -41,7 +41,7 @@ class Attention(LightweightModule):
             permute_rows_for_device_rope(k, model.num_key_value_heads, model.head_dim),
             v,
             model.num_key_value_heads,
-            config.sharing.chips,
+            config.parallelism.chips,
         )
         o = state[f"{prefix}.o_proj.weight"]
         self.qkv = projection(config, weights, "qkv", {f"{prefix}.qkv_proj": fused}, gamma, model.rms_norm_eps)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 import ttnn
 
-from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.model_config import MatmulConfig, ModelConfig
+from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 _LARGEST_CODE = 127.0
@@ -106,7 +106,7 @@ class BitLinear(LightweightModule):
         # integer sums reach 884,736: only float32 holds them until they are rescaled
         self.product_dtype = ttnn.float32 if config.precision.quantise else self.dtype
         self.weight = weights.load(
-            name, weight, matmul.weight_dtype, matmul.weight_memory, config.sharing.columns_split
+            name, weight, matmul.weight_dtype, matmul.weight_memory, config.parallelism.column_sharding
         )
 
     def forward_prefill(self, rows: Rows) -> ttnn.Tensor:

@@ -16,19 +16,19 @@ import ttnn
 from tqdm import tqdm
 
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.decode_steps import StepEnd
-from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
+from models.bitnet.tt.engine.interrupt import KeptInterrupt
 from models.bitnet.tt.engine.request import Completion, DecodeStep, Event, Request
+from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator import Generator
-from models.bitnet.tt.interrupt import KeptInterrupt
 from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import Precision
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
-from models.bitnet.tt.weights import content_hash, load_state_dict
+from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
+from models.bitnet.tt.weights.upload import DeviceWeights
 
 _MATRICES_PER_LAYER = 5  # fused qkv, o, gate, up, down
 StreamCallback = Callable[[int, str], None]  # (prompt number, new text)

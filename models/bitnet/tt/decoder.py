@@ -8,12 +8,12 @@ import torch
 import ttnn
 
 from models.bitnet.tt.attention import Attention
-from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.mlp import MLP
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import Rotation
-from models.bitnet.tt.scales import fold_scales
+from models.bitnet.tt.weights.scales import fold_scales
+from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 # Called with a name and the residual stream after each sub-block. It looks, and keeps nothing: the next sub-block

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 import ttnn
 
-from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs, to_device
-from models.bitnet.tt.decode_steps import DecodeSteps, StepEnd
+from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs, to_device
+from models.bitnet.tt.generation.decode_steps import DecodeSteps, StepEnd
+from models.bitnet.tt.generation.likeliest import likeliest_of
+from models.bitnet.tt.generation.prefill import Prefill, check_tokens
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.likeliest import likeliest_of
 from models.bitnet.tt.model import BitNetModel
-from models.bitnet.tt.prefill import Prefill, check_tokens
-from models.bitnet.tt.sampling import GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 
 
 class Generator:
@@ -78,7 +78,7 @@ class Generator:
             if sampling_params is None:
                 last = (length - 1) % TILE
                 row_logits = ttnn.slice(logits, [0, 0, last, 0], [1, 1, last + 1, logits.shape[-1]])
-                results.append(self.config.sharing.read_columns(row_logits).float()[0, 0])
+                results.append(self.config.parallelism.read_sharded(row_logits).float()[0, 0])
                 ttnn.deallocate(row_logits)
                 ttnn.deallocate(logits)
             else:
@@ -102,7 +102,7 @@ class Generator:
             dtype=self.config.activations,
             layout=ttnn.TILE_LAYOUT,
             device=self.device,
-            mesh_mapper=self.config.sharing.columns_split.mapper,
+            mesh_mapper=self.config.parallelism.column_sharding.mapper,
         )
         return self._choose(given, params + [GREEDY] * rest, draws + [Draws()] * rest)[: len(logits)]
 
@@ -116,7 +116,7 @@ class Generator:
             inputs.set(params, draws)
             self.sampler.sample(logits, inputs, tokens)
             inputs.deallocate()
-        chosen = self.config.sharing.read(tokens).flatten().to(torch.int32)
+        chosen = self.config.parallelism.read_replicated(tokens).flatten().to(torch.int32)
         ttnn.deallocate(tokens)
         return chosen
 
@@ -167,9 +167,9 @@ class Generator:
 
     def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
         """A step's result on the host."""
-        sharing = self.config.sharing
-        # tokens are alike on all chips, logits are shares of the vocabulary
-        host = sharing.read(output) if output.dtype == ttnn.uint32 else sharing.read_columns(output)
+        parallelism = self.config.parallelism
+        # every device holds the same tokens, and the logits of its shard of the vocabulary
+        host = parallelism.read_replicated(output) if output.dtype == ttnn.uint32 else parallelism.read_sharded(output)
         self.downloaded_bytes += host.nbytes
         return host
 

@@ -15,19 +15,20 @@ from typing import Any
 import torch
 import ttnn
 
-from models.bitnet.tt.checkpoint import find_checkpoint
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.decode_inputs import IDLE
-from models.bitnet.tt.decode_steps import StepEnd
-from models.bitnet.tt.device_weights import DeviceWeights
+from models.bitnet.tt.generation.decode_inputs import IDLE
+from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
-from models.bitnet.tt.lanes_vllm import Lanes, rows_of_chips
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.penalties import Penalties
-from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
-from models.bitnet.tt.weights import content_hash, load_state_dict
+from models.bitnet.tt.tensor_parallel import rows_of_devices
+from models.bitnet.tt.vllm.lanes import Lanes
+from models.bitnet.tt.vllm.penalties import Penalties
+from models.bitnet.tt.weights.hub import find_checkpoint
+from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
+from models.bitnet.tt.weights.upload import DeviceWeights
 
 # of all users, for each chip of a row: 5.0 GB of bfloat16 keys and values for the 2B, in an n150's 12 GB (of two chips
 # each has three of the five heads, and 32 contexts of 4096 are 6.0 GB on it)
@@ -89,7 +90,7 @@ class BitNetForCausalLM:
         each and their part of the batch. `optimizations` is the precision; the plugin knows two of them by name, so
         `fused` is asked for by an entry `tt_precision` in the checkpoint's config (`--hf-overrides`). $TT_CACHE_PATH
         may name a folder that keeps device-ready weights."""
-        rows = rows_of_chips(mesh_device, tt_data_parallel)
+        rows = rows_of_devices(mesh_device, tt_data_parallel)
         folder = find_checkpoint(hf_config._name_or_path)
         precision = optimizations or getattr(hf_config, "tt_precision", "accuracy")
         config, users = BitNetConfig.from_pretrained(folder), max_batch_size // tt_data_parallel

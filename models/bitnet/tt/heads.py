@@ -34,7 +34,7 @@ class StockJoin(LightweightModule):
 
     def _gather(self, joined: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
         """All chips' heads; the model's are the first."""
-        return self.config.sharing.gather_first(joined, self.config.model.hidden_size, memory)
+        return self.config.parallelism.all_gather_first(joined, self.config.model.hidden_size, memory)
 
 
 class OwnJoin(LightweightModule):
@@ -51,7 +51,7 @@ class OwnJoin(LightweightModule):
 
 def joiner(config: ModelConfig) -> StockJoin | OwnJoin:
     """What the precision's projections want."""
-    return OwnJoin() if config.precision.own_programs else StockJoin(config)
+    return OwnJoin() if config.precision.fused_programs else StockJoin(config)
 
 
 def typecast(x: ttnn.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:

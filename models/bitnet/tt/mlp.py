@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 import ttnn
 
-from models.bitnet.tt.device_weights import DeviceWeights
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.projection import projection
-from models.bitnet.tt.scales import LayerScales
+from models.bitnet.tt.weights.scales import LayerScales
+from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 import torch
 import ttnn
 
-from models.bitnet.tt.decode_look_up import DecodeLookUp
 from models.bitnet.tt.decoder import DecoderLayer, ResidualHook, no_hook
-from models.bitnet.tt.device_weights import DeviceWeights
-from models.bitnet.tt.embedding import Embedding
+from models.bitnet.tt.embedding import DecodeLookUp, Embedding
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.lm_head import lm_head
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rms_norm import RMSNorm
 from models.bitnet.tt.rope import RotaryEmbedding
+from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 

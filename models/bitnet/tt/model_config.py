@@ -9,7 +9,8 @@ from typing import Any
 import ttnn
 
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.kernels.epilogue import Epilogue
+from models.bitnet.tt.fused_programs import FusedPrograms
+from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.layout import (
     TILE,
     Chip,
@@ -25,9 +26,8 @@ from models.bitnet.tt.layout import (
     users_columns,
     users_memory_config,
 )
-from models.bitnet.tt.own_programs import OwnPrograms
 from models.bitnet.tt.precision import Precision, find_precision
-from models.bitnet.tt.sharing import sharing_of
+from models.bitnet.tt.tensor_parallel import parallelism_of
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
 _PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
@@ -61,12 +61,13 @@ class NormConfig:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where results lie: a chip's own share of their columns, and whole rows, which `gather` makes of shares."""
+class ResultMemory:
+    """Where a projection's results lie: `sharded`, as its matmuls leave them (a device's columns), and `whole`, after
+    `all_gather` has made whole rows of them."""
 
-    own: ttnn.MemoryConfig
+    sharded: ttnn.MemoryConfig
     whole: ttnn.MemoryConfig
-    gather: Callable[[ttnn.Tensor, ttnn.MemoryConfig], ttnn.Tensor]
+    all_gather: Callable[[ttnn.Tensor, ttnn.MemoryConfig], ttnn.Tensor]
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class ProjectionConfig:
     matmuls: tuple[MatmulConfig, ...]
     epilogue: Epilogue
     dtype: ttnn.DataType  # of the results
-    prefill: Places
-    decode: Places
+    prefill: ResultMemory
+    decode: ResultMemory
 
 
 class ModelConfig:
@@ -104,9 +105,9 @@ class ModelConfig:
         self.max_seq_len = max_seq_len or model.max_position_embeddings
         self.cache_dtype = cache_dtype or self.precision.cache
         self.chip = Chip.of(device)
-        self.sharing = sharing_of(device)
+        self.parallelism = parallelism_of(device)
         # of each chip; groups that fill up the last ones are of zeros
-        self.kv_heads = -(-model.num_key_value_heads // self.sharing.chips)
+        self.kv_heads = -(-model.num_key_value_heads // self.parallelism.chips)
         self.heads = self.kv_heads * (model.num_attention_heads // model.num_key_value_heads)
         self._check()
 
@@ -134,19 +135,19 @@ class ModelConfig:
 
         # matrix products; fused q, k and v give each core one whole head, so that heads are split without a copy
         heads_in_all = self.heads + 2 * self.kv_heads
-        own_heads = Scattered(heads_in_all * width, heads_in_all, self.chip)
-        own_residual = self.sharing.columns(model.hidden_size, self.chip)
-        own_hidden = self.sharing.columns(model.intermediate_size, self.chip)
-        self.qkv = self._matmul("qkv", residual.tiles, own_heads)
-        self.o = self._matmul("o", width // TILE, own_residual)
-        self.gate = self._matmul("gate", residual.tiles, own_hidden)
-        self.up = self._matmul("up", residual.tiles, own_hidden)
-        self.down = self._matmul("down", hidden.tiles, own_residual)
+        sharded_heads = Scattered(heads_in_all * width, heads_in_all, self.chip)
+        sharded_residual = self.parallelism.columns(model.hidden_size, self.chip)
+        sharded_hidden = self.parallelism.columns(model.intermediate_size, self.chip)
+        self.qkv = self._matmul("qkv", residual.tiles, sharded_heads)
+        self.o = self._matmul("o", width // TILE, sharded_residual)
+        self.gate = self._matmul("gate", residual.tiles, sharded_hidden)
+        self.up = self._matmul("up", residual.tiles, sharded_hidden)
+        self.down = self._matmul("down", hidden.tiles, sharded_residual)
         kept = self.activations
         self.projections = {
             # attention's kernels take bfloat16, whatever travels between the other operations
             "qkv": self._projection(
-                self.residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, own_heads.memory_config()
+                self.residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, sharded_heads.memory_config()
             ),
             "o": self._projection(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept, self.residual_memory),
             "gate_up": self._projection(
@@ -154,9 +155,9 @@ class ModelConfig:
             ),
             "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, self.residual_memory),
         }
-        self.own_programs = (
-            OwnPrograms(model, self.chip, users, ttnn.get_max_worker_l1_unreserved_size())
-            if self.precision.own_programs
+        self.fused_programs = (
+            FusedPrograms(model, self.chip, users, ttnn.get_max_worker_l1_unreserved_size())
+            if self.precision.fused_programs
             else None
         )
 
@@ -210,9 +211,9 @@ class ModelConfig:
         dtype: ttnn.DataType,
         whole: ttnn.MemoryConfig,
     ) -> ProjectionConfig:
-        gather, dram = self.sharing.gather, ttnn.DRAM_MEMORY_CONFIG
-        decode = Places(matmuls[0].decode_memory, whole, gather)
-        return ProjectionConfig(norm, matmuls, epilogue, dtype, Places(dram, dram, gather), decode)
+        all_gather, dram = self.parallelism.all_gather, ttnn.DRAM_MEMORY_CONFIG
+        decode = ResultMemory(matmuls[0].decode_memory, whole, all_gather)
+        return ProjectionConfig(norm, matmuls, epilogue, dtype, ResultMemory(dram, dram, all_gather), decode)
 
     def _matmul(self, name: str, inner_tiles: int, own: Columns | Scattered) -> MatmulConfig:
         inner = {"down": self.model.intermediate_size}.get(name, self.model.hidden_size)
@@ -237,8 +238,8 @@ class ModelConfig:
             raise ValueError(
                 f"max_seq_len {self.max_seq_len} is past the model's context of {model.max_position_embeddings}"
             )
-        chips = self.sharing.chips
-        if chips > 1 and self.precision.own_programs:
+        chips = self.parallelism.chips
+        if chips > 1 and self.precision.fused_programs:
             raise ValueError(
                 f"precision {self.precision.name} runs on one chip; on {chips} use accuracy or performance"
             )

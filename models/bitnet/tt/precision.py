@@ -44,7 +44,7 @@ class Precision:
     activations: ttnn.DataType  # what travels between operations
     cache: ttnn.DataType
     attention_fidelity: ttnn.MathFidelity
-    own_programs: bool  # ternary projections, from two bits a weight, and the head by programs of our own
+    fused_programs: bool  # ternary projections, from two bits a weight, and the head by programs of our own
     matmuls: Mapping[str, MatmulPrecision]
 
     def with_matmul(self, name: str, **changes: Any) -> "Precision":
@@ -66,7 +66,7 @@ ACCURACY = Precision(
     activations=ttnn.float32,
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
-    own_programs=False,
+    fused_programs=False,
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat16, fidelity=ttnn.MathFidelity.HiFi4)),
 )
 PERFORMANCE = Precision(
@@ -75,7 +75,7 @@ PERFORMANCE = Precision(
     activations=ttnn.bfloat16,
     cache=ttnn.bfloat8_b,
     attention_fidelity=ttnn.MathFidelity.HiFi2,
-    own_programs=False,
+    fused_programs=False,
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi2)),
 )
 FUSED = Precision(
@@ -84,7 +84,7 @@ FUSED = Precision(
     activations=ttnn.float32,
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
-    own_programs=True,
+    fused_programs=True,
     # HiFi4 sees all of a row's bits, and costs nothing where reading the weights takes longest
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi4)),
 )

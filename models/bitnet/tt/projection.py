@@ -9,20 +9,21 @@
 | gate_up    | residual stream | two        | relu(gate)^2 * up   | gathered after that  |
 | down       | hidden rows     | one matrix | the stream is added | gathered before that |
 
-With stock operations each step is a program or two; `own_projection.py` makes them one.
+`StockProjection` runs the library's operations, a program or two for each step. `FusedProjection` runs fused programs.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 import ttnn
 
 from models.bitnet.tt.bit_linear import BitLinear
-from models.bitnet.tt.device_weights import DeviceWeights
-from models.bitnet.tt.kernels.epilogue import Epilogue
-from models.bitnet.tt.model_config import ModelConfig, Places
-from models.bitnet.tt.own_projection import OwnProjection
+from models.bitnet.tt.kernels.common.epilogue import Epilogue
+from models.bitnet.tt.layout import TILE
+from models.bitnet.tt.model_config import ModelConfig, ResultMemory
 from models.bitnet.tt.rms_norm import RMSNorm
+from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 _SQUARED_RELU = (ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam(ttnn.UnaryOpType.SQUARE))
@@ -64,24 +65,24 @@ class StockProjection(LightweightModule):
         return self._finish(results, residual, self.config.decode)
 
 
-def _keep(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, places: Places) -> ttnn.Tensor:
+def _keep(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ResultMemory) -> ttnn.Tensor:
     return results[0]
 
 
-def _add(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, places: Places) -> ttnn.Tensor:
-    y = places.gather(results[0], places.whole)
-    total = ttnn.add(residual, y, memory_config=places.whole)
+def _add(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ResultMemory) -> ttnn.Tensor:
+    y = memory.all_gather(results[0], memory.whole)
+    total = ttnn.add(residual, y, memory_config=memory.whole)
     ttnn.deallocate(residual)
     ttnn.deallocate(y)
     return total
 
 
-def _gate(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, places: Places) -> ttnn.Tensor:
+def _gate(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: ResultMemory) -> ttnn.Tensor:
     gate, up = results
-    hidden = ttnn.multiply(gate, up, input_tensor_a_activations=list(_SQUARED_RELU), memory_config=places.own)
+    hidden = ttnn.multiply(gate, up, input_tensor_a_activations=list(_SQUARED_RELU), memory_config=memory.sharded)
     ttnn.deallocate(gate)
     ttnn.deallocate(up)
-    return places.gather(hidden, places.whole)
+    return memory.all_gather(hidden, memory.whole)
 
 
 _FINISH: Mapping[Epilogue, Callable[..., ttnn.Tensor]] = {
@@ -91,6 +92,50 @@ _FINISH: Mapping[Epilogue, Callable[..., ttnn.Tensor]] = {
 }
 
 
+class FusedProjection(LightweightModule):
+    """A projection by fused programs on two-bit weights: one program in decode, two in prefill (codes, then product).
+    The arguments are those of `StockProjection`. `o` takes the heads as attention leaves them, not yet joined.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: DeviceWeights,
+        which: str,
+        matrices: Mapping[str, torch.Tensor],
+        gamma: torch.Tensor,
+        eps: float,
+    ):
+        self.eps = eps
+        self.decode = config.fused_programs.decode[which]
+        self.prefill = partial(config.fused_programs.prefill, which)
+        self.gamma = ttnn.from_torch(
+            gamma.float().reshape(1, 1, -1, TILE),
+            dtype=ttnn.float32,
+            layout=ttnn.ROW_MAJOR_LAYOUT,
+            device=config.device,
+            memory_config=ttnn.DRAM_MEMORY_CONFIG,
+        )
+        self.weights = weights.load_ternary(matrices, self.decode.pages)
+
+    def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
+        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, consumes the residual."""
+        quantise, multiply = self.prefill(x.shape[2] // TILE)
+        codes, steps = quantise(x, self.gamma, eps=self.eps)
+        y = multiply(codes, steps, self.weights, residual)
+        for tensor in (codes, steps) if residual is None else (codes, steps, residual):
+            ttnn.deallocate(tensor)
+        return y
+
+    def forward_decode(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
+        """[1, 1, users, in] (o: [1, users, heads, head width]) -> [1, 1, users, out] in L1. Keeps x, consumes the
+        residual."""
+        y = self.decode(x, self.gamma, self.weights, residual, eps=self.eps)
+        if residual is not None:
+            ttnn.deallocate(residual)
+        return y
+
+
 def projection(
     config: ModelConfig,
     weights: DeviceWeights,
@@ -98,7 +143,7 @@ def projection(
     matrices: Mapping[str, torch.Tensor],
     gamma: torch.Tensor,
     eps: float,
-) -> StockProjection | OwnProjection:
+) -> StockProjection | FusedProjection:
     """The build that the precision asks for."""
-    build = OwnProjection if config.precision.own_programs else StockProjection
+    build = FusedProjection if config.precision.fused_programs else StockProjection
     return build(config, weights, which, matrices, gamma, eps)

@@ -31,7 +31,7 @@ class Rotation:
 
 
 class RotaryEmbedding(LightweightModule):
-    """Tables for every position, uploaded once; a step looks its rows up on the device (see decode_look_up.py)."""
+    """Tables for every position, uploaded once; a step looks its rows up on the device (see `DecodeLookUp`)."""
 
     def __init__(self, config: ModelConfig):
         self.config = config

@@ -16,8 +16,8 @@ from models.bitnet.tests.engine.toy import VOCABULARY, ToyGenerator, Words, alon
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine, QueueFull
 from models.bitnet.tt.engine.request import Completion, Request
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
 
 CONTEXT, BLOCK = 200, 32
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import torch
 
-from models.bitnet.tt.decode_inputs import IDLE
+from models.bitnet.tt.generation.decode_inputs import IDLE
+from models.bitnet.tt.generation.prefill import Prefill
+from models.bitnet.tt.generation.sampling import Draws, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.prefill import Prefill
-from models.bitnet.tt.sampling import Draws, SamplingParams
 
 VOCABULARY = 97
 NOTHING = -7  # in a position that nobody has written

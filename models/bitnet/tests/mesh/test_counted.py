@@ -14,12 +14,12 @@ import pytest
 import torch
 import ttnn
 
+from models.bitnet.perf.decode_profile import DecodeProfile, profile
+from models.bitnet.perf.links import LINKS, OF_A_LAYER, OF_A_TOKEN, is_collective
+from models.bitnet.perf.programs import capture
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tests.perf import test_recorded_figures as one_chip
-from models.bitnet.tests.perf.decode_profile import DecodeProfile, profile
-from models.bitnet.tests.perf.links import LINKS, OF_A_LAYER, OF_A_TOKEN, is_collective
-from models.bitnet.tests.perf.programs import capture
-from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
 
 GUARDED = (*one_chip.GUARDED, "collectives_per_step", "link_bytes_received_per_step")
 PRECISIONS = ("accuracy", "performance")

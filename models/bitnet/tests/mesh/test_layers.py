@@ -9,7 +9,8 @@ import pytest
 import torch
 import ttnn
 
-from models.bitnet.tests.common import FULL, Pages, empty_cache, random_state, reference_steps, shape, stock_precision
+from models.bitnet.perf.random_weights import FULL, random_state, shape
+from models.bitnet.tests.common import Pages, empty_cache, reference_steps, stock_precision
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tests.unit.test_decoder import Case
 from models.bitnet.tt.bit_linear import Int8Rows
@@ -35,7 +36,7 @@ class Shared(Case):
         name = PRODUCTS[sum(map(len, self.sums.values())) % len(PRODUCTS)]
         codes = [ttnn.to_torch(chip).float() for chip in ttnn.get_device_tensors(rows.values)]
         assert all(torch.equal(codes[0], other) for other in codes), "every chip has the same rows"
-        sums = self.config.sharing.read_columns(y)
+        sums = self.config.parallelism.read_sharded(y)
         self.codes[name].append(codes[0])
         self.sums[name].append(self.one_chips_order(sums) if name == "qkv" else sums)
 
@@ -43,7 +44,7 @@ class Shared(Case):
         """Columns of each chip's q, k and v -> all of q, then of k, then of v; what fills up the last chips is zero."""
         config, model = self.config, self.model
         counts = [config.heads, config.kv_heads, config.kv_heads]
-        heads = sums.unflatten(-1, (config.sharing.chips, -1, model.head_dim))
+        heads = sums.unflatten(-1, (config.parallelism.chips, -1, model.head_dim))
         whole = []
         for part, real in zip(
             heads.split(counts, dim=-2), (model.num_attention_heads, *2 * [model.num_key_value_heads])

@@ -11,9 +11,9 @@ import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tests.mesh.rows import TRACES, row_of
-from models.bitnet.tt.decode_inputs import IDLE
+from models.bitnet.tt.generation.decode_inputs import IDLE
+from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.sampling import CANDIDATES, GREEDY, SamplingParams
 
 DRAWN = SamplingParams(temperature=0.8, top_p=0.9, seed=7)
 USERS, CONTEXT, STEPS = 3, 96, 6

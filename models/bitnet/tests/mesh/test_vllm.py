@@ -14,10 +14,10 @@ from models.bitnet.tests import shipped
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tests.vllm_plugin import CONTEXT, ROWS, SEEDED, Plugin, Running, models_of, start
 from models.bitnet.tt import generator_vllm
+from models.bitnet.tt.generation.sampling import GREEDY
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM
-from models.bitnet.tt.lanes_vllm import Lanes
-from models.bitnet.tt.penalties import Penalties
-from models.bitnet.tt.sampling import GREEDY
+from models.bitnet.tt.vllm.lanes import Lanes
+from models.bitnet.tt.vllm.penalties import Penalties
 
 LAYERS, STEPS = 2, 10
 PROMPTS = shipped.prompts(5)

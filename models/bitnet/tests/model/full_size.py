@@ -70,9 +70,9 @@ def run(board: str, chips: int = 1) -> dict:
         # what follows is ttnn, which wants the device prepared before it is imported
         from models.bitnet.tt.bitnet import BitNet
         from models.bitnet.tt.config import BitNetConfig
+        from models.bitnet.tt.generation.sampling import GREEDY
         from models.bitnet.tt.model_config import ModelConfig
-        from models.bitnet.tt.sampling import GREEDY
-        from models.bitnet.tt.weights import tensor_shapes
+        from models.bitnet.tt.weights.state_dict import tensor_shapes
 
         sizes = BitNetConfig(**SIZES)
         shapes = tensor_shapes(sizes)

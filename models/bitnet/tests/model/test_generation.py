@@ -14,10 +14,10 @@ import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.bitnet import BitNet, StreamCallback
 from models.bitnet.tt.engine.request import Completion
+from models.bitnet.tt.engine.text import TextStream
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
-from models.bitnet.tt.text import TextStream
 
 CONTEXT = 160
 SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)

@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.bitnet import BitNet
-from models.bitnet.tt.decode_steps import StepEnd
 from models.bitnet.tt.engine.blocks import BlockPool, OutOfBlocks
+from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
 
 USERS, CONTEXT, BLOCKS = 4, 160, 5
 PCC, ERROR = 0.9998, 0.02

@@ -12,10 +12,10 @@ import ttnn
 
 from models.bitnet.tests import shipped
 from models.bitnet.tests.vllm_plugin import BLOCK, BLOCKS, CONTEXT, ROWS, SEEDED, VOCABULARY, Plugin, start
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM, wanted
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.penalties import Penalties
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.vllm.penalties import Penalties
 
 
 @pytest.fixture(scope="module")

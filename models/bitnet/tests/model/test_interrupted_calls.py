@@ -10,8 +10,8 @@ import ttnn
 from ttnn.decorators import FastOperation
 
 from models.bitnet.tests import shipped
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
 
 PROMPTS = [(prompt * 4)[:length] for prompt, length in zip(shipped.prompts(2), (40, 8))]  # two passes, and one
 SAMPLING = [GREEDY, SamplingParams(temperature=0.8, top_k=20, seed=3)]

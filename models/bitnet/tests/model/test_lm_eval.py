@@ -13,7 +13,7 @@ from models.bitnet.demo.evaluate import SHIPPED_MODEL
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.weights import load_state_dict
+from models.bitnet.tt.weights.state_dict import load_state_dict
 
 lm_eval = pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed: pip install lm_eval")
 

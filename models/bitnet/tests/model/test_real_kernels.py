@@ -13,7 +13,7 @@ import pytest
 from models.bitnet.tests import shipped
 from models.bitnet.tests.choices import assert_chosen, assert_parts_at_a_tie
 from models.bitnet.tt.bitnet import BitNet
-from models.bitnet.tt.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 
 LENGTH = 40  # of the prompt: more than one tile
 GREEDY_STEPS, FEWER_STEPS = 16, 8

@@ -12,9 +12,9 @@ import ttnn
 
 from models.bitnet.tests import shipped
 from models.bitnet.tests.choices import sampling_probabilities, uniform
+from models.bitnet.tt.generation.likeliest import Likeliest
+from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 from models.bitnet.tt.layout import Chip
-from models.bitnet.tt.likeliest import Likeliest
-from models.bitnet.tt.sampling import CANDIDATES, GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
 
 VOCABULARY = 512
 ROWS = 32

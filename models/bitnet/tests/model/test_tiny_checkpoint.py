@@ -21,8 +21,8 @@ from models.bitnet.demo.ngram import ByteNGram
 from models.bitnet.demo.tiny_model import TinyBitNet
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.packing import unpack_ternary
-from models.bitnet.tt.weights import load_state_dict, projection_names
+from models.bitnet.tt.weights.packing import unpack_ternary
+from models.bitnet.tt.weights.state_dict import load_state_dict, projection_names
 
 DEMO = Path(tiny_data.__file__).parent
 FOLDER = DEMO / "tiny"

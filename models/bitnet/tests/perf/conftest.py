@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import ttnn
 
-from models.bitnet.tests.perf.random_model import SharedWeights, SteppingModel, cheap_state, sizes
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.perf.random_weights import SharedWeights
 
 
 @pytest.fixture(scope="session")

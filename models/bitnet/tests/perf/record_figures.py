@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from models.bitnet.demo.device import open_device
-from models.bitnet.tests.perf.profile_decode import ROWS
+from models.bitnet.perf.profile_decode import ROWS
 
 
 def main(board: str | None) -> None:
@@ -24,8 +24,9 @@ def main(board: str | None) -> None:
 
 
 def of_one_chip(device: Any) -> dict[str, dict[str, int]]:
-    from models.bitnet.tests.perf.decode_profile import profile
-    from models.bitnet.tests.perf.random_model import SharedWeights, SteppingModel, cheap_state, sizes
+    from models.bitnet.perf.decode_profile import profile
+    from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
+    from models.bitnet.perf.random_weights import SharedWeights
     from models.bitnet.tests.perf.test_recorded_figures import CASES, CONTEXT, GUARDED
 
     state, weights, figures = cheap_state(sizes()), SharedWeights(device), {}
@@ -37,8 +38,8 @@ def of_one_chip(device: Any) -> dict[str, dict[str, int]]:
 
 
 def of_a_row(device: Any) -> dict[str, dict[str, int]]:
+    from models.bitnet.perf.decode_profile import profile
     from models.bitnet.tests.mesh.test_counted import CONTEXT, GUARDED, PRECISIONS, model_on
-    from models.bitnet.tests.perf.decode_profile import profile
 
     figures = {}
     for precision in PRECISIONS:

@@ -20,7 +20,7 @@ import transformers
 from transformers.integrations.bitnet import pack_weights, replace_with_bitnet_linear
 from transformers.utils.quantization_config import BitNetQuantConfig
 
-from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 
 MODEL = sizes(layers=4, vocabulary=16384)
 CONTEXT, TOKENS = 64, 12

@@ -11,7 +11,7 @@ import pytest
 import torch
 import ttnn
 
-from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 
 CONTEXT = 128
 MODEL = sizes(layers=2, vocabulary=8192)

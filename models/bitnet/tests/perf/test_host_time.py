@@ -9,11 +9,11 @@ pytest models/bitnet/tests/perf/test_host_time.py --benchmark-columns=min,median
 import pytest
 import ttnn
 
+from models.bitnet.perf.host_time import library_time
+from models.bitnet.perf.plain_layer import PlainLayer
+from models.bitnet.perf.programs import capture
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tests.common import every_precision
-from models.bitnet.tests.perf.host_time import library_time
-from models.bitnet.tests.perf.plain_layer import PlainLayer
-from models.bitnet.tests.perf.programs import capture
-from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
 
 SMALL_VOCABULARY = sizes(layers=2, vocabulary=8192)
 USERS = 1

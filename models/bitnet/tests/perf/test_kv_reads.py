@@ -6,8 +6,8 @@ import pytest
 import torch
 import ttnn
 
-from models.bitnet.tests.perf.programs import Program, capture
-from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.perf.programs import Program, capture
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tt.kv_cache import LayerCache
 
 ONE_LAYER = sizes(layers=1, vocabulary=8192)

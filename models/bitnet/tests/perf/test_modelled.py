@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.bitnet.tests.perf.card_model import CardModel
-from models.bitnet.tests.perf.links import COLLECTIVE_US, COLLECTIVE_US_RANGE, LINKS, Links
-from models.bitnet.tests.perf.modelled import Card, time_of, time_of_all
-from models.bitnet.tests.perf.programs import Program, Tensor
+from models.bitnet.perf.card_model import CardModel
+from models.bitnet.perf.links import COLLECTIVE_US, COLLECTIVE_US_RANGE, LINKS, Links
+from models.bitnet.perf.modelled import Card, time_of, time_of_all
+from models.bitnet.perf.programs import Program, Tensor
 
 MODEL = CardModel(share=0.5, program_us=10.0)
 N150, P150 = Card("wormhole_b0", 12), Card("blackhole", 8)

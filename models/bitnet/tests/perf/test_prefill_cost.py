@@ -8,9 +8,9 @@ import pytest
 import torch
 import ttnn
 
+from models.bitnet.perf.programs import Program, capture
+from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tests.common import to_integers
-from models.bitnet.tests.perf.programs import Program, capture
-from models.bitnet.tests.perf.random_model import SteppingModel, cheap_state, sizes
 
 PRECISIONS = ("performance", "accuracy", "fused")
 MOST_PROGRAMS = {"performance": 24, "accuracy": 48, "fused": 21}

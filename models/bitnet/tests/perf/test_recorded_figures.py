@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import ttnn
 
-from models.bitnet.tests.perf.decode_profile import DecodeProfile, profile
-from models.bitnet.tests.perf.modelled import Card
+from models.bitnet.perf.decode_profile import DecodeProfile, profile
+from models.bitnet.perf.modelled import Card
 
 FILE = Path(__file__).with_name("recorded_figures.json")
 GUARDED = (

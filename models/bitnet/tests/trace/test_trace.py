@@ -8,7 +8,7 @@ import ttnn
 
 from models.bitnet.tests import shipped
 from models.bitnet.tt.bitnet import BitNet
-from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 
 USERS, STEPS = 3, 12
 SAMPLED = [SamplingParams(0.9, top_k=20, top_p=0.95, seed=row) for row in range(USERS)]

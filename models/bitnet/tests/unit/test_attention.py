@@ -8,17 +8,16 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.attention import Attention as ReferenceAttention
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     LENGTHS,
     SMALL,
     TINY,
     Pages,
-    SharedWeights,
     assert_level,
     decode_bars,
     decode_rotation,
@@ -27,9 +26,7 @@ from models.bitnet.tests.common import (
     every_scaling,
     faint_stream,
     random_past,
-    random_state,
     reference_steps,
-    shape,
     tiny_and_full,
     to_decode,
     to_integers,
@@ -41,7 +38,7 @@ from models.bitnet.tests.common import (
 from models.bitnet.tt.attention import Attention
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
-from models.bitnet.tt.scales import fold_scales
+from models.bitnet.tt.weights.scales import fold_scales
 
 PREFIX, NORM = "model.layers.0.self_attn", "model.layers.0.input_layernorm"
 CONTEXT = 256

@@ -7,9 +7,9 @@ import torch
 import ttnn
 
 from models.bitnet.tests.common import BATCHES
-from models.bitnet.tt.kernels.best_tokens import BestTokens, best_token, candidates
+from models.bitnet.tt.generation.sampling import CANDIDATES
+from models.bitnet.tt.kernels.head.best_tokens import BestTokens, best_token, candidates
 from models.bitnet.tt.layout import Chip
-from models.bitnet.tt.sampling import CANDIDATES
 
 DTYPES = [ttnn.float32, ttnn.bfloat16]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])

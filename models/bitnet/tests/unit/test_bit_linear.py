@@ -8,19 +8,15 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, SharedWeights, random_ternary, shape, spread
 from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
 from models.bitnet.reference.bit_linear import quantise_activation
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     LENGTHS,
     SMALL,
     TINY,
-    SharedWeights,
     assert_level,
-    random_ternary,
-    shape,
-    spread,
     stock_precision,
     tiny_and_full,
     to_decode,

@@ -7,9 +7,9 @@ import torch
 import ttnn
 
 from models.bitnet.tests.common import SMALL
-from models.bitnet.tt.decode_inputs import IDLE, DecodeInputs
+from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs
+from models.bitnet.tt.generation.sampling import Draws, SamplingParams
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.sampling import Draws, SamplingParams
 
 USERS, BLOCKS = 4, 5
 TOKENS, POSITIONS = torch.tensor([5, 6, 7, 8]), torch.tensor([40, 3, 33, 64])

@@ -8,19 +8,11 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.bitnet.tests.common import (
-    BATCHES,
-    SharedWeights,
-    every_precision,
-    shape,
-    tiny_and_full,
-    to_integers,
-    to_rows,
-)
+from models.bitnet.perf.random_weights import SharedWeights, shape
+from models.bitnet.tests.common import BATCHES, every_precision, tiny_and_full, to_integers, to_rows
 from models.bitnet.tests.unit.test_embedding import random_tokens
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.decode_look_up import DecodeLookUp
-from models.bitnet.tt.embedding import Embedding
+from models.bitnet.tt.embedding import DecodeLookUp, Embedding
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import ttnn
 
-from models.bitnet.tests.common import random_ternary, spread
+from models.bitnet.perf.random_weights import random_ternary, spread
 from models.bitnet.tests.ternary import (
     EPS,
     KINDS,
@@ -22,10 +22,10 @@ from models.bitnet.tests.ternary import (
     rows_to_device,
     to_device,
 )
-from models.bitnet.tt.kernels.decode_product import DecodeProduct
-from models.bitnet.tt.kernels.epilogue import Epilogue
-from models.bitnet.tt.kernels.shares import Shares
-from models.bitnet.tt.kernels.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
+from models.bitnet.tt.kernels.common.epilogue import Epilogue
+from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 
 
 class Product:
@@ -50,8 +50,8 @@ class Product:
         self.device, self.users, self.inner = device, users, inner * TILE
         self.program = DecodeProduct(
             users,
-            Shares(inner, parts),
-            Shares(width, columns),
+            CoreAssignment(inner, parts),
+            CoreAssignment(width, columns),
             pages,
             epilogue,
             dtype,

@@ -8,15 +8,14 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     LENGTHS,
     SMALL,
     Pages,
-    SharedWeights,
     assert_level,
     decode_bars,
     decode_rotation,
@@ -24,10 +23,8 @@ from models.bitnet.tests.common import (
     every_precision,
     every_scaling,
     random_past,
-    random_state,
     random_stream,
     reference_steps,
-    shape,
     tiny_and_full,
     to_decode,
     to_integers,

@@ -7,16 +7,8 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.bitnet.tests.common import (
-    LENGTHS,
-    SharedWeights,
-    every_precision,
-    shape,
-    tiny_and_full,
-    to_integers,
-    to_rows,
-    whole_tiles,
-)
+from models.bitnet.perf.random_weights import SharedWeights, shape
+from models.bitnet.tests.common import LENGTHS, every_precision, tiny_and_full, to_integers, to_rows, whole_tiles
 from models.bitnet.tt.embedding import Embedding
 from models.bitnet.tt.model_config import ModelConfig
 

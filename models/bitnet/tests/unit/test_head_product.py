@@ -8,7 +8,7 @@ import ttnn
 
 from models.bitnet.tests.common import BATCHES
 from models.bitnet.tests.ternary import to_device
-from models.bitnet.tt.kernels.head_product import HeadProduct
+from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded
 
 DTYPES = [ttnn.float32, ttnn.bfloat16]

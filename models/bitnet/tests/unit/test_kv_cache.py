@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from models.bitnet.tests.common import TINY, every_precision, shape
+from models.bitnet.perf.random_weights import shape
+from models.bitnet.tests.common import TINY, every_precision
 from models.bitnet.tt.engine.blocks import BlockPool, OutOfBlocks
 from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model_config import ModelConfig

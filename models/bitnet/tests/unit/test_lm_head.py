@@ -10,15 +10,12 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, SharedWeights, shape, spread
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     TINY,
-    SharedWeights,
     assert_level,
     every_precision,
-    shape,
-    spread,
     tiny_and_full,
     to_decode,
     to_prefill,

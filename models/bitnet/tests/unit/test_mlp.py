@@ -6,20 +6,17 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.mlp import MLP as ReferenceMLP
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     LENGTHS,
     SMALL,
-    SharedWeights,
     assert_level,
     every_precision,
     every_scaling,
     faint_stream,
-    random_state,
-    shape,
     tiny_and_full,
     to_decode,
     to_prefill,
@@ -27,7 +24,7 @@ from models.bitnet.tests.common import (
 )
 from models.bitnet.tt.mlp import MLP
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.scales import fold_scales
+from models.bitnet.tt.weights.scales import fold_scales
 
 PREFIX, NORM = "model.layers.0.mlp", "model.layers.0.post_attention_layernorm"
 

@@ -9,7 +9,8 @@ import ttnn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.bitnet.tests.common import BATCHES, FULL, SMALL, TINY, shape
+from models.bitnet.perf.random_weights import FULL, shape
+from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.layout import (
     TILE,
     Chip,

@@ -6,7 +6,7 @@ import pytest
 import torch
 import ttnn
 
-from models.bitnet.tests.common import random_ternary, spread
+from models.bitnet.perf.random_weights import random_ternary, spread
 from models.bitnet.tests.ternary import (
     EPS,
     ULPS,
@@ -21,11 +21,11 @@ from models.bitnet.tests.ternary import (
     rows_to_device,
     to_device,
 )
-from models.bitnet.tt.kernels import prefill_product
-from models.bitnet.tt.kernels.epilogue import Epilogue
-from models.bitnet.tt.kernels.prefill_codes import PrefillCodes
-from models.bitnet.tt.kernels.prefill_product import PrefillProduct
-from models.bitnet.tt.kernels.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.common.epilogue import Epilogue
+from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.prefill import prefill_product
+from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
+from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
 
 # tiles of rows and of K, cores
 CODES = {

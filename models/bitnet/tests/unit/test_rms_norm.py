@@ -7,16 +7,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, shape, spread
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceRMSNorm
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     LENGTHS,
     SMALL,
     assert_level,
     every_precision,
-    shape,
-    spread,
     tiny_and_full,
     to_decode,
     to_prefill,

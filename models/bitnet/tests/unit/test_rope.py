@@ -8,10 +8,10 @@ import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.reference.rope import apply_rope, rope_tables
 from models.bitnet.tests.common import (
     BATCHES,
-    FULL,
     LENGTHS,
     SMALL,
     TINY,
@@ -19,7 +19,6 @@ from models.bitnet.tests.common import (
     decode_rotation,
     every_precision,
     pairs_order,
-    shape,
     tiny_and_full,
     whole_tiles,
 )

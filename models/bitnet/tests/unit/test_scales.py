@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.bitnet.tests.common import TINY, random_state, spread
-from models.bitnet.tt.scales import LayerScales, fold_scales
+from models.bitnet.perf.random_weights import random_state, spread
+from models.bitnet.tests.common import TINY
+from models.bitnet.tt.weights.scales import LayerScales, fold_scales
 
 PREFIX = "model.layers.0"
 PROJECTIONS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")

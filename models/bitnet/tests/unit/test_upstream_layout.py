@@ -29,12 +29,29 @@ ALLOWED = {
     "tt": {"ttnn", "torch", "safetensors", "tqdm", "models.common", "models.bitnet.tt"},
     "tests": CHECKOUT | TESTS_NEED,
     "demo": CHECKOUT,
+    "perf": CHECKOUT,
 }
+# The rooms of tt, from the ground up. A room imports rooms of lower floors only.
+FLOORS = (
+    {"config", "layout", "precision", "kernels"},
+    {"fused_programs", "tensor_parallel"},
+    {"model_config", "weights"},
+    {"bit_linear", "heads", "kv_cache", "lm_head", "rms_norm", "rope"},
+    {"embedding", "projection"},
+    {"attention", "mlp"},
+    {"decoder"},
+    {"model"},
+    {"generation"},
+    {"generator", "vllm"},
+    {"engine", "generator_vllm"},
+    {"bitnet"},
+)
+KERNEL_ROOMS = ({"common"}, {"decode", "prefill", "head"})
 EXCEPTIONS = {
     BITNET / "demo" / "device.py": {"ttnn_emulator"},  # opens the emulated device where there is no card
     BITNET / "demo" / "lm_eval_adapter.py": {"lm_eval"},  # imported by whoever runs that harness
     BITNET / "tt" / "bitnet.py": {"transformers.AutoTokenizer"},  # text in, text out
-    BITNET / "tt" / "checkpoint.py": {"huggingface_hub"},  # asked for what is no folder
+    BITNET / "tt" / "weights" / "hub.py": {"huggingface_hub"},  # asked for what is no folder
 }
 OPENS_DEVICES = BITNET / "demo" / "device.py"
 VLLMS_EDGE = BITNET / "tt" / "generator_vllm.py"  # what it is told comes from vLLM and, for the rest, the environment
@@ -67,7 +84,25 @@ def is_below(module: str, names: set[str]) -> bool:
 
 
 def test_there_are_files():
-    assert {part_of(path) for path in PYTHON} >= {"reference", "tt", "tests", "demo", ""}
+    assert {part_of(path) for path in PYTHON} >= {"reference", "tt", "tests", "demo", "perf", ""}
+
+
+@pytest.mark.parametrize("folder, floors", [("tt", FLOORS), ("tt/kernels", KERNEL_ROOMS)], ids=["tt", "kernels"])
+def test_no_room_imports_one_on_its_own_floor_or_above(folder, floors):
+    """Every file of the folder belongs to a room, and its imports lead to the same room or to lower floors."""
+    root = BITNET / folder
+    package = ".".join(("models", "bitnet", *folder.split("/")))
+    floor_of = {room: floor for floor, rooms in enumerate(floors) for room in rooms}
+    for path in sorted(root.rglob("*.py")):
+        room = path.relative_to(root).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        assert room in floor_of, f"{name_of(path)} belongs to no room: add it to the floors"
+        for module in imports(path):
+            if is_below(module, {package}):
+                other = module.removeprefix(package + ".").split(".")[0]
+                below = other == room or floor_of[other] < floor_of[room]
+                assert below, f"{name_of(path)} imports {module}, which is not on a lower floor"
 
 
 @pytest.mark.parametrize("path", PYTHON + SCRIPTS, ids=name_of)

@@ -20,7 +20,7 @@ from transformers.integrations import bitnet as hf_bitnet
 from models.bitnet.reference.bit_linear import quantise_weight
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.packing import (
+from models.bitnet.tt.weights.packing import (
     fuse_qkv,
     pack_ternary,
     permute_rows_for_device_rope,
@@ -28,7 +28,7 @@ from models.bitnet.tt.packing import (
     unpack_ternary,
     unpermute_rows_from_device_rope,
 )
-from models.bitnet.tt.weights import (
+from models.bitnet.tt.weights.state_dict import (
     CheckpointError,
     content_hash,
     load_state_dict,

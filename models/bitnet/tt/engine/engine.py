@@ -19,15 +19,15 @@ from typing import Any
 
 import torch
 
-from models.bitnet.tt.decode_inputs import IDLE
 from models.bitnet.tt.engine.blocks import BlockPool, prefix_keys
 from models.bitnet.tt.engine.metrics import Metrics
 from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
 from models.bitnet.tt.engine.scheduler import Scheduler
+from models.bitnet.tt.engine.text import TextStream
+from models.bitnet.tt.generation.decode_inputs import IDLE
+from models.bitnet.tt.generation.sampling import GREEDY, Draws
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.sampling import GREEDY, Draws
-from models.bitnet.tt.text import TextStream
 
 PREFILL_BUDGET = 256  # prompt tokens a step while others decode
 

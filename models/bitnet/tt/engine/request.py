@@ -5,8 +5,8 @@
 import secrets
 from dataclasses import dataclass, field
 
-from models.bitnet.tt.sampling import GREEDY, Draws, SamplingParams
-from models.bitnet.tt.text import TextStream
+from models.bitnet.tt.engine.text import TextStream
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""From which batch and context several chips pay: the modelled time of a decode step of the 2B-4T on one, two and four
+chips of a board, as `profile_decode.py` models each, and on one chip in `fused`, which runs on no more than one.
+
+python models/bitnet/perf/compare_chips.py --board 4xp150
+"""
+
+import argparse
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, from any folder
+
+from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.device import open_device  # noqa: E402
+from models.bitnet.perf.profile_decode import ROWS  # noqa: E402
+
+if TYPE_CHECKING:
+    from models.bitnet.perf.decode_profile import DecodeProfile
+
+PRECISIONS = ("accuracy", "performance")
+CONTEXTS = (128, 1024, 4096)
+TILE = 32
+Key = tuple[int, str, int]  # chips, precision, batch
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", default="4xp150", choices=sorted(ROWS), help="which board to emulate without a card")
+    parser.add_argument("--batches", type=int, nargs="+", default=(1, 8, 16, 32), help="users that decode together")
+    options = parser.parse_args()
+    board, batches = options.board, options.batches
+    row = [chips for chips in (1, 2, 4) if chips <= ROWS[board]]
+    profiles: dict[Key, DecodeProfile] = {}
+    for chips in row:
+        with open_device(board, chips) as opened:
+            try:
+                profiles |= profiles_of(opened.device, chips, batches)
+            except ValueError as error:
+                raise SystemExit(f"compare_chips: {error}; see --batches") from None
+    from models.bitnet.perf.links import us_range
+
+    print(
+        f"Modelled ms of a decode step, {board}; in brackets with {us_range()} us a gather beyond a program's cost.\n"
+    )
+    print(times(profiles, row, batches))
+    print("\nFrom which context a step is modelled to be quicker than one chip's of the same precision:\n")
+    print(thresholds(profiles, row[1:], batches))
+    return 0
+
+
+def profiles_of(device: object, chips: int, batches: Sequence[int]) -> "dict[Key, DecodeProfile]":
+    """Of every precision and batch, at one tile of context."""
+    from models.bitnet.perf.decode_profile import profile
+    from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
+    from models.bitnet.perf.random_weights import SharedWeights
+
+    state, profiles = cheap_state(sizes()), {}
+    for precision in PRECISIONS if chips > 1 else (*PRECISIONS, "fused"):
+        weights = SharedWeights(device)
+        for batch in batches:
+            model = SteppingModel(device, precision, batch, state=state, weights=weights)
+            profiles[chips, precision, batch] = profile(model, TILE - 1)
+            model.generator.close()
+        del model, weights
+        gc.collect()  # before the next ones are built: two sets of weights do not fit into everyone's memory
+        print(f"{chips} chips, {precision}: counted", file=sys.stderr, flush=True)
+    return profiles
+
+
+def at(profile: "DecodeProfile", context: int) -> "DecodeProfile":
+    """Of a profile at one tile of context, that at another: a step reads so many times the keys and values, and is the
+    same otherwise."""
+    more = -(-context // TILE) - 1
+    layer = [
+        replace(p, kv_read=p.kv_read * (1 + more), dram_read=p.dram_read + p.kv_read * more) for p in profile.layer
+    ]
+    return replace(profile, layer=layer)
+
+
+def times(profiles: "dict[Key, DecodeProfile]", row: Sequence[int], batches: Sequence[int]) -> str:
+    """A line a precision, batch and context."""
+    names = [f"{chips} chips" if chips > 1 else "1 chip" for chips in row]
+    lines = [f"| precision | batch | context | {' | '.join(names)} | fused, 1 chip |", "|---" * (4 + len(row)) + "|"]
+    for precision in PRECISIONS:
+        for batch in batches:
+            for context in CONTEXTS:
+                cells = [_cell(at(profiles[chips, precision, batch], context)) for chips in row]
+                cells.append(_cell(at(profiles[1, "fused", batch], context)))
+                lines.append(f"| {precision} | {batch} | {context} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def thresholds(profiles: "dict[Key, DecodeProfile]", shared: Sequence[int], batches: Sequence[int]) -> str:
+    """A line a precision and batch."""
+    from models.bitnet.perf.links import COLLECTIVE_US_RANGE
+
+    lines = [
+        f"| precision | batch | {' | '.join(f'{chips} chips' for chips in shared)} |",
+        "|---" * (2 + len(shared)) + "|",
+    ]
+    for precision in PRECISIONS:
+        for batch in batches:
+            alone, cells = profiles[1, precision, batch], []
+            for chips in shared:
+                several = profiles[chips, precision, batch]
+                low, high = (_pays_from(several, alone, us) for us in COLLECTIVE_US_RANGE)
+                cells.append(f"{_pays_from(several, alone, several.card.collective_us)} ({low} to {high})")
+            lines.append(f"| {precision} | {batch} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _pays_from(several: "DecodeProfile", alone: "DecodeProfile", collective_us: float) -> str:
+    several = several.on(collective_us=collective_us)
+    for context in range(128, 4097, 128):
+        if at(several, context).modelled.total < at(alone, context).modelled.total:
+            return str(context)
+    return "never"
+
+
+def _cell(profile: "DecodeProfile") -> str:
+    from models.bitnet.perf.links import COLLECTIVE_US_RANGE
+
+    if profile.card.chips == 1:
+        return f"{profile.modelled.total:.1f}"
+    low, high = (profile.on(collective_us=us).modelled.total for us in COLLECTIVE_US_RANGE)
+    return f"{profile.modelled.total:.1f} ({low:.1f} to {high:.1f})"
+
+
+if __name__ == "__main__":
+    command.run(main)

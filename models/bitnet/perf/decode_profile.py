@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a decode step of the 30-layer model asks of the device, of several chips each: counted on a model of two layers,
+and scaled."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models.bitnet.perf.host_time import library_time
+from models.bitnet.perf.links import Collective, collectives_of
+from models.bitnet.perf.modelled import Card, Time, speed_range, time_of_all
+from models.bitnet.perf.programs import Program, capture
+from models.bitnet.perf.random_model import LAYERS_2B, SteppingModel
+
+
+@dataclass(frozen=True)
+class DecodeProfile:
+    """The programs of one layer and of the rest of a step, and the figures that follow from them."""
+
+    before: list[Program]
+    layer: list[Program]
+    after: list[Program]
+    card: Card
+    users: int
+    uploaded_bytes: int
+    downloaded_bytes: int
+    host_ms: float
+    layers: int = LAYERS_2B
+
+    def total(self, figure: Callable[[Program], float]) -> float:
+        """The sum of a figure over all programs of a step."""
+        return sum(times * figure(program) for program, times in self.counted())
+
+    def counted(self) -> list[tuple[Program, int]]:
+        """Every program, and how often a step runs it."""
+        rest = [(program, 1) for program in self.before], [(program, 1) for program in self.after]
+        return rest[0] + [(program, self.layers) for program in self.layer] + rest[1]
+
+    @property
+    def programs(self) -> int:
+        return len(self.before) + self.layers * len(self.layer) + len(self.after)
+
+    @property
+    def dram_bytes(self) -> float:
+        return self.total(lambda p: p.dram_read + p.dram_written)
+
+    @property
+    def modelled(self) -> Time:
+        return time_of_all(self.counted(), self.card)
+
+    def modelled_ms_of(self, program: Program) -> float:
+        """One program's part of the modelled time."""
+        return time_of_all([(program, 1)], self.card).total
+
+    def on(self, **changes: Any) -> "DecodeProfile":
+        """The same step on a card that differs in this."""
+        return replace(self, card=replace(self.card, **changes))
+
+    @property
+    def collectives(self) -> list[Collective]:
+        return collectives_of(self.layer, self.before + self.after, self.layers, self.card.chips)
+
+    @property
+    def roofline_ms(self) -> float:
+        """The least time in which the specified bandwidth moves the step's bytes."""
+        return 1e-6 * self.dram_bytes / self.card.bandwidth
+
+    def figures(self) -> dict[str, float | int | list[float]]:
+        modelled, collectives = self.modelled, self.collectives
+        return {
+            "programs_per_layer": len(self.layer),
+            "movement_per_layer": sum(program.moves_only for program in self.layer),
+            "programs_outside_layers": len(self.before) + len(self.after),
+            "programs_per_step": self.programs,
+            "weight_bytes_per_token": int(self.total(lambda p: p.weight_bytes)),
+            "stored_weight_bytes_per_token": int(self.total(_stored_weight)),
+            "kv_bytes_read_per_step": int(self.total(lambda p: p.kv_read)),
+            "dram_bytes_per_step": int(self.dram_bytes),
+            "flops_per_step": int(self.total(lambda p: p.flops)),
+            "uploaded_bytes_per_step": self.uploaded_bytes,
+            "downloaded_bytes_per_step": self.downloaded_bytes,
+            "chips": self.card.chips,
+            "collectives_per_step": sum(gather.times for gather in collectives),
+            "link_bytes_received_per_step": sum(gather.received for gather in collectives),
+            "host_ms_per_step": round(self.host_ms, 2),
+            "peak_circular_buffer_bytes": max(program.l1_bytes for program, _ in self.counted()),
+            "modelled_ms_per_step": round(modelled.total, 3),
+            "modelled_ms_of_unpackers": round(modelled.unpackers, 3),
+            "modelled_ms_of_links": round(modelled.links, 3),
+            "modelled_tokens_per_s_user": round(1e3 / modelled.total, 1),
+            "modelled_tokens_per_s_user_range": [round(x, 1) for x in speed_range(self.counted(), self.card)],
+            "roofline_tokens_per_s_user": round(1e3 / self.roofline_ms, 1),
+        }
+
+
+def profile(model: SteppingModel, context: int, active: int | None = None, time_host: bool = False) -> DecodeProfile:
+    """The step that writes position `context`, of a model of two layers that was just built (or its circular buffers
+    are not known). With `time_host` the library's time on this host is taken too."""
+    device = model.config.device
+
+    def programs() -> list[Program]:
+        model.start(context, active)
+        return capture(model.step, model.positions.tolist(), device.get_num_devices())
+
+    two = programs()
+    generator = model.generator
+    uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
+    model.step()
+    uploaded, downloaded = generator.uploaded_bytes - uploaded, generator.downloaded_bytes - downloaded
+    with model.first_layers(1):
+        one = programs()
+    built = {program.key: program for program in two if program.l1_bytes}
+    two = [_known(program, built) for program in two]
+    length = len(two) - len(one)
+    # the layers: the first stretch of that length that comes twice in a row
+    keys = [program.key for program in two]
+    first = next(i for i in range(len(keys)) if keys[i : i + length] == keys[i + length : i + 2 * length])
+    return DecodeProfile(
+        before=two[:first],
+        layer=two[first : first + length],
+        after=two[first + 2 * length :],
+        card=Card.of(device),
+        users=model.config.users,
+        uploaded_bytes=uploaded,
+        downloaded_bytes=downloaded,
+        host_ms=model.layers_and_rest(lambda: host_ms(model.step)) if time_host else 0.0,
+    )
+
+
+def host_ms(step: Callable[[], object], repeats: int = 10) -> float:
+    """The library's own milliseconds on this host in the quickest of several steps."""
+    step()
+    times = []
+    for _ in range(repeats):
+        with library_time() as timer:
+            step()
+        times.append(timer.milliseconds)
+    return min(times)
+
+
+def _known(program: Program, built: dict[tuple, Program]) -> Program:
+    """The program with the cores and circular buffers that were seen when it was built."""
+    seen = built.get(program.key)
+    return replace(program, cores=seen.cores, l1_bytes=seen.l1_bytes) if seen else program
+
+
+def _stored_weight(program: Program) -> int:
+    """A sharded matrix with the padding of its last bank; our own pages have none."""
+    return program.inputs[1].stored_bytes if program.name == "Matmul" else program.weight_bytes

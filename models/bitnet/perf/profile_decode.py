@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a decode step of the 2B-4T goes: its programs one by one, its bytes, and a modelled time for the card.
+
+python models/bitnet/perf/profile_decode.py --board p150 --batch 32 --context 1024 --picture step.svg
+
+Counted on two layers of random weights of the full sizes and scaled to 30. On boards of several chips (n300, p300, t3k,
+4xp150) a row of them shares the model out: programs and bytes are then each chip's, and the step's gathers are counted
+and modelled too; --chips 1 is one of them alone. On a card, `--csv` takes tt-metal's profiler
+further: this file has its columns, without times.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, from any folder
+
+from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.command import new_file  # noqa: E402
+from models.bitnet.demo.device import open_device  # noqa: E402
+
+ROWS = {"n300": 2, "p300": 2, "t3k": 4, "4xp150": 4}  # chips
+
+
+def main() -> int:
+    options = parse_arguments()
+    with open_device(options.board, options.chips) as opened:
+        # what follows is ttnn, which wants the device prepared before it is imported
+        from models.bitnet.perf import report
+        from models.bitnet.perf.card_model import calibration_table
+        from models.bitnet.perf.decode_profile import profile
+        from models.bitnet.perf.random_model import SteppingModel
+
+        try:
+            model = SteppingModel(opened.device, options.precision, options.batch)
+        except ValueError as error:
+            raise SystemExit(f"profile_decode: {error}") from None
+        # the host's time of a mesh is mostly the emulation's of its chips
+        profiled = profile(model, options.context - 1, time_host=options.chips == 1)
+        title = (
+            f"BitNet 2B-4T, {options.precision}, batch {options.batch}, {options.context} tokens of context, "
+            f"{opened.description}"
+        )
+        figures: dict[str, Any] = {
+            "device": opened.description,
+            "precision": options.precision,
+            "batch": options.batch,
+            "context": options.context,
+            **profiled.figures(),
+        }
+        parts = [title, report.table(profiled), report.summary(profiled), calibration_table()]
+        if options.chips > 1:
+            parts.insert(3, report.collectives(profiled))
+        print("\n\n".join(parts))
+        if options.csv:
+            report.write_csv(profiled, options.csv)
+        if options.picture:
+            from models.bitnet.perf.picture import draw
+
+            draw(profiled, title, options.picture)
+        if options.json:
+            print(json.dumps(figures))
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
+    parser.add_argument("--chips", type=int, help="how many share the model out (default: a row of the board)")
+    parser.add_argument("--batch", type=int, default=1, help="users that decode together, 1 to 32")
+    parser.add_argument("--context", type=int, default=1024, help="tokens that each user attends to")
+    parser.add_argument("--precision", default="performance", choices=("accuracy", "performance", "fused"))
+    parser.add_argument("--csv", type=new_file, help="a file for tt-perf-report")
+    parser.add_argument("--picture", type=new_file, help="an SVG or PNG of the step against the DRAM roofline")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    options = parser.parse_args()
+    if not 1 <= options.context <= 4096:
+        parser.error(f"context {options.context}: the model has 1 to 4096 positions")
+    if options.chips is None:
+        options.chips = ROWS.get(options.board, 1)
+    return options
+
+
+if __name__ == "__main__":
+    command.run(main)

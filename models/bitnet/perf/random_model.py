@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model of the 2B-4T's sizes with random weights and few layers, ready to step: what the speed tests run.
+
+A layer's programs do not depend on how many there are, so a figure of the whole model is that of the programs outside
+the layers plus 30 times a layer's.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+import ttnn
+
+from models.bitnet.perf.random_weights import FULL, random_state
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.engine.blocks import BlockPool
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
+from models.bitnet.tt.generator import IDLE, Generator
+from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
+from models.bitnet.tt.model import BitNetModel
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.weights.upload import DeviceWeights
+
+LAYERS_2B = 30
+VOCABULARY_2B = 128256
+
+
+def sizes(layers: int = 2, vocabulary: int = VOCABULARY_2B) -> BitNetConfig:
+    return replace(FULL, num_hidden_layers=layers, vocab_size=vocabulary)
+
+
+def cheap_state(model: BitNetConfig) -> dict[str, torch.Tensor]:
+    """A random state whose large tables repeat one small block: they take no time to draw, and their values no part."""
+    state = random_state(replace(model, vocab_size=256))
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        state[name] = state[name].repeat(-(-model.vocab_size // 256), 1)[: model.vocab_size]
+    return state
+
+
+class SteppingModel:
+    """A model on `device`, and decode steps through its public generator.
+
+    `users` rows, of which the first `active` decode (the others idle) at position `context`; the cache holds noise.
+    """
+
+    def __init__(
+        self,
+        device: ttnn.MeshDevice,
+        precision: str = "performance",
+        users: int = 1,
+        model: BitNetConfig | None = None,
+        state: dict[str, torch.Tensor] | None = None,
+        max_seq_len: int = 4096,
+        weights: DeviceWeights | None = None,
+    ):
+        self.model_config = model or sizes()
+        self.config = ModelConfig(self.model_config, device, precision, users, max_seq_len)
+        # blocks are shared between users here: only their count matters
+        self.paging = PagedAttentionConfig(max_num_blocks=max_seq_len // 32)
+        self.model = BitNetModel(self.config, weights or DeviceWeights(device), state or cheap_state(self.model_config))
+        self.cache = allocate_kv_cache(self.config, self.paging)
+        pool = BlockPool(self.paging, 1, max_seq_len)
+        pool.reserve(0, self.paging.max_num_blocks * self.paging.block_size)
+        self.page_table = pool.page_table().repeat(users, 1)
+        self.generator = Generator(self.model, self.cache, self.paging.block_size, self.page_table.shape[1])
+        self.draws = [Draws.from_seed(user) for user in range(users)]
+        self.tokens = torch.zeros(users, dtype=torch.int32)
+        self.positions = torch.full((users,), IDLE, dtype=torch.int32)
+
+    def start(self, context: int, active: int | None = None) -> "SteppingModel":
+        """The next step writes position `context` of `active` users (default: all) and attends to all before it."""
+        self.positions[:] = IDLE
+        self.positions[: active if active is not None else self.config.users] = context
+        self.tokens.zero_()
+        return self
+
+    def step(self, sampling: SamplingParams = GREEDY, trace: bool = False) -> torch.Tensor:
+        """One decode step; the next one feeds its tokens back."""
+        self.tokens = self.generator.decode_forward(
+            self.tokens,
+            self.positions,
+            self.page_table,
+            enable_trace=trace,
+            sampling_params=[sampling] * self.config.users,
+            draws=self.draws,
+        )
+        self.positions = torch.where(self.positions == IDLE, IDLE, self.positions + 1)
+        return self.tokens
+
+    def prefill(self, length: int) -> None:
+        """One prompt of `length` tokens."""
+        self.generator.prefill_forward_text(torch.zeros(1, length, dtype=torch.int32), self.page_table[:1])
+
+    @contextmanager
+    def first_layers(self, count: int) -> Iterator[None]:
+        """The same model with fewer layers, for the difference."""
+        layers = self.model.layers
+        self.model.layers = layers[:count]
+        try:
+            yield
+        finally:
+            self.model.layers = layers
+
+    def layers_and_rest(self, measure: Callable[[], float], layers: int = LAYERS_2B) -> float:
+        """`measure` for a model of `layers` layers, from its difference between one layer and two."""
+        with self.first_layers(1):
+            one = measure()
+        with self.first_layers(2):
+            two = measure()
+        return one + (layers - 1) * (two - one)

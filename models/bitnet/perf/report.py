@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""A decode profile as a table, as sentences, and as a file for tt-perf-report."""
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.bitnet.perf.decode_profile import DecodeProfile
+from models.bitnet.perf.links import COLLECTIVE_US_RANGE, us_range
+from models.bitnet.perf.modelled import Time
+from models.bitnet.perf.programs import Program, Tensor
+
+_TENSORS = ("INPUT_0", "INPUT_1", "OUTPUT_0")
+_AXES = ("W", "Z", "Y", "X")
+_PREFILL_ROWS, _ROWS_OF_A_TILE = 1024, 32
+
+
+@dataclass
+class Row:
+    """Programs that are the same but for their layer or their weight."""
+
+    program: Program
+    count: int = 0
+
+
+def rows_of(profile: DecodeProfile) -> list[Row]:
+    rows: dict[tuple, Row] = {}
+    for program, times in profile.counted():
+        rows.setdefault(program.key, Row(program)).count += times
+    return list(rows.values())
+
+
+def table(profile: DecodeProfile) -> str:
+    """One line a kind of program, in the order in which a step runs them."""
+    header = ("program", "count", "inputs", "cores", "fidelity", "MB a step", "MFLOP", "L1 kB", "modelled share")
+    lines, whole = [header], profile.modelled.total
+    for row in rows_of(profile):
+        program = row.program
+        moved = row.count * (program.dram_read + program.dram_written)
+        share = row.count * profile.modelled_ms_of(program) / whole
+        lines.append(
+            (
+                program.name + (" (moves only)" if program.moves_only else ""),
+                str(row.count),
+                " x ".join(shape_of(tensor) for tensor in program.inputs[:2]),
+                str(program.cores or "?"),
+                program.fidelity if program.name in ("Matmul", "SdpaDecode", "LayerNorm") else "",
+                f"{moved / 1e6:.2f}",
+                f"{row.count * program.flops / 1e6:.1f}",
+                f"{program.l1_bytes / 1024:.0f}",
+                f"{100 * share:.1f} %",
+            )
+        )
+    return _columns(lines, left=(0, 2))
+
+
+def _columns(lines: list[tuple[str, ...]], left: tuple[int, ...]) -> str:
+    """Under the first line, those of `left` aligned there."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    text = [
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))
+        )
+        for line in lines
+    ]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(text)
+
+
+def shape_of(tensor: Tensor) -> str:
+    shape = [size for size in tensor.shape[:-2] if size != 1] + list(tensor.shape[-2:])
+    return f"{list(shape)} {tensor.dtype.lower().replace('bfloat', 'bf').replace('float', 'f')}"
+
+
+def summary(profile: DecodeProfile) -> str:
+    figures, time = profile.figures(), profile.modelled
+    each = f" on each of {profile.card.chips} chips" if profile.card.chips > 1 else ""
+    host = f"; {profile.host_ms:.1f} ms in the library on this host when not traced" if profile.host_ms else ""
+    low, high = figures["modelled_tokens_per_s_user_range"]
+    return "\n".join(
+        [
+            f"{profile.programs} programs a step{each}: {figures['programs_per_layer']} a layer (of which "
+            f"{figures['movement_per_layer']} move data only), {figures['programs_outside_layers']} outside the layers",
+            f"{figures['weight_bytes_per_token'] / 1e6:.1f} MB of weights a token "
+            f"({figures['stored_weight_bytes_per_token'] / 1e6:.1f} MB with the padding of the DRAM banks), "
+            f"{figures['kv_bytes_read_per_step'] / 1e6:.1f} MB of KV cache, "
+            f"{figures['dram_bytes_per_step'] / 1e6:.1f} MB over DRAM in all, "
+            f"{figures['flops_per_step'] / 1e9:.2f} GFLOP",
+            f"{figures['uploaded_bytes_per_step']} bytes uploaded and {figures['downloaded_bytes_per_step']} "
+            f"downloaded a step{host}",
+            f"modelled: {time.dram:.2f} ms of DRAM + {time.programs:.2f} ms of programs + {time.unpackers:.2f} ms of "
+            f"unpackers of two-bit weights{_of_links(time)} = {time.total:.2f} ms",
+            f"modelled {figures['modelled_tokens_per_s_user']:.0f} tokens/s/user "
+            f"(modelled {low:.0f} to {high:.0f} with any one published row left out), "
+            f"{profile.users * 1e3 / time.total:.0f} tokens/s in all",
+            f"DRAM roofline ({profile.card.bandwidth:.0f} GB/s): {profile.roofline_ms:.2f} ms, "
+            f"{figures['roofline_tokens_per_s_user']:.0f} tokens/s/user",
+        ]
+    )
+
+
+def _of_links(time: Time) -> str:
+    return f" + {time.links:.2f} ms of links" if time.links else ""
+
+
+def collectives(profile: DecodeProfile) -> str:
+    """What the chips tell each other in a step, and what that is modelled to take."""
+    lines = [("all_gather_async of", "a step", "bytes a chip brings", "MB received a step", "MB sent a step, at most")]
+    gathers = profile.collectives
+    for gather in gathers:
+        received, sent = f"{gather.received / 1e6:.3f}", f"{gather.sent / 1e6:.3f}"
+        lines.append((gather.what, str(gather.times), str(gather.share_bytes), received, sent))
+    whole = sum(gather.received for gather in gathers), sum(gather.sent for gather in gathers)
+    lines.append(("all", str(sum(gather.times for gather in gathers)), "", *(f"{total / 1e6:.3f}" for total in whole)))
+
+    card, links = profile.card, profile.card.links
+    low, high = (profile.on(collective_us=us).modelled.total for us in COLLECTIVE_US_RANGE)
+    every_link = profile.on(links=replace(links, used=links.between)).modelled.total
+    in_layers = [gather for gather in gathers if gather.times == profile.layers]
+    chunk = sum(gather.received for gather in in_layers) * _PREFILL_ROWS // _ROWS_OF_A_TILE
+    return "\n".join(
+        [
+            _columns(lines, left=(0,)),
+            "",
+            f"modelled with {links.used} of {links.between} links between neighbours, {links.gigabytes} GB/s each way "
+            f"and link, and {card.collective_us:.0f} us a gather beyond a program's cost: "
+            f"{profile.modelled.total:.2f} ms a step",
+            f"modelled with {us_range()} us a gather: {low:.2f} to {high:.2f} ms; with all links: {every_link:.2f} ms",
+            f"a prefill chunk of {_PREFILL_ROWS} tokens: the layers' {profile.layers * len(in_layers)} gathers, of as "
+            f"many rows, {chunk / 1e6:.0f} MB received by each chip",
+        ]
+    )
+
+
+def write_csv(profile: DecodeProfile, path: Path) -> None:
+    """The columns of tt-metal's profiler; the device's times are empty, nothing having been timed on a card."""
+    columns = [
+        *("OP CODE", "OP TYPE", "GLOBAL CALL COUNT", "DEVICE ID", "DEVICE ARCH", "ATTRIBUTES", "MATH FIDELITY"),
+        *("CORE COUNT", "AVAILABLE WORKER CORE COUNT", "HOST START TS", "HOST DURATION [ns]"),
+        *("DEVICE FW DURATION [ns]", "DEVICE KERNEL DURATION [ns]", "OP TO OP LATENCY [ns]"),
+        *(f"{tensor}_{axis}_PAD[LOGICAL]" for tensor in _TENSORS for axis in _AXES),
+        *(f"{tensor}_{field}" for tensor in _TENSORS for field in ("LAYOUT", "DATATYPE", "MEMORY")),
+    ]
+    programs = profile.before + profile.layer * profile.layers + profile.after
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        for number, program in enumerate(programs):
+            tensors = [*program.inputs[:2], *[None] * (2 - len(program.inputs))]
+            tensors.append(program.outputs[0] if program.outputs else None)
+            row = {
+                "OP CODE": f"{program.name}DeviceOperation",
+                "OP TYPE": "tt_dnn_device",
+                "GLOBAL CALL COUNT": number,
+                "DEVICE ID": 0,
+                "DEVICE ARCH": profile.card.architecture,
+                "ATTRIBUTES": program.attributes,
+                "MATH FIDELITY": program.fidelity,
+                "CORE COUNT": program.cores or "",
+                "HOST START TS": number,
+            }
+            for label, tensor in zip(_TENSORS, tensors):
+                row |= _cells(label, tensor) if tensor is not None else {}
+            writer.writerow(row)
+
+
+def _cells(label: str, tensor: Tensor) -> dict[str, str]:
+    shape = (1,) * (4 - len(tensor.shape)) + tensor.shape[-4:]
+    tile = (1, 1, 32, 32) if tensor.layout == "TILE" else (1, 1, 1, 1)
+    padded = [-(-size // step) * step for size, step in zip(shape, tile)]
+    cells = {f"{label}_{axis}_PAD[LOGICAL]": f"{pad}[{size}]" for axis, pad, size in zip(_AXES, padded, shape)}
+    memory = f"DEV_0_{tensor.memory}"
+    return cells | {f"{label}_LAYOUT": tensor.layout, f"{label}_DATATYPE": tensor.dtype, f"{label}_MEMORY": memory}

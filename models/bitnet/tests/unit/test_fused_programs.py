@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What our own programs share: two-bit weights, a device that they leave as they found it, and what they refuse."""
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.perf.random_weights import random_ternary, shape
+from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to_device
+from models.bitnet.tt.fused_programs import FusedPrograms
+from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
+from models.bitnet.tt.kernels.common.epilogue import Epilogue
+from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
+from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
+from models.bitnet.tt.layout import Chip
+from models.bitnet.tt.weights.upload import DeviceWeights
+
+INNER, WIDTH, GROUP = 4, 4, 2  # in tiles
+PAGES = TernaryPages.of(INNER, WIDTH, GROUP)
+
+
+@pytest.mark.parametrize("inner, width, group, matrices", [(1, 1, 1, 1), (6, 4, 2, 1), (34, 8, 4, 1), (3, 8, 4, 2)])
+def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
+    """Page, tile, face, row, byte and bits of each weight, counted out; and back."""
+    pages = TernaryPages.of(inner, width, group, matrices)
+    weight = random_ternary(inner * TILE, width * TILE)
+    data = pages.pack(weight).view(torch.uint8)
+    k, n = torch.meshgrid(torch.arange(inner * TILE), torch.arange(width * TILE), indexing="ij")
+    each, of_matrix = group // matrices, width // matrices  # columns of tiles: of a matrix in a group, of a matrix
+    column = n // TILE
+    in_group = column // of_matrix * each + column % of_matrix % each
+    page = column % of_matrix // each * pages.pages_of_a_group + k // TILE // pages.block
+    face = k % TILE // 16 * 2 + n % TILE // 16
+    place = face * 256 + k % 16 * 16 + n % 16
+    byte = (k // TILE % pages.block * group + in_group) * 256 + place // 4
+    bits = data[page, byte] >> place % 4 * 2 & 3
+    assert torch.equal(bits, torch.tensor([3, 0, 1], dtype=torch.uint8)[weight.long() + 1])
+    assert torch.equal(pages.unpack(pages.pack(weight)), weight)
+
+
+# --- nothing leaks ---------------------------------------------------------------------------------------------------
+
+
+def stock_operations(device):
+    """Results of the library's own operations on the same values every time."""
+    torch.manual_seed(0)
+    a, b = torch.randn(1, 1, 64, 128), torch.randn(1, 1, 128, 96)
+    wide = to_device(a, device)
+    for dtype, fidelity in (
+        (ttnn.bfloat16, ttnn.MathFidelity.HiFi4),
+        (ttnn.bfloat8_b, ttnn.MathFidelity.HiFi2),
+        (ttnn.bfloat4_b, ttnn.MathFidelity.LoFi),
+    ):
+        weight = to_device(b, device, dtype)
+        compute = ttnn.init_device_compute_kernel_config(device.arch(), math_fidelity=fidelity, fp32_dest_acc_en=True)
+        yield ttnn.matmul(to_device(a, device, ttnn.bfloat16), weight, compute_kernel_config=compute)
+        yield ttnn.typecast(weight, ttnn.float32)
+    yield ttnn.add(wide, wide)
+    yield ttnn.exp(to_device(a, device, ttnn.bfloat16))
+    yield ttnn.rms_norm(wide, epsilon=EPS)
+    yield ttnn.sum(wide, dim=-1)
+
+
+def decode(device, x, gamma, weights):
+    shares = CoreAssignment(INNER, 1), CoreAssignment(WIDTH, GROUP)
+    program = DecodeProduct(x.shape[2], *shares, PAGES, Epilogue.SCALE, ttnn.float32, ttnn.DRAM_MEMORY_CONFIG)
+    return [program(x, gamma, weights, eps=EPS)]
+
+
+def prefill(device, x, gamma, weights):
+    quantised = PrefillCodes(1, INNER, (2, 2))(x, gamma, eps=EPS)
+    return [*quantised, PrefillProduct(1, PAGES, Epilogue.SCALE, ttnn.float32, (2, 1))(*quantised, weights)]
+
+
+@pytest.mark.parametrize("run, rows", [(decode, 7), (prefill, 32)])
+def test_nothing_leaks(device, reset_seeds, run, rows):
+    """Stock operations give the same bits before and after, and so do our programs."""
+    operands = (
+        to_device(torch.randn(1, 1, rows, INNER * TILE), device),
+        gamma_to_device(torch.rand(INNER * TILE), device),
+        rows_to_device(PAGES.pack(random_ternary(INNER * TILE, WIDTH * TILE))[None, None], device, ttnn.uint32),
+    )
+
+    def results(tensors):
+        return [ttnn.to_torch(tensor) for tensor in tensors]
+
+    before, ours = results(stock_operations(device)), results(run(device, *operands))
+    after, again = results(stock_operations(device)), results(run(device, *operands))
+    assert all(map(torch.equal, before, after)) and all(map(torch.equal, ours, again))
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+L1 = 1_499_136
+
+
+@pytest.mark.parametrize(
+    "model, users, l1_bytes, message",
+    [
+        (shape(33, 1, 32, 224), 1, L1, "fused joins up to 32 heads, the model has 33; use precision accuracy"),
+        (
+            shape(4, 2, 32, 32 * 1200),
+            32,
+            L1,
+            "fused: decode's program of down, 38400 wide, needs 3...... bytes of a core's L1, there are 1499136; ",
+        ),
+        (shape(4, 2, 32, 32 * 600), 1, L1, "fused: prefill's program of down, 19200 wide, needs 1...... bytes"),
+        (shape(4, 2, 32, 224), 7, 50_000, "fused: decode's program of qkv, 128 wide, needs 6.... bytes of a core's L1"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(model, users, l1_bytes, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes)
+    assert "\n" not in str(refusal.value) and "use precision accuracy" in str(refusal.value)
+
+
+@pytest.mark.parametrize("value", [2, -2, 0.5, float("nan")])
+def test_a_matrix_that_is_not_ternary_is_refused(device, value):
+    matrices = {name: random_ternary(64, 128).float() for name in ("gate_proj", "up_proj")}
+    matrices["up_proj"][3, 5] = value
+    with pytest.raises(ValueError, match="^up_proj: values other than -1, 0 and .1 .*; use precision accuracy$"):
+        DeviceWeights(device).load_ternary(matrices, TernaryPages.of(4, 4, 2, 2))

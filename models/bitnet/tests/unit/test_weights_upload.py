@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The folder that keeps converted weights: used, shared by boards, and mended where it is damaged."""
+
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+import ttnn
+
+from models.bitnet.tests.common import SMALL
+from models.bitnet.tt import lm_head
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.weights.upload import DeviceWeights
+
+WEIGHT = torch.randint(-1, 2, (64, 96), generator=torch.Generator().manual_seed(0)).float()
+
+
+def load(device, folder, weight=WEIGHT) -> torch.Tensor:
+    loaded = DeviceWeights(device, folder).load("q_proj", weight, ttnn.bfloat8_b, ttnn.DRAM_MEMORY_CONFIG)
+    return ttnn.to_torch(loaded).float()[0, 0].T
+
+
+def test_the_second_start_reads_the_first_ones_file(device, tmp_path):
+    assert torch.equal(load(device, tmp_path), WEIGHT)
+    assert torch.equal(load(device, tmp_path, torch.zeros_like(WEIGHT)), WEIGHT)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "text"])
+def test_a_damaged_file_is_written_anew(device, tmp_path, damage):
+    load(device, tmp_path)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(
+        {"empty": b"", "cut": whole[:-1], "garbage": os.urandom(len(whole)), "text": b"text\n" * 99}[damage]
+    )
+    with pytest.warns(UserWarning, match="is damaged and is written anew"):
+        assert torch.equal(load(device, tmp_path), WEIGHT)
+    assert file.read_bytes() == whole
+
+
+def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, monkeypatch):
+    config = ModelConfig(replace(SMALL, vocab_size=4096), device)
+    weight = torch.randn(4096, SMALL.hidden_size).bfloat16()
+    widths = []
+    for tiles in (1, 64):
+        monkeypatch.setattr(lm_head, "_TILES_PER_CORE", tiles)
+        pieces = [piece for piece, _ in lm_head.StockLMHead(config, DeviceWeights(device, tmp_path), weight).pieces]
+        widths.append([piece.shape[-1] for piece in pieces])
+        assert torch.equal(torch.cat([ttnn.to_torch(piece)[0, 0].T for piece in pieces]), weight)
+    assert len(widths[0]) == 2 and len(widths[1]) == 1

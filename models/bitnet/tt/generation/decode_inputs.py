@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a decode step reads on the device, and the host's knowledge of it.
+
+The step rewrites its own inputs (the next tokens, positions and random numbers), and the host keeps count. So setting
+them to what they already hold uploads nothing.
+"""
+
+import torch
+import ttnn
+
+from models.bitnet.tt.generation.sampling import Draws, SamplerInputs, SamplingParams
+from models.bitnet.tt.kv_cache import table_width
+from models.bitnet.tt.model_config import ModelConfig
+
+IDLE = -1  # the position of a row without a request
+_UNKNOWN = -2  # no token, no position and no block
+
+
+def to_device(values: torch.Tensor, dtype: ttnn.DataType, device: ttnn.MeshDevice) -> ttnn.Tensor:
+    """Integers that a step or a prompt's pass reads: tokens, positions, block numbers."""
+    return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=device)
+
+
+class DecodeInputs:
+    """One row a user; all tensors are allocated here, before any trace is captured."""
+
+    def __init__(self, config: ModelConfig, blocks_per_user: int, block_size: int):
+        self.users, self._context = config.users, config.max_seq_len
+        self._tokens = torch.zeros(self.users, dtype=torch.int32)
+        self._positions = torch.full((self.users,), IDLE, dtype=torch.int32)
+        self._page_table = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
+        self._table_padding = table_width(blocks_per_user, block_size) - blocks_per_user
+        self._params: list[SamplingParams] = []
+        self._draws: list[Draws] = []
+        self._states: list[tuple[int, ...]] = []
+        self.uploaded_bytes = 0  # since the beginning
+
+        self.tokens = to_device(self._tokens[None, None], ttnn.uint32, config.device)
+        self.positions = to_device(self._positions, ttnn.int32, config.device)
+        self.page_table = to_device(self._whole_chunks(self._page_table), ttnn.int32, config.device)
+        self.sampling = SamplerInputs(config.device, self.users)
+
+    def check(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None) -> None:
+        """Raise ValueError if `set` cannot take these."""
+        for name, given in (("tokens", tokens), ("start_pos", positions)):
+            if given.numel() != self.users:
+                raise ValueError(f"{name} has {given.numel()} entries for {self.users} users; give idle users {IDLE}")
+        if int(positions.max()) >= self._context:
+            raise ValueError(f"position {int(positions.max())} is past the context of {self._context}")
+        if int(positions.min()) < IDLE:
+            raise ValueError(f"position {int(positions.min())} is no position; an idle user has {IDLE}")
+        if page_table is not None and page_table.shape != self._page_table.shape:
+            users, blocks = self._page_table.shape
+            raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
+
+    def set(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None = None) -> None:
+        """Make the device hold these [users], [users] and [users, blocks] (None: as it is).
+
+        A write may be cut short, so what is about to change is unknown until it has.
+        """
+        tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
+        active = positions != IDLE
+        if not torch.equal(tokens[active], self._tokens[active]):
+            self._tokens = torch.full_like(tokens, _UNKNOWN)
+            self._write(self.tokens, torch.where(active, tokens, 0)[None, None])
+            self._tokens = tokens.clone()
+        if not torch.equal(positions, self._positions):
+            self._positions = torch.full_like(positions, _UNKNOWN)
+            self._write(self.positions, positions)
+            self._positions = positions.clone()
+        self.set_page_table(page_table)
+
+    def set_page_table(self, page_table: torch.Tensor | None) -> None:
+        """Make the device hold this table [users, blocks] (None: as it is)."""
+        if page_table is not None and not torch.equal(page_table, self._page_table):
+            self._page_table = torch.full_like(self._page_table, _UNKNOWN)
+            self._write(self.page_table, self._whole_chunks(page_table))
+            self._page_table = page_table.clone()
+
+    def set_idle(self) -> None:
+        """No row has a request: a step then changes no cache."""
+        self.set(torch.zeros(self.users), torch.full((self.users,), IDLE))
+
+    def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
+        """How each row draws; `draws` are advanced with the device's own generators."""
+        for name, given in (("sampling_params", params), ("draws", draws)):
+            if len(given) != self.users:
+                raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
+        states = [draw.state for draw in draws]
+        if params != self._params or states != self._states:
+            self._params = []
+            self.uploaded_bytes += self.sampling.set(params, draws)
+        self._params, self._draws, self._states = list(params), list(draws), states
+
+    def after_step(self, chose: bool, drew: bool) -> None:
+        """Keep up with what a step left on the device; `chose`: among it tokens, unknown until they are read."""
+        if chose:
+            self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
+        self._positions = torch.where(self._positions == IDLE, IDLE, self._positions + 1)
+        if drew:
+            for draw in self._draws:
+                draw.advance()
+            self._states = [draw.state for draw in self._draws]
+
+    def tokens_read(self, tokens: torch.Tensor) -> None:
+        """The device's tokens were downloaded."""
+        self._tokens = tokens.clone()
+
+    def forget(self) -> None:
+        """What the device holds means nothing: a step was run only for its programs, or was cut short."""
+        self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
+        self._positions = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
+        self._params = []
+
+    def held(self) -> tuple:
+        """What `restore` brings back."""
+        return self._tokens, self._positions, self._params, self._draws
+
+    def restore(self, held: tuple) -> None:
+        tokens, positions, params, draws = held
+        self.set(tokens, positions)
+        if params:
+            self.set_sampling(params, draws)
+
+    def _whole_chunks(self, page_table: torch.Tensor) -> torch.Tensor:
+        """The table as the device has it: what attention reads in the columns added here is masked."""
+        return torch.nn.functional.pad(page_table, (0, self._table_padding))
+
+    def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:
+        host = ttnn.from_torch(values.to(torch.int32), dtype=target.dtype)
+        ttnn.copy_host_to_device_tensor(host, target)
+        self.uploaded_bytes += values.numel() * 4

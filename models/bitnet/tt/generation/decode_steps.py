@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The decode step's programs, run one by one or replayed as a trace.
+
+A step reads what lies on the device and leaves the next step's inputs there: tokens (if it chose some), positions and
+random numbers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import ttnn
+
+from models.bitnet.tt.generation.decode_inputs import DecodeInputs
+from models.bitnet.tt.generation.sampling import Sampler, SamplingParams
+from models.bitnet.tt.kv_cache import LayerCache
+from models.bitnet.tt.model import BitNetModel
+
+
+class StepEnd(Enum):
+    """What a decode step ends with: logits for the host, or tokens that the device chose."""
+
+    LOGITS = "logits"
+    GREEDY = "greedy"
+    DRAWN = "drawn"
+
+    @classmethod
+    def choosing(cls, params: Sequence[SamplingParams]) -> "StepEnd":
+        """With tokens, chosen as these requests want theirs."""
+        return cls.GREEDY if all(request.greedy for request in params) else cls.DRAWN
+
+
+@dataclass(frozen=True)
+class _Trace:
+    number: ttnn.MeshTraceId
+    output: ttnn.Tensor
+
+
+class DecodeSteps:
+    """One trace for each end of a step, captured when it is first wanted."""
+
+    def __init__(self, model: BitNetModel, cache: list[LayerCache], inputs: DecodeInputs, sampler: Sampler):
+        self._model, self._cache, self._inputs, self._sampler = model, cache, inputs, sampler
+        self._device, self._chips = model.config.device, model.config.parallelism.chips
+        self._traces: dict[StepEnd, _Trace] = {}
+
+    def run(self, end: StepEnd, enable_trace: bool) -> ttnn.Tensor:
+        """One step on the inputs that were set: tokens, or logits [1, 1, users, vocabulary]."""
+        output = self._replay(end) if enable_trace else self._step(end)
+        self._inputs.after_step(chose=end != StepEnd.LOGITS, drew=end == StepEnd.DRAWN)
+        return output
+
+    def warm_up(self, end: StepEnd, enable_trace: bool) -> None:
+        """Build the programs (and with trace, capture them) with every row idle."""
+        self._inputs.set_idle()
+        if enable_trace:
+            self._capture(end)
+        else:
+            self._try(end)
+            self._inputs.forget()
+
+    def count_programs(self, end: StepEnd) -> int:
+        """How many programs a step is on a chip, from the library's graph of one with every row idle."""
+        self._inputs.set_idle()
+        graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
+        graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
+        try:
+            self._try(end)
+        finally:
+            graph = graph_capture.end_graph_capture()
+        self._inputs.forget()
+        return sum(node["node_type"] == "program_execution" for node in graph) // self._chips
+
+    def close(self) -> None:
+        """Release the traces."""
+        for trace in self._traces.values():
+            ttnn.release_trace(self._device, trace.number)
+        self._traces = {}
+
+    def _step(self, end: StepEnd) -> ttnn.Tensor:
+        inputs = self._inputs
+        logits = self._model.forward_decode(inputs.tokens, inputs.positions, inputs.page_table, self._cache)
+        if end == StepEnd.GREEDY:
+            self._sampler.greedy(logits, inputs.tokens)
+        elif end == StepEnd.DRAWN:
+            self._sampler.sample(logits, inputs.sampling, inputs.tokens)
+        ttnn.plus_one(inputs.positions, skip_negative_entries=True)
+        return logits if end == StepEnd.LOGITS else inputs.tokens
+
+    def _try(self, end: StepEnd) -> None:
+        """A step that is run for its programs."""
+        output = self._step(end)
+        if end == StepEnd.LOGITS:
+            ttnn.deallocate(output)
+
+    def _replay(self, end: StepEnd) -> ttnn.Tensor:
+        if end not in self._traces:
+            held = self._inputs.held()
+            self._inputs.set_idle()
+            self._capture(end)
+            self._inputs.restore(held)
+        trace = self._traces[end]
+        ttnn.execute_trace(self._device, trace.number, cq_id=0, blocking=False)
+        return trace.output
+
+    def _capture(self, end: StepEnd) -> None:
+        """Compile and capture the step. Rows must be idle, so that nothing is written to the cache."""
+        if end in self._traces:
+            return
+        self._try(end)
+        number = ttnn.begin_trace_capture(self._device, cq_id=0)
+        try:
+            output = self._step(end)
+        except BaseException:
+            ttnn.end_trace_capture(self._device, number, cq_id=0)
+            ttnn.release_trace(self._device, number)
+            raise
+        ttnn.end_trace_capture(self._device, number, cq_id=0)
+        self._traces[end] = _Trace(number, output)
+        self._inputs.forget()

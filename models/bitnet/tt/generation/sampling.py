@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Choosing the next token on the device: the largest logit, or a draw from the likeliest ones.
+
+A draw follows the usual order (temperature, then top-k, then top-p) among the 32 likeliest tokens. Its random numbers
+come from a generator of the request's own, kept on the device and stepped there in exact float32 arithmetic, so that a
+seed gives the same tokens whatever else runs in the batch and in whatever row the request sits.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+
+import torch
+import ttnn
+
+from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens
+from models.bitnet.tt.layout import TILE
+
+CANDIDATES = TILE
+_SHARPEST = 1e6  # the most that logits are multiplied by: no overflow, and greedy for all that float32 tells apart
+_NEVER = -1e30  # added to the logits of candidates that top-k leaves out
+# Wichmann and Hill's generator (Applied Statistics 31, 1982): three small multiplicative generators, whose products
+# stay below 2**24 and are therefore exact in float32; the fractional part of their sum has a period of 7e12
+_MULTIPLIERS = (171, 172, 170)
+_MODULI = (30269, 30307, 30323)
+_BELOW_ONE = 1 - 2**-20  # keeps a draw strictly inside the candidates' total probability
+
+
+@dataclass(frozen=True)
+class SamplingParams:
+    """How one request chooses its tokens. `temperature` 0 is greedy; `top_k` 0 means all 32 candidates; a request
+    without a `seed` draws a fresh one."""
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature is {self.temperature}, must be 0 (greedy) or positive")
+        if not 0 <= self.top_k <= CANDIDATES:
+            raise ValueError(f"top_k is {self.top_k}, must be between 0 (all) and {CANDIDATES}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}, must be above 0 and at most 1")
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0
+
+
+GREEDY = SamplingParams()
+
+
+@dataclass
+class Draws:
+    """The host's copy of one request's generator."""
+
+    state: tuple[int, ...] = field(default=(1, 1, 1))
+
+    @classmethod
+    def from_seed(cls, seed: int | None) -> "Draws":
+        text = secrets.token_bytes(16) if seed is None else str(seed).encode()
+        digest = hashlib.sha256(text).digest()
+        numbers = [int.from_bytes(digest[8 * i : 8 * i + 8], "little") for i in range(3)]
+        return cls(tuple(1 + number % (modulus - 1) for number, modulus in zip(numbers, _MODULI)))
+
+    def at(self, position: int) -> "Draws":
+        """For the token that follows the one at `position` of a text: whoever knows seed and position can go on."""
+        factors = (pow(a, position, m) for a, m in zip(_MULTIPLIERS, _MODULI))
+        return Draws(tuple(s * factor % m for s, factor, m in zip(self.state, factors, _MODULI)))
+
+    def advance(self) -> None:
+        self.state = self.at(1).state
+
+
+class SamplerInputs:
+    """The device tensors that a draw reads, one row a user; `state` it also writes."""
+
+    def __init__(self, device: ttnn.MeshDevice, rows: int):
+        self._device, self._rows = device, rows
+        params, draws = [SamplingParams()] * rows, [Draws()] * rows
+        host = self._host(params, draws)
+        self.tensors = {name: ttnn.to_device(tensor, device) for name, tensor in host.items()}
+
+    def set(self, params: list[SamplingParams], draws: list[Draws]) -> int:
+        """Upload what the rows' requests ask for, and return the bytes."""
+        host = self._host(params, draws)
+        for name, tensor in host.items():
+            ttnn.copy_host_to_device_tensor(tensor, self.tensors[name])
+        return sum(tensor.logical_volume() * 4 for tensor in host.values())
+
+    def deallocate(self) -> None:
+        for tensor in self.tensors.values():
+            ttnn.deallocate(tensor)
+
+    def _host(self, params: list[SamplingParams], draws: list[Draws]) -> dict[str, ttnn.Tensor]:
+        ranks = torch.arange(CANDIDATES)
+        # greedy among others that draw: one candidate
+        kept = torch.tensor([1 if p.greedy else p.top_k or CANDIDATES for p in params])
+        values = {
+            "sharpness": torch.tensor([[1.0 if p.greedy else min(1 / p.temperature, _SHARPEST)] for p in params]),
+            "excluded": torch.where(ranks < kept[:, None], 0.0, _NEVER),
+            "top_p": torch.tensor([[p.top_p] for p in params]),
+            "state": torch.tensor([draw.state for draw in draws]),
+        }
+        return {
+            name: ttnn.from_torch(value.float()[None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT)
+            for name, value in values.items()
+        }
+
+
+class Sampler:
+    """Reads logits as `likeliest` does, writes tokens [1, 1, rows] (uint32, row-major)."""
+
+    def __init__(self, device: ttnn.MeshDevice, likeliest: Likeliest):
+        def constant(values: list[float]) -> ttnn.Tensor:
+            return ttnn.from_torch(
+                torch.tensor(values)[None, None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device
+            )
+
+        self._likeliest = likeliest
+        self.ranks = constant([float(rank) for rank in range(CANDIDATES)])
+        self.multipliers = constant([float(a) for a in _MULTIPLIERS])
+        self.moduli = constant([float(m) for m in _MODULI])
+        self.fractions = constant([1 / m for m in _MODULI])
+
+    def greedy(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
+        """The largest logit of each row, the first of equal ones. Consumes the logits."""
+        self._likeliest.best(logits, tokens)
+
+    def sample(self, logits: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
+        """A draw for each row. Consumes the logits, steps the rows' generators."""
+        given = inputs.tensors
+        likeliest, values = self._likeliest.candidates(logits)
+        sharpened = ttnn.multiply(values, given["sharpness"])
+        probabilities = ttnn.softmax(ttnn.add(sharpened, given["excluded"]), dim=-1, numeric_stable=True)
+        reached = ttnn.cumsum(probabilities, dim=-1)
+        # top-p keeps candidates until their sum first reaches p: those with less than p before them
+        kept = ttnn.lt(ttnn.subtract(reached, probabilities), given["top_p"], dtype=ttnn.float32)
+        total = ttnn.sum(ttnn.multiply(probabilities, kept), dim=-1, keepdim=True)
+        target = ttnn.multiply(self._draw(given["state"]), total)
+        # the drawn rank is the number of candidates that end at or before the target
+        rank = ttnn.sum(ttnn.le(reached, target, dtype=ttnn.float32), dim=-1, keepdim=True)
+        chosen = ttnn.multiply(likeliest, ttnn.eq(self.ranks, rank, dtype=ttnn.float32))
+        write_tokens(ttnn.sum(chosen, dim=-1, keepdim=True), tokens)
+
+    def _draw(self, state: ttnn.Tensor) -> ttnn.Tensor:
+        """The next number in [0, 1) of each row's generator."""
+        ttnn.remainder(ttnn.multiply(state, self.multipliers), self.moduli, output_tensor=state)
+        fraction = ttnn.frac(ttnn.sum(ttnn.multiply(state, self.fractions), dim=-1, keepdim=True))
+        return ttnn.multiply(fraction, _BELOW_ONE)

@@ -1,0 +1,260 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Checkpoint files to a checked state dict of ternary weights and scales, and back. Plain torch and safetensors.
+
+The normalised form, whatever the checkpoint held, has Hugging Face's tensor names and
+
+    <projection>.weight         int8 [out, in], every value -1, 0 or +1
+    <projection>.weight_scale   float32, 0-d, multiplies the weight
+    norms, embedding, lm_head   as stored (float32, float16 or bfloat16)
+
+`lm_head.weight` is there only if the checkpoint has it; without it the embedding is the output matrix too.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.weights.packing import is_ternary, pack_ternary, ternarise, unpack_ternary
+
+# Part of content_hash: raise it whenever device-ready tensors made from the same checkpoint would come out different.
+PACKING_VERSION = 1
+
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; one line naming the file and the tensor."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One stored tensor: where it is, and how to read it."""
+
+    origin: str
+    name: str
+    read: Callable[[], torch.Tensor]
+
+    def fail(self, problem: str) -> NoReturn:
+        raise CheckpointError(f"{self.origin}: {self.name}: {problem}")
+
+
+def load_state_dict(
+    source: str | Path | Mapping[str, torch.Tensor], config: BitNetConfig | None = None, progress: bool = True
+) -> dict[str, torch.Tensor]:
+    """Read a checkpoint into the normalised form described at the top of this file.
+
+    source: a Hugging Face folder (`config.json`, and `model.safetensors` or shards with an index), or a state dict,
+    which needs `config`. Projections may be stored in full precision, packed four to a byte, or already ternary.
+    progress: show a bar on a terminal's stderr when it takes more than a second.
+
+    Raises CheckpointError (or ValueError, for a config) and returns nothing if anything at all is wrong.
+    """
+    if isinstance(source, Mapping):
+        if config is None:
+            raise ValueError("a state dict does not say the model's shape: pass a BitNetConfig")
+        origin = "state dict"
+        entries = {name: _Entry(origin, name, lambda tensor=tensor: tensor) for name, tensor in source.items()}
+    else:
+        config = config or BitNetConfig.from_pretrained(source)
+        origin = str(source)
+        entries = _open_folder(Path(source))
+
+    shapes = tensor_shapes(config)
+    if config.tie_word_embeddings and "lm_head.weight" not in entries:
+        del shapes["lm_head.weight"]
+    projections = projection_names(config)
+    _check_names(origin, entries, shapes, projections)
+
+    state = {}
+    hidden = None if progress else True  # None: hidden unless stderr is a terminal
+    for name, shape in tqdm(shapes.items(), "loading weights", unit="tensor", delay=1, disable=hidden):
+        prefix = name.removesuffix(".weight")
+        if prefix in projections:
+            scale = entries.get(f"{prefix}.weight_scale")
+            state[name], state[f"{prefix}.weight_scale"] = _read_projection(entries[name], scale, shape, config)
+        else:
+            state[name] = _read_float(entries[name], shape)
+    return state
+
+
+def projection_names(config: BitNetConfig) -> list[str]:
+    """The ternary projections, e.g. `model.layers.0.self_attn.q_proj`: seven a layer."""
+    parts = [f"self_attn.{p}_proj" for p in "qkvo"] + [f"mlp.{p}_proj" for p in ("gate", "up", "down")]
+    return [f"model.layers.{layer}.{part}" for layer in range(config.num_hidden_layers) for part in parts]
+
+
+def tensor_shapes(config: BitNetConfig) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every weight of the model, scales left out, `lm_head.weight` included."""
+    hidden, wide, kv = config.hidden_size, config.intermediate_size, config.num_key_value_heads * config.head_dim
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocab_size, hidden)}
+    for layer in range(config.num_hidden_layers):
+        prefix = f"model.layers.{layer}"
+        shapes |= {
+            f"{prefix}.input_layernorm.weight": (hidden,),
+            f"{prefix}.self_attn.q_proj.weight": (hidden, hidden),
+            f"{prefix}.self_attn.k_proj.weight": (kv, hidden),
+            f"{prefix}.self_attn.v_proj.weight": (kv, hidden),
+            f"{prefix}.self_attn.attn_sub_norm.weight": (hidden,),
+            f"{prefix}.self_attn.o_proj.weight": (hidden, hidden),
+            f"{prefix}.post_attention_layernorm.weight": (hidden,),
+            f"{prefix}.mlp.gate_proj.weight": (wide, hidden),
+            f"{prefix}.mlp.up_proj.weight": (wide, hidden),
+            f"{prefix}.mlp.ffn_sub_norm.weight": (wide,),
+            f"{prefix}.mlp.down_proj.weight": (hidden, wide),
+        }
+    return shapes | {"model.norm.weight": (hidden,), "lm_head.weight": (config.vocab_size, hidden)}
+
+
+def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a normalised state dict as a folder in the published packed layout, readable by transformers too.
+
+    Scales are kept in float32, so that loading gives back exactly this state dict. Each file appears whole or not at
+    all, in place of one that was there.
+    """
+    config = replace(config, linear_class="autobitlinear")
+    projections = {f"{name}.weight" for name in projection_names(config)}
+    packed = {}
+    for name, tensor in load_state_dict(state, config, progress=False).items():
+        tensor = pack_ternary(tensor) if name in projections else tensor
+        packed[name] = tensor.reshape(1) if name.endswith(".weight_scale") else tensor.contiguous()
+    if "lm_head.weight" in packed:
+        packed["lm_head.weight"] = packed["lm_head.weight"].clone()  # a tied one shares memory, which save_file refuses
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(packed, folder / "model.safetensors.tmp", metadata={"format": "pt"})
+    os.replace(folder / "model.safetensors.tmp", folder / "model.safetensors")
+    (folder / "config.json.tmp").write_text(json.dumps(config.to_hf(), indent=2) + "\n", encoding="utf-8")
+    os.replace(folder / "config.json.tmp", folder / "config.json")
+
+
+def content_hash(folder: str | Path) -> str:
+    """A hex digest of what device-ready tensors are made from: the weights' bytes, the config and PACKING_VERSION."""
+    folder = Path(folder)
+    digest = hashlib.sha256(f"{PACKING_VERSION} {BitNetConfig.from_pretrained(folder)}".encode())
+    for path in sorted(_checkpoint_files(folder)):
+        file_digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                file_digest.update(block)
+        digest.update(file_digest.digest())
+    return digest.hexdigest()
+
+
+def _checkpoint_files(folder: Path) -> dict[Path, set[str] | None]:
+    """The safetensors files of a folder, each with the tensors its index promises (None without an index)."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return {single: None}
+    if not index.is_file():
+        raise CheckpointError(f"{folder}: no model.safetensors and no {index.name} (pickled weights are never read)")
+    files: dict[Path, set[str] | None] = {}
+    try:
+        for name, file_name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
+            if Path(file_name).name != file_name:
+                raise ValueError(f"{name} is in {file_name!r}, which is not a file of this folder")
+            files.setdefault(folder / file_name, set()).add(name)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index}: not an index of safetensors files ({error})") from error
+    return files
+
+
+def _open_folder(folder: Path) -> dict[str, _Entry]:
+    """Every tensor of a checkpoint folder, opened but not read."""
+    entries = {}
+    for path, promised in _checkpoint_files(folder).items():
+        try:
+            file = safe_open(path, framework="pt")
+            names = set(file.keys())
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path}: truncated, missing or not safetensors ({error})") from error
+        for name in sorted(names ^ (names if promised is None else promised)):
+            raise CheckpointError(f"{path}: {name}: {'not in the index' if name in names else 'missing tensor'}")
+        for name in names:
+            entries[name] = _Entry(str(path), name, lambda file=file, name=name: file.get_tensor(name))
+    return entries
+
+
+def _check_names(origin: str, entries: dict[str, _Entry], shapes: dict[str, tuple], projections: list[str]) -> None:
+    """Refuse missing and unknown tensors. Either every projection has a weight_scale or none has."""
+    scales = {f"{name}.weight_scale" for name in projections}
+    required = list(shapes) + (sorted(scales) if not scales.isdisjoint(entries) else [])
+    for problem, names in (
+        ("missing tensor", [name for name in required if name not in entries]),
+        ("unexpected tensor", sorted(entries.keys() - shapes.keys() - scales)),
+    ):
+        if names:
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            raise CheckpointError(f"{origin}: {names[0]}: {problem}{more}")
+
+
+def _read_float(entry: _Entry, shape: tuple[int, ...]) -> torch.Tensor:
+    """A floating-point tensor of exactly this shape, all of it finite."""
+    tensor = entry.read()
+    if tensor.dtype not in _FLOATS:
+        entry.fail(f"wrong dtype {tensor.dtype}, must be floating point")
+    _check_shape(entry, tensor, shape)
+    if not torch.stack(torch.aminmax(tensor)).isfinite().all():
+        entry.fail("contains NaN or infinity")
+    return tensor
+
+
+def _read_projection(
+    weight: _Entry, scale: _Entry | None, shape: tuple[int, ...], config: BitNetConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One projection in any stored form -> (ternary int8 [out, in], float32 0-d scale that multiplies)."""
+    if scale is None:
+        if (stored := weight.read()).dtype in (torch.uint8, torch.int8):
+            weight.fail(f"{stored.dtype} weights need a weight_scale: missing tensor")
+        return ternarise(_read_float(weight, shape))
+
+    stored = weight.read()
+    if stored.dtype == torch.uint8:
+        _check_shape(weight, stored, (shape[0] // 4, shape[1]))
+        try:
+            ternary = unpack_ternary(stored)
+        except ValueError as error:
+            weight.fail(str(error))
+    elif stored.dtype == torch.int8 or stored.dtype in _FLOATS:
+        _check_shape(weight, stored, shape)
+        if not is_ternary(stored):
+            weight.fail("has a weight_scale, but values other than -1, 0 and +1")
+        ternary = stored.to(torch.int8)
+    else:
+        weight.fail(f"wrong dtype {stored.dtype}, must be uint8, int8 or floating point")
+    # int8 is this module's own form, whose scale multiplies whatever the config says of the others.
+    linear_class = "autobitlinear" if stored.dtype == torch.int8 else config.linear_class
+    return ternary, _read_scale(scale, linear_class)
+
+
+def _read_scale(entry: _Entry, linear_class: str | None) -> torch.Tensor:
+    """A weight_scale, turned into the multiplying convention."""
+    if linear_class is None:
+        entry.fail("the config's quantization_config does not say whether this multiplies or divides")
+    stored = entry.read()
+    if stored.dtype not in _FLOATS:
+        entry.fail(f"wrong dtype {stored.dtype}, must be floating point")
+    if stored.numel() != 1:
+        entry.fail(f"wrong shape {tuple(stored.shape)}, must be a single number")
+    scale = stored.float().reshape(())
+    scale = 1.0 / scale if linear_class == "bitlinear" else scale
+    if not (scale.isfinite() and scale > 0):
+        entry.fail(f"is {stored.item()}, must be positive and finite")
+    return scale
+
+
+def _check_shape(entry: _Entry, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(tensor.shape) != shape:
+        entry.fail(f"wrong shape {tuple(tensor.shape)}, must be {shape}")
