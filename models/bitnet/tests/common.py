@@ -69,7 +69,11 @@ SMALL = shape(4, 2, 64, 352)
 
 every_precision = pytest.mark.parametrize("precision", ["accuracy", "performance", "fused"])
 stock_precision = pytest.mark.parametrize("precision", ["accuracy", "performance"])
-tiny_and_full = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
+# A full-width case takes half a minute. What it could find beyond the small ones the decoder's cases find, which run
+# at full width in the ordinary run.
+tiny_and_full = pytest.mark.parametrize(
+    "model", [TINY, SMALL, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "small", "2b"]
+)
 every_scaling = pytest.mark.parametrize("badly_scaled", [False, True], ids=["even", "badly_scaled"])
 
 

@@ -30,7 +30,11 @@ def generate(model: BitNet, prompts: list[list[int]], count: int, sampling=GREED
     return [completion.tokens for completion in completions]
 
 
-@pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
+# the emulated device's logits in the stock precisions are held to recorded ones bit for bit (test_simulated_logits.py)
+STOCK = [pytest.param(precision, marks=pytest.mark.slow) for precision in ("accuracy", "performance")]
+
+
+@pytest.fixture(scope="module", params=[*STOCK, "fused"])
 def model(request, open_device) -> Iterator[BitNet]:
     with shipped.load(open_device, precision=request.param, max_seq_len=64, enable_trace=False) as loaded:
         yield loaded
@@ -49,6 +53,7 @@ def test_seeded_draws(model, reference):
     assert generate(model, [prompt(LENGTH)], FEWER_STEPS, SEEDED) == [tokens]
 
 
+@pytest.mark.slow
 def test_a_batch_of_three(open_device, reference):
     """Prompts of different lengths, one of them drawn from."""
     prompts, sampling = [prompt(length) for length in (5, LENGTH, 33)], [GREEDY, SEEDED, GREEDY]
@@ -59,6 +64,7 @@ def test_a_batch_of_three(open_device, reference):
         assert_chosen(reference, start, tokens, params)
 
 
+@pytest.mark.slow
 def test_fused_chooses_what_accuracy_chooses(open_device, reference):
     """On the same device, prompt by prompt, until two tokens are nearly tied."""
     prompts, texts = [prompt(length) for length in (5, LENGTH, 33)], []

@@ -15,17 +15,16 @@ from models.bitnet.tests.common import (
     BATCHES,
     LENGTHS,
     SMALL,
+    TINY,
     Pages,
     assert_level,
     decode_bars,
     decode_rotation,
     empty_cache,
     every_precision,
-    every_scaling,
     random_past,
     random_stream,
     reference_steps,
-    tiny_and_full,
     to_decode,
     to_integers,
     to_prefill,
@@ -38,6 +37,19 @@ from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
 
 CONTEXT = 256
+
+# at full width in the ordinary run: the badly scaled weights, which show what even ones show and lost scales too
+every_layer = pytest.mark.parametrize(
+    "model, badly_scaled",
+    [
+        pytest.param(TINY, False, id="tiny-even"),
+        pytest.param(TINY, True, id="tiny-badly_scaled"),
+        pytest.param(SMALL, False, id="small-even"),
+        pytest.param(SMALL, True, id="small-badly_scaled"),
+        pytest.param(FULL, False, id="2b-even", marks=pytest.mark.slow),
+        pytest.param(FULL, True, id="2b-badly_scaled"),
+    ],
+)
 
 
 def _torch(dtype: ttnn.DataType) -> torch.dtype:
@@ -99,9 +111,8 @@ def mixed_positions(users):
     return (edges + torch.randint(0, CONTEXT, (users,)).tolist())[:users]
 
 
-@every_scaling
 @every_precision
-@tiny_and_full
+@every_layer
 def test_decoder_prefill(device, reset_seeds, model, precision, badly_scaled):
     case = Case(device, model, precision, 1, random_state(model, badly_scaled))
     for length in (33, 127) if model is FULL else LENGTHS:
@@ -109,9 +120,8 @@ def test_decoder_prefill(device, reset_seeds, model, precision, badly_scaled):
         case.check_prefill(case.stream(length), pages, empty_cache(case.config, pages), user=1)
 
 
-@every_scaling
 @every_precision
-@tiny_and_full
+@every_layer
 def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
     state, weights = random_state(model, badly_scaled), SharedWeights(device)
     for users in BATCHES:
@@ -122,7 +132,7 @@ def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
 
 
 @every_precision
-@pytest.mark.parametrize("model", [SMALL, FULL], ids=["small", "2b"])
+@pytest.mark.parametrize("model", [SMALL, pytest.param(FULL, marks=pytest.mark.slow)], ids=["small", "2b"])
 def test_decoder_decode_after_prefill(device, reset_seeds, model, precision):
     """Steps after a prefill give the rows that a prefill of the longer sequence gives, up to a flipped int8 code."""
     case = Case(device, model, precision, 2, random_state(model))
