@@ -34,9 +34,9 @@ def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
     in_group = column // of_matrix * each + column % of_matrix % each
     page = column % of_matrix // each * pages.pages_of_a_group + k // TILE // pages.block
     face = k % TILE // 16 * 2 + n % TILE // 16
-    place = face * 256 + k % 16 * 16 + n % 16
-    byte = (k // TILE % pages.block * group + in_group) * 256 + place // 4
-    bits = data[page, byte] >> place % 4 * 2 & 3
+    in_tile = face * 256 + k % 16 * 16 + n % 16
+    byte = (k // TILE % pages.block * group + in_group) * 256 + in_tile // 4
+    bits = data[page, byte] >> in_tile % 4 * 2 & 3
     assert torch.equal(bits, torch.tensor([3, 0, 1], dtype=torch.uint8)[weight.long() + 1])
     assert torch.equal(pages.unpack(pages.pack(weight)), weight)
 

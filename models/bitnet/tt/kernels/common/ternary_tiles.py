@@ -19,8 +19,10 @@ _LARGEST_PAGE = 16  # tiles: 4 kB a read
 
 @dataclass(frozen=True)
 class TernaryPages:
-    """How a matrix of `inner` by `width` tiles lies in pages. Its tile columns form groups, and a group has
-    `inner / block` pages."""
+    """How a matrix of `inner` by `width` tiles lies in pages.
+
+    `group` neighbouring tile columns form a group, and every group has `inner / block` pages.
+    """
 
     inner: int
     width: int

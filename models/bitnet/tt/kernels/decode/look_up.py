@@ -97,6 +97,7 @@ class LookUp(Described):
 
         def add(
             source: str,
+            *,
             cores: ttnn.CoreRangeSet,
             arguments: list[tuple],
             config: ttnn.ReaderConfigDescriptor | ttnn.WriterConfigDescriptor,
@@ -113,21 +114,21 @@ class LookUp(Described):
 
         add(
             "decode/look_up_angles.cpp",
-            angles.grid,
-            [AnglesArguments(user) for user in range(self.users)] * 2,
-            ttnn.WriterConfigDescriptor(),
-            {"halves": 2 * cos.shape[-1] // TILE},
-            [positions, cos, sin],
-            4 * cos.shape[-1],
+            cores=angles.grid,
+            arguments=[AnglesArguments(user) for user in range(self.users)] * 2,
+            config=ttnn.WriterConfigDescriptor(),
+            constants={"halves": 2 * cos.shape[-1] // TILE},
+            tensors=[positions, cos, sin],
+            row_bytes=4 * cos.shape[-1],
         )
         add(
             "decode/look_up_tokens.cpp",
-            shard.grid,
-            [TokensArguments(number) for number in range(shard.grid.num_cores())],
-            ttnn.ReaderConfigDescriptor(),
-            {"tiles": shard.shape[1] // TILE, "value_bytes": describe.VALUE_BYTES[self.row_dtype]},
-            [tokens, table],
-            self.users * 2 * shard.shape[1],
+            cores=shard.grid,
+            arguments=[TokensArguments(number) for number in range(shard.grid.num_cores())],
+            config=ttnn.ReaderConfigDescriptor(),
+            constants={"tiles": shard.shape[1] // TILE, "value_bytes": describe.VALUE_BYTES[self.row_dtype]},
+            tensors=[tokens, table],
+            row_bytes=self.users * 2 * shard.shape[1],
         )
         return ttnn.ProgramDescriptor(kernels=kernels, semaphores=[], cbs=buffers)
 
