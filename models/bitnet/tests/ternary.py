@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of our own programs share: norm, int8 codes and ternary product by their definition, in float64 and
+"""What the tests of fused programs share: the definition of norm, int8 codes and ternary product in float64 and
 integers, and rows whose codes are known beforehand."""
 
 from dataclasses import dataclass

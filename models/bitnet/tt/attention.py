@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""q, k, v = norm(x) @ Wqkv;  a = softmax(rope(q) . rope(k) * scale) . v;  x + norm(a) @ Wo."""
+"""Attention: q, k, v = norm(x) @ Wqkv;  a = softmax(rope(q) . rope(k) * scale) . v;  x + norm(a) @ Wo."""
 
 from collections.abc import Mapping
 
@@ -19,8 +19,10 @@ from models.common.lightweightmodule import LightweightModule
 
 
 class Attention(LightweightModule):
-    """Grouped-query attention over a paged cache. `state` holds ternary projections under Hugging Face's names;
-    `gamma` is of the norm before them."""
+    """Grouped-query attention over a paged KV cache.
+
+    `state` has the ternary projections under Hugging Face's names. `gamma` is the weight of the norm before qkv.
+    """
 
     def __init__(
         self,
@@ -57,10 +59,11 @@ class Attention(LightweightModule):
         chunk: ttnn.Tensor,
         start: int,
     ) -> ttnn.Tensor:
-        """The residual stream of one user's rows at positions [start, start + rows) -> the same. Consumes x.
+        """The residual stream of tokens of one user, at positions [start, start + rows) -> the same. Frees x.
 
-        x: [1, 1, rows, hidden] in DRAM; page_table: int32 [1, blocks], all of the user's blocks; chunk: int32
-        [1, blocks of these rows]. Writes the rows' keys and values, attends to all positions up to each row's.
+        x: [1, 1, rows, hidden] in DRAM; page_table: int32 [1, blocks], all blocks of the user; chunk: int32
+        [1, blocks], the blocks of these tokens. Writes the tokens' keys and values. A token attends to all positions up
+        to its own.
         """
         qkv = self.qkv.forward_prefill(x)
         q, k, v = ttnn.experimental.nlp_create_qkv_heads(
@@ -94,10 +97,10 @@ class Attention(LightweightModule):
     def forward_decode(
         self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
     ) -> ttnn.Tensor:
-        """The residual stream, one row a user, each at its own position (-1: an idle user, skipped) -> the same.
-        Consumes x.
+        """The residual stream of one token of each user -> the same. Frees x.
 
-        x: [1, 1, users, hidden], width-sharded in L1; page_table: int32 [users, blocks]; positions: int32 [users].
+        x: [1, 1, users, hidden], width-sharded in L1; page_table: int32 [users, blocks]; positions: int32 [users]. A
+        user with position -1 is idle and is skipped.
         """
         qkv = self.qkv.forward_decode(x)
         q, k, v = ttnn.experimental.nlp_create_qkv_heads_decode(
@@ -132,7 +135,7 @@ class Attention(LightweightModule):
         return y
 
     def _rotate(self, heads: ttnn.Tensor, rotation: Rotation) -> ttnn.Tensor:
-        """Consumes the heads."""
+        """The heads, turned by the angles. Frees `heads`."""
         rotated = ttnn.experimental.rotary_embedding_llama(
             heads, rotation.cos, rotation.sin, rotation.pairs, is_decode_mode=False
         )

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ternary projection: quantise the rows, multiply by {-1, 0, +1}, rescale. No quantisation happens anywhere else.
+"""A ternary matrix product by the library's operations: quantise the rows, multiply by {-1, 0, +1}, rescale.
 
-The weight's own scale is not applied here: `scales.py` folds it into what follows.
+Stock operations quantise nowhere else. The weight's own scale is not applied here: `weights/scales.py` folds it into
+what follows the product.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,10 @@ from dataclasses import dataclass
 import torch
 import ttnn
 
+from models.bitnet.tt.kernels.common.int8_codes import LARGEST_CODE, SMALLEST_PEAK
 from models.bitnet.tt.model_config import MatmulConfig, ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
-
-_LARGEST_CODE = 127.0
-_SMALLEST_PEAK = 1e-5  # a row of zeros has a scale too
 
 
 def _unary(operation: ttnn.UnaryOpType, *parameters: float) -> ttnn.UnaryWithParam:
@@ -24,7 +23,10 @@ def _unary(operation: ttnn.UnaryOpType, *parameters: float) -> ttnn.UnaryWithPar
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows ready to enter ternary projections; several may share them. `peak` is each row's largest magnitude."""
+    """Rows that one or several ternary products multiply.
+
+    `peak` is the largest magnitude of each row, None for rows that are not quantised.
+    """
 
     values: ttnn.Tensor
     peak: ttnn.Tensor | None
@@ -36,15 +38,15 @@ class Rows:
 
 
 class Int8Rows:
-    """`accuracy`: rows become integers in [-127, 127], which bfloat16 holds exactly."""
+    """Rows in precision `accuracy`: integers in [-127, 127], which bfloat16 holds exactly."""
 
     @staticmethod
     def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
-        """Consumes x."""
-        # a chain, because `maximum` with a scalar drops the activations of its operand
+        """Rows of codes, with the peak of each row. Frees x."""
+        # `maximum` with a scalar would drop the activations of its operand, so this is a chain.
         magnitude = ttnn.unary_chain(
             x,
-            [_unary(ttnn.UnaryOpType.ABS), _unary(ttnn.UnaryOpType.MAXIMUM, _SMALLEST_PEAK)],
+            [_unary(ttnn.UnaryOpType.ABS), _unary(ttnn.UnaryOpType.MAXIMUM, SMALLEST_PEAK)],
             memory_config=memory,
         )
         peak = ttnn.max(magnitude, dim=-1, keepdim=True, memory_config=ttnn.L1_MEMORY_CONFIG)
@@ -53,7 +55,7 @@ class Int8Rows:
             x,
             peak,
             activations=[
-                _unary(ttnn.UnaryOpType.MUL_UNARY_SFPU, _LARGEST_CODE),
+                _unary(ttnn.UnaryOpType.MUL_UNARY_SFPU, LARGEST_CODE),
                 _unary(ttnn.UnaryOpType.ROUND, 0.0),
             ],
             dtype=ttnn.bfloat16,
@@ -64,11 +66,11 @@ class Int8Rows:
 
     @staticmethod
     def rescale(y: ttnn.Tensor, rows: Rows, memory: ttnn.MemoryConfig, dtype: ttnn.DataType) -> ttnn.Tensor:
-        """Integer sums back to the rows' scale. Consumes y."""
+        """Turns integer sums back to the scale of the rows. Frees y."""
         scaled = ttnn.multiply(
             y,
             rows.peak,
-            activations=[_unary(ttnn.UnaryOpType.MUL_UNARY_SFPU, 1 / _LARGEST_CODE)],
+            activations=[_unary(ttnn.UnaryOpType.MUL_UNARY_SFPU, 1 / LARGEST_CODE)],
             dtype=dtype,
             memory_config=memory,
         )
@@ -77,19 +79,24 @@ class Int8Rows:
 
 
 class PlainRows:
-    """`performance`: rows enter as they are."""
+    """Rows in precision `performance`: they are not quantised."""
 
     @staticmethod
     def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
+        """x itself."""
         return Rows(x, None)
 
     @staticmethod
     def rescale(y: ttnn.Tensor, rows: Rows, memory: ttnn.MemoryConfig, dtype: ttnn.DataType) -> ttnn.Tensor:
+        """y itself."""
         return y
 
 
 class BitLinear(LightweightModule):
-    """rows @ W^T for a ternary int8 `weight` [out, in]; results in `dtype`, each chip's its share of the columns."""
+    """rows @ W^T for a ternary `weight`, int8 [out, in]. Results have `dtype`.
+
+    Tensor parallel: the columns of the results are sharded over the devices.
+    """
 
     def __init__(
         self,
@@ -103,7 +110,7 @@ class BitLinear(LightweightModule):
         self.config = matmul
         self.dtype = dtype or config.activations
         self.rows = Int8Rows if config.precision.quantise else PlainRows
-        # integer sums reach 884,736: only float32 holds them until they are rescaled
+        # Integer sums reach 884,736. Only float32 holds these until they are rescaled.
         self.product_dtype = ttnn.float32 if config.precision.quantise else self.dtype
         self.weight = weights.load(
             name, weight, matmul.weight_dtype, matmul.weight_memory, config.parallelism.column_sharding

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""x = x + attention(norm(x));  x = x + mlp(norm(x))."""
+"""A decoder layer: x = x + attention(norm(x));  x = x + mlp(norm(x))."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,8 +16,8 @@ from models.bitnet.tt.weights.scales import fold_scales
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
-# Called with a name and the residual stream after each sub-block. It looks, and keeps nothing: the next sub-block
-# consumes the tensor.
+# A layer calls the hook after each sub-block, with a name and the residual stream. The hook must not keep the tensor,
+# because the next sub-block frees it.
 ResidualHook = Callable[[str, ttnn.Tensor], None]
 
 
@@ -48,9 +48,9 @@ class DecoderLayer(LightweightModule):
         start: int,
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
-        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Consumes x; see `Attention.forward_prefill`.
+        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Frees x. See `Attention.forward_prefill`.
 
-        on_residual is called as `<prefix>.self_attn` and `<prefix>.mlp`, the reference's names.
+        The names that `on_residual` gets are those of the reference: `<prefix>.self_attn` and `<prefix>.mlp`.
         """
         x = self.attention.forward_prefill(x, rotation, cache, page_table, chunk, start)
         on_residual(f"{self.prefix}.self_attn", x)
@@ -67,7 +67,7 @@ class DecoderLayer(LightweightModule):
         positions: ttnn.Tensor,
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
-        """The residual stream [1, 1, users, hidden], sharded in L1 -> the same. Consumes x."""
+        """The residual stream [1, 1, users, hidden], sharded in L1 -> the same. Frees x."""
         x = self.attention.forward_decode(x, rotation, cache, page_table, positions)
         on_residual(f"{self.prefix}.self_attn", x)
         x = self.mlp.forward_decode(x)

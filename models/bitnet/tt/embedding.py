@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""x = table[token]: `Embedding` for a prompt, `DecodeLookUp` for a decode step, which looks up rotation angles too."""
+"""The embedding: x = table[token].
+
+`Embedding` looks up the tokens of a prompt. `DecodeLookUp` looks up the tokens and the rotation angles of a decode
+step.
+"""
 
 import torch
 import ttnn
@@ -13,7 +17,7 @@ from models.common.lightweightmodule import LightweightModule
 
 
 class Embedding(LightweightModule):
-    """`table` [vocabulary, hidden], kept row by row in DRAM as bfloat16."""
+    """The embedding of a prompt. `table` [vocabulary, hidden] lies in DRAM, row-major, in bfloat16."""
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, table: torch.Tensor):
         self.config = config
@@ -32,16 +36,21 @@ class Embedding(LightweightModule):
 
 
 class DecodeLookUp(LightweightModule):
-    """What a decode step looks up by its tokens and positions, in one program: the tokens' rows of `table` [vocabulary,
-    hidden], which `Embedding` keeps, and the positions' rotation angles."""
+    """All that a decode step looks up, in one program: the embedding of its tokens and the angles of its positions.
+
+    `table` is the table of `Embedding`.
+    """
 
     def __init__(self, config: ModelConfig, table: ttnn.Tensor, rope: RotaryEmbedding):
         self.table, self.rope = table, rope
         self.program = LookUp(config.users, config.activations, config.residual_memory, config.rope_memory)
 
     def forward(self, tokens: ttnn.Tensor, positions: ttnn.Tensor) -> tuple[ttnn.Tensor, Rotation]:
-        """tokens: uint32 [.., users]; positions: int32 [users], negative for an idle user, whose angles may be any ->
-        ([1, 1, users, hidden], width-sharded in L1; the angles)."""
+        """-> (the embedding [1, 1, users, hidden], width-sharded in L1; the angles).
+
+        tokens: uint32 [.., users]; positions: int32 [users]. A negative position marks an idle user, who
+        gets any angle.
+        """
         rope = self.rope
         x, cos, sin = self.program(tokens, self.table, positions, rope.cos_rows, rope.sin_rows)
         return x, Rotation(cos, sin, rope.decode_pairs)

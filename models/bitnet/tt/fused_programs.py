@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of our own that a model's shape and chip ask for: how rows and columns are shared out over the cores."""
+"""The fused programs of a model on a chip: which tile columns each core works on, and where results lie."""
 
 from collections.abc import Mapping
 
@@ -10,16 +10,20 @@ from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.decode.decode_product import WIDE, DecodeProduct
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
-from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_columns
+from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, users_columns
 
-_MOST_HEADS = 32  # of a user, in the tiles that decode's attention leaves
+_MOST_HEADS = TILE  # attention leaves the heads of a user in one tile of rows
 
 
 class FusedPrograms:
-    """`decode` has a program for every projection; `hidden_memory` is where the hidden rows lie between two of them."""
+    """The programs of all projections.
+
+    `decode` has the decode program of each projection by its name. `hidden_memory` is the memory of the hidden rows,
+    which gate_up writes and down reads.
+    """
 
     def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int):
         if model.num_attention_heads > _MOST_HEADS:
@@ -35,16 +39,17 @@ class FusedPrograms:
         head_tiles = model.head_dim // TILE
         heads = model.num_attention_heads + 2 * model.num_key_value_heads
 
-        def share(width: int, each: int) -> tuple[CoreAssignment, ttnn.MemoryConfig]:
-            shares = CoreAssignment(width // TILE, each)
-            grid = first_cores(shares.cores, chip, wide=wide)
-            return shares, users_columns(shares.cores * each * TILE, grid, each * TILE)
+        def assign(width: int, per_core: int) -> tuple[CoreAssignment, ttnn.MemoryConfig]:
+            """`per_core` tile columns on each core, and the memory of rows that lie so."""
+            assignment = CoreAssignment(width // TILE, per_core)
+            grid = first_cores(assignment.cores, chip, wide=wide)
+            return assignment, users_columns(assignment.cores * per_core * TILE, grid, per_core * TILE)
 
-        spread = CoreAssignment.over(model.intermediate_size // TILE, cores)
-        hidden, self.hidden_memory = share(model.intermediate_size, spread.per_core)
+        even = CoreAssignment.over(model.intermediate_size // TILE, cores)
+        hidden, self.hidden_memory = assign(model.intermediate_size, even.per_core)
         joined = CoreAssignment.over(model.num_attention_heads * head_tiles, cores)
         stream, residual_memory = CoreAssignment(residual.width // TILE, residual.tiles), residual.memory_config()
-        qkv, qkv_memory = share(heads * model.head_dim, head_tiles)
+        qkv, qkv_memory = assign(heads * model.head_dim, head_tiles)
 
         def program(
             parts: CoreAssignment,
@@ -54,6 +59,7 @@ class FusedPrograms:
             memory: ttnn.MemoryConfig,
             **more: int,
         ) -> DecodeProduct:
+            """The program of a projection. A group has up to 4 tile columns, and every core has whole groups."""
             matrices = 2 if epilogue is Epilogue.GATED else 1
             group = matrices * max(
                 n for n in (1, 2, 4 // matrices) if results.per_core % n == 0 and results.tiles % n == 0
@@ -68,8 +74,8 @@ class FusedPrograms:
             "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, self.hidden_memory),
             "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
         }
-        # beside decode's buffers lie the stream before and after a program, and the hidden rows
-        kept = (2 * residual.tiles + spread.per_core) * TILE * TILE * 4
+        # Beside the buffers of a decode program, L1 holds the stream before and after it, and the hidden rows.
+        kept = (2 * residual.tiles + even.per_core) * TILE * TILE * 4
         for name, program in self.decode.items():
             for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", self.prefill(name, 1)[1].l1_bytes)):
                 if needed > l1_bytes:
@@ -78,12 +84,12 @@ class FusedPrograms:
                         f"of a core's L1, there are {l1_bytes}; use precision accuracy"
                     )
 
-    def prefill(self, which: str, row_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
-        """The two programs of a projection of so many rows: all layers have the same."""
-        if (which, row_tiles) not in self._prefill:
+    def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
+        """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
+        if (which, token_tiles) not in self._prefill:
             decode = self.decode[which]
-            self._prefill[which, row_tiles] = (
-                PrefillCodes(row_tiles, decode.pages.inner, self._grid),
-                PrefillProduct(row_tiles, decode.pages, decode.epilogue, decode.result_dtype, self._grid),
+            self._prefill[which, token_tiles] = (
+                PrefillCodes(token_tiles, decode.pages.inner, self._grid),
+                PrefillProduct(token_tiles, decode.pages, decode.epilogue, decode.result_dtype, self._grid),
             )
-        return self._prefill[which, row_tiles]
+        return self._prefill[which, token_tiles]

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The KV cache on the device.
 
-It is a pool of blocks of `block_size` positions; a page table lists each user's blocks in order (see `engine.blocks`).
-A contiguous cache is the same pool with a table that never changes: every user owns a fixed run of blocks.
+The cache is a pool of blocks of `block_size` positions. A page table lists the blocks of each user in order: see
+`engine.blocks`. A contiguous cache is the same pool with a table that never changes, in which the blocks of a user lie
+one behind the other.
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ import ttnn
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 
-# decode attention reads keys in chunks of up to this many positions, also past a user's own, and masks what is too much
+# Decode attention reads keys in chunks of up to this many positions. It reads past the user's last position, and masks
+# these keys.
 ATTENTION_CHUNK = 8 * TILE
 
 
 @dataclass(frozen=True)
 class PagedAttentionConfig:
-    """The pool: `max_num_blocks` blocks of `block_size` positions, a power of two of at least one tile (32)."""
+    """The pool: `max_num_blocks` blocks of `block_size` positions. `block_size` is a power of two, 32 or more."""
 
     block_size: int = 32
     max_num_blocks: int = 1024
@@ -32,27 +34,33 @@ class PagedAttentionConfig:
 
     @classmethod
     def contiguous(cls, users: int, max_seq_len: int, block_size: int = 128) -> "PagedAttentionConfig":
-        """A pool in which every user has all the blocks it can ever need."""
+        """A pool that has blocks for `max_seq_len` positions of every user."""
         return cls(block_size, users * -(-max_seq_len // block_size))
 
 
 @dataclass(frozen=True)
 class LayerCache:
-    """Keys and values of one layer, of a chip's own heads: each [blocks, kv_heads, block_size, head_dim] in DRAM."""
+    """Keys and values of one layer: each [blocks, kv_heads, block_size, head_dim] in DRAM.
+
+    Tensor parallel: every device has the keys and values of its own KV heads.
+    """
 
     keys: ttnn.Tensor
     values: ttnn.Tensor
 
 
 def table_width(blocks: int, block_size: int) -> int:
-    """Columns that a page table of `blocks` blocks has on the device: whole chunks of keys, or attention reads past its
-    end and takes what lies there for a block's number."""
+    """Columns that a page table of `blocks` blocks has on the device.
+
+    They make up whole chunks of keys. Otherwise attention would read past the end of the table, and would take what
+    lies there for the number of a block.
+    """
     chunk = max(ATTENTION_CHUNK // block_size, 1)
     return -(-blocks // chunk) * chunk
 
 
 def allocate_kv_cache(config: ModelConfig, paging: PagedAttentionConfig) -> list[LayerCache]:
-    """Zeroed caches for all layers. The library wants at least as many blocks as a page table has columns."""
+    """Caches of zeros for all layers. The library needs at least as many blocks as a page table has columns."""
     blocks = table_width(paging.max_num_blocks, paging.block_size)
     shape = [blocks, config.kv_heads, paging.block_size, config.model.head_dim]
 

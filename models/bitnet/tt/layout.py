@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where tensors lie on the chip, computed from the model's shape and the chip's: pure functions, no device needed.
+"""Where tensors lie on the chip: pure functions of the shapes of the model and the chip. They need no device.
 
-Decode works on one tile of rows (32 users at most), so every activation is width-sharded over cores in L1 and every
-ternary weight is width-sharded over all DRAM banks, from which the DRAM-sharded matmul streams it. Prefill works on
-many rows, so its activations are interleaved in DRAM and its matmuls use the whole grid in two dimensions.
+Decode works on one tile of rows, which holds at most 32 users. Every activation is width-sharded over cores in L1, and
+every ternary weight over all DRAM banks, from which the DRAM-sharded matmul streams it. Prefill works on many tokens.
+Its activations are interleaved in DRAM, and its matmuls use the whole grid of cores in two dimensions.
 """
 
 import math
@@ -12,17 +12,18 @@ from dataclasses import dataclass
 
 import ttnn
 
-TILE = 32
-_WIDEST = 8  # columns of a core rectangle: what every supported chip has
+from models.bitnet.tt.config import TILE
+
+WIDE = 8  # columns of cores that every supported chip has
 _MOST_CORES = 64
-_LARGEST_BLOCK = 96  # output tiles a core keeps in a 2D matmul: float32 partials of these fit L1 beside the operands
+_LARGEST_BLOCK = 96  # output tiles that a core keeps in a 2D matmul: their float32 sums fit L1 beside the operands
 
 
 @dataclass(frozen=True)
 class Chip:
-    """What the layouts need to know of a chip."""
+    """The shape of a chip, as far as layouts depend on it."""
 
-    grid: tuple[int, int]  # compute cores, columns and rows
+    grid: tuple[int, int]  # columns and rows of compute cores
     dram_banks: int
 
     @classmethod
@@ -37,9 +38,9 @@ class Chip:
 
 @dataclass(frozen=True)
 class Columns:
-    """A row of tiles cut into equal pieces over a rectangle of cores."""
+    """One tile of rows, width-sharded evenly over a rectangle of cores in the top left corner."""
 
-    width: int  # elements in all
+    width: int  # elements of a row
     rectangle: tuple[int, int]  # columns and rows of cores
 
     @property
@@ -58,18 +59,18 @@ class Columns:
 
 
 def columns(width: int, chip: Chip) -> Columns:
-    """The most cores that share `width` out in whole tiles: full rows of the core grid, or part of the first one."""
+    """`width` over as many cores as hold equal numbers of whole tiles: full rows of cores, or part of the first row."""
     tiles = width // TILE
-    rows = range(2, min(chip.grid[1], _MOST_CORES // _WIDEST) + 1)
-    rectangles = [(x, 1) for x in range(1, _WIDEST + 1)] + [(_WIDEST, y) for y in rows]
+    rows = range(2, min(chip.grid[1], _MOST_CORES // WIDE) + 1)
+    rectangles = [(x, 1) for x in range(1, WIDE + 1)] + [(WIDE, y) for y in rows]
     return Columns(width, max(r for r in rectangles if tiles % (r[0] * r[1]) == 0))
 
 
 @dataclass(frozen=True)
 class Scattered:
-    """A row of tiles cut into equal pieces over the first cores, row by row."""
+    """One tile of rows, width-sharded evenly over the first `cores` cores of the chip, row by row."""
 
-    width: int  # elements in all
+    width: int  # elements of a row
     cores: int
     chip: Chip
 
@@ -79,23 +80,23 @@ class Scattered:
         return self.width // TILE // self.cores
 
     def memory_config(self) -> ttnn.MemoryConfig:
-        cores = first_cores(self.cores, self.chip, wide=min(_WIDEST, self.chip.grid[0]))
+        cores = first_cores(self.cores, self.chip, wide=min(WIDE, self.chip.grid[0]))
         return users_columns(self.width, cores, self.width // self.cores)
 
 
 def scattered(width: int, chip: Chip) -> Scattered:
-    """The most cores that share `width` out in whole tiles."""
-    most = min(_MOST_CORES, _WIDEST * chip.grid[1])
-    return Scattered(width, _divisor(width // TILE, most), chip)
+    """`width` over as many of the first cores as hold equal numbers of whole tiles."""
+    most = min(_MOST_CORES, WIDE * chip.grid[1])
+    return Scattered(width, largest_divisor(width // TILE, most), chip)
 
 
 def users_memory_config(users: int, width: int, grid: ttnn.CoreRangeSet) -> ttnn.MemoryConfig:
-    """One user's heads (a tile of rows) on each core."""
+    """Heads of `users` users, height-sharded: each core holds the heads of one user, in one tile of rows."""
     return _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, grid, [TILE, width])
 
 
 def users_columns(width: int, cores: ttnn.CoreRangeSet, per_core: int) -> ttnn.MemoryConfig:
-    """One tile of rows, `per_core` columns on each of `cores`."""
+    """One tile of rows, width-sharded: each of `cores` holds `per_core` columns."""
     assert cores.num_cores() * per_core == width
     return _sharded(ttnn.TensorMemoryLayout.WIDTH_SHARDED, cores, [TILE, per_core])
 
@@ -107,7 +108,7 @@ def first_cores(count: int, chip: Chip, wide: int | None = None) -> ttnn.CoreRan
 
 
 def dram_sharded(rows: int, width: int, chip: Chip) -> ttnn.MemoryConfig:
-    """A weight [rows, width] cut by columns over all DRAM banks (the last may be padded)."""
+    """A weight [rows, width], width-sharded over all DRAM banks. The shard of the last bank may be padded."""
     per_bank = math.ceil(width / TILE / chip.dram_banks) * TILE
     banks = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(chip.dram_banks - 1, 0))})
     spec = ttnn.ShardSpec(banks, [rows, per_bank], ttnn.ShardOrientation.ROW_MAJOR)
@@ -117,24 +118,25 @@ def dram_sharded(rows: int, width: int, chip: Chip) -> ttnn.MemoryConfig:
 def dram_sharded_matmul(
     inner_tiles: int, output_tiles: int
 ) -> ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig:
-    """One tile of rows times a DRAM-sharded weight; each core has `inner_tiles` of the input, `output_tiles` of the
-    output."""
+    """The product of one tile of rows with a DRAM-sharded weight. Each core holds `inner_tiles` of the input and
+    `output_tiles` of the output."""
     return ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig(
         in0_block_w=inner_tiles, per_core_M=1, per_core_N=output_tiles, fused_activation=None
     )
 
 
 def head_matmul(inner_tiles: int, width: int, chip: Chip) -> ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig:
-    """One tile of rows times a wide weight that is interleaved in DRAM, its columns shared out over the whole grid.
+    """The product of one tile of rows with a wide weight that is interleaved in DRAM. All cores of the grid divide the
+    columns among them.
 
-    Rows that are sharded have `inner_tiles` on each core.
+    Where the rows are sharded, each core holds `inner_tiles` of them.
     """
     per_core = math.ceil(width / TILE / chip.cores)
     return ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig(
         compute_with_storage_grid_size=chip.grid,
-        in0_block_w=_divisor(inner_tiles, 2),
+        in0_block_w=largest_divisor(inner_tiles, 2),
         out_subblock_h=1,
-        out_subblock_w=_divisor(per_core, 4),
+        out_subblock_w=largest_divisor(per_core, 4),
         per_core_M=1,
         per_core_N=per_core,
         fuse_batch=True,
@@ -144,15 +146,16 @@ def head_matmul(inner_tiles: int, width: int, chip: Chip) -> ttnn.MatmulMultiCor
 
 
 def prefill_matmul(rows: int, inner: int, width: int, chip: Chip) -> ttnn.MatmulMultiCoreReuseMultiCastProgramConfig:
-    """[rows, inner] @ [inner, width] over the whole grid: rows of cores share rows, columns share columns."""
+    """[rows, inner] @ [inner, width] over the whole grid: a row of cores has the same rows, a column of cores the same
+    columns."""
     per_row, per_column = math.ceil(rows / TILE / chip.grid[1]), math.ceil(width / TILE / chip.grid[0])
-    # a block too large for L1 is computed in several passes over its columns
+    # A block that is too large for L1 is computed in several passes over its columns.
     out_width = max(w for w in range(1, per_column + 1) if per_column % w == 0 and w * per_row <= _LARGEST_BLOCK)
-    subblock_width = _divisor(out_width, 4)
+    subblock_width = largest_divisor(out_width, 4)
     return ttnn.MatmulMultiCoreReuseMultiCastProgramConfig(
         compute_with_storage_grid_size=chip.grid,
-        in0_block_w=_divisor(inner // TILE, 4),
-        out_subblock_h=_divisor(per_row, 4 // subblock_width),
+        in0_block_w=largest_divisor(inner // TILE, 4),
+        out_subblock_h=largest_divisor(per_row, 4 // subblock_width),
         out_subblock_w=subblock_width,
         out_block_h=per_row,
         out_block_w=out_width,
@@ -165,10 +168,10 @@ def prefill_matmul(rows: int, inner: int, width: int, chip: Chip) -> ttnn.Matmul
 
 
 def sharded_norm(rectangle: tuple[int, int], tiles: int) -> ttnn.LayerNormShardedMultiCoreProgramConfig:
-    """A norm over columns that lie on cores inside `rectangle`, `tiles` on each."""
+    """A norm over width-sharded rows: each core inside `rectangle` holds `tiles` tiles."""
     return ttnn.LayerNormShardedMultiCoreProgramConfig(
         compute_with_storage_grid_size=list(rectangle),
-        subblock_w=_divisor(tiles, 4),
+        subblock_w=largest_divisor(tiles, 4),
         block_h=1,
         block_w=tiles,
         inplace=False,
@@ -180,6 +183,6 @@ def _sharded(layout: ttnn.TensorMemoryLayout, grid: ttnn.CoreRangeSet, shape: li
     return ttnn.MemoryConfig(layout, ttnn.BufferType.L1, spec)
 
 
-def _divisor(number: int, most: int) -> int:
+def largest_divisor(number: int, most: int) -> int:
     """The largest divisor of `number` that is not above `most`."""
     return max(d for d in range(1, most + 1) if number % d == 0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""logits = x @ Whead^T, by the library's matmul (`StockLMHead`) or by a fused program (`FusedLMHead`)."""
+"""The output matrix: logits = x @ Whead^T. `StockLMHead` uses the library's matmul, `FusedLMHead` a fused program."""
 
 import torch
 import ttnn
@@ -11,11 +11,14 @@ from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
-_TILES_PER_CORE = 64  # columns of tiles whose partial sums and weights a core has room for
+_TILES_PER_CORE = 64  # tile columns whose sums and weights fit the L1 of a core
 
 
 class StockLMHead(LightweightModule):
-    """`weight` [vocabulary, hidden]; each chip's share of the vocabulary is cut into pieces that fit the cores' L1."""
+    """The head by the library's matmul. `weight` is [vocabulary, hidden].
+
+    The vocabulary is sharded over the devices. Each device's shard is cut into pieces that fit the L1 of its cores.
+    """
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
         self.config = config
@@ -26,14 +29,16 @@ class StockLMHead(LightweightModule):
         self.pieces = []
         for start in range(0, shards.shape[1], widest):
             piece = shards[:, start : start + widest]
-            # where a piece ends is in its name too: boards cut differently, and may share a folder of weights
+            # The name says where a piece ends: boards with other grids cut differently and may use the same folder.
             name = f"lm_head.{start}-{start + piece.shape[1]}"
             held = weights.load(name, piece.flatten(0, 1), dtype, ttnn.DRAM_MEMORY_CONFIG, sharding)
             self.pieces.append((held, config.head_program(piece.shape[1])))
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """One tile of rows [1, 1, rows <= 32, hidden], anywhere -> [1, 1, rows, vocabulary] in DRAM, a chip's share of
-        it. Consumes x."""
+        """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Frees x.
+
+        Every device has the logits of its shard of the vocabulary.
+        """
         logits = [
             ttnn.linear(
                 x,
@@ -50,12 +55,15 @@ class StockLMHead(LightweightModule):
 
 
 class FusedLMHead(LightweightModule):
-    """The head by a fused program, which reads its matrix from all DRAM banks at once, in long runs."""
+    """The head by a fused program, which reads the matrix from all DRAM banks at once, in long runs.
+
+    `weight` is [vocabulary, hidden].
+    """
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
         vocabulary, hidden = weight.shape
         chip, dtype = config.chip, config.precision.matmuls["lm_head"].weight
-        # decode's rows are sharded over cores, prefill's lie in DRAM: a program for each
+        # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.programs = {
             sharded: HeadProduct(
                 hidden // TILE, vocabulary // TILE, chip.dram_banks, chip.grid, config.activations, dtype
@@ -71,13 +79,13 @@ class FusedLMHead(LightweightModule):
         self.weight = weights.load("lm_head", weight, dtype, dram_sharded(hidden, vocabulary, chip))
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """One tile of rows [1, 1, rows <= 32, hidden], anywhere -> [1, 1, rows, vocabulary] in DRAM. Consumes x."""
+        """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Frees x."""
         logits = self.programs[x.is_sharded()](x, self.weight)
         ttnn.deallocate(x)
         return logits
 
 
 def lm_head(config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor) -> StockLMHead | FusedLMHead:
-    """The build that the precision asks for."""
+    """`FusedLMHead` if the precision uses fused programs, `StockLMHead` otherwise."""
     build = FusedLMHead if config.precision.fused_programs else StockLMHead
     return build(config, weights, weight)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""x + norm(relu(n @ Wgate)^2 * (n @ Wup)) @ Wdown,  n = norm(x)."""
+"""The MLP: x + norm(relu(n @ Wgate)^2 * (n @ Wup)) @ Wdown,  n = norm(x)."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,11 @@ from models.common.lightweightmodule import LightweightModule
 
 
 class MLP(LightweightModule):
-    """`state` holds ternary projections under Hugging Face's names; `gamma` is of the norm before them."""
+    """The MLP of a layer, with its norms and the addition to the residual stream.
+
+    `state` has the ternary projections under Hugging Face's names. `gamma` is the weight of the norm before
+    gate and up.
+    """
 
     def __init__(
         self,
@@ -34,14 +38,14 @@ class MLP(LightweightModule):
         self.down = projection(config, weights, "down", matrices("down"), scales.hidden_gamma, scales.hidden_eps)
 
     def forward_prefill(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Consumes x."""
+        """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Frees x."""
         hidden = self.gate_up.forward_prefill(x)
         y = self.down.forward_prefill(hidden, x)
         ttnn.deallocate(hidden)
         return y
 
     def forward_decode(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """The residual stream [1, 1, users, hidden], width-sharded in L1 -> the same. Consumes x."""
+        """The residual stream [1, 1, users, hidden], width-sharded in L1 -> the same. Frees x."""
         hidden = self.gate_up.forward_decode(x)
         y = self.down.forward_decode(hidden, x)
         ttnn.deallocate(hidden)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole model on the device: tokens in, logits out. The KV cache and every input are passed in."""
+"""The whole model on the device: tokens in, logits out. The caller passes the KV cache and every input."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from models.common.lightweightmodule import LightweightModule
 
 
 class BitNetModel(LightweightModule):
-    """Built from a normalised state dict (see `weights.load_state_dict`)."""
+    """The model of a normalised state dict; see `weights.state_dict`."""
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor]):
         self.config = config
@@ -42,12 +42,12 @@ class BitNetModel(LightweightModule):
         last: int | None,
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor | None:
-        """One chunk of one user's prompt, at positions [start, start + rows).
+        """Fills the cache with one chunk of one user's prompt, at positions [start, start + rows).
 
-        tokens: uint32 [1, rows], rows a multiple of 32; page_table, chunk: see `Attention.forward_prefill`. Fills the
-        cache. If `last` is a row of this chunk, returns the logits of the tile of 32 rows that holds it
-        ([1, 1, 32, vocabulary], its row being last % 32). on_residual sees the stream after the embedding and after
-        every sub-block, under the reference's names.
+        tokens: uint32 [1, rows], rows a multiple of 32; page_table, chunk: see `Attention.forward_prefill`. If `last`
+        is a row of this chunk, the result is the logits [1, 1, 32, vocabulary] of the 32 tokens around it, in which its
+        row is last % 32. `on_residual` gets the residual stream after the embedding and after every sub-block, under
+        the reference's names.
         """
         x = self.embedding.forward_prefill(tokens)
         on_residual("model.embed_tokens", x)
@@ -70,7 +70,7 @@ class BitNetModel(LightweightModule):
         cache: list[LayerCache],
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
-        """One token a user -> logits [1, 1, users, vocabulary] in DRAM.
+        """One token of each user -> logits [1, 1, users, vocabulary] in DRAM.
 
         tokens: uint32 [1, 1, users]; positions: int32 [users], -1 for an idle user; page_table: int32 [users, blocks].
         """

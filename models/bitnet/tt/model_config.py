@@ -13,6 +13,7 @@ from models.bitnet.tt.fused_programs import FusedPrograms
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.layout import (
     TILE,
+    WIDE,
     Chip,
     Columns,
     Scattered,
@@ -31,7 +32,6 @@ from models.bitnet.tt.tensor_parallel import parallelism_of
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
 _PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
-_HEADS_WIDE = 8  # columns of cores over which decode lays the heads: what every supported chip has
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +166,9 @@ class ModelConfig:
         self.query_key_cores = first_cores(2 * users, self.chip)
         self.rope_memory = users_memory_config(2 * users, width, self.query_key_cores)
         self.rotation_memory = users_memory_config(2 * users, TILE, self.query_key_cores)
-        self.attention_memory = users_memory_config(users, width, first_cores(users, self.chip, wide=8))
+        self.attention_memory = users_memory_config(users, width, first_cores(users, self.chip, wide=WIDE))
         # joining heads from cores that are no rectangle wants to be told where the result may lie: anywhere
-        rectangular = users < 8 or users % 8 == 0
+        rectangular = users < WIDE or users % WIDE == 0
         self.joining_cores = None if rectangular else first_cores(self.chip.cores, self.chip)
         self.decode_attention = ttnn.SDPAProgramConfig(
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
@@ -231,7 +231,7 @@ class ModelConfig:
     def _check(self) -> None:
         """Refuse what the layouts cannot hold, with the reason."""
         model, cores = self.model, self.chip.cores
-        head_cores = min(_HEADS_WIDE, self.chip.grid[0]) * self.chip.grid[1]
+        head_cores = min(WIDE, self.chip.grid[0]) * self.chip.grid[1]
         if not 1 <= self.users <= MAX_USERS:
             raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, a row of one tile each")
         if self.max_seq_len > model.max_position_embeddings:

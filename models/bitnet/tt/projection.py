@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A norm, the ternary product behind it, and what becomes of the result: half of a sub-block, in one of two builds.
+"""A projection: a norm, a ternary product, and an epilogue. Attention has two of them, and so has the MLP.
 
-| projection | rows it takes   | product    | then                | on several chips     |
-|------------|-----------------|------------|---------------------|----------------------|
-| qkv        | residual stream | one matrix | nothing             |                      |
-| o          | joined heads    | one matrix | the stream is added | gathered before that |
-| gate_up    | residual stream | two        | relu(gate)^2 * up   | gathered after that  |
-| down       | hidden rows     | one matrix | the stream is added | gathered before that |
+| projection | input           | product      | epilogue            | tensor parallel: all-gather |
+|------------|-----------------|--------------|---------------------|-----------------------------|
+| qkv        | residual stream | one matrix   | none                | none                        |
+| o          | joined heads    | one matrix   | the stream is added | before the epilogue         |
+| gate_up    | residual stream | two matrices | relu(gate)^2 * up   | after the epilogue          |
+| down       | hidden rows     | one matrix   | the stream is added | before the epilogue         |
 
 `StockProjection` runs the library's operations, a program or two for each step. `FusedProjection` runs fused programs.
 """
@@ -30,7 +30,10 @@ _SQUARED_RELU = (ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam
 
 
 class StockProjection(LightweightModule):
-    """`matrices` are ternary int8 [out, in] by the names they are kept under; two of them share their rows."""
+    """A projection by the library's operations.
+
+    `matrices` has one or two ternary matrices, int8 [out, in], by name. Two matrices multiply the same rows.
+    """
 
     def __init__(
         self,
@@ -51,14 +54,14 @@ class StockProjection(LightweightModule):
         self._finish = _FINISH[self.config.epilogue]
 
     def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
-        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, consumes the residual."""
+        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, frees the residual."""
         rows = self.rows.quantise(self.norm.forward_prefill(x), ttnn.DRAM_MEMORY_CONFIG)
         results = [linear.forward_prefill(rows) for linear in self.linears]
         rows.deallocate()
         return self._finish(results, residual, self.config.prefill)
 
     def forward_decode(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
-        """[1, 1, users, in] -> [1, 1, users, out], both width-sharded in L1. Keeps x, consumes the residual."""
+        """[1, 1, users, in] -> [1, 1, users, out], both width-sharded in L1. Keeps x, frees the residual."""
         rows = self.rows.quantise(self.norm.forward_decode(x), self.config.norm.memory)
         results = [linear.forward_decode(rows) for linear in self.linears]
         rows.deallocate()
@@ -94,7 +97,8 @@ _FINISH: Mapping[Epilogue, Callable[..., ttnn.Tensor]] = {
 
 class FusedProjection(LightweightModule):
     """A projection by fused programs on two-bit weights: one program in decode, two in prefill (codes, then product).
-    The arguments are those of `StockProjection`. `o` takes the heads as attention leaves them, not yet joined.
+
+    The arguments are those of `StockProjection`. In decode, `o` takes the heads as attention leaves them, not joined.
     """
 
     def __init__(
@@ -119,7 +123,7 @@ class FusedProjection(LightweightModule):
         self.weights = weights.load_ternary(matrices, self.decode.pages)
 
     def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
-        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, consumes the residual."""
+        """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, frees the residual."""
         quantise, multiply = self.prefill(x.shape[2] // TILE)
         codes, steps = quantise(x, self.gamma, eps=self.eps)
         y = multiply(codes, steps, self.weights, residual)
@@ -128,8 +132,10 @@ class FusedProjection(LightweightModule):
         return y
 
     def forward_decode(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
-        """[1, 1, users, in] (o: [1, users, heads, head width]) -> [1, 1, users, out] in L1. Keeps x, consumes the
-        residual."""
+        """[1, 1, users, in] -> [1, 1, users, out] in L1. Keeps x, frees the residual.
+
+        The input of `o` is [1, users, heads, head width].
+        """
         y = self.decode(x, self.gamma, self.weights, residual, eps=self.eps)
         if residual is not None:
             ttnn.deallocate(residual)
@@ -144,6 +150,6 @@ def projection(
     gamma: torch.Tensor,
     eps: float,
 ) -> StockProjection | FusedProjection:
-    """The build that the precision asks for."""
+    """`FusedProjection` if the precision uses fused programs, `StockProjection` otherwise."""
     build = FusedProjection if config.precision.fused_programs else StockProjection
     return build(config, weights, which, matrices, gamma, eps)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""x / sqrt(mean(x^2) + eps) * gamma.
+"""The RMS norm: x / sqrt(mean(x^2) + eps) * gamma.
 
-A constant factor on the input changes nothing if eps takes its square: norm(c*x; eps) = norm(x; eps/c^2). That is how
-the scales of the projections before a sub-norm cost no program (see `scales.py`).
+A constant factor of the input can move into eps: norm(c * x; eps) = norm(x; eps / c^2). So the scales of the
+projections before a sub-norm cost no program: see `weights/scales.py`.
 """
 
 import torch
@@ -15,12 +15,13 @@ from models.common.lightweightmodule import LightweightModule
 
 
 class RMSNorm(LightweightModule):
-    """`gamma` [width] in float32; `decode` says how decode's rows are sharded."""
+    """A norm with weights `gamma` [width]. `decode` says how the rows of decode are sharded."""
 
     def __init__(self, config: ModelConfig, gamma: torch.Tensor, eps: float, decode: NormConfig):
         self.eps = eps
         self.decode = decode
-        # decode reads a row of gamma; prefill wants tiles, or the library keeps whole rows of x in L1 (6912 do not fit)
+        # Decode takes gamma row-major. Prefill takes tiles: otherwise the library would keep whole rows of x in L1,
+        # where 6912 columns do not fit.
         self.gamma_row = self._upload(config, gamma.reshape(1, 1, -1, TILE), ttnn.ROW_MAJOR_LAYOUT)
         self.gamma_tiles = self._upload(config, gamma.reshape(1, 1, 1, -1), ttnn.TILE_LAYOUT)
 

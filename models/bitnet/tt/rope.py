@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotary position embedding: each pair (a, b) of a head turns by position * theta^(-2i/d).
 
-The device rotates neighbours (2i, 2i+1); the checkpoint pairs i with i + d/2. So the rows of Q and K are permuted once
-when the weights are loaded, and the tables here repeat each angle twice.
+The device rotates neighbours (2i, 2i+1), while the checkpoint pairs i with i + d/2. So the rows of Wq and Wk are
+permuted when the weights are loaded, and the tables here have each angle twice.
 """
 
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ from models.common.lightweightmodule import LightweightModule
 
 @dataclass(frozen=True)
 class Rotation:
-    """The angles of some positions, as the rotation kernels want them."""
+    """Cosines and sines of the angles of some positions, as the rotation kernels take them."""
 
     cos: ttnn.Tensor
     sin: ttnn.Tensor
     pairs: ttnn.Tensor  # the matrix that swaps neighbours
 
     def deallocate(self) -> None:
-        """The angles; the matrix stays."""
+        """Frees the cosines and sines. The matrix is kept, because all rotations use it."""
         ttnn.deallocate(self.cos)
         ttnn.deallocate(self.sin)
 
 
 class RotaryEmbedding(LightweightModule):
-    """Tables for every position, uploaded once; a step looks its rows up on the device (see `DecodeLookUp`)."""
+    """Tables of all positions, uploaded once. A decode step looks up its rows on the device: see `DecodeLookUp`."""
 
     def __init__(self, config: ModelConfig):
         self.config = config
         model, device = config.model, config.device
-        # prefill reads whole tiles of positions; with one more than it reads, its slice is never the table itself
+        # Prefill slices whole tiles of positions. With one tile more, a slice is never the whole table.
         positions = -(-config.max_seq_len // TILE) * TILE + TILE
         frequencies = model.rope_theta ** (-torch.arange(0, model.head_dim, 2).double() / model.head_dim)
         angles = torch.outer(torch.arange(positions).double(), frequencies).repeat_interleave(2, dim=-1)
@@ -53,10 +53,10 @@ class RotaryEmbedding(LightweightModule):
         self.cos_rows, self.sin_rows = (upload(f(angles), rows, dram) for f in (torch.cos, torch.sin))
         self.cos_tiles, self.sin_tiles = (upload(f(angles)[None, None], tiles, dram) for f in (torch.cos, torch.sin))
         self.pairs = upload(swap[None, None], tiles, dram)
-        # decode rotates queries and keys of all users at once: a copy of the matrix on each of their cores
+        # Decode rotates the queries and keys of all users at once. Each of their cores has a copy of the matrix.
         self.decode_pairs = upload(swap.repeat(2 * config.users, 1)[None, None], tiles, config.rotation_memory)
 
     def forward_prefill(self, start: int, rows: int) -> Rotation:
-        """The angles of positions [start, start + rows), in whole tiles."""
+        """The angles of positions [start, start + rows). Both numbers are multiples of 32."""
         begin, end = [0, 0, start, 0], [1, 1, start + rows, self.config.model.head_dim]
         return Rotation(ttnn.slice(self.cos_tiles, begin, end), ttnn.slice(self.sin_tiles, begin, end), self.pairs)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The program that finds the largest logits, against a stable sort: exact, with the first of equal logits first."""
+"""The fused program that finds the largest logits, against a stable sort: exact, the first of equal logits first."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ every_width = pytest.mark.parametrize("width", [32, 320, 128256])
 
 
 def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
-    """Both forms on `values` [rows, width]."""
+    """The greedy choice and the candidates of `values` [rows, width]."""
     values = values if dtype == ttnn.float32 else values.bfloat16().float()
     logits = ttnn.from_torch(values[None, None], dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device)
     sorted_values, order = values.sort(dim=-1, descending=True, stable=True)
@@ -39,15 +39,14 @@ def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
 @every_width
 @every_batch
 def test_random_rows(device, reset_seeds, rows, width, dtype):
-    """Of both signs; in bfloat16 many are equal."""
+    """Logits of both signs. In bfloat16 many are equal."""
     check(device, torch.randn(rows, width) * 4, dtype)
 
 
 @every_dtype
 @every_batch
 def test_equal_values(device, reset_seeds, rows, dtype):
-    """A few different values, so that every place in the order is a tie, in and between cores; one row is all the same,
-    and its zeros are of both signs."""
+    """Five different values: every rank is a tie, within a core and between cores. One row has zeros of both signs."""
     values = torch.randint(-2, 3, (rows, 4128)).float()
     values[rows // 2] = torch.where(torch.rand(4128) < 0.5, 0.0, -0.0)
     check(device, values, dtype)
@@ -62,7 +61,7 @@ def test_all_negative(device, reset_seeds, rows, dtype):
 @every_dtype
 @pytest.mark.parametrize("finite", [0, 1, 20])
 def test_infinities(device, reset_seeds, finite, dtype):
-    """-inf is taken where there are too few others, +inf before all."""
+    """-inf is a candidate where there are too few others. +inf comes first."""
     values = torch.full((7, 320), -torch.inf)
     values[:, 300 - finite : 300] = torch.randn(7, finite)
     values[3, 77] = torch.inf
@@ -71,19 +70,19 @@ def test_infinities(device, reset_seeds, finite, dtype):
 
 @every_dtype
 def test_rising_and_falling_rows(device, dtype):
-    """The best of all on the last core, and on the first."""
+    """The best logit lies on the last core, or on the first."""
     values = torch.linspace(-3, 3, 4128).bfloat16().float()
     check(device, torch.stack([values, values.flip(0)] * 3 + [values]), dtype)
 
 
 def test_magnitudes_from_the_smallest_to_the_largest(device, reset_seeds):
-    """Every exponent that float32 has, without those below the smallest normal number."""
+    """Every exponent of a normal float32."""
     bits = torch.randint(0x00800000, 0x7F800000, (7, 4128), dtype=torch.int32)
     check(device, bits.view(torch.float32) * torch.randn(7, 4128).sign(), ttnn.float32)
 
 
 def test_other_logits_in_the_same_program(device, reset_seeds):
-    """A program is described once: later calls differ in addresses."""
+    """A program is described once. Later calls differ in addresses."""
     program, kept = None, []
     for _ in range(3):
         values = torch.randn(7, 320)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a step looks up: the very rows of the embedding, and the very angles, of each user."""
+"""The look-up of a decode step: exactly the rows of the embedding, and the angles, of each user."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ class Case:
         assert x.memory_config() == config.residual_memory and x.dtype == config.activations
         assert list(x.shape) == [1, 1, users, config.model.hidden_size]
         assert torch.equal(to_rows(x, users), self.table[tokens].float())
-        # queries of all users, then keys
+        # the angles of all users' queries, then of their keys
         frequencies = config.model.rope_theta ** (
             -torch.arange(0, config.model.head_dim, 2, dtype=torch.float64) / config.model.head_dim
         )
@@ -57,19 +57,19 @@ def test_look_up(device, reset_seeds, model, precision, users):
 
 
 def test_look_up_in_the_whole_vocabulary(device, reset_seeds):
-    """128256 rows: a token is not cut to 16 bits. Narrow rows, to be quick."""
+    """The table has 128256 rows, so that a token needs more than 16 bits. The rows are narrow to be quick."""
     case = Case(device, shape(2, 1, 32, 64, vocab=128256), "performance", 7)
     case.check(torch.tensor([128255, 65536, 65535, 128009, 1, 0, 32768]), edges_and_random(7))
 
 
 def test_look_up_with_idle_users(device, reset_seeds):
-    """An idle user (-1) has some row and some angle, and the others theirs."""
+    """An idle user (position -1) gets any angle. The other users get theirs."""
     case = Case(device, shape(4, 2, 32, 224), "accuracy", 4)
     case.check(torch.tensor([5, 0, 319, 0]), torch.tensor([5, -1, 77, -1]))
 
 
 def test_look_up_again(device, reset_seeds):
-    """A program is described once: later calls differ in addresses, and read what the step before has left there."""
+    """A program is described once. Later calls differ in addresses."""
     case, kept = Case(device, shape(4, 2, 32, 224), "fused", 7), []
     for _ in range(3):
         kept.append(ttnn.empty((1, 1, 32, 32), ttnn.float32, ttnn.TILE_LAYOUT, device, ttnn.DRAM_MEMORY_CONFIG))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode's own program against the definition: integers exactly, what is float32 within a few ulps."""
+"""Decode's fused program against its definition: integers exactly, float32 results within a few ulps."""
 
 import pytest
 import torch
@@ -24,13 +24,17 @@ from models.bitnet.tests.ternary import (
 )
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.layout import TILE
 
 
 class Product:
-    """A program of `inner` by `width` tiles: cores have `parts` of the rows' columns and `columns` of the results, of
-    which they multiply `group` together."""
+    """A program for a matrix of `inner` by `width` tiles, and its weight.
+
+    A core quantises `parts` tile columns of the rows. It computes `columns` tile columns of the results, and multiplies
+    `group` of them together.
+    """
 
     def __init__(
         self,
@@ -61,7 +65,7 @@ class Product:
         self.weight = random_ternary(inner * TILE, matrices * width * TILE)
 
     def __call__(self, x, gamma, residual=None, eps=EPS):
-        """x: [users, K], or with joined heads [users, heads, head width] -> [users, N]."""
+        """[users, K] -> [users, N]. With `head_tiles`, x is [users, heads, head width]."""
         added = None if residual is None else to_device(residual[None, None], self.device)
         if x.dim() == 2:
             rows = to_device(x[None, None], self.device)
@@ -82,7 +86,7 @@ class Product:
             yield coded_rows(self.users, self.inner, gamma, first)
 
 
-# users, tiles of K and N, then what a core has of them, and columns multiplied together
+# users, tiles of K, tiles of N, tiles of K of a core, tiles of N of a core, tiles of N that are multiplied together
 SHAPES = {
     "one core": (1, 8, 1, 8, 1, 1),
     "uneven": (7, 7, 5, 3, 2, 1),
@@ -138,7 +142,7 @@ def test_results_in_bfloat16(device, reset_seeds):
 
 @pytest.mark.parametrize("users, heads, head_tiles", [(8, 20, 1), (17, 3, 2)])
 def test_heads_are_joined(device, reset_seeds, users, heads, head_tiles):
-    """Rows as attention leaves them: a tile of heads for every user."""
+    """Attention leaves a tile of heads for every user."""
     inner = heads * head_tiles
     product = Product(device, users, inner, 2, parts=2, head_tiles=head_tiles)
     gamma = powers_of_two(product.inner)
@@ -150,7 +154,7 @@ def test_heads_are_joined(device, reset_seeds, users, heads, head_tiles):
 @pytest.mark.parametrize("kind", VALUES)
 @pytest.mark.parametrize("shape", [SHAPES["uneven"], SHAPES["2560"]], ids=["uneven", "2560"])
 def test_any_values(device, reset_seeds, shape, kind):
-    """Half of the columns read single codes, the others sum all of them."""
+    """Half of the results are single codes, the other half are sums of all codes."""
     product = Product(device, *shape)
     half = product.weight.shape[1] // 2
     product.weight[:, :half] = 0
@@ -171,7 +175,7 @@ def test_a_program_takes_other_tensors_and_another_eps(device, reset_seeds):
 
 @pytest.mark.parametrize("shape", [SHAPES["uneven"], SHAPES["half a tile"], SHAPES["more columns than parts"]])
 def test_rows_of_nobody_do_not_matter(device, reset_seeds, shape):
-    """What lies in a tile below the last user reaches no user's results."""
+    """The values of a tile below its last user change no user's results."""
     product = Product(device, *shape)
     gamma = powers_of_two(product.inner)
     x = coded_rows(product.users, product.inner, gamma)

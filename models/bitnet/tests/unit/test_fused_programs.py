@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What our own programs share: two-bit weights, a device that they leave as they found it, and what they refuse."""
+"""What all fused programs share: two-bit weights, a device that they leave as they found it, and refusals."""
 
 import pytest
 import torch
@@ -11,11 +11,11 @@ from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to
 from models.bitnet.tt.fused_programs import FusedPrograms
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
-from models.bitnet.tt.layout import Chip
+from models.bitnet.tt.layout import TILE, Chip
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 INNER, WIDTH, GROUP = 4, 4, 2  # in tiles
@@ -24,7 +24,7 @@ PAGES = TernaryPages.of(INNER, WIDTH, GROUP)
 
 @pytest.mark.parametrize("inner, width, group, matrices", [(1, 1, 1, 1), (6, 4, 2, 1), (34, 8, 4, 1), (3, 8, 4, 2)])
 def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
-    """Page, tile, face, row, byte and bits of each weight, counted out; and back."""
+    """Page, tile, face, row, byte and bits of each weight, counted out. `unpack` is the inverse of `pack`."""
     pages = TernaryPages.of(inner, width, group, matrices)
     weight = random_ternary(inner * TILE, width * TILE)
     data = pages.pack(weight).view(torch.uint8)
@@ -34,9 +34,9 @@ def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
     in_group = column // of_matrix * each + column % of_matrix % each
     page = column % of_matrix // each * pages.pages_of_a_group + k // TILE // pages.block
     face = k % TILE // 16 * 2 + n % TILE // 16
-    place = face * 256 + k % 16 * 16 + n % 16
-    byte = (k // TILE % pages.block * group + in_group) * 256 + place // 4
-    bits = data[page, byte] >> place % 4 * 2 & 3
+    in_tile = face * 256 + k % 16 * 16 + n % 16
+    byte = (k // TILE % pages.block * group + in_group) * 256 + in_tile // 4
+    bits = data[page, byte] >> in_tile % 4 * 2 & 3
     assert torch.equal(bits, torch.tensor([3, 0, 1], dtype=torch.uint8)[weight.long() + 1])
     assert torch.equal(pages.unpack(pages.pack(weight)), weight)
 
@@ -45,7 +45,7 @@ def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
 
 
 def stock_operations(device):
-    """Results of the library's own operations on the same values every time."""
+    """Results of the library's operations, on the same values every time."""
     torch.manual_seed(0)
     a, b = torch.randn(1, 1, 64, 128), torch.randn(1, 1, 128, 96)
     wide = to_device(a, device)
@@ -65,8 +65,8 @@ def stock_operations(device):
 
 
 def decode(device, x, gamma, weights):
-    shares = CoreAssignment(INNER, 1), CoreAssignment(WIDTH, GROUP)
-    program = DecodeProduct(x.shape[2], *shares, PAGES, Epilogue.SCALE, ttnn.float32, ttnn.DRAM_MEMORY_CONFIG)
+    parts, columns = CoreAssignment(INNER, 1), CoreAssignment(WIDTH, GROUP)
+    program = DecodeProduct(x.shape[2], parts, columns, PAGES, Epilogue.SCALE, ttnn.float32, ttnn.DRAM_MEMORY_CONFIG)
     return [program(x, gamma, weights, eps=EPS)]
 
 
@@ -77,7 +77,7 @@ def prefill(device, x, gamma, weights):
 
 @pytest.mark.parametrize("run, rows", [(decode, 7), (prefill, 32)])
 def test_nothing_leaks(device, reset_seeds, run, rows):
-    """Stock operations give the same bits before and after, and so do our programs."""
+    """Stock operations give the same bits before and after fused programs, and so do the fused programs."""
     operands = (
         to_device(torch.randn(1, 1, rows, INNER * TILE), device),
         gamma_to_device(torch.rand(INNER * TILE), device),
@@ -87,9 +87,9 @@ def test_nothing_leaks(device, reset_seeds, run, rows):
     def results(tensors):
         return [ttnn.to_torch(tensor) for tensor in tensors]
 
-    before, ours = results(stock_operations(device)), results(run(device, *operands))
+    before, fused = results(stock_operations(device)), results(run(device, *operands))
     after, again = results(stock_operations(device)), results(run(device, *operands))
-    assert all(map(torch.equal, before, after)) and all(map(torch.equal, ours, again))
+    assert all(map(torch.equal, before, after)) and all(map(torch.equal, fused, again))
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------

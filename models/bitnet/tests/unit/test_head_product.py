@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The head's program: every bit where rows and weights are integers, a float64 product otherwise."""
+"""The head's fused program: bit for bit where rows and weights are integers, close to a float64 product otherwise."""
 
 import pytest
 import torch
@@ -13,7 +13,9 @@ from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded
 
 DTYPES = [ttnn.float32, ttnn.bfloat16]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
-EXACT = 2**10  # the matrix unit aligns 16 products to their largest: integers up to here lose nothing by that
+EXACT = (
+    2**10
+)  # The matrix unit aligns 16 products to the largest of them. Integers up to this one lose no bits by that.
 
 
 def product(
@@ -24,7 +26,10 @@ def product(
     sharded: bool,
     held_as: ttnn.DataType = ttnn.bfloat8_b,
 ) -> torch.Tensor:
-    """Rows [rows, K] times [K, N] by the program, the weight stored as `held_as`; `sharded`: the rows lie on cores."""
+    """[rows, K] @ [K, N] by the program.
+
+    The weight is stored as `held_as`. The rows lie in L1 if `sharded`, in DRAM otherwise.
+    """
     chip = Chip.of(device)
     inner, width = weight.shape
     program = HeadProduct(inner // TILE, width // TILE, chip.dram_banks, chip.grid, dtype, held_as)
@@ -40,11 +45,11 @@ def product(
 @pytest.mark.parametrize("sharded", [False, True], ids=["dram", "sharded"])
 @pytest.mark.parametrize(
     "inner, width",
-    # less than a column for each bank; a column for some cores only; runs of 5 in groups that do not come out even
+    # fewer tile columns than banks; fewer than cores; 5 runs at once, and groups of columns that do not come out even
     [(1, 1), (3, 30), (8, 50), (5, 777), pytest.param(80, 4008, marks=pytest.mark.slow)],
 )
 def test_integers(device, reset_seeds, inner, width, sharded, rows):
-    """Bit for bit, so that every tile is in its place; each column of the matrix has an exponent of its own."""
+    """Bit for bit. Each face of the matrix has an exponent of its own, so that a misplaced tile shows."""
     x = torch.randint(-EXACT, EXACT + 1, (rows, inner * TILE)).float()
     weight = torch.randint(-1, 2, (inner * TILE, width * TILE)) * 2.0 ** (torch.arange(width * TILE) // 16 % 40 - 20)
     expected = (x.double() @ weight.double()).float()
@@ -53,7 +58,7 @@ def test_integers(device, reset_seeds, inner, width, sharded, rows):
 
 @pytest.mark.parametrize("held_as", [ttnn.bfloat4_b, ttnn.bfloat16], ids=["bfloat4_b", "bfloat16"])
 def test_other_weights(device, reset_seeds, held_as):
-    """The head in what `Precision.with_matmul` may ask for."""
+    """The dtypes that `Precision.with_matmul` may ask for."""
     x, weight = torch.randint(-EXACT, EXACT + 1, (7, 96)).float(), torch.randint(-1, 2, (96, 416)).float()
     assert torch.equal(product(device, x, weight, ttnn.float32, False, held_as), x @ weight)
 
@@ -61,7 +66,7 @@ def test_other_weights(device, reset_seeds, held_as):
 @every_dtype
 @pytest.mark.parametrize("inner", [4, 80])
 def test_fractions(device, reset_seeds, inner, dtype):
-    """Rows of any size, and weights that bfloat8_b holds."""
+    """Rows of many magnitudes, and weights that bfloat8_b holds exactly."""
     x = torch.randn(32, inner * TILE) * 10.0 ** torch.linspace(-6, 6, 32)[:, None]
     weight = ttnn.to_torch(
         ttnn.from_torch(torch.randn(inner * TILE, 416), dtype=ttnn.bfloat8_b, layout=ttnn.TILE_LAYOUT)
@@ -69,13 +74,13 @@ def test_fractions(device, reset_seeds, inner, dtype):
     x = x if dtype == ttnn.float32 else x.bfloat16().float()
     result = product(device, x, weight, dtype, True).double()
     expected = x.double() @ weight.double()
-    # 11 significant bits of a float32 row enter; a bfloat16 row loses none, but the result is rounded to 8
+    # The product uses 11 significant bits of a float32 row, all bits of a bfloat16 row. The latter's result has 8 bits.
     error = (result - expected).norm(dim=1) / expected.norm(dim=1)
     assert error.max() < {ttnn.float32: 2.0**-10, ttnn.bfloat16: 2.0**-8}[dtype]
 
 
-def test_what_its_buffers_need(device):
-    """At the 2B-4T's width less than half of a core's L1."""
+def test_the_buffers_take_less_than_half_of_l1(device):
+    """The width is that of BitNet b1.58 2B4T."""
     program = HeadProduct(80, 4008, 12, (8, 7), ttnn.float32, ttnn.bfloat8_b)
     assert program.l1_bytes == 80 * 4096 + 2 * 8 * 4 * 1088 + 2 * 4 * 4096
     assert program.l1_bytes < ttnn.get_max_worker_l1_unreserved_size() / 2

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill's own programs against the definition: codes and integer sums exactly, what is float32 within a few ulps."""
+"""Prefill's fused programs against their definition: codes and integer sums exactly, float32 within a few ulps."""
 
 import pytest
 import torch
@@ -22,12 +22,13 @@ from models.bitnet.tests.ternary import (
     to_device,
 )
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TernaryPages
+from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.prefill import prefill_product
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
+from models.bitnet.tt.layout import TILE
 
-# tiles of rows and of K, cores
+# token tiles, tiles of K, cores (columns, rows)
 CODES = {
     "one core": (1, 8, (1, 1)),
     "uneven": (3, 7, (2, 2)),
@@ -36,7 +37,7 @@ CODES = {
     "2560": (2, 80, (4, 4)),
     "6912": (3, 216, (4, 2)),
 }
-# tiles of rows, K and N, columns multiplied together, cores
+# token tiles, tiles of K, tiles of N, tiles of N that are multiplied together, cores (columns, rows)
 PRODUCTS = {
     "one core": (1, 8, 1, 1, (1, 1)),
     "uneven rows": (3, 7, 4, 2, (2, 2)),
@@ -49,18 +50,18 @@ PRODUCTS = {
 FEW = PRODUCTS["two bands, a column without work"]
 
 
-def quantise(device, rows, inner, grid, x, gamma, dtype=ttnn.float32, eps=EPS):
-    """[rows, K] -> (codes, what one of them is worth [rows, 1])."""
-    program = PrefillCodes(rows, inner, grid)
+def quantise(device, token_tiles, inner, grid, x, gamma, dtype=ttnn.float32, eps=EPS):
+    """[tokens, K] -> (codes [tokens, K], steps [tokens, 1]). A step is what one code of a row is worth."""
+    program = PrefillCodes(token_tiles, inner, grid)
     codes, steps = program(to_device(x[None, None], device, dtype), gamma_to_device(gamma, device), eps=eps)
     return ttnn.to_torch(codes)[0, 0].float(), ttnn.to_torch(steps)[0, 0, :, :1]
 
 
 @pytest.mark.parametrize("shape", CODES.values(), ids=CODES)
 def test_codes_are_the_integers(device, reset_seeds, shape):
-    rows, inner, _ = shape
+    token_tiles, inner, _ = shape
     gamma = powers_of_two(inner * TILE)
-    x = coded_rows(rows * TILE, inner * TILE, gamma)
+    x = coded_rows(token_tiles * TILE, inner * TILE, gamma)
     expected = Codes.of(x, gamma)
     assert not expected.tied.any()
     codes, steps = quantise(device, *shape, x, gamma)
@@ -71,8 +72,8 @@ def test_codes_are_the_integers(device, reset_seeds, shape):
 @pytest.mark.parametrize("dtype", [ttnn.float32, ttnn.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", VALUES)
 def test_codes_of_any_values(device, reset_seeds, kind, dtype):
-    rows, inner, _ = shape = CODES["uneven"]
-    x, gamma = random_values(kind, rows * TILE, inner * TILE)
+    token_tiles, inner, _ = shape = CODES["uneven"]
+    x, gamma = random_values(kind, token_tiles * TILE, inner * TILE)
     if dtype == ttnn.bfloat16:
         x = x.bfloat16().float()
     expected = Codes.of(x, gamma)
@@ -82,21 +83,21 @@ def test_codes_of_any_values(device, reset_seeds, kind, dtype):
 
 
 class Product:
-    """A program, its weight, and codes with what one of them is worth in every row."""
+    """A program, its weight, and codes and steps of its tokens."""
 
-    def __init__(self, device, rows, inner, width, group, grid, epilogue=Epilogue.SCALE, dtype=ttnn.float32):
+    def __init__(self, device, token_tiles, inner, width, group, grid, epilogue=Epilogue.SCALE, dtype=ttnn.float32):
         matrices = 2 if epilogue is Epilogue.GATED else 1
         self.device = device
         pages = TernaryPages.of(inner, matrices * width, matrices * group, matrices)
-        self.program = PrefillProduct(rows, pages, epilogue, dtype, grid)
+        self.program = PrefillProduct(token_tiles, pages, epilogue, dtype, grid)
         self.weight = random_ternary(inner * TILE, matrices * width * TILE)
-        self.codes = torch.randint(-127, 128, (rows * TILE, inner * TILE))
+        self.codes = torch.randint(-127, 128, (token_tiles * TILE, inner * TILE))
         self.codes[1], self.codes[2] = 127, 0
-        self.steps = spread(rows * TILE, 1)
+        self.steps = spread(token_tiles * TILE, 1)
 
     @property
     def scaled(self):
-        """The integer sums, rescaled in float32: one rounding."""
+        """The integer sums, rescaled in float32, which rounds once."""
         return (self.codes.double() @ self.weight.double()).float() * self.steps
 
     def __call__(self, residual=None):
@@ -116,7 +117,7 @@ def test_products_are_the_integers_rescaled(device, reset_seeds, shape):
 
 
 def test_products_in_passes_over_the_columns(device, reset_seeds, monkeypatch):
-    """So little room that a core holds two of its rows' codes at a time, and has five."""
+    """A core has five token tiles, and room for the codes of two."""
     monkeypatch.setattr(prefill_product, "_L1", 2 * 7 * 2048 + 2 * 7 * 256)
     product = Product(device, 5, 7, 2, 1, (2, 1))
     assert torch.equal(product(), product.scaled)
@@ -146,11 +147,11 @@ def test_programs_take_other_tensors(device, reset_seeds):
         kept.append(to_device(product.codes.float(), device))
         assert torch.equal(product(), product.scaled)
         product.codes, product.weight = product.codes.roll(1, 0), random_ternary(*product.weight.shape)
-    rows, inner, grid = CODES["uneven"]
-    program = PrefillCodes(rows, inner, grid)
+    token_tiles, inner, grid = CODES["uneven"]
+    program = PrefillCodes(token_tiles, inner, grid)
     for eps in (1e-5, 1e3):
         gamma = powers_of_two(inner * TILE)
-        x = coded_rows(rows * TILE, inner * TILE, gamma)
+        x = coded_rows(token_tiles * TILE, inner * TILE, gamma)
         expected = Codes.of(x, gamma, eps)
         kept.append(program(to_device(x[None, None], device), gamma_to_device(gamma, device), eps=eps))
         check_codes(ttnn.to_torch(kept[-1][0])[0, 0].float(), expected)

@@ -33,7 +33,9 @@ ALLOWED = {
 }
 # The rooms of tt, from the ground up. A room imports rooms of lower floors only.
 FLOORS = (
-    {"config", "layout", "precision", "kernels"},
+    {"config", "precision"},
+    {"layout"},
+    {"kernels"},
     {"fused_programs", "tensor_parallel"},
     {"model_config", "weights"},
     {"bit_linear", "heads", "kv_cache", "lm_head", "rms_norm", "rope"},

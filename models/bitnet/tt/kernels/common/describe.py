@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the descriptions of our programs share: kernels, buffers, semaphores, and how compute works."""
+"""What the descriptions of the fused programs share: kernels, circular buffers, semaphores, and how compute works."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -12,9 +12,11 @@ from typing import Any
 
 import ttnn
 
+from models.bitnet.tt.layout import TILE
+
 
 class Role(IntEnum):
-    """What the buffers of ternary products are for, by their numbers; see buffers.h."""
+    """The numbers of the circular buffers. buffers.h has the same and says what each buffer holds."""
 
     ROWS = 0
     GAMMA = 1
@@ -30,22 +32,28 @@ class Role(IntEnum):
 
 
 _KERNELS = Path(__file__).parents[1]
-TILE_SIZE = {ttnn.float32: 4096, ttnn.bfloat16: 2048}  # bytes
+VALUE_BYTES = {ttnn.float32: 4, ttnn.bfloat16: 2}
+
+
+def tile_bytes(dtype: ttnn.DataType) -> int:
+    """The size of a tile of float32 or bfloat16."""
+    return TILE * TILE * VALUE_BYTES[dtype]
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """A circular buffer."""
+    """A circular buffer of `tiles` tiles on every core of a program."""
 
     number: int
     dtype: ttnn.DataType
     tile_bytes: int
     tiles: int
-    tile: ttnn.TileDescriptor | None = None  # where it is not 32 by 32
+    tile: ttnn.TileDescriptor | None = None  # None: 32 by 32
 
     @classmethod
     def of(cls, number: int, dtype: ttnn.DataType, tiles: int) -> "Buffer":
-        return cls(number, dtype, TILE_SIZE[dtype], tiles)
+        """A buffer of whole tiles."""
+        return cls(number, dtype, tile_bytes(dtype), tiles)
 
     def on(self, cores: ttnn.CoreRangeSet) -> ttnn.CBDescriptor:
         options = {} if self.tile is None else {"tile": self.tile}
@@ -57,8 +65,11 @@ class Buffer:
 
 
 class Described:
-    """A program whose description is made at the first call, from its tensors: those of later calls lie elsewhere, and
-    are otherwise the same. A subclass has `_describe`."""
+    """Builds the program descriptor at the first call and reuses it.
+
+    Later calls may pass tensors at other addresses, but of the same shapes, dtypes and layouts. A subclass builds the
+    descriptor in `_describe`.
+    """
 
     def described(self, *tensors: Any) -> ttnn.ProgramDescriptor:
         if not self._descriptors:
@@ -73,13 +84,17 @@ class Described:
 def kernel(
     source: str,
     cores: ttnn.CoreRangeSet,
-    arguments: list,
+    arguments: Iterable[tuple[ttnn.CoreCoord, tuple]],
     config: ttnn.ReaderConfigDescriptor | ttnn.WriterConfigDescriptor | ttnn.ComputeConfigDescriptor,
-    constants: dict[str, int],
+    constants: Mapping[str, int],
     tensors: Sequence[ttnn.Tensor] = (),
     defines: Sequence[str] = (),
 ) -> ttnn.KernelDescriptor:
-    """A kernel by its path below `kernels/`. `tensors` are those whose layout it knows when it is compiled."""
+    """A kernel by its path below `kernels/`.
+
+    `arguments` has the runtime arguments of every core: a NamedTuple. The C++ enum of the same name has the same order.
+    `constants` are the named compile-time arguments. The layouts of `tensors` are compile-time arguments too.
+    """
     return ttnn.KernelDescriptor(
         kernel_source=str(_KERNELS / source),
         source_type=ttnn.KernelDescriptor.SourceType.FILE_PATH,
@@ -87,19 +102,28 @@ def kernel(
         compile_time_args=[n for t in tensors for n in ttnn.TensorAccessorArgs(t).get_compile_time_args()],
         named_compile_time_args=list(constants.items()),
         defines=[(name, "1") for name in defines],
-        runtime_args=arguments,
+        runtime_args=[(core, flat(values)) for core, values in arguments],
         config=config,
         compiler_include_paths=[str((_KERNELS / source).parent), str(_KERNELS / "common")],
     )
 
 
-def semaphores(count: int, cores: ttnn.CoreRangeSet) -> list[ttnn.SemaphoreDescriptor]:
-    return [ttnn.SemaphoreDescriptor(id=i, core_ranges=cores, initial_value=0) for i in range(count)]
+def flat(arguments: tuple) -> list[int]:
+    """Runtime arguments in their order. A field that is a tuple takes as many places as it has numbers."""
+    return [n for value in arguments for n in (value if isinstance(value, tuple) else (value,))]
+
+
+def semaphores(names: type[IntEnum], cores: ttnn.CoreRangeSet) -> list[ttnn.SemaphoreDescriptor]:
+    """The semaphores of an enum, 0 when the program starts. The C++ enum of the same name has the same order."""
+    return [ttnn.SemaphoreDescriptor(id=name, core_ranges=cores, initial_value=0) for name in names]
 
 
 def compute_config(buffers: list[Buffer]) -> ttnn.ComputeConfigDescriptor:
-    """LoFi is exact for codes times ternary weights; float32 goes to the destination register without passing the
-    matrix unit's sources, which would cut it."""
+    """How compute kernels of ternary products calculate.
+
+    LoFi is exact for int8 codes times ternary weights. Buffers of float32 are unpacked straight to the destination
+    register: on the way through the matrix unit's sources they would lose bits.
+    """
     module = ttnn._ttnn.program_descriptor
     modes = [module.UnpackToDestMode.Default] * 64
     for buffer in buffers:
@@ -113,9 +137,10 @@ def compute_config(buffers: list[Buffer]) -> ttnn.ComputeConfigDescriptor:
 
 
 def rectangle(left: int, top: int, wide: int, high: int) -> ttnn.CoreRange:
+    """`wide` by `high` cores whose top left corner is (left, top)."""
     return ttnn.CoreRange(ttnn.CoreCoord(left, top), ttnn.CoreCoord(left + wide - 1, top + high - 1))
 
 
 def bits(number: float) -> int:
-    """Of a float32."""
+    """The bits of a number as float32."""
     return struct.unpack("<I", struct.pack("<f", number))[0]

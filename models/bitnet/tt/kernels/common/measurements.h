@@ -1,49 +1,68 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// What cores bring in and pass on when they quantise rows whose columns are shared out over a team (see quantise.h).
+// Data movement: what the cores of a team bring in and exchange when they quantise rows together; see quantise.h.
+//
+// A measurement is the sum of squares, or the peak, of one row over one core's part. PARTIALS holds a tile of sums and
+// a tile of peaks, and uses the first row of each: one value for each row of activations. GATHERED holds `gathered`
+// tiles of sums, then as many tiles of peaks. Row p of these tiles has the measurements of part p.
+//
+// | buffer   | what it holds                  | pushed by                  | waited for by | popped by         |
+// |----------|--------------------------------|----------------------------|---------------|-------------------|
+// | GAMMA    | the norm's weights of the part | the caller of `read_gamma` | `measure`     | nobody            |
+// | PARTIALS | this core's measurements       | `measure`                  | `send`        | `send`            |
+// | GATHERED | the leader's: all measurements | the leader's writer        | `factors`     | prefill's compute |
+//
+// `send` writes into the leader's GATHERED. So that buffer must be exactly 2 * `gathered` tiles long: it then begins at
+// the same address on all cores, in every round.
+// Semaphores: none. The callers say when measurements have been sent.
 #pragma once
 
 #include "buffers.h"
+#include "faces.h"
 #include "team.h"
 
 namespace measurements {
 
-constexpr uint32_t FACE_ROW = 64;  // bytes of 16 float32
-constexpr uint32_t FACE = 1024, TILE = 4096;
+constexpr uint32_t TILE_BYTES = faces::tile_bytes(faces::FLOAT32);
+constexpr uint32_t HALF_ROW_BYTES = faces::half_row_bytes(faces::FLOAT32);
 
-// The norm's weights of `count` tiles. A page has the 32 factors of a tile; its first row lies in two faces.
+constexpr uint32_t half_row(uint32_t row, uint32_t half) { return faces::half_row(row, half, faces::FLOAT32); }
+
+// Reads the norm's weights of `count` tile columns. A page of the tensor has the 32 weights of a tile column.
 template <typename Tensor>
 void read_gamma(const Tensor& gamma, uint32_t first, uint32_t count) {
     uint32_t to = get_write_ptr(buffers::GAMMA);
-    for (uint32_t k = first; k < first + count; k++, to += TILE) {
-        noc_async_read(get_noc_addr(k, gamma), to, FACE_ROW);
-        noc_async_read(get_noc_addr(k, gamma, FACE_ROW), to + FACE, FACE_ROW);
+    for (uint32_t k = first; k < first + count; k++, to += TILE_BYTES) {
+        for (uint32_t half = 0; half < 2; half++) {
+            noc_async_read(get_noc_addr(k, gamma, half * HALF_ROW_BYTES), to + half_row(0, half), HALF_ROW_BYTES);
+        }
     }
 }
 
-// Where row `part` of gathered tiles begins in a tile.
-inline uint32_t row_of(uint32_t part) { return part % 32 / 16 * 2 * FACE + part % 16 * FACE_ROW; }
-
-// The measurements of part `number` become row `number` of what the leader gathers, in `gathered` tiles of sums and as
-// many of peaks.
-inline void send(const Team& team, uint32_t number, uint32_t gathered) {
+// Sends this core's measurements to the leader, as row `part` of GATHERED.
+inline void send(const Team& team, uint32_t part, uint32_t gathered) {
     cb_wait_front(buffers::PARTIALS, 2);
     uint32_t from = get_read_ptr(buffers::PARTIALS);
-    uint32_t to = get_write_ptr(buffers::GATHERED) + number / 32 * TILE + row_of(number);
-    for (uint32_t i = 0; i < 2; i++, from += TILE, to += gathered * TILE) {
-        noc_async_write(from, team.at_leader(to), FACE_ROW);
-        noc_async_write(from + FACE, team.at_leader(to + FACE), FACE_ROW);
+    uint32_t to = get_write_ptr(buffers::GATHERED) + part / faces::TILE * TILE_BYTES;
+    for (uint32_t kind = 0; kind < 2; kind++, from += TILE_BYTES, to += gathered * TILE_BYTES) {
+        for (uint32_t half = 0; half < 2; half++) {
+            const uint64_t row = team.at_leader(to + half_row(part % faces::TILE, half));
+            noc_async_write(from + half_row(0, half), row, HALF_ROW_BYTES);
+        }
     }
     noc_async_writes_flushed();
     cb_pop_front(buffers::PARTIALS, 2);
 }
 
-// Rows of the gathered tiles that belong to no part add nothing, and are no peak.
+// Clears the rows of GATHERED that belong to no part: zeros change no sum and no peak.
 inline void clear_unused_rows(uint32_t parts, uint32_t gathered) {
-    for (uint32_t row = parts; row < gathered * 32; row++) {
-        for (uint32_t i = 0; i < 2; i++) {
-            const uint32_t at = get_write_ptr(buffers::GATHERED) + (i * gathered + row / 32) * TILE + row_of(row);
-            for (uint32_t word = 0; word < 16; word++) { words(at)[word] = words(at + FACE)[word] = 0; }
+    for (uint32_t row = parts; row < gathered * faces::TILE; row++) {
+        for (uint32_t kind = 0; kind < 2; kind++) {
+            const uint32_t tile = get_write_ptr(buffers::GATHERED) + (kind * gathered + row / faces::TILE) * TILE_BYTES;
+            for (uint32_t half = 0; half < 2; half++) {
+                const auto values = words(tile + half_row(row % faces::TILE, half));
+                for (uint32_t i = 0; i < faces::SIDE; i++) { values[i] = 0; }
+            }
         }
     }
 }

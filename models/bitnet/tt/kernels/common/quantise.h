@@ -1,8 +1,26 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// RMS norm and int8 codes of rows whose columns are shared out over cores:
-//     codes = round(x * gamma * rstd * 127 / peak),  rstd = 1 / sqrt(mean(x^2) + eps),  peak = max(|x * gamma| * rstd, 1e-5)
-// in three steps: each core's sums and peaks, the leader's factors, each core's codes.
+// Compute: RMS norm and int8 codes of rows whose tile columns are divided over the cores of a team.
+//     rstd = 1 / sqrt(mean(x^2) + eps)
+//     peak = max(|x * gamma| * rstd, 1e-5)
+//     codes = round(x * gamma * rstd * 127 / peak)
+// Three steps: every core measures its part, the leader makes the factors, every core makes the codes of its part.
+//
+// | buffer   | what it holds                     | pushed by           | waited for by       | popped by         |
+// |----------|-----------------------------------|---------------------|---------------------|-------------------|
+// | ROWS     | the part's tiles of the rows      | data movement       | `measure`           | prefill's compute |
+// | GAMMA    | the norm's weights of the part    | data movement       | `measure`           | nobody            |
+// | PARTIALS | this core's measurements          | `measure`           | `send`              | `send`            |
+// | GATHERED | the leader's: all measurements    | the leader's writer | `factors`           | prefill's compute |
+// | FACTORS  | the leader's: what becomes SCALES | `factors`           | the leader's writer | prefill's writer  |
+// | SCALES   | the two factors of every row      | the writer          | `codes`             | prefill's compute |
+// | CODES    | the part's codes                  | `codes`             | the writer          | prefill's writer  |
+//
+// Tile 0 of SCALES turns x * gamma into codes. Tile 1 turns integer sums back. Both have one factor a row, in the first
+// column.
+//
+// `codes` reads ROWS and GAMMA again, which `measure` has waited for and which still lie there.
+// Semaphores: none.
 #pragma once
 
 #include "buffers.h"
@@ -10,16 +28,18 @@
 
 namespace quantise {
 
-constexpr uint32_t SMALLEST_PEAK = 0x3727c5ac;  // 1e-5 in float32: a row of zeros has a scale too
-constexpr uint32_t ONE_CODE = 0x3c010204;       // 1 / 127
+// float32 bits, from int8_codes.py
+constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width");  // 1 / K
+constexpr uint32_t smallest_peak = get_named_compile_time_arg_val("smallest_peak");
+constexpr uint32_t inverse_code = get_named_compile_time_arg_val("inverse_code");  // 1 / the largest code
 
-// Sums of squares and peaks of |x * gamma| over this core's part.
-ALWI void measure(uint32_t parts) {
+// Sums of squares of x and peaks of |x * gamma| over this core's part, which has `part_tiles` tile columns.
+ALWI void measure(uint32_t part_tiles) {
     constexpr uint32_t X = 0, GAMMA = 1, SUMS = 2, PEAKS = 3;
-    cb_wait_front(buffers::ROWS, parts);
-    cb_wait_front(buffers::GAMMA, parts);
+    cb_wait_front(buffers::ROWS, part_tiles);
+    cb_wait_front(buffers::GAMMA, part_tiles);
     tile_regs_acquire();
-    for (uint32_t i = 0; i < parts; i++) {
+    for (uint32_t i = 0; i < part_tiles; i++) {
         const uint32_t squares = i ? X : SUMS, magnitudes = i ? X : PEAKS;
         tiles::load(buffers::ROWS, i, squares);
         tiles::square(squares);
@@ -30,7 +50,7 @@ ALWI void measure(uint32_t parts) {
         tiles::magnitude(magnitudes);
         if (i) { tiles::maximum(PEAKS, magnitudes); }
     }
-    // columns become rows, so that the results of the 32 rows lie side by side
+    // The tiles are transposed, so that the results of the 32 rows lie side by side in the first row.
     tiles::transpose(SUMS);
     tiles::transpose(PEAKS);
     tiles::join_rows<PoolType::SUM>(SUMS);
@@ -45,8 +65,9 @@ ALWI void measure(uint32_t parts) {
     cb_push_back(buffers::PARTIALS, 2);
 }
 
-// The leader: what takes x * gamma to codes, and integer sums back. `gathered`: tiles of sums (as many of peaks).
-ALWI void factors(uint32_t gathered, uint32_t inverse_width, uint32_t eps) {
+// The leader calls this: it joins all measurements and makes both factors of every row. `gathered` is the number of
+// tiles of sums, and of tiles of peaks. `eps` is float32 bits.
+ALWI void factors(uint32_t gathered, uint32_t eps) {
     constexpr uint32_t SUMS = 0, PEAKS = 1, OTHER = 2;
     cb_wait_front(buffers::GATHERED, 2 * gathered);
     tile_regs_acquire();
@@ -67,9 +88,9 @@ ALWI void factors(uint32_t gathered, uint32_t inverse_width, uint32_t eps) {
     rsqrt_tile(SUMS);
     tiles::multiply(PEAKS, SUMS);
     unary_max_tile_init();
-    unary_max_tile(PEAKS, SMALLEST_PEAK);
+    unary_max_tile(PEAKS, smallest_peak);
     binop_with_scalar_tile_init();
-    mul_unary_tile(PEAKS, ONE_CODE);
+    mul_unary_tile(PEAKS, inverse_code);
     copy_dest_values_init();
     copy_dest_values<DataFormat::Float32>(PEAKS, OTHER);
     recip_tile_init();
@@ -87,12 +108,13 @@ ALWI void factors(uint32_t gathered, uint32_t inverse_width, uint32_t eps) {
     cb_push_back(buffers::FACTORS, 2);
 }
 
-ALWI void codes(uint32_t parts) {
+// Codes of this core's part.
+ALWI void codes(uint32_t part_tiles) {
     constexpr uint32_t X = 0, FACTOR = 1;
     cb_wait_front(buffers::SCALES, 2);
-    cb_reserve_back(buffers::CODES, parts);
+    cb_reserve_back(buffers::CODES, part_tiles);
     pack_reconfig_data_format(buffers::CODES);
-    for (uint32_t i = 0; i < parts; i++) {
+    for (uint32_t i = 0; i < part_tiles; i++) {
         tile_regs_acquire();
         tiles::load(buffers::ROWS, i, X);
         tiles::load(buffers::GAMMA, i, FACTOR);
@@ -106,7 +128,7 @@ ALWI void codes(uint32_t parts) {
         pack_tile(X, buffers::CODES);
         tile_regs_release();
     }
-    cb_push_back(buffers::CODES, parts);
+    cb_push_back(buffers::CODES, part_tiles);
 }
 
 }  // namespace quantise

@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Two-bit weights: the unpacker of the matrix unit's first source reads sign and one bit of magnitude (block floats of two
-// bits), with the exponent of 1.0 from a register, so that a tile is 256 bytes. No buffer can be declared so: declare it
-// as bfloat4_b, start a product with it, then switch. `end_ternary` must come before anything else is unpacked.
+// Compute: switches the unpacker to ternary weights of two bits, sign and one bit of magnitude, and back. The unpacker
+// of the matrix unit's first source reads them as block floats of two bits. It takes the exponent of 1.0 from a
+// register, so that a tile is 256 bytes. No circular buffer can be declared in this format. So declare the buffer as
+// bfloat4_b, initialise the matrix product with it, then call `begin_ternary`. Call `end_ternary` before the kernel
+// unpacks anything else. Touches no circular buffer and no semaphore of its own.
 #pragma once
 
 #include "api/compute/common.h"
@@ -22,7 +24,7 @@ ALWI void begin_ternary() {
     cfg_reg_rmw_tensix<THCON_SEC0_REG2_Force_shared_exp_RMW>(1);
 #endif
 #if defined(TRISC_MATH) && defined(ARCH_BLACKHOLE)
-    // the matrix unit shall take the format that was configured, bfloat4_b, not the one that the unpacker wrote
+    // The matrix unit must take the format that was configured, bfloat4_b, and not the one that the unpacker wrote.
     TTI_SETC16(DISABLE_IMPLIED_SRCA_FMT_Base_ADDR32, 1);
 #endif
 }

@@ -2,29 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ternary matrices as the matrix unit's unpacker reads them: two bits a weight, 256 bytes a tile, tiles in pages.
 
-A weight is sign and magnitude (0: 00, +1: 01, -1: 11), four to a byte from the lowest bits up; a tile is its four faces
-of 16 by 16, row by row. A page holds `block` tiles of K of each column of a group, so that a core reads its columns in
-order.
+A weight is sign and magnitude: 0 is 00, +1 is 01, -1 is 11. A byte has four weights, the first in its lowest bits. A
+tile is its four faces of 16 by 16 weights, each row by row. A page holds `block` tiles of K of each column of a group,
+so that a core reads its columns in order.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-TILE = 32
-TILE_BYTES = 256
+from models.bitnet.tt.layout import TILE, largest_divisor
+
+TILE_BYTES = TILE * TILE // 4
 _LARGEST_PAGE = 16  # tiles: 4 kB a read
 
 
 @dataclass(frozen=True)
 class TernaryPages:
-    """How a matrix [inner, width] (in tiles) lies in pages: its columns by groups, each in `inner / block` pages."""
+    """How a matrix of `inner` by `width` tiles lies in pages.
+
+    `group` neighbouring tile columns form a group, and every group has `inner / block` pages.
+    """
 
     inner: int
     width: int
     group: int
     block: int
-    matrices: int = 1  # that lie side by side in every group: 2 for gate and up, `width` being that of both
+    # Matrices that lie side by side in every group: 2 for gate and up. `width` is then the width of both together.
+    matrices: int = 1
 
     @classmethod
     def of(cls, inner: int, width: int, group: int, matrices: int = 1) -> "TernaryPages":
@@ -38,9 +43,13 @@ class TernaryPages:
     def page_tiles(self) -> int:
         return self.block * self.group
 
+    @property
+    def page_bytes(self) -> int:
+        return self.page_tiles * TILE_BYTES
+
     def pack(self, weight: torch.Tensor) -> torch.Tensor:
-        """Ternary [inner, width] in elements -> int32 [pages, words]."""
-        # groups, columns of a group by matrix, K by block, then the tile
+        """A ternary matrix [inner * 32, width * 32] -> its packed words, int32 [pages, words]."""
+        # The dimensions become: group, block of K, tile of the block, column of the group, then those of the tile.
         tiles = weight.reshape(self.inner, TILE, self.width, TILE).permute(2, 0, 1, 3)
         each = self.group // self.matrices
         grouped = tiles.reshape(self.matrices, -1, each, self.inner, TILE, TILE).transpose(0, 1)
@@ -52,7 +61,7 @@ class TernaryPages:
         return packed.contiguous().view(torch.int32)
 
     def unpack(self, packed: torch.Tensor) -> torch.Tensor:
-        """The inverse, as int8."""
+        """Packed words int32 [pages, words] -> the ternary matrix, int8 [inner * 32, width * 32]."""
         words = packed.contiguous().view(torch.uint8)
         codes = torch.stack([words >> shift & 3 for shift in (0, 2, 4, 6)], dim=-1).to(torch.int8)
         values = torch.where(codes == 3, -1, codes).to(torch.int8)
@@ -64,8 +73,3 @@ class TernaryPages:
         tiles = blocks.reshape(-1, self.matrices, each, self.inner, TILE, TILE).transpose(0, 1)
         columns = tiles.reshape(self.width, self.inner, TILE, TILE)
         return columns.permute(1, 2, 0, 3).reshape(self.inner * TILE, self.width * TILE)
-
-
-def largest_divisor(number: int, most: int) -> int:
-    """Of `number`, not above `most`."""
-    return max(d for d in range(1, most + 1) if number % d == 0)

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Steps on tiles of the destination register, in float32 on the vector unit.
+// Compute: steps on tiles of the destination register. The vector unit works on them in float32. `load` reads a tile of
+// the caller's circular buffer, which the caller has waited for. Nothing here pushes, waits or pops.
+// Semaphores: none.
 #pragma once
 
 #include "api/compute/binary_max_min.h"
@@ -50,19 +52,19 @@ ALWI void maximum(uint32_t to, uint32_t other) {
     binary_max_tile(to, other, to);
 }
 
-// by the first row of `other`
+// Multiplies each column of `to` by the value in the first row of `other`.
 ALWI void multiply_columns(uint32_t to, uint32_t other) {
     sfpu_mul_bcast_row_init();
     sfpu_mul_bcast_row(to, other);
 }
 
-// by the first column of `other`
+// Multiplies each row of `to` by the value in the first column of `other`.
 ALWI void multiply_rows(uint32_t to, uint32_t other) {
     sfpu_mul_bcast_col_init();
     sfpu_mul_bcast_col(to, other);
 }
 
-// all rows into the first
+// Sums (or takes the maximum of) all rows of a tile, into its first row.
 template <PoolType pool>
 ALWI void join_rows(uint32_t tile) {
     sfpu_reduce_init<pool, DataFormat::Float32>();

@@ -1,21 +1,40 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: a norm, its int8 codes, their product with ternary columns, and what becomes of the sums.
-// Every core measures and quantises its part of the rows; the leader joins the measurements; then every core has all
-// codes and multiplies them with its own columns. EPILOGUE says what follows: SCALE, RESIDUAL or GATED.
+// Compute: a norm, its int8 codes, their product with ternary columns, and the epilogue (see epilogue.h). Every core
+// measures and quantises its part of the rows. The leader joins the measurements. Then every core has the codes of
+// whole rows and multiplies them by its own columns.
+//
+// | buffer    | what it holds                            | pushed by                | waited for by | popped by   |
+// |-----------|------------------------------------------|--------------------------|---------------|-------------|
+// | ROWS      | the part's tiles of the rows             | decode_rows              | this kernel   | nobody      |
+// | GAMMA     | the norm's weights of the part           | decode_rows              | this kernel   | nobody      |
+// | PARTIALS  | this core's measurements                 | this kernel              | decode_rows   | decode_rows |
+// | GATHERED  | the leader's: all measurements           | the leader's decode_rows | this kernel   | nobody      |
+// | FACTORS   | the leader's: what becomes SCALES        | this kernel              | decode_rows   | nobody      |
+// | SCALES    | the two factors of every row             | decode_rows              | this kernel   | nobody      |
+// | CODES     | the part's codes                         | this kernel              | decode_rows   | nobody      |
+// | ALL_CODES | the codes of whole rows                  | decode_rows              | this kernel   | nobody      |
+// | WEIGHTS   | all ternary tiles of this core's columns | decode_weights           | this kernel   | this kernel |
+// | RESIDUAL  | a group's columns of the residual stream | decode_rows              | this kernel   | this kernel |
+// | RESULT    | a group's columns of the results, twice  | this kernel              | decode_rows   | decode_rows |
+//
+// The program handles one tile of rows. So what is never popped is used until the program ends.
+// Semaphores: none. decode_rows waits for them.
 #include "api/compute/compute_kernel_hw_startup.h"
 #include "api/compute/copy_dest_values.h"
 #include "api/compute/matmul.h"
 #include "api/compute/pack.h"
+#include "core_arguments.h"
 #include "epilogue.h"
 #include "quantise.h"
 #include "ternary_format.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");    // tiles of K
-constexpr uint32_t block = get_named_compile_time_arg_val("block");    // of these, in a page of weights
-constexpr uint32_t group = get_named_compile_time_arg_val("group");    // columns that are multiplied together
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");
-constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width");
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
+constexpr uint32_t block = get_named_compile_time_arg_val("block");        // tiles of K in a page of weights
+constexpr uint32_t group = get_named_compile_time_arg_val("group");        // tile columns that are multiplied together
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
+
+enum ComputeArguments : uint32_t { EPS_BITS };  // of a float32
 
 constexpr uint32_t SCRATCH = group;  // the destination tile behind the sums
 
@@ -34,12 +53,11 @@ ALWI void multiply() {
 }
 
 void kernel_main() {
-    const uint32_t parts = get_arg_val<uint32_t>(PARTS), columns = get_arg_val<uint32_t>(COLUMNS);
-    const uint32_t eps = get_common_arg_val<uint32_t>(0);
+    const uint32_t part_tiles = get_arg_val<uint32_t>(PART_TILES), columns = get_arg_val<uint32_t>(COLUMNS);
     compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ALL_CODES, buffers::WEIGHTS, buffers::PARTIALS);
-    if (parts) { quantise::measure(parts); }
-    if (get_arg_val<uint32_t>(LEADS)) { quantise::factors(gathered, inverse_width, eps); }
-    if (parts) { quantise::codes(parts); }
+    if (part_tiles) { quantise::measure(part_tiles); }
+    if (get_arg_val<uint32_t>(LEADS)) { quantise::factors(gathered, get_common_arg_val<uint32_t>(EPS_BITS)); }
+    if (part_tiles) { quantise::codes(part_tiles); }
     if (!columns) { return; }
 
     constexpr uint32_t results = results_of(group);

@@ -1,39 +1,85 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode's program: norm, int8 codes, ternary product and what follows it, for one tile of rows.
+"""The fused program of a decode projection: norm, int8 codes, ternary product and epilogue for one tile of users.
 
-A core has a part of the rows to measure and quantise, and some columns of the product. The weights of those columns fit
-its L1 whole, so that they stream in while the rows are on their way. See decode_product.cpp for the steps.
+All cores of the program form a team. A core measures and quantises its part: some tile columns of the users' rows. Then
+it computes some tile columns of the results. The ternary weights of these columns fit its L1 whole, so that they stream
+in while the users' rows are still being quantised. See decode_product.cpp for the steps.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 import ttnn
 
-from models.bitnet.tt.kernels.common import describe, golden
+from models.bitnet.tt.kernels.common import describe, golden, int8_codes
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
-from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described, Role
+from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TILE_BYTES, TernaryPages, largest_divisor
+from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES, TernaryPages
+from models.bitnet.tt.layout import TILE, WIDE, largest_divisor
 
-WIDE = 8  # cores in a row: what every supported chip has
 _PAGES_AT_ONCE = 8  # reads in flight
+
+
+class CoreArguments(NamedTuple):
+    """What every core is told; see core_arguments.h."""
+
+    core: int
+    part_first: int
+    part_tiles: int
+    first_column: int
+    columns: int
+    leads: int
+
+
+class PageArguments(NamedTuple):
+    """The weight pages that a core reads."""
+
+    first_page: int
+    pages: int
+
+
+class WeightsAddresses(NamedTuple):
+    weights_at: int
+
+
+class RowsAddresses(NamedTuple):
+    rows_at: int
+    gamma_at: int
+    residual_at: int
+    result_at: int
+
+
+class ComputeArguments(NamedTuple):
+    eps_bits: int
+
+
+class Semaphores(IntEnum):
+    """See decode_rows.cpp."""
+
+    MEASURED = 0
+    QUANTISED = 1
+    SCALES_SENT = 2
+    CODES_SENT = 3
 
 
 @dataclass(frozen=True)
 class DecodeProduct(Described):
-    """One product's shape and places. `result_memory` is where its `users` rows of results go."""
+    """One projection's program. Its results are `users` rows in `result_memory`."""
 
     users: int
-    parts: CoreAssignment  # of the rows' columns
-    columns: CoreAssignment  # of the results'
+    parts: CoreAssignment  # tile columns of the users' rows that a core measures and quantises
+    columns: CoreAssignment  # tile columns of the results that a core computes
     pages: TernaryPages
     epilogue: Epilogue
     result_dtype: ttnn.DataType
     result_memory: ttnn.MemoryConfig
-    head_tiles: int = 0  # rows come as attention leaves them, by users and heads of this width; 0: as rows
+    # Tile columns of a head, where users' rows arrive as attention leaves them, by user and head. 0: whole rows arrive.
+    head_tiles: int = 0
 
     def __call__(
         self,
@@ -44,8 +90,11 @@ class DecodeProduct(Described):
         *,
         eps: float,
     ) -> ttnn.Tensor:
-        """x: [1, 1, users, K], or [1, users, heads, head width] in L1; gamma: float32 [.., K / 32, 32] row by row;
-        weights: `pages` of K by N; residual: float32, as the result. Keeps all."""
+        """[1, 1, users, K] -> [1, 1, users, N]. With `head_tiles`, x is [1, users, heads, head width] in L1. Keeps all.
+
+        gamma: float32 [.., K / 32, 32], row-major; weights: `pages` of a K by N matrix; residual: float32,
+        as the result.
+        """
         return decode_product(x, gamma, weights, residual, program=self, eps=eps)
 
     def run(
@@ -56,35 +105,44 @@ class DecodeProduct(Described):
             shape, self.result_dtype, ttnn.TILE_LAYOUT, x.device(), self.result_memory
         )
         tensors = [x, gamma, weights, result] if residual is None else [x, gamma, weights, residual, result]
-        added = result if residual is None else residual
+        added = result if residual is None else residual  # a program without a residual never reads its address
         descriptor = self.described(x, gamma, weights, added, result)
         reader, writer, compute = descriptor.kernels
-        reader.common_runtime_args = [weights.buffer_address()]
-        writer.common_runtime_args = [tensor.buffer_address() for tensor in (x, gamma, added, result)]
-        compute.common_runtime_args = [describe.bits(eps)]
+        reader.common_runtime_args = WeightsAddresses(weights_at=weights.buffer_address())
+        writer.common_runtime_args = RowsAddresses(
+            rows_at=x.buffer_address(),
+            gamma_at=gamma.buffer_address(),
+            residual_at=added.buffer_address(),
+            result_at=result.buffer_address(),
+        )
+        compute.common_runtime_args = ComputeArguments(eps_bits=describe.bits(eps))
         return ttnn.generic_op(tensors, descriptor)
 
     @property
     def l1_bytes(self) -> int:
-        """Of the circular buffers on every core."""
+        """Bytes of the circular buffers on every core."""
         return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
 
     @property
     def _gathered(self) -> int:
-        """Tiles in which every part has a row."""
+        """Tiles that have a row for every part."""
         return -(-self.parts.cores // TILE)
 
     @property
     def _results(self) -> int:
-        """Tiles that a group of columns becomes."""
+        """Result tiles that a group of tile columns becomes."""
         return self.pages.group // self.pages.matrices
+
+    @property
+    def _code_rows(self) -> int:
+        """Rows of a tile of codes: 8 or 16 where these hold all users, which is less to multicast and to multiply."""
+        return next(rows for rows in (8, 16, TILE) if self.users <= rows)
 
     @cached_property
     def _buffers(self) -> list[Buffer]:
         bf16, fp32 = ttnn.bfloat16, ttnn.float32
-        # the codes' tiles end after 8 or 16 rows where these hold all users: as much less to multicast and to multiply
-        high = next(rows for rows in (8, 16, TILE) if self.users <= rows)
-        codes = TILE_SIZE[bf16] * high // TILE, self.pages.inner, ttnn.TileDescriptor(high, TILE)
+        code_tile = ttnn.TileDescriptor(self._code_rows, TILE)
+        code_bytes = describe.tile_bytes(bf16) * self._code_rows // TILE
         groups = self.columns.per_core // self._results
         return [
             Buffer.of(Role.ROWS, bf16 if self.head_tiles else fp32, self.parts.per_core),
@@ -96,36 +154,47 @@ class DecodeProduct(Described):
             Buffer.of(Role.FACTORS, fp32, 2),
             Buffer.of(Role.SCALES, fp32, 2),
             Buffer.of(Role.CODES, bf16, self.parts.per_core),
-            Buffer(Role.ALL_CODES, bf16, *codes),
+            Buffer(Role.ALL_CODES, bf16, code_bytes, self.pages.inner, code_tile),
             Buffer.of(Role.RESULT, self.result_dtype, 2 * self._results),
         ]
 
     def _describe(
         self, x: ttnn.Tensor, gamma: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor, result: ttnn.Tensor
     ) -> ttnn.ProgramDescriptor:
-        cores = max(self.parts.cores, self.columns.cores)
-        wide = min(cores, WIDE)
-        rectangle = describe.rectangle(0, 0, wide, -(-cores // wide))
-        places = [ttnn.CoreCoord(x, y) for y in range(rectangle.end.y + 1) for x in range(wide)]
-        everywhere = ttnn.CoreRangeSet([rectangle])
-        shares, first_pages = [], []
-        for core, place in enumerate(places):
-            first, columns = self.columns.of(core)
-            shares.append((place, [core, *self.parts.of(core), first, columns, int(core == 0)]))
-            groups = first // self._results, columns // self._results
-            first_pages.append((place, [count * self.pages.pages_of_a_group for count in groups]))
+        needed = max(self.parts.cores, self.columns.cores)
+        wide = min(needed, WIDE)
+        team = describe.rectangle(0, 0, wide, -(-needed // wide))
+        team_cores = ttnn.CoreRangeSet([team])
+        cores = ttnn.corerange_to_cores(team_cores, None, row_wise=True)
+        core_arguments, page_arguments = [], []
+        for number, core in enumerate(cores):
+            part_first, part_tiles = self.parts.of(number)
+            first, columns = self.columns.of(number)
+            arguments = CoreArguments(
+                core=number,
+                part_first=part_first,
+                part_tiles=part_tiles,
+                first_column=first,
+                columns=columns,
+                leads=int(number == 0),
+            )
+            core_arguments.append((core, arguments))
+            first_group, groups = first // self._results, columns // self._results
+            each = self.pages.pages_of_a_group
+            page_arguments.append((core, PageArguments(first_page=first_group * each, pages=groups * each)))
 
-        corners = [x.device().worker_core_from_logical_core(corner) for corner in (rectangle.start, rectangle.end)]
-        of_all = {"inner": self.pages.inner, "gathered": self._gathered}
+        corners = [x.device().worker_core_from_logical_core(corner) for corner in (team.start, team.end)]
         reader = {
             "page_tiles": self.pages.page_tiles,
+            "page_bytes": self.pages.page_bytes,
             "pages_at_once": largest_divisor(self.pages.pages_of_a_group, _PAGES_AT_ONCE),
         }
         writer = {
-            **of_all,
+            "inner": self.pages.inner,
+            "gathered": self._gathered,
             "parts": self.parts.cores,
-            "cores": len(places),
-            "code_bytes": next(buffer.tile_bytes for buffer in self._buffers if buffer.number == Role.ALL_CODES),
+            "cores": len(cores),
+            "code_rows": self._code_rows,
             "left": corners[0].x,
             "top": corners[0].y,
             "right": corners[1].x,
@@ -135,21 +204,23 @@ class DecodeProduct(Described):
             "results_at_once": self._results,
         }
         compute = {
-            **of_all,
+            "inner": self.pages.inner,
+            "gathered": self._gathered,
             "block": self.pages.block,
             "group": self.pages.group,
-            "inverse_width": describe.bits(1 / (self.pages.inner * TILE)),
+            **int8_codes.constants(self.pages.inner),
         }
+        rows = [x, gamma, residual, result]
         kernels = [
-            ("decode/decode_weights.cpp", first_pages, ttnn.ReaderConfigDescriptor(), reader, [weights]),
-            ("decode/decode_rows.cpp", shares, ttnn.WriterConfigDescriptor(), writer, [x, gamma, residual, result]),
-            ("decode/decode_product.cpp", shares, describe.compute_config(self._buffers), compute, []),
+            ("decode/decode_weights.cpp", page_arguments, ttnn.ReaderConfigDescriptor(), reader, [weights]),
+            ("decode/decode_rows.cpp", core_arguments, ttnn.WriterConfigDescriptor(), writer, rows),
+            ("decode/decode_product.cpp", core_arguments, describe.compute_config(self._buffers), compute, []),
         ]
         defines = [f"EPILOGUE_{self.epilogue.value}"] + ["JOIN_HEADS"] * bool(self.head_tiles)
         return ttnn.ProgramDescriptor(
-            kernels=[describe.kernel(source, everywhere, *rest, defines) for source, *rest in kernels],
-            semaphores=describe.semaphores(4, everywhere),
-            cbs=[buffer.on(everywhere) for buffer in self._buffers],
+            kernels=[describe.kernel(source, team_cores, *rest, defines) for source, *rest in kernels],
+            semaphores=describe.semaphores(Semaphores, team_cores),
+            cbs=[buffer.on(team_cores) for buffer in self._buffers],
         )
 
 
@@ -176,5 +247,5 @@ def decode_product(
     program: DecodeProduct,
     eps: float,
 ) -> ttnn.Tensor:
-    """`program` on tensors that it was described for."""
+    """Runs `program`. See `DecodeProduct.__call__`."""
     return program.run(x, gamma, weights, residual, eps)

@@ -1,18 +1,38 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Writer: brings this core's part of the rows in, lets the cores exchange what they measured and their codes, and writes
-// the results out. The exchange, with one leader among the cores:
-//     every core          leaves the measurements of its part with the leader, and tells it so
-//     the leader          joins them, multicasts the scales
-//     a core with a part  makes its codes, multicasts them, and tells the leader
-//     the leader          tells all that the codes are complete
+// Writer: reads this core's part of the rows, exchanges measurements and codes with the other cores, and writes the
+// results.
+//
+// | buffer    | what it holds                            | pushed by           | waited for by  | popped by      |
+// |-----------|------------------------------------------|---------------------|----------------|----------------|
+// | ROWS      | the part's tiles of the rows             | this kernel         | decode_product | nobody         |
+// | GAMMA     | the norm's weights of the part           | this kernel         | decode_product | nobody         |
+// | PARTIALS  | this core's measurements                 | decode_product      | this kernel    | this kernel    |
+// | GATHERED  | the leader's: all measurements           | the leader's kernel | decode_product | nobody         |
+// | FACTORS   | the leader's: what becomes SCALES        | decode_product      | this kernel    | nobody         |
+// | SCALES    | the two factors of every row             | this kernel         | decode_product | nobody         |
+// | CODES     | the part's codes                         | decode_product      | this kernel    | nobody         |
+// | ALL_CODES | the codes of whole rows                  | this kernel         | decode_product | nobody         |
+// | RESIDUAL  | a group's columns of the residual stream | this kernel         | decode_product | decode_product |
+// | RESULT    | a group's columns of the results, twice  | decode_product      | this kernel    | this kernel    |
+//
+// | semaphore   | meaning                           | set by                                | waited for by |
+// |-------------|-----------------------------------|---------------------------------------|---------------|
+// | MEASURED    | cores that have sent measurements | every core, on the leader             | the leader    |
+// | SCALES_SENT | 1: SCALES are complete            | the leader, on every core             | every core    |
+// | QUANTISED   | cores that have sent codes        | every core with a part, on the leader | the leader    |
+// | CODES_SENT  | 1: ALL_CODES are complete         | the leader, on every core             | every core    |
+//
+// Other cores write into three buffers before this kernel pushes them: all cores with a part into the leader's GATHERED
+// and into everybody's ALL_CODES, the leader into everybody's SCALES. The semaphores say when.
+#include "core_arguments.h"
 #include "measurements.h"
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
-constexpr uint32_t parts_in_all = get_named_compile_time_arg_val("parts");  // cores that have a part of them
-constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // of the rectangle, all of which run this
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles that hold a row of each part
-constexpr uint32_t code_bytes = get_named_compile_time_arg_val("code_bytes");  // of a tile of codes: rows in use only
+constexpr uint32_t parts = get_named_compile_time_arg_val("parts");        // cores that have a part of them
+constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // cores of the team, all of which run this
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
+constexpr uint32_t code_rows = get_named_compile_time_arg_val("code_rows");  // rows of a tile of ALL_CODES
 constexpr uint32_t left = get_named_compile_time_arg_val("left"), top = get_named_compile_time_arg_val("top");
 constexpr uint32_t right = get_named_compile_time_arg_val("right"), bottom = get_named_compile_time_arg_val("bottom");
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
@@ -22,31 +42,34 @@ constexpr auto gamma_layout = TensorAccessorArgs<rows_layout.next_compile_time_a
 constexpr auto residual_layout = TensorAccessorArgs<gamma_layout.next_compile_time_args_offset()>();
 constexpr auto result_layout = TensorAccessorArgs<residual_layout.next_compile_time_args_offset()>();
 
-enum Address : uint32_t { ROWS_AT, GAMMA_AT, RESIDUAL_AT, RESULT_AT };
+enum RowsAddresses : uint32_t { ROWS_AT, GAMMA_AT, RESIDUAL_AT, RESULT_AT };
+enum Semaphores : uint32_t { MEASURED, QUANTISED, SCALES_SENT, CODES_SENT };
 
-constexpr uint32_t FLOAT_TILE = 4096, CODE_TILE = 2048, CODE_FACE = 512;
-constexpr Team team{left, top, right, bottom, cores};
+constexpr uint32_t FLOAT_TILE = faces::tile_bytes(faces::FLOAT32);
+constexpr Team team{.left = left, .top = top, .right = right, .bottom = bottom, .cores = cores};
 
+// Waits until a semaphore has this value, then sets it back to 0.
 void wait_for(uint32_t semaphore, uint32_t count) {
     noc_semaphore_wait(words(semaphore), count);
     noc_semaphore_set(words(semaphore), 0);
 }
 
 #ifdef JOIN_HEADS
-// Row u of tile k lies in the tiles of user u, in the row of its head.
+// The tensor has a tile of heads for every user. Tile column k of the joined rows is a tile column of one head: row u
+// of it comes from the head's row in the tiles of user u.
 void read_rows(uint32_t first, uint32_t count) {
     constexpr uint32_t head_tiles = get_named_compile_time_arg_val("head_tiles");
-    constexpr uint32_t FACE = 512, HALF_ROW = 32;  // of bfloat16
+    constexpr uint32_t half_row_bytes = faces::half_row_bytes(faces::BFLOAT16);
+    constexpr uint32_t face_bytes = faces::face_bytes(faces::BFLOAT16);
     const auto heads = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
     uint32_t to = get_write_ptr(buffers::ROWS);
-    for (uint32_t k = first; k < first + count; k++, to += 4 * FACE) {
-        const uint32_t head = k / head_tiles, page = k % head_tiles;
-        const uint32_t in_page = (head / 16) * 2 * FACE + (head % 16) * HALF_ROW;
+    for (uint32_t k = first; k < first + count; k++, to += faces::tile_bytes(faces::BFLOAT16)) {
+        const uint32_t column = k % head_tiles, in_page = faces::half_row(k / head_tiles, 0, faces::BFLOAT16);
         for (uint32_t user = 0; user < users; user++) {
-            const uint64_t from = get_noc_addr(user * head_tiles + page, heads, in_page);
-            const uint32_t row = to + (user / 16) * 2 * FACE + (user % 16) * HALF_ROW;
-            noc_async_read(from, row, HALF_ROW);
-            noc_async_read(from + FACE, row + FACE, HALF_ROW);
+            const uint64_t from = get_noc_addr(user * head_tiles + column, heads, in_page);
+            const uint32_t row = to + faces::half_row(user, 0, faces::BFLOAT16);
+            noc_async_read(from, row, half_row_bytes);
+            noc_async_read(from + face_bytes, row + face_bytes, half_row_bytes);
         }
     }
 }
@@ -68,22 +91,26 @@ void read_part(uint32_t first, uint32_t count) {
     cb_push_back(buffers::GAMMA, count);
 }
 
-void send_scales(uint32_t arrived) {
+// The leader calls this: it joins the measurements of all cores and sends the factors.
+void send_scales(uint32_t measured) {
     cb_reserve_back(buffers::GATHERED, 2 * gathered);
-    measurements::clear_unused_rows(parts_in_all, gathered);
-    wait_for(arrived, cores);
+    measurements::clear_unused_rows(parts, gathered);
+    wait_for(measured, cores);
     cb_push_back(buffers::GATHERED, 2 * gathered);
     cb_wait_front(buffers::FACTORS, 2);
     team.send_to_all(get_read_ptr(buffers::FACTORS), get_write_ptr(buffers::SCALES), 2 * FLOAT_TILE);
 }
 
+// Sends the part's codes to all cores. CODES has whole tiles, ALL_CODES tiles of `code_rows` rows.
 void send_codes(uint32_t first, uint32_t count) {
+    constexpr uint32_t tile_bytes = faces::tile_bytes(faces::BFLOAT16), face_bytes = faces::face_bytes(faces::BFLOAT16);
+    constexpr uint32_t code_bytes = code_rows * faces::TILE * faces::BFLOAT16;  // of a tile of ALL_CODES
+    // Fewer rows than a face has are the upper rows of two faces. More rows are whole faces, which lie side by side.
+    constexpr uint32_t pieces = code_rows < faces::SIDE ? 2 : 1, bytes = code_bytes / pieces;
     cb_wait_front(buffers::CODES, count);
     uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * code_bytes;
-    // a tile of at most 8 rows has half of each of two faces, any other has whole faces
-    constexpr uint32_t pieces = code_bytes < 2 * CODE_FACE ? 2 : 1, bytes = code_bytes / pieces;
-    for (uint32_t k = 0; k < count; k++, from += CODE_TILE) {
-        for (uint32_t i = 0; i < pieces; i++, to += bytes) { team.send_to_all(from + i * CODE_FACE, to, bytes); }
+    for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
+        for (uint32_t i = 0; i < pieces; i++, to += bytes) { team.send_to_all(from + i * face_bytes, to, bytes); }
     }
 }
 
@@ -113,16 +140,15 @@ void write_results(uint32_t first, uint32_t count) {
 }
 
 void kernel_main() {
-    const uint32_t first_part = get_arg_val<uint32_t>(FIRST_PART), parts = get_arg_val<uint32_t>(PARTS);
+    const uint32_t first = get_arg_val<uint32_t>(PART_FIRST), part_tiles = get_arg_val<uint32_t>(PART_TILES);
     const bool leads = get_arg_val<uint32_t>(LEADS);
-    // counted by the leader: cores that have measured, cores that have sent their codes; then flags for all
-    const uint32_t measured = get_semaphore(0), quantised = get_semaphore(1);
-    const uint32_t scales_sent = get_semaphore(2), codes_sent = get_semaphore(3);
+    const uint32_t measured = get_semaphore(MEASURED), quantised = get_semaphore(QUANTISED);
+    const uint32_t scales_sent = get_semaphore(SCALES_SENT), codes_sent = get_semaphore(CODES_SENT);
     cb_reserve_back(buffers::SCALES, 2);
     cb_reserve_back(buffers::ALL_CODES, inner);
-    if (parts) {
-        read_part(first_part, parts);
-        measurements::send(team, get_arg_val<uint32_t>(NUMBER), gathered);
+    if (part_tiles) {
+        read_part(first, part_tiles);
+        measurements::send(team, get_arg_val<uint32_t>(CORE), gathered);
     }
     team.tell_leader(measured);
     if (leads) {
@@ -131,12 +157,12 @@ void kernel_main() {
     }
     wait_for(scales_sent, 1);
     cb_push_back(buffers::SCALES, 2);
-    if (parts) {
-        send_codes(first_part, parts);
+    if (part_tiles) {
+        send_codes(first, part_tiles);
         team.tell_leader(quantised);
     }
     if (leads) {
-        wait_for(quantised, parts_in_all);
+        wait_for(quantised, parts);
         team.signal_all(codes_sent, 1);
     }
     wait_for(codes_sent, 1);

@@ -1,26 +1,53 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step looks up, in one program: its tokens' rows of the embedding and its positions' angles.
+"""The fused program of what a decode step looks up: rows of the embedding by token, rotation angles by position.
 
-Every core fills its own shards: one processor brings in columns of the rows, the other a user's angles.
+Every core fills its own shards of the results. One data-movement processor copies columns of the tokens' rows, the
+other copies the angles of one user.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import ttnn
 
 from models.bitnet.tt.kernels.common import describe
-from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE
+from models.bitnet.tt.kernels.common.describe import Buffer, Described
+from models.bitnet.tt.layout import TILE
 
-_ALIGNMENT = 64  # of what is read from DRAM
+_ALIGNMENT = 64  # bytes, of reads from DRAM
+
+
+class AnglesArguments(NamedTuple):
+    user: int
+
+
+class AnglesAddresses(NamedTuple):
+    positions_at: int
+    cos_at: int
+    sin_at: int
+    cos_result_at: int
+    sin_result_at: int
+
+
+class TokensArguments(NamedTuple):
+    shard: int
+
+
+class TokensAddresses(NamedTuple):
+    tokens_at: int
+    table_at: int
+    result_at: int
 
 
 @dataclass(frozen=True)
 class LookUp(Described):
-    """For `users` rows: where the embedding's go, width-sharded, as what; and where the angles go, a tile high on every
-    core, first those for all users' queries, then those for their keys."""
+    """The look-up for `users` users.
+
+    Rows of the embedding are width-sharded in `row_memory`. Angles are height-sharded in `angles_memory`, one tile of
+    rows on each core: first the angles of all users' queries, then those of their keys.
+    """
 
     users: int
     row_dtype: ttnn.DataType
@@ -30,8 +57,11 @@ class LookUp(Described):
     def __call__(
         self, tokens: ttnn.Tensor, table: ttnn.Tensor, positions: ttnn.Tensor, cos: ttnn.Tensor, sin: ttnn.Tensor
     ) -> tuple[ttnn.Tensor, ttnn.Tensor, ttnn.Tensor]:
-        """tokens: uint32 [.., users]; positions: int32 [users], negative for an idle user, who gets some angle; tables:
-        bfloat16, row by row. -> (rows [1, 1, users, width], cosines and sines [1, 2 * users, 1, head width])."""
+        """-> (rows [1, 1, users, width], cosines and sines, each [1, 2 * users, 1, head width]).
+
+        tokens: uint32 [.., users]; positions: int32 [users]; table, cos, sin: bfloat16, row-major. A negative position
+        marks an idle user, who gets any angle.
+        """
         return look_up(tokens, table, positions, cos, sin, program=self)
 
     def run(self, *inputs: ttnn.Tensor) -> tuple[ttnn.Tensor, ttnn.Tensor, ttnn.Tensor]:
@@ -44,10 +74,17 @@ class LookUp(Described):
         rows = result([1, 1, self.users, table.shape[-1]], self.row_dtype, self.row_memory)
         cosines, sines = (result(angles, ttnn.bfloat16, self.angles_memory) for _ in range(2))
         descriptor = self.described(*inputs)
-        for kernel, tensors in zip(
-            descriptor.kernels, ((positions, cos, sin, cosines, sines), (tokens, table, rows)), strict=True
-        ):
-            kernel.common_runtime_args = [tensor.buffer_address() for tensor in tensors]
+        of_angles, of_tokens = descriptor.kernels
+        of_angles.common_runtime_args = AnglesAddresses(
+            positions_at=positions.buffer_address(),
+            cos_at=cos.buffer_address(),
+            sin_at=sin.buffer_address(),
+            cos_result_at=cosines.buffer_address(),
+            sin_result_at=sines.buffer_address(),
+        )
+        of_tokens.common_runtime_args = TokensAddresses(
+            tokens_at=tokens.buffer_address(), table_at=table.buffer_address(), result_at=rows.buffer_address()
+        )
         ttnn.generic_op([*inputs, rows, cosines, sines], descriptor)
         return rows, cosines, sines
 
@@ -60,38 +97,38 @@ class LookUp(Described):
 
         def add(
             source: str,
+            *,
             cores: ttnn.CoreRangeSet,
-            arguments: list[int],
+            arguments: list[tuple],
             config: ttnn.ReaderConfigDescriptor | ttnn.WriterConfigDescriptor,
             constants: dict[str, int],
             tensors: list[ttnn.Tensor],
             row_bytes: int,
         ) -> None:
-            places = ttnn.corerange_to_cores(cores, len(arguments), row_wise=True)
+            on_cores = zip(ttnn.corerange_to_cores(cores, len(arguments), row_wise=True), arguments, strict=True)
             own = {"numbers_buffer": len(buffers), "rows_buffer": len(buffers) + 1}
             for size in (numbers, row_bytes):
                 buffers.append(Buffer(len(buffers), ttnn.bfloat16, size, 1).on(cores))
-            share = [(place, [argument]) for place, argument in zip(places, arguments, strict=True)]
             constants = {"users": self.users, **constants, **own}
-            kernels.append(describe.kernel(source, cores, share, config, constants, tensors))
+            kernels.append(describe.kernel(source, cores, on_cores, config, constants, tensors))
 
         add(
             "decode/look_up_angles.cpp",
-            angles.grid,
-            list(range(self.users)) * 2,
-            ttnn.WriterConfigDescriptor(),
-            {"halves": 2 * cos.shape[-1] // TILE},
-            [positions, cos, sin],
-            4 * cos.shape[-1],
+            cores=angles.grid,
+            arguments=[AnglesArguments(user) for user in range(self.users)] * 2,
+            config=ttnn.WriterConfigDescriptor(),
+            constants={"halves": 2 * cos.shape[-1] // TILE},
+            tensors=[positions, cos, sin],
+            row_bytes=4 * cos.shape[-1],
         )
         add(
             "decode/look_up_tokens.cpp",
-            shard.grid,
-            list(range(shard.grid.num_cores())),
-            ttnn.ReaderConfigDescriptor(),
-            {"tiles": shard.shape[1] // TILE, "value_bytes": TILE_SIZE[self.row_dtype] // TILE**2},
-            [tokens, table],
-            self.users * 2 * shard.shape[1],
+            cores=shard.grid,
+            arguments=[TokensArguments(number) for number in range(shard.grid.num_cores())],
+            config=ttnn.ReaderConfigDescriptor(),
+            constants={"tiles": shard.shape[1] // TILE, "value_bytes": describe.VALUE_BYTES[self.row_dtype]},
+            tensors=[tokens, table],
+            row_bytes=self.users * 2 * shard.shape[1],
         )
         return ttnn.ProgramDescriptor(kernels=kernels, semaphores=[], cbs=buffers)
 
@@ -105,9 +142,10 @@ def _golden(
     *,
     program: LookUp,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    places = positions.flatten().long().clamp_min(0).repeat(2)
+    of_queries_and_keys = positions.flatten().long().clamp_min(0).repeat(2)
     rows = table.reshape(-1, table.shape[-1])[tokens.flatten().long()]
-    return rows[None, None], *(angles.reshape(-1, angles.shape[-1])[places][None, :, None] for angles in (cos, sin))
+    cosines, sines = (angles.reshape(-1, angles.shape[-1])[of_queries_and_keys][None, :, None] for angles in (cos, sin))
+    return rows[None, None], cosines, sines
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.look_up", golden_function=_golden)
@@ -120,5 +158,5 @@ def look_up(
     *,
     program: LookUp,
 ) -> tuple[ttnn.Tensor, ttnn.Tensor, ttnn.Tensor]:
-    """`program` on tensors that it was described for."""
+    """Runs `program`. See `LookUp.__call__`."""
     return program.run(tokens, table, positions, cos, sin)

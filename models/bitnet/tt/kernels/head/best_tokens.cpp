@@ -1,28 +1,53 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Both data-movement processors of every core: the largest values of rows that lie in tiles, and their columns. A scanner
-// looks through its tiles, keeps the best of every row, and sends them to the core that merges that row, which writes
-// them out. Floats are compared as integers, so that the result is exact; of equal values the first column wins.
+// Finds the largest values of rows that lie in tiles, and their columns. Both data-movement processors of every core run
+// this kernel. A processor with tiles is a scanner: it looks through its tiles, keeps a list of the best of every row,
+// and sends each list to the core that merges this row. The merging core writes the row's best. Floats are compared as
+// integers, so that the result is exact. Of equal values the first column wins.
+//
+// | buffer          | what it holds                                          | written by     | read by        |
+// |-----------------|--------------------------------------------------------|----------------|----------------|
+// | tiles_buffer    | two times `at_once` tiles; later what is written out   | this processor | this processor |
+// | lists_buffer    | this scanner's lists, one a row; later the merged list | this processor | this processor |
+// | gathered_buffer | the lists of the row that this core merges             | all scanners   | this core      |
+//
+// All three serve as memory: nothing is pushed, waited for or popped.
+//
+// | semaphore | meaning                 | set by                               | waited for by     |
+// |-----------|-------------------------|--------------------------------------|-------------------|
+// | ARRIVED   | lists that have arrived | every scanner, on every merging core | the merging cores |
+#include "faces.h"
 #include "words.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
-constexpr uint32_t count = get_named_compile_time_arg_val("count");              // kept of a row
-constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");    // of them
-constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");        // that have tiles
-constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // 4: float32, 2: bfloat16
+constexpr uint32_t count = get_named_compile_time_arg_val("count");              // pairs in a list
+constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");
+constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");
+constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // of a logit
 constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together
-constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");       // two times as many
-constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");       // one a row
-constexpr uint32_t GATHERED = get_named_compile_time_arg_val("gathered_buffer");  // of the row that this core merges
+constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");
+constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");
+constexpr uint32_t GATHERED = get_named_compile_time_arg_val("gathered_buffer");
 
 constexpr auto logits_layout = TensorAccessorArgs<0>();
 constexpr auto tokens_layout = TensorAccessorArgs<logits_layout.next_compile_time_args_offset()>();
 constexpr auto values_layout = TensorAccessorArgs<tokens_layout.next_compile_time_args_offset()>();
 
-enum Argument : uint32_t { SCANNER, FIRST_TILE, TILE_COUNT, MERGED_ROW };  // MERGED_ROW: `rows` if there is none
-enum Common : uint32_t { LOGITS_AT, TOKENS_AT, VALUES_AT, MERGERS };  // MERGERS: x and y of each row's merging core
+enum ScannerArguments : uint32_t {
+    SCANNER,     // the number of this processor among all
+    FIRST_TILE,  // of this scanner
+    TILE_COUNT,  // how many of them, 0 for a processor that does not scan
+    MERGED_ROW,  // the row that this processor merges, `rows` for none
+};
+enum CommonArguments : uint32_t {
+    LOGITS_AT,
+    TOKENS_AT,
+    VALUES_AT,
+    MERGERS,  // NoC coordinates x and y of each row's merging core
+};
+enum Semaphores : uint32_t { ARRIVED };
 
-constexpr uint32_t tile_bytes = 1024 * value_bytes;
+constexpr uint32_t tile_bytes = faces::tile_bytes(value_bytes);
 constexpr int32_t NOTHING = 0x80000000;  // less than the key of any value
 
 // A float32's bits as a number that grows with it; both zeros are 0.
@@ -33,7 +58,7 @@ inline int32_t key_of(uint32_t bits) {
 
 inline uint32_t bits_of(int32_t key) { return key < 0 ? 0x80000000 | static_cast<uint32_t>(-key) : key; }
 
-// Keys with their columns, the largest first.
+// Pairs of a key and its column, the largest key first.
 class List {
 public:
     explicit List(uint32_t address) : pairs(words(address)) {}
@@ -46,7 +71,7 @@ public:
         for (uint32_t i = 0; i < count; i++) { set(i, NOTHING, 0); }
     }
 
-    // Takes one that is above the least, behind those that are as large.
+    // Inserts a pair whose key is above the least, behind the pairs with an equal key.
     void insert(int32_t key_in, uint32_t column_in) const {
         uint32_t at = count - 1;
         for (; at > 0 && key(at - 1) < key_in; at--) { set(at, key(at - 1), column(at - 1)); }
@@ -62,14 +87,15 @@ private:
     }
 };
 
-// The rows in use of `tiles` tiles.
+// Reads the rows in use of `tiles` tiles.
 template <typename Tensor>
 void read(const Tensor& logits, uint32_t first, uint32_t tiles, uint32_t to) {
     for (uint32_t tile = first; tile < first + tiles; tile++, to += tile_bytes) {
-        for (uint32_t top = 0; top < rows; top += 16) {
-            const uint32_t high = rows - top < 16 ? rows - top : 16;
-            const uint32_t left = half_row(top, 0, value_bytes), right = half_row(top, 1, value_bytes);
-            const uint32_t bytes = high * 16 * value_bytes;
+        for (uint32_t top = 0; top < rows; top += faces::SIDE) {
+            const uint32_t high = rows - top < faces::SIDE ? rows - top : faces::SIDE;
+            const uint32_t left = faces::half_row(top, 0, value_bytes);
+            const uint32_t right = faces::half_row(top, 1, value_bytes);
+            const uint32_t bytes = high * faces::half_row_bytes(value_bytes);
             noc_async_read(logits.get_noc_addr(tile, left), to + left, bytes);
             noc_async_read(logits.get_noc_addr(tile, right), to + right, bytes);
         }
@@ -85,16 +111,16 @@ void scan(List list, uint32_t row, uint32_t from, uint32_t tiles, uint32_t colum
             least = list.least();
         }
     };
-    constexpr uint32_t words_in_half = 4 * value_bytes;
+    constexpr uint32_t words_in_half = faces::half_row_bytes(value_bytes) / 4;
     for (uint32_t tile = 0; tile < tiles; tile++, from += tile_bytes) {
-        for (uint32_t half = 0; half < 2; half++, column += 16) {
-            const auto values = words(from + half_row(row, half, value_bytes));
+        for (uint32_t half = 0; half < 2; half++, column += faces::SIDE) {
+            const auto values = words(from + faces::half_row(row, half, value_bytes));
             for (uint32_t first = 0; first < words_in_half; first += 4) {
-                // loads that do not wait for each other
+                // Four loads that do not wait for each other.
                 const uint32_t four[] = {values[first], values[first + 1], values[first + 2], values[first + 3]};
 #pragma GCC unroll 4
                 for (uint32_t i = 0; i < 4; i++) {
-                    if constexpr (value_bytes == 4) {
+                    if constexpr (value_bytes == faces::FLOAT32) {
                         consider(four[i], column + first + i);
                     } else {
                         consider(four[i] << 16, column + 2 * (first + i));
@@ -118,7 +144,7 @@ void scan_all(uint32_t first, uint32_t tiles, uint32_t lists) {
         if (next < tiles) { read(logits, first + next, size(next), buffer + (turn ^ 1) * at_once * tile_bytes); }
         for (uint32_t row = 0; row < rows; row++) {
             const uint32_t from = buffer + turn * at_once * tile_bytes;
-            scan(List(lists + row * list_bytes), row, from, size(done), (first + done) * 32);
+            scan(List(lists + row * list_bytes), row, from, size(done), (first + done) * faces::TILE);
         }
     }
 }
@@ -137,7 +163,7 @@ void send(uint32_t lists, uint32_t scanner, uint32_t arrived) {
     noc_async_atomic_barrier();
 }
 
-// What the scanners sent, in their order: that of the columns.
+// Merges the scanners' lists, in the order of their columns.
 void merge(List best) {
     best.clear();
     for (uint32_t scanner = 0; scanner < scanners; scanner++) {
@@ -155,7 +181,7 @@ uint32_t as_float(uint32_t number) {
 }
 
 #ifdef CANDIDATES
-// Row `row` of two tiles in float32.
+// Writes row `row` of two tiles in float32: the tokens and their logits.
 void write(List best, uint32_t row, uint32_t scratch) {
     const auto tokens = TensorAccessor(tokens_layout, get_common_arg_val<uint32_t>(TOKENS_AT));
     const auto values = TensorAccessor(values_layout, get_common_arg_val<uint32_t>(VALUES_AT));
@@ -163,14 +189,15 @@ void write(List best, uint32_t row, uint32_t scratch) {
         words(scratch)[i] = as_float(best.column(i));
         words(scratch)[count + i] = bits_of(best.key(i));
     }
+    constexpr uint32_t bytes = faces::half_row_bytes(faces::FLOAT32);
     for (uint32_t half = 0; half < 2; half++) {
-        const uint32_t to = half_row(row, half, 4);
-        noc_async_write(scratch + half * 64, tokens.get_noc_addr(0, to), 64);
-        noc_async_write(scratch + (2 + half) * 64, values.get_noc_addr(0, to), 64);
+        const uint32_t to = faces::half_row(row, half, faces::FLOAT32);
+        noc_async_write(scratch + half * bytes, tokens.get_noc_addr(0, to), bytes);
+        noc_async_write(scratch + (2 + half) * bytes, values.get_noc_addr(0, to), bytes);
     }
 }
 #else
-// Number `row` of the tokens. What is written lies as far past 16 bytes as where it goes.
+// Writes the token of row `row`. A write to DRAM must begin as far past a multiple of 16 bytes in L1 as in DRAM.
 void write(List best, uint32_t row, uint32_t scratch) {
     const auto tokens = TensorAccessor(tokens_layout, get_common_arg_val<uint32_t>(TOKENS_AT));
     const uint32_t from = scratch + row % 4 * 4;
@@ -181,14 +208,14 @@ void write(List best, uint32_t row, uint32_t scratch) {
 
 void kernel_main() {
     const uint32_t tiles = get_arg_val<uint32_t>(TILE_COUNT), merged = get_arg_val<uint32_t>(MERGED_ROW);
-    const uint32_t lists = get_write_ptr(LISTS), arrived = get_semaphore(0);
+    const uint32_t lists = get_write_ptr(LISTS), arrived = get_semaphore(ARRIVED);
     if (tiles) {
         scan_all(get_arg_val<uint32_t>(FIRST_TILE), tiles, lists);
         send(lists, get_arg_val<uint32_t>(SCANNER), arrived);
     }
     if (merged == rows) { return; }
     noc_semaphore_wait(words(arrived), scanners);
-    const List best(lists);  // its own lists are sent, and their place is free
+    const List best(lists);  // this core's own lists are sent, so their memory is free
     merge(best);
     write(best, merged, get_write_ptr(TILES));
     noc_async_write_barrier();

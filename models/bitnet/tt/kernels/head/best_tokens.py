@@ -1,29 +1,56 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The largest logits of every row: the greedy choice, or the candidates of a draw, in one program on all cores.
+"""The fused program that finds the largest logits of every row: the greedy choice, or the candidates of a draw.
 
-Both data-movement processors of a core scan a share of the vocabulary, and each row is merged on a core of its own. See
-best_tokens.cpp for the steps. Of equal logits the first token comes first.
+Both data-movement processors of every core scan some tile columns of the vocabulary. Each row is merged on a core of
+its own. Of equal logits the first token comes first. See best_tokens.cpp for the steps.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
 import torch
 import ttnn
 
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
-from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE
+from models.bitnet.tt.kernels.common.describe import Buffer, Described
+from models.bitnet.tt.layout import TILE
 
 _AT_ONCE = 8  # tiles that a scanner has in flight
-_PROCESSORS = 2  # of a core, that move data and scan
-_ALIGNMENT = 16  # of what is sent from core to core
+_PROCESSORS = 2  # data-movement processors of a core
+_ALIGNMENT = 16  # bytes, of writes from core to core
+
+
+class ScannerArguments(NamedTuple):
+    """What every processor is told; see best_tokens.cpp."""
+
+    scanner: int
+    first_tile: int
+    tile_count: int
+    merged_row: int
+
+
+class CommonArguments(NamedTuple):
+    logits_at: int
+    tokens_at: int
+    values_at: int
+    mergers: tuple[int, ...]  # NoC coordinates x and y of each row's merging core
+
+
+class Semaphores(IntEnum):
+    """See best_tokens.cpp."""
+
+    ARRIVED = 0
 
 
 @dataclass(frozen=True)
 class BestTokens(Described):
-    """The `count` (1, or TILE) largest of `rows` rows of `tiles` tiles, on the cores of `grid` (columns, rows)."""
+    """Finds the `count` largest logits (1 or TILE) of each of `rows` rows, which have `tiles` tile columns.
+
+    The cores are those of `grid` (columns, rows).
+    """
 
     rows: int
     tiles: int
@@ -39,56 +66,65 @@ class BestTokens(Described):
         return cls(rows, width // TILE, logits.dtype, count, grid)
 
     def run(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> None:
-        """Into `results`: the tokens, row-major, or those of TILE candidates and their logits, in tiles."""
+        """Writes `results`: the tokens, row-major; or the tokens of TILE candidates and their logits, both in tiles."""
         descriptor = self.described(logits, results)
-        addresses = [tensor.buffer_address() for tensor in (logits, *self._written(results))]
+        tokens, values = self._written(results)
         for kernel in descriptor.kernels:
-            kernel.common_runtime_args = addresses + list(kernel.common_runtime_args)[len(addresses) :]
+            _, _, _, *mergers = kernel.common_runtime_args
+            common = CommonArguments(
+                logits_at=logits.buffer_address(),
+                tokens_at=tokens.buffer_address(),
+                values_at=values.buffer_address(),
+                mergers=tuple(mergers),
+            )
+            kernel.common_runtime_args = describe.flat(common)
         ttnn.generic_op([logits, *results], descriptor)
 
     @staticmethod
     def _written(results: list[ttnn.Tensor]) -> list[ttnn.Tensor]:
-        """As the kernel knows them: tokens and values, the same tensor where there are no values."""
+        """The tokens' and the values' tensor, as the kernel takes them. Without values both are the tokens' tensor."""
         return [results[0], results[-1]]
 
     def _describe(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> ttnn.ProgramDescriptor:
         wide, high = self.grid
-        everywhere = ttnn.CoreRangeSet([describe.rectangle(0, 0, wide, high)])
-        places = [ttnn.CoreCoord(x, y) for y in range(high) for x in range(wide)]
-        shares = CoreAssignment.over(self.tiles, _PROCESSORS * len(places))
+        core_ranges = ttnn.CoreRangeSet([describe.rectangle(0, 0, wide, high)])
+        cores = [ttnn.CoreCoord(x, y) for y in range(high) for x in range(wide)]
+        # The first cores merge a row each.
+        merging = [logits.device().worker_core_from_logical_core(core) for core in cores[: self.rows]]
+        mergers = tuple(number for core in merging for number in (core.x, core.y))
+        assignment = CoreAssignment.over(self.tiles, _PROCESSORS * len(cores))
         list_bytes = -(-8 * self.count // _ALIGNMENT) * _ALIGNMENT
-        mergers = [logits.device().worker_core_from_logical_core(place) for place in places[: self.rows]]
-        common = [0] * (1 + len(self._written(results)))  # addresses
-        common += [number for place in mergers for number in (place.x, place.y)]
 
         def buffer(number: int, size: int) -> Buffer:
             return Buffer(number, self.dtype, size, 1)
 
-        tiles = 2 * _AT_ONCE * TILE_SIZE[self.dtype]
+        tiles = 2 * _AT_ONCE * describe.tile_bytes(self.dtype)
         buffers = [buffer(i, tiles) for i in range(_PROCESSORS)]
         buffers += [buffer(_PROCESSORS + i, self.rows * list_bytes) for i in range(_PROCESSORS)]
-        buffers.append(buffer(2 * _PROCESSORS, shares.cores * list_bytes))
+        buffers.append(buffer(2 * _PROCESSORS, assignment.cores * list_bytes))
         constants = {
             "rows": self.rows,
             "count": self.count,
             "list_bytes": list_bytes,
-            "scanners": shares.cores,
-            "value_bytes": TILE_SIZE[self.dtype] // TILE**2,
+            "scanners": assignment.cores,
+            "value_bytes": describe.VALUE_BYTES[self.dtype],
             "at_once": _AT_ONCE,
             "gathered_buffer": 2 * _PROCESSORS,
         }
         kernels = []
         for processor, config in enumerate((ttnn.ReaderConfigDescriptor(), ttnn.WriterConfigDescriptor())):
             arguments = []
-            for core, place in enumerate(places):
-                scanner = _PROCESSORS * core + processor
-                merged = core if processor == 0 and core < self.rows else self.rows
-                arguments.append((place, [scanner, *shares.of(scanner), merged]))
+            for number, core in enumerate(cores):
+                scanner = _PROCESSORS * number + processor
+                first, count = assignment.of(scanner)
+                merged = number if processor == 0 and number < self.rows else self.rows
+                scans = ScannerArguments(scanner=scanner, first_tile=first, tile_count=count, merged_row=merged)
+                arguments.append((core, scans))
             own = {"tiles_buffer": processor, "lists_buffer": _PROCESSORS + processor}
             kernels.append(
                 describe.kernel(
                     "head/best_tokens.cpp",
-                    everywhere,
+                    core_ranges,
                     arguments,
                     config,
                     {**constants, **own},
@@ -96,11 +132,13 @@ class BestTokens(Described):
                     ["CANDIDATES"] * (self.count > 1),
                 )
             )
-            kernels[-1].common_runtime_args = common
+            kernels[-1].common_runtime_args = describe.flat(
+                CommonArguments(logits_at=0, tokens_at=0, values_at=0, mergers=mergers)
+            )
         return ttnn.ProgramDescriptor(
             kernels=kernels,
-            semaphores=describe.semaphores(1, everywhere),
-            cbs=[buffer.on(everywhere) for buffer in buffers],
+            semaphores=describe.semaphores(Semaphores, core_ranges),
+            cbs=[buffer.on(core_ranges) for buffer in buffers],
         )
 
 
@@ -110,14 +148,16 @@ def _golden_best(logits: torch.Tensor, tokens: torch.Tensor, *, program: BestTok
 
 @ttnn.register_python_operation(name="ttnn.bitnet.best_token", golden_function=_golden_best)
 def best_token(logits: ttnn.Tensor, tokens: ttnn.Tensor, *, program: BestTokens) -> ttnn.Tensor:
-    """The token of the largest logit of each row of [1, 1, rows, vocabulary], into `tokens` (uint32 [1, 1, rows],
-    row-major). Keeps the logits."""
+    """Writes the token of each row's largest logit into `tokens`. Keeps the logits.
+
+    logits: [1, 1, rows, vocabulary] in tiles; tokens: uint32 [1, 1, rows], row-major.
+    """
     program.run(logits, [tokens])
     return tokens
 
 
 def _golden_candidates(logits: torch.Tensor, *, program: BestTokens) -> tuple[torch.Tensor, torch.Tensor]:
-    # one whole number for each logit, which grows with it and then falls with the column
+    # One integer for each logit: it grows with the logit, and of equal logits the first column has the largest.
     bits = (logits.float() + 0.0).view(torch.int32).long()
     columns = torch.arange(logits.shape[-1])
     best = (torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits) * 2**32 - columns).topk(program.count).values
@@ -127,8 +167,10 @@ def _golden_candidates(logits: torch.Tensor, *, program: BestTokens) -> tuple[to
 
 @ttnn.register_python_operation(name="ttnn.bitnet.candidates", golden_function=_golden_candidates)
 def candidates(logits: ttnn.Tensor, *, program: BestTokens) -> tuple[ttnn.Tensor, ttnn.Tensor]:
-    """The tokens of the largest logits of each row of [1, 1, rows, vocabulary], the largest first, and the logits: both
-    float32 [1, 1, rows, TILE] in tiles. Keeps the logits."""
+    """[1, 1, rows, vocabulary] -> (the tokens of each row's largest logits, these logits), the largest first.
+
+    Both are float32 [1, 1, rows, TILE] in tiles. Keeps the logits.
+    """
     shape = ttnn.Shape([1, 1, program.rows, program.count])
     device, memory = logits.device(), ttnn.DRAM_MEMORY_CONFIG
     results = [ttnn.allocate_tensor_on_device(shape, ttnn.float32, ttnn.TILE_LAYOUT, device, memory) for _ in range(2)]

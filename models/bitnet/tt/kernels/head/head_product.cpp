@@ -1,18 +1,29 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: all rows times this core's columns, a group of columns at a time. Sums stay in the destination register, in
-// float32, from the first row of the matrix to the last. A core's last group may be narrower than its place.
+// Compute: all rows times this core's tile columns of the head's matrix, a group of columns at a time. The sums of a
+// group stay in the destination register, in float32, over all of K. A core's last group may have fewer columns than a
+// group; it still takes the place of a whole group in the buffers.
+//
+// | buffer  | what it holds                                      | pushed by    | waited for by | popped by   |
+// |---------|----------------------------------------------------|--------------|---------------|-------------|
+// | ROWS    | all rows, over all of K                            | head_rows    | this kernel   | nobody      |
+// | WEIGHTS | `runs` tiles of K of each column of a group, twice | head_weights | this kernel   | this kernel |
+// | RESULT  | a group's columns of the results, twice            | this kernel  | head_rows     | head_rows   |
+//
+// Semaphores: none.
 #include "api/compute/compute_kernel_hw_startup.h"
 #include "api/compute/matmul.h"
 #include "api/compute/pack.h"
 #include "buffers.h"
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
-constexpr uint32_t group = get_named_compile_time_arg_val("group");  // columns that are multiplied together
-constexpr uint32_t runs = get_named_compile_time_arg_val("runs");    // tiles of K that come together
+constexpr uint32_t group = get_named_compile_time_arg_val("group");  // tile columns that are multiplied together
+constexpr uint32_t runs = get_named_compile_time_arg_val("runs");    // tiles of K that arrive together
+
+enum ProductArguments : uint32_t { COLUMNS };  // tile columns of this core
 
 void kernel_main() {
-    const uint32_t columns = get_arg_val<uint32_t>(0);
+    const uint32_t columns = get_arg_val<uint32_t>(COLUMNS);
     if (!columns) { return; }
     compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ROWS, buffers::WEIGHTS, buffers::RESULT);
     cb_wait_front(buffers::ROWS, inner);

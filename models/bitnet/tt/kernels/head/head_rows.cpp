@@ -1,19 +1,29 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Writer: brings all rows in, and writes this core's columns of the results out.
+// Writer: reads all rows, and writes this core's tile columns of the results.
+//
+// | buffer | what it holds                           | pushed by    | waited for by | popped by   |
+// |--------|-----------------------------------------|--------------|---------------|-------------|
+// | ROWS   | all rows, over all of K                 | this kernel  | head_product  | nobody      |
+// | RESULT | a group's columns of the results, twice | head_product | this kernel   | this kernel |
+//
+// Semaphores: none.
 #include "api/dataflow/dataflow_api.h"
 #include "buffers.h"
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
-constexpr uint32_t group = get_named_compile_time_arg_val("group");  // columns that come together
+constexpr uint32_t group = get_named_compile_time_arg_val("group");  // tile columns of a group
 constexpr auto rows_layout = TensorAccessorArgs<0>();
 constexpr auto result_layout = TensorAccessorArgs<rows_layout.next_compile_time_args_offset()>();
-constexpr uint32_t tile_bytes = get_tile_size(buffers::ROWS);  // of results too
+constexpr uint32_t tile_bytes = get_tile_size(buffers::ROWS);  // of a tile of results too
+
+enum RowsArguments : uint32_t { FIRST_COLUMN, COLUMNS };  // tile columns of this core
+enum RowsAddresses : uint32_t { ROWS_AT, RESULT_AT };
 
 void kernel_main() {
-    const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(0));
-    const auto result = TensorAccessor(result_layout, get_common_arg_val<uint32_t>(1));
-    const uint32_t first = get_arg_val<uint32_t>(0), columns = get_arg_val<uint32_t>(1);
+    const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
+    const auto result = TensorAccessor(result_layout, get_common_arg_val<uint32_t>(RESULT_AT));
+    const uint32_t first = get_arg_val<uint32_t>(FIRST_COLUMN), columns = get_arg_val<uint32_t>(COLUMNS);
     cb_reserve_back(buffers::ROWS, inner);
     uint32_t to = get_write_ptr(buffers::ROWS);
     for (uint32_t k = 0; k < inner; k++, to += tile_bytes) { noc_async_read_page(k, rows, to); }

@@ -1,19 +1,28 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Reader: this core's columns of the head's matrix, all from one DRAM bank. Tiles of a row lie one behind the other there,
-// so that those of a group of columns are one read.
+// Reader: streams this core's tile columns of the head's matrix from one DRAM bank. In a bank, the tiles of a row of
+// tiles lie one behind the other. So the tiles of a group of columns are one read, a run.
+//
+// | buffer  | what it holds                                      | pushed by   | waited for by | popped by    |
+// |---------|----------------------------------------------------|-------------|---------------|--------------|
+// | WEIGHTS | `runs` tiles of K of each column of a group, twice | this kernel | head_product  | head_product |
+//
+// Semaphores: none.
 #include "api/dataflow/dataflow_api.h"
 #include "buffers.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // rows of tiles
-constexpr uint32_t group = get_named_compile_time_arg_val("group");  // columns of tiles that are read together
-constexpr uint32_t runs = get_named_compile_time_arg_val("runs");    // of a group, in flight before any is waited for
-constexpr uint32_t bank_columns = get_named_compile_time_arg_val("bank_columns");  // in all, in the bank
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
+constexpr uint32_t group = get_named_compile_time_arg_val("group");  // tile columns that are read together
+constexpr uint32_t runs = get_named_compile_time_arg_val("runs");    // reads in flight
+constexpr uint32_t bank_columns = get_named_compile_time_arg_val("bank_columns");  // tile columns of the bank
 constexpr uint32_t tile_bytes = get_named_compile_time_arg_val("tile_bytes");
 
+enum WeightsArguments : uint32_t { BANK, FIRST_COLUMN, COLUMNS };  // tile columns of this core, counted within the bank
+enum WeightsAddresses : uint32_t { MATRIX_AT };
+
 void kernel_main() {
-    const uint32_t matrix = get_common_arg_val<uint32_t>(0);
-    const uint32_t bank = get_arg_val<uint32_t>(0), first = get_arg_val<uint32_t>(1), columns = get_arg_val<uint32_t>(2);
+    const uint32_t matrix = get_common_arg_val<uint32_t>(MATRIX_AT), bank = get_arg_val<uint32_t>(BANK);
+    const uint32_t first = get_arg_val<uint32_t>(FIRST_COLUMN), columns = get_arg_val<uint32_t>(COLUMNS);
     for (uint32_t n = first; n < first + columns; n += group) {
         const uint32_t left = first + columns - n, bytes = (left < group ? left : group) * tile_bytes;
         for (uint32_t k = 0; k < inner; k += runs) {

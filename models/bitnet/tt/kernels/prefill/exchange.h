@@ -1,24 +1,32 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Cores that need the same pages of a tensor: each reads a part of them from DRAM and multicasts it to the others, into
-// a buffer that has the same address on all.
+// Data movement: an exchange between cores that need the same pages of a tensor. Each core reads some of them from DRAM
+// and multicasts these to the others, into a buffer that has the same address on all. Touches no circular buffer of its
+// own. The caller reserves the buffer before `fill` and pushes it afterwards.
+//
+// | semaphore | meaning                                   | set by                    | waited for by |
+// |-----------|-------------------------------------------|---------------------------|---------------|
+// | `ready`   | buffers that were free, over all rounds   | every core, on every core | every core    |
+// | `arrived` | pieces that have arrived, over all rounds | every core, on every core | every core    |
+//
+// Both only rise: in round n a core waits for n times the number of cores.
 #pragma once
 
 #include "api/dataflow/dataflow_api.h"
 
-class Exchange {
-public:
-    // The cores in columns [x, x + wide) and in rows y, y + apart, ... (`high` of them) of a grid, whose NoC coordinates
-    // are runtime arguments: those of `columns` columns from argument `places` on, then those of the rows. This core is
-    // the `number`th of them. Semaphores `ready` and `arrived` are the exchange's own, 0 when the program starts.
-    Exchange(
-        uint32_t places, uint32_t columns, uint32_t x, uint32_t wide, uint32_t y, uint32_t high, uint32_t apart,
-        uint32_t number, uint32_t ready, uint32_t arrived) :
-        xs(places + x), wide(wide), ys(places + columns + y), high(high), apart(apart), number(number), ready(ready),
-        arrived(arrived) {}
+struct Exchange {
+    // The cores of the exchange: `wide` neighbouring columns of cores, and `high` rows of cores that lie `apart`.
+    uint32_t first_x;  // runtime argument with the NoC coordinate of the first column; those of the others follow
+    uint32_t wide;
+    uint32_t first_y;  // the same of the first row
+    uint32_t high;
+    uint32_t apart;
+    uint32_t number;          // of this core in the exchange, row by row
+    uint32_t ready, arrived;  // semaphores, 0 when the program starts
+    uint32_t rounds = 0;
 
-    // `count` pages from `first` on, which lie in DRAM, to `to` on all cores. All of them call this, when they have
-    // `to` free.
+    // Fills `to` on all cores with `count` pages from `first` on, which lie in DRAM. All cores of the exchange call
+    // this, each when its `to` is free.
     template <typename Tensor>
     void fill(const Tensor& tensor, uint32_t first, uint32_t count, uint32_t page_bytes, uint32_t to) {
         const uint32_t each = (count + wide * high - 1) / (wide * high);
@@ -35,13 +43,9 @@ public:
         noc_async_atomic_barrier();
     }
 
-private:
-    const uint32_t xs, wide, ys, high, apart, number, ready, arrived;
-    uint32_t rounds = 0;
-
     static uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
-    uint32_t column(uint32_t i) const { return get_arg_val<uint32_t>(xs + i); }
-    uint32_t row(uint32_t i) const { return get_arg_val<uint32_t>(ys + i * apart); }
+    uint32_t column(uint32_t i) const { return get_arg_val<uint32_t>(first_x + i); }
+    uint32_t row(uint32_t i) const { return get_arg_val<uint32_t>(first_y + i * apart); }
 
     void tell_all(uint32_t semaphore) const {
         for (uint32_t y = 0; y < high; y++) {
@@ -56,14 +60,14 @@ private:
         noc_semaphore_wait_min(count, rounds * wide * high);
     }
 
-    // Rows that lie apart take a multicast each. A multicast does not reach its sender, and does not count it.
+    // Rows of cores that lie apart take a multicast each. A multicast does not reach its sender, and does not count it.
     void send(uint32_t at, uint32_t bytes) const {
         const uint32_t together = apart == 1 ? high : 1;
         for (uint32_t y = 0; y < high; y += together) {
             const uint32_t left = column(0), right = column(wide - 1), top = row(y), bottom = row(y + together - 1);
             const bool among = number / wide / together == y / together;
             const uint32_t others = wide * together - among;
-            // the second NoC counts the other way: its rectangles begin at the bottom right
+            // The second NoC routes the other way: its rectangles begin at the bottom right.
             const uint64_t to = noc_index == 0 ? get_noc_multicast_addr(left, top, right, bottom, at)
                                                : get_noc_multicast_addr(right, bottom, left, top, at);
             if (others) { noc_async_write_multicast(at, to, bytes, others); }

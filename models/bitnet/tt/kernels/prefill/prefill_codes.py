@@ -1,38 +1,76 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill's first program: norm and int8 codes of many rows, which several products may then share.
+"""Prefill's first fused program: norm and int8 codes of many tokens. Several products may then use the same codes.
 
-Cores work in teams, each on its own rows of tiles: a core has a part of K, and the team exchanges what its cores
-measured in a row of tiles before it makes the codes. See prefill_codes_exchange.cpp for the steps.
+Cores work in teams, and each team works on its own token tiles. A token tile is a row of tiles: 32 tokens. A core
+measures and quantises its part: some tile columns of the team's token tiles. The team exchanges the measurements of a
+token tile before it makes the codes. See prefill_codes_exchange.cpp for the steps.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
 import torch
 import ttnn
 
-from models.bitnet.tt.kernels.common import describe, golden
+from models.bitnet.tt.kernels.common import describe, golden, int8_codes
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE
+from models.bitnet.tt.layout import TILE
 
-_LARGEST_PART = 64  # tiles of K that a core holds: twice as float32 rows, with their gamma, 1 MB
-_EXCHANGE = 4  # what the exchange costs, in tiles that a core could quantise meanwhile
+_LARGEST_PART = 64  # tile columns: two token tiles of them in float32, with their gamma, are 1 MB
+_EXCHANGE = 4  # what an exchange costs, in tiles that a core could quantise meanwhile
+
+
+class CodesArguments(NamedTuple):
+    """What every core is told; see codes_arguments.h."""
+
+    core: int
+    part_first: int
+    part_tiles: int
+    first_token_tile: int
+    token_tiles: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class RowsAddresses(NamedTuple):
+    rows_at: int
+    gamma_at: int
+
+
+class ExchangeAddresses(NamedTuple):
+    codes_at: int
+    steps_at: int
+
+
+class CodesComputeArguments(NamedTuple):
+    eps_bits: int
+
+
+class CodesSemaphores(IntEnum):
+    """See prefill_codes_exchange.cpp."""
+
+    MEASURED = 0
+    SCALES_SENT = 1
 
 
 @dataclass(frozen=True)
 class Teams:
-    """Rectangles of cores that share rows of tiles out, `across` of them side by side."""
+    """Teams of `wide` by `high` cores, `across` of them side by side."""
 
     wide: int
     high: int
     across: int
-    parts: CoreAssignment  # of K, over the cores of a team
-    rows: CoreAssignment  # over teams
+    parts: CoreAssignment  # tile columns over the cores of a team
+    token_tiles: CoreAssignment  # token tiles over the teams
 
     @classmethod
-    def on(cls, grid: tuple[int, int], row_tiles: int, inner: int) -> "Teams":
-        """Those that finish first."""
+    def on(cls, grid: tuple[int, int], token_tiles: int, inner: int) -> "Teams":
+        """The teams that finish first."""
         sizes = [(wide, high) for wide in range(1, grid[0] + 1) for high in range(1, grid[1] + 1)]
         every = [
             cls(
@@ -40,57 +78,66 @@ class Teams:
                 high,
                 grid[0] // wide,
                 CoreAssignment.over(inner, wide * high),
-                CoreAssignment.over(row_tiles, (grid[0] // wide) * (grid[1] // high)),
+                CoreAssignment.over(token_tiles, (grid[0] // wide) * (grid[1] // high)),
             )
             for wide, high in sizes
         ]
         possible = [teams for teams in every if teams.parts.per_core <= _LARGEST_PART]
-        return min(possible, key=lambda teams: (teams.rows.per_core * (teams.parts.per_core + _EXCHANGE), teams.cores))
+        return min(possible, key=lambda teams: (teams.time, teams.cores))
+
+    @property
+    def time(self) -> int:
+        """How long the busiest team works, in tiles that a core quantises."""
+        return self.token_tiles.per_core * (self.parts.per_core + _EXCHANGE)
 
     @property
     def cores(self) -> int:
-        """Of one team."""
+        """Cores of one team."""
         return self.wide * self.high
 
     def corner(self, team: int) -> tuple[int, int]:
+        """The top left core of a team, its leader."""
         return team % self.across * self.wide, team // self.across * self.high
 
     @property
     def rectangles(self) -> list[ttnn.CoreRange]:
-        return [describe.rectangle(*self.corner(team), self.wide, self.high) for team in range(self.rows.cores)]
+        return [describe.rectangle(*self.corner(team), self.wide, self.high) for team in range(self.token_tiles.cores)]
 
 
 @dataclass(frozen=True)
 class PrefillCodes(Described):
-    """The codes of `row_tiles` rows of `inner` tiles, on the cores of `grid` (columns, rows)."""
+    """Quantises `token_tiles` token tiles of `inner` tile columns, on the cores of `grid` (columns, rows)."""
 
-    row_tiles: int
+    token_tiles: int
     inner: int
     grid: tuple[int, int]
 
     def __call__(self, x: ttnn.Tensor, gamma: ttnn.Tensor, *, eps: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
-        """x: [1, 1, rows, K] in tiles, float32 or bfloat16; gamma: float32 [.., K / 32, 32] row by row. -> (codes in
-        bfloat16, what one code is worth: float32 [1, 1, rows, 32], of which the first column counts). Keeps both."""
+        """[1, 1, tokens, K] -> (codes in bfloat16 [1, 1, tokens, K], steps in float32 [1, 1, tokens, 32]). Keeps both.
+
+        x: float32 or bfloat16, in tiles; gamma: float32 [.., K / 32, 32], row-major. A step is what one code of a row
+        is worth; it lies in the first column.
+        """
         return prefill_codes(x, gamma, program=self, eps=eps)
 
     def run(self, x: ttnn.Tensor, gamma: ttnn.Tensor, eps: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
         def result(width: int, dtype: ttnn.DataType) -> ttnn.Tensor:
-            shape = ttnn.Shape([1, 1, self.row_tiles * TILE, width])
+            shape = ttnn.Shape([1, 1, self.token_tiles * TILE, width])
             return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG)
 
         codes, steps = result(self.inner * TILE, ttnn.bfloat16), result(TILE, ttnn.float32)
         descriptor = self.described(x, gamma, codes, steps)
         reader, writer, compute = descriptor.kernels
-        reader.common_runtime_args = [x.buffer_address(), gamma.buffer_address()]
-        writer.common_runtime_args = [codes.buffer_address(), steps.buffer_address()]
-        compute.common_runtime_args = [describe.bits(eps)]
+        reader.common_runtime_args = RowsAddresses(rows_at=x.buffer_address(), gamma_at=gamma.buffer_address())
+        writer.common_runtime_args = ExchangeAddresses(codes_at=codes.buffer_address(), steps_at=steps.buffer_address())
+        compute.common_runtime_args = CodesComputeArguments(eps_bits=describe.bits(eps))
         ttnn.generic_op([x, gamma, codes, steps], descriptor)
         return codes, steps
 
     def _describe(
         self, x: ttnn.Tensor, gamma: ttnn.Tensor, codes: ttnn.Tensor, steps: ttnn.Tensor
     ) -> ttnn.ProgramDescriptor:
-        teams = Teams.on(self.grid, self.row_tiles, self.inner)
+        teams = Teams.on(self.grid, self.token_tiles, self.inner)
         part, gathered = teams.parts.per_core, -(-teams.parts.cores // TILE)
         cores = ttnn.CoreRangeSet(teams.rectangles)
         buffers = [
@@ -102,34 +149,45 @@ class PrefillCodes(Described):
             Buffer.of(Role.SCALES, ttnn.float32, 2),
             Buffer.of(Role.CODES, ttnn.bfloat16, part),
         ]
-        share = [line for team in range(teams.rows.cores) for line in _share(teams, team, x.device())]
-        of_all = {"inner": self.inner, "gathered": gathered}
-        writer = {**of_all, "cores": teams.cores, "parts": teams.parts.cores}
-        compute = {**of_all, "inverse_width": describe.bits(1 / (self.inner * TILE))}
+        of_teams = range(teams.token_tiles.cores)
+        arguments = [core for team in of_teams for core in _core_arguments(teams, team, x.device())]
+        rows = {"inner": self.inner}
+        exchange = {"inner": self.inner, "gathered": gathered, "cores": teams.cores, "parts": teams.parts.cores}
+        compute = {"gathered": gathered, **int8_codes.constants(self.inner)}
         kernels = [
-            ("prefill/prefill_codes_rows.cpp", ttnn.ReaderConfigDescriptor(), of_all, [x, gamma]),
-            ("prefill/prefill_codes_exchange.cpp", ttnn.WriterConfigDescriptor(), writer, [codes, steps]),
+            ("prefill/prefill_codes_rows.cpp", ttnn.ReaderConfigDescriptor(), rows, [x, gamma]),
+            ("prefill/prefill_codes_exchange.cpp", ttnn.WriterConfigDescriptor(), exchange, [codes, steps]),
             ("prefill/prefill_codes.cpp", describe.compute_config(buffers), compute, []),
         ]
         return ttnn.ProgramDescriptor(
-            kernels=[describe.kernel(source, cores, share, *rest) for source, *rest in kernels],
-            semaphores=describe.semaphores(2, cores),
+            kernels=[describe.kernel(source, cores, arguments, *rest) for source, *rest in kernels],
+            semaphores=describe.semaphores(CodesSemaphores, cores),
             cbs=[buffer.on(cores) for buffer in buffers],
         )
 
 
-def _share(teams: Teams, team: int, device: ttnn.MeshDevice) -> list[tuple[ttnn.CoreCoord, list[int]]]:
-    """What the cores of a team are told, as core_assignment.h has it."""
-    place = teams.rectangles[team]
-    corners = [device.worker_core_from_logical_core(corner) for corner in (place.start, place.end)]
-    places = [number for corner in corners for number in (corner.x, corner.y)]
-    return [
-        (
-            ttnn.CoreCoord(place.start.x + number % teams.wide, place.start.y + number // teams.wide),
-            [number, *teams.parts.of(number), *teams.rows.of(team), *places],
+def _core_arguments(teams: Teams, team: int, device: ttnn.MeshDevice) -> list[tuple[ttnn.CoreCoord, CodesArguments]]:
+    """The cores of a team and what each is told."""
+    rectangle = teams.rectangles[team]
+    start, end = (device.worker_core_from_logical_core(corner) for corner in (rectangle.start, rectangle.end))
+    first_token_tile, token_tiles = teams.token_tiles.of(team)
+    arguments = []
+    for number in range(teams.cores):
+        core = ttnn.CoreCoord(rectangle.start.x + number % teams.wide, rectangle.start.y + number // teams.wide)
+        part_first, part_tiles = teams.parts.of(number)
+        told = CodesArguments(
+            core=number,
+            part_first=part_first,
+            part_tiles=part_tiles,
+            first_token_tile=first_token_tile,
+            token_tiles=token_tiles,
+            left=start.x,
+            top=start.y,
+            right=end.x,
+            bottom=end.y,
         )
-        for number in range(teams.cores)
-    ]
+        arguments.append((core, told))
+    return arguments
 
 
 def _golden(x: torch.Tensor, gamma: torch.Tensor, *, program: PrefillCodes, eps: float) -> tuple[torch.Tensor, ...]:
@@ -141,5 +199,5 @@ def _golden(x: torch.Tensor, gamma: torch.Tensor, *, program: PrefillCodes, eps:
 def prefill_codes(
     x: ttnn.Tensor, gamma: ttnn.Tensor, *, program: PrefillCodes, eps: float
 ) -> tuple[ttnn.Tensor, ttnn.Tensor]:
-    """`program` on tensors that it was described for."""
+    """Runs `program`. See `PrefillCodes.__call__`."""
     return program.run(x, gamma, eps)

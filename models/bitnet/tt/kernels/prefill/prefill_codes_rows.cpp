@@ -1,31 +1,40 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Reader: this core's part of its rows of tiles, each while the one before is being quantised.
+// Reader: this core's part of its token tiles. It reads a token tile while compute quantises the one before.
+//
+// | buffer | what it holds                           | pushed by   | waited for by | popped by     |
+// |--------|-----------------------------------------|-------------|---------------|---------------|
+// | ROWS   | the part's tiles of a token tile, twice | this kernel | prefill_codes | prefill_codes |
+// | GAMMA  | the norm's weights of the part          | this kernel | prefill_codes | nobody        |
+//
+// Semaphores: none.
+#include "codes_arguments.h"
 #include "measurements.h"
-#include "core_assignment.h"
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
 constexpr auto rows_layout = TensorAccessorArgs<0>();
 constexpr auto gamma_layout = TensorAccessorArgs<rows_layout.next_compile_time_args_offset()>();
 
+enum RowsAddresses : uint32_t { ROWS_AT, GAMMA_AT };
+
 void kernel_main() {
-    const uint32_t first = get_arg_val<uint32_t>(codes_share::FIRST_PART);
-    const uint32_t parts = get_arg_val<uint32_t>(codes_share::PARTS);
-    const uint32_t first_row = get_arg_val<uint32_t>(codes_share::FIRST_ROW);
-    const uint32_t end_row = first_row + get_arg_val<uint32_t>(codes_share::ROWS);
-    if (!parts) { return; }
-    const auto x = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(0));
-    const auto gamma = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(1));
+    const uint32_t first = get_arg_val<uint32_t>(PART_FIRST), part_tiles = get_arg_val<uint32_t>(PART_TILES);
+    const uint32_t first_token_tile = get_arg_val<uint32_t>(FIRST_TOKEN_TILE);
+    const uint32_t end_token_tile = first_token_tile + get_arg_val<uint32_t>(TOKEN_TILES);
+    if (!part_tiles) { return; }
+    const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
+    const auto gamma = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT));
     constexpr uint32_t tile_bytes = get_tile_size(buffers::ROWS);
 
-    cb_reserve_back(buffers::GAMMA, parts);
-    measurements::read_gamma(gamma, first, parts);
-    for (uint32_t row = first_row; row < end_row; row++) {
-        cb_reserve_back(buffers::ROWS, parts);
-        const uint32_t to = get_write_ptr(buffers::ROWS);
-        for (uint32_t k = 0; k < parts; k++) { noc_async_read_page(row * inner + first + k, x, to + k * tile_bytes); }
+    cb_reserve_back(buffers::GAMMA, part_tiles);
+    measurements::read_gamma(gamma, first, part_tiles);
+    for (uint32_t token_tile = first_token_tile; token_tile < end_token_tile; token_tile++) {
+        cb_reserve_back(buffers::ROWS, part_tiles);
+        uint32_t to = get_write_ptr(buffers::ROWS);
+        const uint32_t page = token_tile * inner + first;
+        for (uint32_t k = 0; k < part_tiles; k++, to += tile_bytes) { noc_async_read_page(page + k, rows, to); }
         noc_async_read_barrier();
-        cb_push_back(buffers::ROWS, parts);
-        if (row == first_row) { cb_push_back(buffers::GAMMA, parts); }
+        cb_push_back(buffers::ROWS, part_tiles);
+        if (token_tile == first_token_tile) { cb_push_back(buffers::GAMMA, part_tiles); }
     }
 }

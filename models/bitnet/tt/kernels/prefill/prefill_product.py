@@ -1,60 +1,104 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill's second program: int8 codes of many rows times ternary columns, and what follows the product.
+"""Prefill's second fused program: int8 codes of many tokens times ternary columns, and the epilogue.
 
-Rows are shared out over rows of cores, columns over all cores of these. A core holds codes of whole rows in L1, as many
-as fit, and takes its columns group by group; with more rows it passes over its columns again. Every page that several
-cores need is read from DRAM by one of them and multicast to the others. See prefill_product.cpp for the steps.
+A token tile is a row of tiles: 32 tokens. A core multiplies some token tiles by some groups of tile columns. It holds
+the codes of whole token tiles in L1, as many as fit, and takes its columns group by group. With more token tiles it
+passes over its columns again. A page that several cores need is read from DRAM by one of them, which multicasts it to
+the others. See prefill_product.cpp for the steps.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 import ttnn
 
 from models.bitnet.tt.kernels.common import describe, golden
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
-from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described, Role
+from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE, TILE_BYTES, TernaryPages
+from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES, TernaryPages
+from models.bitnet.tt.layout import TILE
 
-_SUMS = 7  # float32 tiles of the destination register that hold sums; one more is for what is done with them
+_SUMS = 7  # float32 tiles of the destination register that hold sums; the eighth is scratch
 _L1 = 1_200_000  # bytes of a core for codes and weights; the other buffers are small
+
+
+class ProductArguments(NamedTuple):
+    """What every core is told; see product_arguments.h."""
+
+    core_x: int
+    core_y: int
+    first_token_tile: int
+    token_tiles: int
+    first_group: int
+    groups: int
+    noc_coordinates: tuple[int, ...]
+
+
+class WeightsAddresses(NamedTuple):
+    weights_at: int
+
+
+class ProductAddresses(NamedTuple):
+    codes_at: int
+    steps_at: int
+    residual_at: int
+    result_at: int
+
+
+class ProductSemaphores(IntEnum):
+    """See exchange.h."""
+
+    WEIGHTS_READY = 0
+    WEIGHTS_ARRIVED = 1
+    ROWS_READY = 2
+    ROWS_ARRIVED = 3
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Who multiplies what. The grid's rows of cores form bands of `rows.cores`: within a band, each row of cores has
-    other rows of the product; the cores of a column have the same columns within a band, others in every band."""
+    """Which token tiles and which groups of columns each core of a grid multiplies.
 
-    wide: int
+    Bands are equal numbers of neighbouring rows of cores. Within a band, each row of cores has other token tiles, and
+    all cores of a column have the same groups. Every band has other groups.
+    """
+
+    wide: int  # columns of cores
     bands: int
-    rows: CoreAssignment
-    groups: CoreAssignment  # of columns, over the columns of cores in all bands
+    token_tiles: CoreAssignment  # token tiles over the rows of cores of a band
+    groups: CoreAssignment  # groups over the columns of cores of all bands
 
     @classmethod
-    def on(cls, grid: tuple[int, int], row_tiles: int, groups: int) -> "Arrangement":
-        """The one that finishes first; of several, the one that reads the weights least often."""
+    def on(cls, grid: tuple[int, int], token_tiles: int, groups: int) -> "Arrangement":
+        """The arrangement that finishes first. Of several, it is the one that reads the weights least often."""
         wide = min(grid[0], groups)
-        shares = [CoreAssignment.over(row_tiles, high) for high in range(1, grid[1] + 1)]
-        every = [
-            cls(wide, bands, rows, CoreAssignment.over(groups, wide * bands))
-            for rows in shares
-            for bands in [min(grid[1] // rows.cores, -(-groups // wide))]
-        ]
-        return min(every, key=lambda it: (it.rows.per_core * it.groups.per_core, it.rows.per_core))
+        every = []
+        for high in range(1, grid[1] + 1):
+            tokens = CoreAssignment.over(token_tiles, high)
+            bands = min(grid[1] // tokens.cores, -(-groups // wide))
+            every.append(cls(wide, bands, tokens, CoreAssignment.over(groups, wide * bands)))
+        return min(every, key=lambda it: (it.token_tiles.per_core * it.groups.per_core, it.token_tiles.per_core))
+
+    @property
+    def band_rows(self) -> int:
+        """Rows of cores in a band."""
+        return self.token_tiles.cores
 
     @property
     def high(self) -> int:
-        return self.bands * self.rows.cores
+        """Rows of cores in all bands."""
+        return self.bands * self.band_rows
 
 
 @dataclass(frozen=True)
 class PrefillProduct(Described):
-    """The product of `row_tiles` rows with `pages`, on the cores of `grid` (columns, rows)."""
+    """The product of `token_tiles` token tiles with the matrix in `pages`, on the cores of `grid` (columns, rows)."""
 
-    row_tiles: int
+    token_tiles: int
     pages: TernaryPages
     epilogue: Epilogue
     result_dtype: ttnn.DataType
@@ -63,53 +107,60 @@ class PrefillProduct(Described):
     def __call__(
         self, codes: ttnn.Tensor, steps: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor | None = None
     ) -> ttnn.Tensor:
-        """codes, steps: as PrefillCodes makes them; weights: `pages` of K by N; residual: float32 [1, 1, rows, N].
-        -> [1, 1, rows, N] in DRAM (N of one matrix). Keeps all."""
+        """[1, 1, tokens, K] -> [1, 1, tokens, N] in DRAM. N is the width of one matrix. Keeps all.
+
+        codes, steps: as PrefillCodes makes them; weights: `pages` of the matrix; residual: float32 [1, 1, tokens, N].
+        """
         return prefill_product(codes, steps, weights, residual, program=self)
 
     def run(
         self, codes: ttnn.Tensor, steps: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor | None
     ) -> ttnn.Tensor:
-        shape = ttnn.Shape([1, 1, self.row_tiles * TILE, self.pages.width // self.pages.matrices * TILE])
+        shape = ttnn.Shape([1, 1, self.token_tiles * TILE, self.pages.width // self.pages.matrices * TILE])
         result = ttnn.allocate_tensor_on_device(
             shape, self.result_dtype, ttnn.TILE_LAYOUT, codes.device(), ttnn.DRAM_MEMORY_CONFIG
         )
         tensors = [codes, steps, weights, result] if residual is None else [codes, steps, weights, residual, result]
-        added = result if residual is None else residual
+        added = result if residual is None else residual  # a program without a residual never reads its address
         descriptor = self.described(codes, steps, weights, added, result)
         reader, writer, _ = descriptor.kernels
-        reader.common_runtime_args = [weights.buffer_address()]
-        writer.common_runtime_args = [tensor.buffer_address() for tensor in (codes, steps, added, result)]
+        reader.common_runtime_args = WeightsAddresses(weights_at=weights.buffer_address())
+        writer.common_runtime_args = ProductAddresses(
+            codes_at=codes.buffer_address(),
+            steps_at=steps.buffer_address(),
+            residual_at=added.buffer_address(),
+            result_at=result.buffer_address(),
+        )
         return ttnn.generic_op(tensors, descriptor)
 
     @property
     def l1_bytes(self) -> int:
-        """Of the circular buffers on every core."""
+        """Bytes of the circular buffers on every core."""
         return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
 
     @cached_property
-    def _places(self) -> Arrangement:
-        return Arrangement.on(self.grid, self.row_tiles, self.pages.width // self.pages.group)
+    def _arrangement(self) -> Arrangement:
+        return Arrangement.on(self.grid, self.token_tiles, self.pages.width // self.pages.group)
 
     @property
     def _results(self) -> int:
-        """Tiles that a group of columns becomes."""
+        """Result tiles that a group of tile columns becomes."""
         return self.pages.group // self.pages.matrices
 
     @property
-    def _rows_at_once(self) -> int:
-        """That are multiplied together."""
-        return min(_SUMS // self.pages.group, self._places.rows.per_core)
+    def _tiles_at_once(self) -> int:
+        """Token tiles that are multiplied together."""
+        return min(_SUMS // self.pages.group, self._arrangement.token_tiles.per_core)
 
     @cached_property
     def _buffers(self) -> list[Buffer]:
-        pages, (_, rows) = self.pages, _passes(self._places.rows.per_core, self.pages)
+        pages, (_, tiles_of_pass) = self.pages, _passes(self._arrangement.token_tiles.per_core, self.pages)
         return [
             Buffer(Role.WEIGHTS, ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
             Buffer.of(Role.RESIDUAL, ttnn.float32, 2 * self._results),
-            Buffer.of(Role.SCALES, ttnn.float32, rows),
-            Buffer.of(Role.ALL_CODES, ttnn.bfloat16, rows * pages.inner),
-            Buffer.of(Role.RESULT, self.result_dtype, 2 * self._rows_at_once * self._results),
+            Buffer.of(Role.SCALES, ttnn.float32, tiles_of_pass),
+            Buffer.of(Role.ALL_CODES, ttnn.bfloat16, tiles_of_pass * pages.inner),
+            Buffer.of(Role.RESULT, self.result_dtype, 2 * self._tiles_at_once * self._results),
         ]
 
     def _describe(
@@ -120,16 +171,28 @@ class PrefillProduct(Described):
         residual: ttnn.Tensor,
         result: ttnn.Tensor,
     ) -> ttnn.ProgramDescriptor:
-        pages, places, rows_at_once = self.pages, self._places, self._rows_at_once
-        passes, rows_of_pass = _passes(places.rows.per_core, pages)
-        cores = ttnn.CoreRangeSet([describe.rectangle(0, 0, places.wide, places.high)])
-        share = _shares(places, codes.device())
-        grid = {"wide": places.wide, "row_shares": places.rows.cores}
-        of_all = {"inner": pages.inner, "rows_of_pass": rows_of_pass, "rows_at_once": rows_at_once}
-        reader = {**grid, "page_tiles": pages.page_tiles, "pages": pages.pages_of_a_group, "passes": passes}
-        width = pages.width // pages.matrices
-        writer = {**grid, **of_all, "bands": places.bands, "width": width, "results": self._results}
-        compute = {**of_all, "group": pages.group, "passes": passes}
+        pages, arrangement = self.pages, self._arrangement
+        passes, tiles_of_pass = _passes(arrangement.token_tiles.per_core, pages)
+        cores = ttnn.CoreRangeSet([describe.rectangle(0, 0, arrangement.wide, arrangement.high)])
+        arguments = _core_arguments(arrangement, codes.device())
+        grid = {"wide": arrangement.wide, "band_rows": arrangement.band_rows}
+        token_tiles = {"tiles_of_pass": tiles_of_pass, "tiles_at_once": self._tiles_at_once}
+        reader = {
+            **grid,
+            "page_tiles": pages.page_tiles,
+            "page_bytes": pages.page_bytes,
+            "pages": pages.pages_of_a_group,
+            "passes": passes,
+        }
+        writer = {
+            **grid,
+            **token_tiles,
+            "inner": pages.inner,
+            "bands": arrangement.bands,
+            "width": pages.width // pages.matrices,
+            "results": self._results,
+        }
+        compute = {**token_tiles, "inner": pages.inner, "group": pages.group, "passes": passes}
         kernels = [
             ("prefill/prefill_weights.cpp", ttnn.ReaderConfigDescriptor(), reader, [weights]),
             ("prefill/prefill_rows.cpp", ttnn.WriterConfigDescriptor(), writer, [codes, steps, residual, result]),
@@ -137,32 +200,41 @@ class PrefillProduct(Described):
         ]
         defines = [f"EPILOGUE_{self.epilogue.value}"]
         return ttnn.ProgramDescriptor(
-            kernels=[describe.kernel(source, cores, share, *rest, defines) for source, *rest in kernels],
-            semaphores=describe.semaphores(4, cores),
+            kernels=[describe.kernel(source, cores, arguments, *rest, defines) for source, *rest in kernels],
+            semaphores=describe.semaphores(ProductSemaphores, cores),
             cbs=[buffer.on(cores) for buffer in self._buffers],
         )
 
 
-def _passes(rows: int, pages: TernaryPages) -> tuple[int, int]:
-    """(how many passes over `rows` rows of tiles, rows of one), as L1 allows beside the other buffers."""
-    most = max(1, (_L1 - 2 * pages.inner * pages.group * TILE_BYTES) // (pages.inner * TILE_SIZE[ttnn.bfloat16]))
-    passes = -(-rows // most)
-    return passes, -(-rows // passes)
+def _passes(token_tiles: int, pages: TernaryPages) -> tuple[int, int]:
+    """(passes over a core's token tiles, token tiles of one pass), as L1 allows."""
+    code_bytes = pages.inner * describe.tile_bytes(ttnn.bfloat16)  # of a token tile
+    most = max(1, (_L1 - 2 * pages.inner * pages.group * TILE_BYTES) // code_bytes)
+    passes = -(-token_tiles // most)
+    return passes, -(-token_tiles // passes)
 
 
-def _shares(places: Arrangement, device: ttnn.MeshDevice) -> list[tuple[ttnn.CoreCoord, list[int]]]:
-    """What every core is told, as core_assignment.h has it."""
-    xs = [device.worker_core_from_logical_core(ttnn.CoreCoord(x, 0)).x for x in range(places.wide)]
-    ys = [device.worker_core_from_logical_core(ttnn.CoreCoord(0, y)).y for y in range(places.high)]
-    return [
-        (
-            ttnn.CoreCoord(x, y),
-            [x, y, *places.rows.of(y % places.rows.cores)]
-            + [*places.groups.of(y // places.rows.cores * places.wide + x), *xs, *ys],
-        )
-        for y in range(places.high)
-        for x in range(places.wide)
-    ]
+def _core_arguments(arrangement: Arrangement, device: ttnn.MeshDevice) -> list[tuple[ttnn.CoreCoord, ProductArguments]]:
+    """The cores of the grid and what each is told."""
+    xs = [device.worker_core_from_logical_core(ttnn.CoreCoord(x, 0)).x for x in range(arrangement.wide)]
+    ys = [device.worker_core_from_logical_core(ttnn.CoreCoord(0, y)).y for y in range(arrangement.high)]
+    arguments = []
+    for y in range(arrangement.high):
+        band, row = divmod(y, arrangement.band_rows)
+        first_token_tile, token_tiles = arrangement.token_tiles.of(row)
+        for x in range(arrangement.wide):
+            first_group, groups = arrangement.groups.of(band * arrangement.wide + x)
+            told = ProductArguments(
+                core_x=x,
+                core_y=y,
+                first_token_tile=first_token_tile,
+                token_tiles=token_tiles,
+                first_group=first_group,
+                groups=groups,
+                noc_coordinates=(*xs, *ys),
+            )
+            arguments.append((ttnn.CoreCoord(x, y), told))
+    return arguments
 
 
 def _golden(
@@ -186,5 +258,5 @@ def prefill_product(
     *,
     program: PrefillProduct,
 ) -> ttnn.Tensor:
-    """`program` on tensors that it was described for."""
+    """Runs `program`. See `PrefillProduct.__call__`."""
     return program.run(codes, steps, weights, residual)

@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Names and numbers that the C++ kernels and their Python descriptions both have are the same."""
+
+import re
+from enum import IntEnum
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import ttnn
+
+from models.bitnet.tt.kernels.common import describe
+from models.bitnet.tt.layout import TILE
+
+KERNELS = Path(describe.__file__).parents[1]
+SOURCES = sorted([*KERNELS.rglob("*.cpp"), *KERNELS.rglob("*.h")])
+# (file, enum, enumerators) of every enum in the C++ sources
+ENUMS = [
+    (path, name, re.findall(r"\w+", re.sub(r"//.*", "", body)))
+    for path in SOURCES
+    for name, body in re.findall(r"\benum\s*(\w*)[^{;]*\{([^}]*)\}", path.read_text(encoding="utf-8"))
+]
+
+
+def python_names(folder: Path, name: str) -> list[list[str]]:
+    """The fields of each NamedTuple and the members of each IntEnum of this name in the modules of the folder."""
+    found = []
+    for path in folder.glob("*.py"):
+        module = import_module(".".join(path.relative_to(KERNELS.parents[3]).with_suffix("").parts))
+        described = getattr(module, name, None)
+        if isinstance(described, type) and issubclass(described, IntEnum):
+            assert [member.value for member in described] == list(range(len(described)))
+            found.append([member.name for member in described])
+        elif described is not None:
+            found.append([field.upper() for field in described._fields])
+    return found
+
+
+def test_there_are_enums():
+    kernels_with_arguments = {path.parent.name for path, *_ in ENUMS}
+    assert kernels_with_arguments == {"decode", "prefill", "head"} and len(ENUMS) >= 20
+
+
+@pytest.mark.parametrize("path, name, enumerators", ENUMS, ids=lambda value: getattr(value, "name", str(value)))
+def test_an_enum_of_a_kernel_has_the_order_of_its_python_class(path, name, enumerators):
+    """Runtime arguments and semaphores: Python passes them by position, the kernel takes them by name."""
+    assert python_names(path.parent, name) == [enumerators]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_argument_is_taken_by_a_bare_index(path):
+    assert not re.findall(
+        r"get_(?:arg_val|common_arg_val)<\w+>\(\d|get_semaphore\(\d", path.read_text(encoding="utf-8")
+    )
+
+
+def test_buffers_have_the_numbers_of_their_roles():
+    numbers = re.findall(r"constexpr uint32_t (\w+) = (\d+);", (KERNELS / "common/buffers.h").read_text("utf-8"))
+    assert {name: int(number) for name, number in numbers} == {role.name: role.value for role in describe.Role}
+
+
+def test_faces_make_up_a_tile():
+    text = (KERNELS / "common/faces.h").read_text(encoding="utf-8")
+    side, factor = (int(re.search(pattern, text).group(1)) for pattern in (r"SIDE = (\d+);", r"TILE = (\d+) \* SIDE;"))
+    float32, bfloat16 = map(int, re.search(r"FLOAT32 = (\d+), BFLOAT16 = (\d+);", text).groups())
+    assert factor * side == TILE
+    assert describe.VALUE_BYTES == {ttnn.float32: float32, ttnn.bfloat16: bfloat16}
