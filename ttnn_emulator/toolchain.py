@@ -94,9 +94,10 @@ def prepare(board: Board, wheel: Path) -> dict[str, str]:
     }
 
 
-def restore(board: Board, wheel: Path) -> bool:
-    """Make the files again where the running library looks for them, if they were deleted. True if they were."""
-    compiler = Path(os.environ["TT_METAL_RUNTIME_ROOT"]) / _COMPILER_PATH
+def restore(board: Board, wheel: Path, place: dict[str, str]) -> bool:
+    """Make the files again if they were deleted from `place`, where the library was told to look for them. True if they
+    were."""
+    compiler = Path(place["TT_METAL_RUNTIME_ROOT"]) / _COMPILER_PATH
     if compiler.exists():
         return False
     prepare(board, wheel)
