@@ -9,6 +9,7 @@ name and renamed, so that processes starting at the same time, or one that is ki
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 
@@ -42,8 +43,9 @@ esac
 
 def cache_folder() -> Path:
     """The one folder the emulated device writes to: in `$XDG_CACHE_HOME`, else `~/.cache`, else the system's folder for
-    temporary files. A folder that cannot be written, or that the library's command lines would tear apart, is passed
-    over; so is a relative one, as the XDG specification says."""
+    temporary files. A folder that cannot be written, that another user owns or may write to (compiled functions are
+    loaded from it), or that the library's command lines would tear apart, is passed over; so is a relative one, as the
+    XDG specification says."""
     home = os.path.expanduser("~")
     candidates = [
         Path(os.environ.get("XDG_CACHE_HOME", "")) / "ttnn_emulator",
@@ -54,16 +56,20 @@ def cache_folder() -> Path:
         if folder.is_absolute() and _PLAIN.fullmatch(str(folder)) and _is_ours(folder):
             return folder
     tried = ", ".join(map(str, candidates))
-    raise EmulatorError(f"no folder to write to ({tried}); set XDG_CACHE_HOME to one without spaces or quotes")
+    raise EmulatorError(
+        f"no folder to write to that is this user's alone ({tried}); set XDG_CACHE_HOME to one without spaces or quotes"
+    )
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether the folder exists, or could be made, and belongs to this user."""
+    """Whether the folder exists, or could be made, and nobody but this user can change what is in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link, found = folder.lstat(), folder.stat()
     except OSError:
         return False
-    return os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid()
+    mine = link.st_uid == found.st_uid == os.getuid()
+    return mine and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.access(folder, os.W_OK | os.X_OK)
 
 
 def prepare(board: Board, wheel: Path) -> dict[str, str]:
@@ -127,6 +133,7 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink() and link.readlink() == target:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
-    temporary = link.with_name(f"{link.name}.{os.getpid()}")
-    temporary.symlink_to(target)
-    os.replace(temporary, link)
+    with tempfile.TemporaryDirectory(dir=link.parent) as folder:
+        temporary = Path(folder) / link.name
+        temporary.symlink_to(target)
+        os.replace(temporary, link)

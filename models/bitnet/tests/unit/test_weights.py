@@ -321,6 +321,21 @@ def test_save_packed_over_the_folder_it_came_from(tmp_path):
     assert_same(load_state_dict(tmp_path), state)
 
 
+def test_save_packed_while_another_process_does(tmp_path, monkeypatch):
+    state, write, others = ternary_state(), save_file, []
+
+    def while_another_does(*args, **kwargs) -> None:
+        write(*args, **kwargs)
+        if not others:
+            others.append(args)
+            save_packed(tmp_path, CONFIG, state)
+
+    monkeypatch.setattr("models.bitnet.tt.weights.save_file", while_another_does)
+    save_packed(tmp_path, CONFIG, state)
+    assert others and sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert_same(load_state_dict(tmp_path), state)
+
+
 def test_save_packed_separates_shared_memory(tmp_path):
     state = ternary_state()
     state["lm_head.weight"] = state[EMBEDDING]
