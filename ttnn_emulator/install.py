@@ -9,12 +9,11 @@ import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from ttnn_emulator.boards import DEFAULT_BOARD, Board, find_board
 from ttnn_emulator.errors import EmulatorError
-from ttnn_emulator.toolchain import prepare, restore
+from ttnn_emulator.toolchain import open_descriptor, prepare, restore
 
 TTNN_VERSION = "0.81.1"
 _installed: Board | None = None
@@ -35,7 +34,7 @@ def install(board: str | None = None, verbose: bool = False) -> str:
     is changed and "card" or "simulator" is returned. Call it before the first device is opened; one process has one
     board. `verbose` leaves the library's own log on. Where it fails, the library is left without a device.
 
-    A process that this one starts afresh has no device until it calls `install` too; one that is forked has this one's.
+    A program that this process starts has no device until it calls `install` too; a forked process has this one's.
     """
     global _installed, _emulated
     real = hardware()
@@ -53,21 +52,22 @@ def install(board: str | None = None, verbose: bool = False) -> str:
         return "emulated"
     wheel = _wheel()
     _check_policy()
-    place = prepare(wanted, wheel)
     with contextlib.ExitStack() as undo:  # what it holds is done where a step fails
-        _set_default(undo, "HOME", os.path.expanduser("~"))  # without one the library ends the process
-        _tune_for_many_small_operations(undo)
+        undo.callback(_reset_environment, dict(os.environ))
+        descriptor = open_descriptor(wanted)
+        undo.callback(os.close, descriptor)
+        os.environ.setdefault("HOME", os.path.expanduser("~"))  # without one the library ends the process
+        os.environ.update(prepare(wanted, wheel, descriptor))
+        _tune_for_many_small_operations()
         if not verbose:
             _quieten(undo)
-        with _environment(place):
-            import ttnn
+        import ttnn
 
-            if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
-                raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
-            from ttnn_emulator.hooks import put_in_place
+        if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
+            raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
+        from ttnn_emulator.hooks import put_in_place
 
-            emulated = put_in_place(wanted, lambda: restore(wanted, wheel, place), undo)
-            ttnn.get_num_devices()  # the library reads its cluster here, and never again
+        emulated = put_in_place(wanted, lambda: restore(wanted, wheel, descriptor), undo)
         undo.pop_all()
     _installed, _emulated = wanted, emulated
     atexit.register(_close_devices)
@@ -111,34 +111,19 @@ def _check_policy() -> None:
         ) from None
 
 
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """The environment with these variables, which no process that is started later should see."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _reset_environment(before: dict[str, str]) -> None:
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
-def _set_default(undo: contextlib.ExitStack, variable: str, value: str) -> None:
-    if variable not in os.environ:
-        os.environ[variable] = value
-        undo.callback(os.environ.pop, variable)
-
-
-def _tune_for_many_small_operations(undo: contextlib.ExitStack) -> None:
+def _tune_for_many_small_operations() -> None:
     """Settings of the C libraries under torch that make a long row of small operations several times faster.
 
     Threads that spin between operations starve each other on a busy machine, and memory given back to the system after
     every large temporary has to be fetched again.
     """
-    _set_default(undo, "GOMP_SPINCOUNT", "0")  # read when torch is first imported
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is first imported
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # glibc
         mmap_threshold, trim_threshold = -3, -1
@@ -148,8 +133,8 @@ def _tune_for_many_small_operations(undo: contextlib.ExitStack) -> None:
 
 def _quieten(undo: contextlib.ExitStack) -> None:
     """Leave the terminal to the program: no library log, no C++ backtraces in errors, no leak report at exit."""
-    _set_default(undo, "TT_LOGGER_LEVEL", "off")
-    _set_default(undo, "TT_METAL_DISABLE_BACKTRACE", "1")
+    os.environ.setdefault("TT_LOGGER_LEVEL", "off")
+    os.environ.setdefault("TT_METAL_DISABLE_BACKTRACE", "1")
     import loguru  # comes with ttnn
 
     loguru.logger.remove()

@@ -75,17 +75,19 @@ def test_where_every_folder_is_open_to_others_none_is_used(folders):
 def test_processes_of_one_number_make_the_files_at_once(folders, monkeypatch):
     """Containers that share the folder count their processes alike."""
     board, wheel = find_board("n150"), _wheel()
+    descriptor = toolchain.open_descriptor(board)
     put, others = os.replace, []
 
     def while_another_does(source: str | Path, target: str | Path) -> None:
         if target not in others:
             others.append(target)
-            toolchain.prepare(board, wheel)
+            toolchain.prepare(board, wheel, descriptor)
         put(source, target)
 
     monkeypatch.setattr(os, "replace", while_another_does)
-    place = toolchain.prepare(board, wheel)
+    place = toolchain.prepare(board, wheel, descriptor)
     root = Path(place["TT_METAL_RUNTIME_ROOT"])
     assert Path(place["TT_METAL_MOCK_CLUSTER_DESC_PATH"]).read_text() == board.descriptor()
+    os.close(descriptor)
     assert {path.name for path in root.iterdir()} == {"runtime", "tt_metal", "ttnn"} and len(others) == 6
     assert (root / "ttnn").readlink() == wheel / "ttnn"
