@@ -19,7 +19,7 @@ _MOST_HEADS = 32  # of a user, in the tiles that decode's attention leaves
 
 
 class OwnPrograms:
-    """`decode` has a program for every projection; `hidden_memory` is where the hidden rows lie between two of them."""
+    """`decode` has a program for every projection."""
 
     def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int):
         if model.num_attention_heads > _MOST_HEADS:
@@ -41,7 +41,7 @@ class OwnPrograms:
             return shares, users_columns(shares.cores * each * TILE, grid, each * TILE)
 
         spread = Shares.over(model.intermediate_size // TILE, cores)
-        hidden, self.hidden_memory = share(model.intermediate_size, spread.each)
+        hidden, hidden_memory = share(model.intermediate_size, spread.each)
         joined = Shares.over(model.num_attention_heads * head_tiles, cores)
         stream, residual_memory = Shares(residual.width // TILE, residual.tiles), residual.memory_config()
         qkv, qkv_memory = share(heads * model.head_dim, head_tiles)
@@ -63,7 +63,7 @@ class OwnPrograms:
         self.decode: Mapping[str, DecodeProduct] = {
             "qkv": program(stream, qkv, Epilogue.SCALE, ttnn.bfloat16, qkv_memory),
             "o": program(joined, stream, Epilogue.RESIDUAL, *stream_of, head_tiles=head_tiles),
-            "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, self.hidden_memory),
+            "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, hidden_memory),
             "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
         }
         # beside decode's buffers lie the stream before and after a program, and the hidden rows

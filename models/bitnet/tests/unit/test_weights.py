@@ -26,7 +26,6 @@ from models.bitnet.tt.packing import (
     permute_rows_for_device_rope,
     ternarise,
     unpack_ternary,
-    unpermute_rows_from_device_rope,
 )
 from models.bitnet.tt.weights import (
     CheckpointError,
@@ -160,7 +159,7 @@ def test_ternarise_is_the_reference_quantisation(seed, size):
 
 @given(heads=st.integers(1, 7), half=st.integers(1, 33), columns=st.integers(1, 5))
 def test_rope_permutation(heads, half, columns):
-    """Each head's halves become adjacent pairs, and the inverse undoes it."""
+    """Each head's halves become adjacent pairs."""
     weight = torch.arange(heads * 2 * half * columns).reshape(heads * 2 * half, columns)
     permuted = permute_rows_for_device_rope(weight, heads, 2 * half)
     for head in range(heads):
@@ -168,7 +167,6 @@ def test_rope_permutation(heads, half, columns):
             row = head * 2 * half
             assert torch.equal(permuted[row + 2 * i], weight[row + i])
             assert torch.equal(permuted[row + 2 * i + 1], weight[row + half + i])
-    assert torch.equal(unpermute_rows_from_device_rope(permuted, heads, 2 * half), weight)
 
 
 def test_rope_permutation_keeps_attention_scores():
