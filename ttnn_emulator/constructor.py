@@ -12,9 +12,16 @@ from collections.abc import Callable
 _VECTORCALL_OFFSET = 56  # of `tp_vectorcall_offset` in a type object, in every 64-bit CPython
 
 
-def replace_constructor(bound_class: type, initialize: Callable[..., None]) -> None:
-    """Have `bound_class(...)` call `initialize(instance, ...)`."""
+def replace_constructor(bound_class: type, initialize: Callable[..., None]) -> Callable[[], None]:
+    """Have `bound_class(...)` call `initialize(instance, ...)`. Returns what makes it as it was."""
     offset = ctypes.c_ssize_t.from_address(id(type(bound_class)) + _VECTORCALL_OFFSET).value
     shortcut = ctypes.c_void_p.from_address(id(bound_class) + offset)
+    own_initialize, own_shortcut = bound_class.__init__, shortcut.value
+
+    def put_back() -> None:
+        bound_class.__init__ = own_initialize
+        shortcut.value = own_shortcut
+
     bound_class.__init__ = initialize
     shortcut.value = None
+    return put_back

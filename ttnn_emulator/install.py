@@ -3,28 +3,19 @@
 """Putting the emulated device where the library looks for a card."""
 
 import atexit
+import contextlib
 import ctypes
 import importlib.metadata
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ttnn_emulator.boards import DEFAULT_BOARD, Board, find_board
 from ttnn_emulator.errors import EmulatorError
-from ttnn_emulator.toolchain import prepare, restore
+from ttnn_emulator.toolchain import open_descriptor, prepare, restore
 
 TTNN_VERSION = "0.81.1"
-# methods that only tell dispatch cores something, and crash where there are none: values do not depend on them
-_DISPATCH_SETTINGS = (
-    "load_sub_device_manager",
-    "clear_loaded_sub_device_manager",
-    "set_sub_device_stall_group",
-    "reset_sub_device_stall_group",
-    "quiesce_devices",
-)
 _installed: Board | None = None
 _emulated = None
 
@@ -41,7 +32,9 @@ def install(board: str | None = None, verbose: bool = False) -> str:
 
     `board` defaults to `$TTNN_EMULATOR_BOARD`, else n150. A real card or `TT_METAL_SIMULATOR` always wins: then nothing
     is changed and "card" or "simulator" is returned. Call it before the first device is opened; one process has one
-    board. `verbose` leaves the library's own log on.
+    board. `verbose` leaves the library's own log on. Where it fails, the library is left without a device.
+
+    A program that this process starts has no device until it calls `install` too; a forked process has this one's.
     """
     global _installed, _emulated
     real = hardware()
@@ -57,18 +50,26 @@ def install(board: str | None = None, verbose: bool = False) -> str:
                 f"so start another process for {wanted.name}"
             )
         return "emulated"
-    os.environ.setdefault("HOME", os.path.expanduser("~"))  # without one the library ends the process
     wheel = _wheel()
-    os.environ.update(prepare(wanted, wheel))
-    _tune_for_many_small_operations()
-    if not verbose:
-        _quieten()
-    import ttnn
+    _check_policy()
+    with contextlib.ExitStack() as undo:  # what it holds is done where a step fails
+        undo.callback(_reset_environment, dict(os.environ))
+        descriptor = open_descriptor(wanted)
+        undo.callback(os.close, descriptor)
+        os.environ.setdefault("HOME", os.path.expanduser("~"))  # without one the library ends the process
+        os.environ.update(prepare(wanted, wheel, descriptor))
+        _tune_for_many_small_operations()
+        if not verbose:
+            _quieten(undo)
+        import ttnn
 
-    if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
-        raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
-    _emulated = _patch(ttnn, wanted, restore=lambda: restore(wanted, wheel))
-    _installed = wanted
+        if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
+            raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
+        from ttnn_emulator.hooks import put_in_place
+
+        emulated = put_in_place(wanted, lambda: restore(wanted, wheel, descriptor), undo)
+        undo.pop_all()
+    _installed, _emulated = wanted, emulated
     atexit.register(_close_devices)
     return "emulated"
 
@@ -96,6 +97,26 @@ def _wheel() -> Path:
     return Path(spec.origin).parent
 
 
+def _check_policy() -> None:
+    """Whether this process may run what is compiled in memory."""
+    from llvmlite.binding import check_jit_execution  # numba's compiler; here, because it takes time to come
+
+    try:
+        check_jit_execution()
+    except OSError as error:
+        raise EmulatorError(
+            f"a security policy refuses executable memory ({os.strerror(error.errno)}), and the emulated device "
+            "compiles its arithmetic at run time; start the process without the policy (prctl's PR_SET_MDWE, systemd's "
+            "MemoryDenyWriteExecute=, SELinux's execmem, or a seccomp filter of mprotect)"
+        ) from None
+
+
+def _reset_environment(before: dict[str, str]) -> None:
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 def _tune_for_many_small_operations() -> None:
     """Settings of the C libraries under torch that make a long row of small operations several times faster.
 
@@ -110,7 +131,7 @@ def _tune_for_many_small_operations() -> None:
         libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def _quieten() -> None:
+def _quieten(undo: contextlib.ExitStack) -> None:
     """Leave the terminal to the program: no library log, no C++ backtraces in errors, no leak report at exit."""
     os.environ.setdefault("TT_LOGGER_LEVEL", "off")
     os.environ.setdefault("TT_METAL_DISABLE_BACKTRACE", "1")
@@ -121,80 +142,13 @@ def _quieten() -> None:
         return
     loguru.logger.add(sys.stderr, filter={"ttnn": "WARNING"})  # the program's own lines stay
     # registered first, so it runs last: what follows is only the bindings' report of objects alive at exit
-    atexit.register(lambda: (sys.stderr.flush(), os.dup2(os.open(os.devnull, os.O_WRONLY), 2)))
+    atexit.register(_close_error_stream)
+    undo.callback(atexit.unregister, _close_error_stream)
 
 
-def _patch(ttnn, board: Board, restore: Callable[[], bool]):
-    from ttnn_emulator import trace
-    from ttnn_emulator.constructor import replace_constructor
-    from ttnn_emulator.device import EmulatedDevice
-    from ttnn_emulator.transfers import Transfers
-    from ttnn_emulator.unused_chips import leave_them_alone
-    from ttnn_emulator.values import load_all
-
-    load_all()
-    if board.chips > 1:
-        leave_them_alone(Path(ttnn.__file__).parent)
-    operation = ttnn.decorators.FastOperation
-    emulated = EmulatedDevice(_with_files(operation.__call__, restore))
-    in_turn = emulated.in_turn
-    operation.__call__ = in_turn(lambda self, *args, **kwargs: emulated.call(self, args, kwargs))
-
-    transfers = Transfers(emulated)
-    replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__)))
-    ttnn.Tensor.cpu = in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self))
-    ttnn.Tensor.to = in_turn(transfers.moving_method(ttnn.Tensor.to))
-    ttnn.Tensor.reshape = in_turn(transfers.reshaping_method(ttnn.Tensor.reshape))
-    for name in ("to_list", "item", "to_numpy", "to_torch"):
-        setattr(ttnn.Tensor, name, in_turn(transfers.reading_method(getattr(ttnn.Tensor, name))))
-    ttnn.Tensor.__repr__ = in_turn(transfers.printing_method(ttnn.Tensor.__repr__))
-    padded = transfers.padded_method(ttnn.Tensor.to_torch_with_padded_shape)
-    ttnn.Tensor.to_torch_with_padded_shape = in_turn(padded)
-
-    for name in _DISPATCH_SETTINGS:
-        setattr(ttnn.MeshDevice, name, lambda self, *_: None)
-
-    files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
-    files.load_tensor_flatbuffer = in_turn(transfers.loading(files.load_tensor_flatbuffer))
-    files.dump_tensor_flatbuffer = in_turn(transfers.dumping(files.dump_tensor_flatbuffer))
-
-    traces = trace.Traces(emulated)
-    for name in ("begin_trace_capture", "end_trace_capture", "execute_trace", "release_trace"):
-        setattr(ttnn, name, in_turn(getattr(traces, name)))
-    for name in ("record_event", "wait_for_event", "event_synchronize"):
-        setattr(ttnn, name, getattr(trace, name))
-
-    graph = ttnn.graph
-    graph.begin_graph_capture = in_turn(emulated.graphs.beginning(graph.begin_graph_capture))
-    for name in ("end_graph_capture", "end_graph_capture_to_file"):
-        setattr(graph, name, in_turn(emulated.graphs.ending(getattr(graph, name))))
-
-    emulated.devices.on_close = [emulated.memory.close, traces.close]
-    ttnn.set_fabric_config = emulated.devices.set_fabric_config
-    for opener, closer in (
-        ("open_device", "close_device"),
-        ("CreateDevice", "CloseDevice"),
-        ("open_mesh_device", "close_mesh_device"),
-    ):
-        library_close = getattr(ttnn, closer)
-        library_open = _with_files(getattr(ttnn, opener), restore)
-        setattr(ttnn, opener, in_turn(emulated.devices.opening(library_open, library_close, board)))
-        setattr(ttnn, closer, in_turn(emulated.devices.closing(library_close)))
-    return emulated
-
-
-def _with_files(library_call: Callable, restore: Callable[[], bool]) -> Callable:
-    """A library function that is called again if it failed because its files were deleted under the process."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return library_call(*args, **kwargs)
-        except RuntimeError:
-            if not restore():
-                raise
-        return library_call(*args, **kwargs)
-
-    return call
+def _close_error_stream() -> None:
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _close_devices() -> None:

@@ -6,9 +6,11 @@ Everything is made under one cache folder (`cache_folder`). Each file is written
 name and renamed, so that processes starting at the same time, or one that is killed half-way, leave it whole.
 """
 
+import fcntl
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.placeholder_elf import placeholder_elf
 
 _COMPILER_PATH = Path("runtime/sfpi/compiler/bin/riscv-tt-elf-g++")
+_DESCRIPTOR = (
+    200  # the least number of the open file that holds the cluster description: no other process has it by chance
+)
 _PLAIN = re.compile(r"[\w./+@%=:,~-]+")  # what a shell takes as it is
 
 # Prints the version the library expects and answers every compile and link with placeholder bytes; a dependency file
@@ -42,8 +47,9 @@ esac
 
 def cache_folder() -> Path:
     """The one folder the emulated device writes to: in `$XDG_CACHE_HOME`, else `~/.cache`, else the system's folder for
-    temporary files. A folder that cannot be written, or that the library's command lines would tear apart, is passed
-    over; so is a relative one, as the XDG specification says."""
+    temporary files. A folder that cannot be written, that another user owns or may write to (compiled functions are
+    loaded from it), or that the library's command lines would tear apart, is passed over; so is a relative one, as the
+    XDG specification says."""
     home = os.path.expanduser("~")
     candidates = [
         Path(os.environ.get("XDG_CACHE_HOME", "")) / "ttnn_emulator",
@@ -54,20 +60,38 @@ def cache_folder() -> Path:
         if folder.is_absolute() and _PLAIN.fullmatch(str(folder)) and _is_ours(folder):
             return folder
     tried = ", ".join(map(str, candidates))
-    raise EmulatorError(f"no folder to write to ({tried}); set XDG_CACHE_HOME to one without spaces or quotes")
+    raise EmulatorError(
+        f"no folder to write to that is this user's alone ({tried}); set XDG_CACHE_HOME to one without spaces or quotes"
+    )
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether the folder exists, or could be made, and belongs to this user."""
+    """Whether the folder exists, or could be made, and nobody but this user can change what is in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link, found = folder.lstat(), folder.stat()
     except OSError:
         return False
-    return os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid()
+    mine = link.st_uid == found.st_uid == os.getuid()
+    return mine and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and os.access(folder, os.W_OK | os.X_OK)
 
 
-def prepare(board: Board, wheel: Path) -> dict[str, str]:
-    """Make the files for `board` and return the environment that points the library (installed at `wheel`) to them."""
+def open_descriptor(board: Board) -> int:
+    """The cluster description as an open file of this process and of those forked from it, which no started program
+    inherits."""
+    first = os.memfd_create(board.name)
+    os.write(first, board.descriptor().encode())
+    descriptor = fcntl.fcntl(first, fcntl.F_DUPFD_CLOEXEC, _DESCRIPTOR)
+    os.close(first)
+    return descriptor
+
+
+def prepare(board: Board, wheel: Path, descriptor: int) -> dict[str, str]:
+    """Make the files for `board` and return the environment that points the library (installed at `wheel`) to them.
+
+    It points to the open file `descriptor` through a link that leads nowhere in a process which has no such file. The
+    library names the link in its error, so that the link's name says what that process lacks.
+    """
     sfpi = _sfpi_version(wheel)
     # whatever decides the files' content is in the folder's name: another version never meets this one's files
     content = (str(wheel), sfpi, _COMPILER, placeholder_elf().hex())
@@ -76,10 +100,10 @@ def prepare(board: Board, wheel: Path) -> dict[str, str]:
     root = folder / "root"
     compiler = root / _COMPILER_PATH
     elf = folder / "placeholder.elf"
-    cluster = folder / f"{board.name}.yaml"
+    cluster = folder / f"ttnn_emulator.install-was-not-called-in-this-process.{descriptor}"
     _write(elf, placeholder_elf())
     _write(compiler, _COMPILER.format(version=sfpi, elf=elf).encode(), mode=0o755)
-    _write(cluster, board.descriptor().encode())
+    _link(cluster, Path(f"/proc/self/fd/{descriptor}"))
     for link, target in {
         "tt_metal": wheel / "tt_metal",
         "ttnn": wheel / "ttnn",
@@ -94,12 +118,12 @@ def prepare(board: Board, wheel: Path) -> dict[str, str]:
     }
 
 
-def restore(board: Board, wheel: Path) -> bool:
+def restore(board: Board, wheel: Path, descriptor: int) -> bool:
     """Make the files again where the running library looks for them, if they were deleted. True if they were."""
     compiler = Path(os.environ["TT_METAL_RUNTIME_ROOT"]) / _COMPILER_PATH
     if compiler.exists():
         return False
-    prepare(board, wheel)
+    prepare(board, wheel, descriptor)
     return compiler.exists()
 
 
@@ -126,6 +150,7 @@ def _link(link: Path, target: Path) -> None:
     if link.is_symlink() and link.readlink() == target:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
-    temporary = link.with_name(f"{link.name}.{os.getpid()}")
-    temporary.symlink_to(target)
-    os.replace(temporary, link)
+    with tempfile.TemporaryDirectory(dir=link.parent) as folder:
+        temporary = Path(folder) / link.name
+        temporary.symlink_to(target)
+        os.replace(temporary, link)

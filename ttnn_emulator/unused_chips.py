@@ -37,4 +37,8 @@ def _allow(address: int, access: int) -> None:
     """Set what may be done with the page of memory that an address is in."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mprotect(ctypes.c_void_p(address & -mmap.PAGESIZE), ctypes.c_size_t(mmap.PAGESIZE), access):
-        raise EmulatorError(f"the library cannot be prepared for a mesh: {os.strerror(ctypes.get_errno())}")
+        reason = os.strerror(ctypes.get_errno())
+        raise EmulatorError(
+            f"a security policy refuses to change the library's code in memory ({reason}), which boards of several "
+            "chips need; start the process without the policy, or choose a board of one chip"
+        )

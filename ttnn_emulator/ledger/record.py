@@ -4,7 +4,6 @@
 
 import importlib.metadata
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -51,9 +50,10 @@ class Ledger:
             metadata["others"] = others.name
             same = Ledger.read(others).tensors
             tensors = {k: v for k, v in tensors.items() if k not in same or not _equal(v, same[k])}
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata)
-        unfinished.replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            unfinished = Path(folder) / path.name
+            save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata)
+            unfinished.replace(path)
 
     def forget(self, names: set[str]) -> None:
         self.cases = {name: entry for name, entry in self.cases.items() if name not in names}

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every case of the ledger, computed here, against what a simulator that runs the kernels recorded."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ttnn
@@ -61,3 +63,19 @@ def test_only_what_a_record_lacks_is_recorded(tmp_path: Path, monkeypatch: pytes
     known.write(tmp_path / "record.safetensors")
     record(tmp_path / "record.safetensors", new=True)
     assert asked == [[lacking]]
+
+
+def test_a_record_is_written_while_another_process_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, module = Ledger(), record.__module__
+    written.cases = {"case": {}}
+    write, others = sys.modules[module].save_file, []
+
+    def while_another_does(*args: Any) -> None:
+        write(*args)
+        if not others:
+            others.append(args)
+            written.write(tmp_path / "record.safetensors")
+
+    monkeypatch.setattr(f"{module}.save_file", while_another_does)
+    written.write(tmp_path / "record.safetensors")
+    assert others and Ledger.read(tmp_path / "record.safetensors").cases == {"case": {}}

@@ -19,11 +19,7 @@ _MOST_HEADS = TILE  # attention leaves the heads of a user in one tile of rows
 
 
 class FusedPrograms:
-    """The programs of all projections.
-
-    `decode` has the decode program of each projection by its name. `hidden_memory` is the memory of the hidden rows,
-    which gate_up writes and down reads.
-    """
+    """The programs of all projections. `decode` has the decode program of each projection by its name."""
 
     def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int):
         if model.num_attention_heads > _MOST_HEADS:
@@ -46,7 +42,7 @@ class FusedPrograms:
             return assignment, users_columns(assignment.cores * per_core * TILE, grid, per_core * TILE)
 
         even = CoreAssignment.over(model.intermediate_size // TILE, cores)
-        hidden, self.hidden_memory = assign(model.intermediate_size, even.per_core)
+        hidden, hidden_memory = assign(model.intermediate_size, even.per_core)
         joined = CoreAssignment.over(model.num_attention_heads * head_tiles, cores)
         stream, residual_memory = CoreAssignment(residual.width // TILE, residual.tiles), residual.memory_config()
         qkv, qkv_memory = assign(heads * model.head_dim, head_tiles)
@@ -71,7 +67,7 @@ class FusedPrograms:
         self.decode: Mapping[str, DecodeProduct] = {
             "qkv": program(stream, qkv, Epilogue.SCALE, ttnn.bfloat16, qkv_memory),
             "o": program(joined, stream, Epilogue.RESIDUAL, *stream_of, head_tiles=head_tiles),
-            "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, self.hidden_memory),
+            "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, hidden_memory),
             "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
         }
         # Beside the buffers of a decode program, L1 holds the stream before and after it, and the hidden rows.

@@ -50,7 +50,6 @@ class Generator:
         self,
         tokens: torch.Tensor,
         page_table: torch.Tensor,
-        kv_cache: list[LayerCache] | None = None,
         prompt_lens: Sequence[int] | None = None,
         sampling_params: list[SamplingParams] | None = None,
         draws: list[Draws] | None = None,
@@ -74,7 +73,7 @@ class Generator:
         results = []
         for row, (length, first) in enumerate(zip(lengths, starts)):
             for start, stop in self.prefill.passes(first, length):
-                logits = self.prefill.run(tokens[row, :length], page_table[row], start, stop, kv_cache or self.cache)
+                logits = self.prefill.run(tokens[row, :length], page_table[row], start, stop, self.cache)
             if sampling_params is None:
                 last = (length - 1) % TILE
                 row_logits = ttnn.slice(logits, [0, 0, last, 0], [1, 1, last + 1, logits.shape[-1]])
@@ -127,7 +126,6 @@ class Generator:
         tokens: torch.Tensor,
         start_pos: torch.Tensor,
         page_table: torch.Tensor | None = None,
-        kv_cache: list[LayerCache] | None = None,
         enable_trace: bool = True,
         read_from_device: bool = True,
         sampling_params: list[SamplingParams] | None = None,
@@ -141,8 +139,6 @@ class Generator:
         chosen on the device, else logits [users, 1, vocabulary]; `read_from_device=False` leaves it on the device for
         `read_decode_output`. `draws` (needed unless all are greedy) are advanced.
         """
-        if kv_cache is not None and kv_cache is not self.cache:
-            raise ValueError("decode reads the cache that the generator was made with: its trace holds the addresses")
         self.inputs.check(tokens, start_pos, page_table)
         check_tokens(tokens.flatten()[start_pos.flatten() != IDLE], self.config.model.vocab_size)
         self.inputs.set(tokens, start_pos, page_table)
@@ -179,12 +175,12 @@ class Generator:
             return output.float()[0, 0][:, None]
         return output.flatten().to(torch.int32)
 
-    def warmup_model_prefill(self, lengths: list[int] | None = None) -> None:
-        """Build the programs of these prompt lengths (default: one tile) ahead of the first request."""
-        for length in lengths or [min(TILE, self.config.max_seq_len)]:
-            blocks = -(-length // self.block_size)
-            # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
-            self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))
+    def warmup_model_prefill(self) -> None:
+        """Build the programs of a prompt of one tile ahead of the first request."""
+        length = min(TILE, self.config.max_seq_len)
+        blocks = -(-length // self.block_size)
+        # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
+        self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))
 
     def warmup_model_decode(self, enable_trace: bool = True, end: StepEnd = StepEnd.GREEDY) -> None:
         """Build (and with trace, capture) the decode step with every row idle."""

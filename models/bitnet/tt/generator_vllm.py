@@ -144,7 +144,7 @@ class BitNetForCausalLM:
         come back with its prompt: its first token after that sees no presence and no frequency.
         """
         lengths = [int(length) for length in prompt_lens]
-        given = {"kv_cache": kv_cache, "prompt_lens": lengths, "start_pos": start_pos}
+        given = {"prompt_lens": lengths, "start_pos": start_pos}
         if sampling_params is None:
             return self.generator.prefill_forward_text(tokens, page_table, **given)
         params = wanted(sampling_params)
@@ -179,7 +179,7 @@ class BitNetForCausalLM:
         end, self._end = self._end, None  # an exception leaves nothing to go on with
         common = {"page_table": page_table, "enable_trace": enable_trace}
         if sampling_params is None:
-            return self.generator.decode_forward(tokens, start_pos, **common, kv_cache=kv_cache, read_from_device=False)
+            return self.generator.decode_forward(tokens, start_pos, **common, read_from_device=False)
         if end is not None and not reset_batch:  # the same rows, which had no penalties then
             output, self._end = self.generator.decode_next(end, **common), end
             return output
@@ -187,13 +187,12 @@ class BitNetForCausalLM:
         params, draws = _rows(sampling_params, positions)
         penalties = penalties_of(sampling_params)
         if any(not row.neutral for row, position in zip(penalties, positions) if position != IDLE):
-            logits = self.generator.decode_forward(tokens, start_pos, **common, kv_cache=kv_cache)[:, 0]
+            logits = self.generator.decode_forward(tokens, start_pos, **common)[:, 0]
             return self._choose(logits, penalties, prompt_tokens, output_tokens, params, draws)
         output = self.generator.decode_forward(
             tokens,
             start_pos,
             **common,
-            kv_cache=kv_cache,
             read_from_device=False,
             sampling_params=params,
             draws=draws,

@@ -85,21 +85,6 @@ def test_logits_at_mixed_positions(generator, reference):
     assert_close(torch.stack(expected), torch.stack(rows, 1), PCC, ERROR)
 
 
-def test_prefill_takes_another_cache(model, generator):
-    """A cache passed in is filled, the generator's own stays as it was."""
-    from models.bitnet.tt.kv_cache import allocate_kv_cache
-
-    table, prompt = torch.zeros(1, 1, dtype=torch.int32), torch.tensor([text(20)])
-    own = ttnn.to_torch(generator.cache[0].keys)
-    other = allocate_kv_cache(model.config, PagedAttentionConfig(32, 1))
-    logits = generator.prefill_forward_text(prompt, table, kv_cache=other)
-    assert torch.equal(own, ttnn.to_torch(generator.cache[0].keys))
-    assert all(ttnn.to_torch(layer.keys)[0, :, :20].abs().sum() > 0 for layer in other)
-    assert torch.equal(logits, generator.prefill_forward_text(prompt, table))
-    with pytest.raises(ValueError, match="decode reads the cache that the generator was made with"):
-        generator.decode_forward(torch.zeros(USERS), torch.zeros(USERS), kv_cache=other)
-
-
 @pytest.mark.parametrize("enable_trace", [True, False])
 @pytest.mark.parametrize("params", [None, [GREEDY] * USERS], ids=["logits", "tokens"])
 def test_a_result_may_stay_on_the_device(generator, params, enable_trace):
@@ -235,7 +220,6 @@ def test_warm_up(open_device, monkeypatch):
     with shipped.load(open_device, max_batch=2, max_seq_len=96) as cold:
         expected = cold.generate(prompt, 6)[0].tokens
     with shipped.load(open_device, max_batch=2, max_seq_len=96) as warm:
-        warm.generator.warmup_model_prefill([32, 64])
         warm.generator.warmup_model_decode()
         warm.generator.warmup_model_decode(end=StepEnd.DRAWN)
         warm.generator.warmup_model_decode(enable_trace=False)

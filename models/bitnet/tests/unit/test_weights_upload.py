@@ -41,6 +41,21 @@ def test_a_damaged_file_is_written_anew(device, tmp_path, damage):
     assert file.read_bytes() == whole
 
 
+def test_processes_of_one_number_write_the_same_matrix_at_once(device, tmp_path, monkeypatch):
+    """Containers that share the folder count their processes alike."""
+    write, others = ttnn.dump_tensor, []
+
+    def while_another_does(path: str, tensor: ttnn.Tensor) -> None:
+        write(path, tensor)
+        if not others:
+            others.append(path)
+            assert torch.equal(load(device, tmp_path), WEIGHT)
+
+    monkeypatch.setattr(ttnn, "dump_tensor", while_another_does)
+    assert torch.equal(load(device, tmp_path), WEIGHT)
+    assert others and len(list(tmp_path.iterdir())) == 1
+
+
 def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, monkeypatch):
     config = ModelConfig(replace(SMALL, vocab_size=4096), device)
     weight = torch.randn(4096, SMALL.hidden_size).bfloat16()

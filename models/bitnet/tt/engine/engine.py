@@ -32,13 +32,9 @@ from models.bitnet.tt.layout import TILE
 PREFILL_BUDGET = 256  # prompt tokens a step while others decode
 
 
-class QueueFull(RuntimeError):
-    """As many requests wait as may."""
-
-
 class Engine:
     """`prefill_budget`: how many prompt tokens a step takes while others decode, which bounds the gap between two of
-    their tokens; `max_waiting`: how many requests may wait for a slot."""
+    their tokens."""
 
     def __init__(
         self,
@@ -47,10 +43,9 @@ class Engine:
         tokenizer: Any,
         enable_trace: bool = True,
         prefill_budget: int = PREFILL_BUDGET,
-        max_waiting: int | None = None,
     ):
         self.generator, self.pool, self.tokenizer = generator, pool, tokenizer
-        self.enable_trace, self.prefill_budget, self.max_waiting = enable_trace, prefill_budget, max_waiting
+        self.enable_trace, self.prefill_budget = enable_trace, prefill_budget
         self.metrics = Metrics()
         self.last_step: DecodeStep | None = None  # if the last step decoded
         config = generator.config
@@ -69,10 +64,7 @@ class Engine:
 
     def add(self, request: Request) -> int:
         """The number that its events bear. A request that can never run ends at once, with an error in its event."""
-        if self.max_waiting is not None and len(self.scheduler.waiting) >= self.max_waiting:
-            raise QueueFull(f"{self.max_waiting} requests wait already; ask again later")
         number, self._next_id = self._next_id, self._next_id + 1
-        self.metrics.requests += 1
         stream = TextStream(self.tokenizer, request.stop)
         job = Job(number, request, stream, time.perf_counter())
         self._jobs[number] = job
@@ -103,11 +95,10 @@ class Engine:
 
     def step(self) -> list[Event]:
         """What happened: to requests since the last step, and in this one."""
-        started = time.perf_counter()
         self.last_step = None
         try:
             self.scheduler.admit()
-            self._prefill(started)
+            self._prefill()
             self._decode()
         except BaseException:
             self.generator.inputs.forget()  # it may have been cut short anywhere
@@ -119,17 +110,7 @@ class Engine:
         events, self._events = self._events, []
         return events
 
-    def gauges(self) -> dict[str, float]:
-        """What holds now."""
-        return {
-            "waiting": len(self.scheduler.waiting),
-            "running": len(self.scheduler.running),
-            "blocks": self.pool.blocks,
-            "free_blocks": self.pool.free_blocks,
-            "kept_blocks": len(self.pool.kept),
-        }
-
-    def _prefill(self, started: float) -> None:
+    def _prefill(self) -> None:
         """Passes over the prompts that are not in the cache yet, within the budget if others wait for their tokens."""
         decoding = any(job.prefilled for job in self.scheduler.running)
         most = budget = self.prefill_budget if decoding else self.generator.config.prefill_chunk
@@ -141,8 +122,6 @@ class Engine:
                     return  # a whole block is more than what is left
                 self._prefill_pass(job, start, stop)
                 budget -= stop - start
-        if decoding and budget < most:
-            self.metrics.between_steps.add(time.perf_counter() - started)
 
     def _prefill_pass(self, job: Job, start: int, stop: int) -> None:
         generator, prompt, blocks = self.generator, torch.tensor(job.prompt), self.pool.row(job.slot)
@@ -154,7 +133,6 @@ class Engine:
             token = int(generator.first_token(logits, row, job.request.sampling, job.draws(position)))
         job.computed = stop
         self.pool.learn(job.slot, job.keys[: stop // self.pool.block_size])
-        self.metrics.prefill_passes += 1
         if token is not None:
             self._take(job, token)
 
@@ -201,7 +179,6 @@ class Engine:
             self.metrics.gap.add(now - job.newest)
         else:
             completion.ttft_s = now - job.arrived
-            self.metrics.ttft.add(completion.ttft_s)
             self.metrics.prompt_tokens += len(job.prompt)
             self.metrics.shared_tokens += completion.shared_tokens
         job.newest = now
@@ -230,5 +207,4 @@ class Engine:
         del self._jobs[job.id]
         text = job.stream.finish()
         job.completion.text, job.completion.finish_reason = job.stream.text, reason
-        self.metrics.finished += 1
         self._events.append(Event(job.id, text, job.completion))

@@ -51,12 +51,6 @@ def permute_rows_for_device_rope(weight: torch.Tensor, num_heads: int, head_dim:
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
-def unpermute_rows_from_device_rope(weight: torch.Tensor, num_heads: int, head_dim: int) -> torch.Tensor:
-    """The inverse of permute_rows_for_device_rope."""
-    pairs = weight.reshape(num_heads, head_dim // 2, 2, *weight.shape[1:])
-    return pairs.transpose(1, 2).reshape(weight.shape)
-
-
 def fuse_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kv_heads: int, chips: int = 1) -> torch.Tensor:
     """One matrix: for each chip its rows of q, then k, then v. Ternary values only: each part keeps a scale of its own.
 

@@ -15,6 +15,7 @@ The normalised form, whatever the checkpoint held, has Hugging Face's tensor nam
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,10 +135,11 @@ def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, to
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(packed, folder / "model.safetensors.tmp", metadata={"format": "pt"})
-    os.replace(folder / "model.safetensors.tmp", folder / "model.safetensors")
-    (folder / "config.json.tmp").write_text(json.dumps(config.to_hf(), indent=2) + "\n", encoding="utf-8")
-    os.replace(folder / "config.json.tmp", folder / "config.json")
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        save_file(packed, Path(unfinished) / "model.safetensors", metadata={"format": "pt"})
+        (Path(unfinished) / "config.json").write_text(json.dumps(config.to_hf(), indent=2) + "\n", encoding="utf-8")
+        for name in ("model.safetensors", "config.json"):
+            os.replace(Path(unfinished) / name, folder / name)
 
 
 def content_hash(folder: str | Path) -> str:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights on their way to the device: converted once, kept on disk, shown on a progress bar."""
 
-import os
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -91,7 +91,9 @@ class DeviceWeights:
             except RuntimeError:  # the library found it too short, or not its own
                 warnings.warn(f"{path} is damaged and is written anew", stacklevel=2)
         self._cache.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{os.getpid()}.{path.name}")
-        ttnn.dump_tensor(str(unfinished), convert())
-        unfinished.replace(path)
+        # a name that no other process has, nor one in another container that has this process's number
+        with tempfile.TemporaryDirectory(dir=self._cache) as folder:
+            unfinished = Path(folder) / path.name
+            ttnn.dump_tensor(str(unfinished), convert())
+            unfinished.replace(path)
         return ttnn.load_tensor(str(path))
