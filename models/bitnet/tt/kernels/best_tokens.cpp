@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both data-movement processors of every core: the largest values of rows that lie in tiles, and their columns. A scanner
 // looks through its tiles, keeps the best of every row, and sends them to the core that merges that row, which writes
-// them out. Floats are compared as integers, so that the result is exact; of equal values the first column wins.
+// them out. Floats are compared as integers, so that the result is exact; of equal values the first column wins. NaN of
+// either sign is above infinity: a row that holds either, or a value above `largest`, gets `no_token` for all its tokens
+// and `largest` for their values.
 #include "words.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
@@ -11,6 +13,8 @@ constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");   
 constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");        // that have tiles
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // 4: float32, 2: bfloat16
 constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together
+constexpr uint32_t no_token = get_named_compile_time_arg_val("no_token");
+constexpr uint32_t largest = get_named_compile_time_arg_val("largest");          // a float32's bits
 constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");       // two times as many
 constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");       // one a row
 constexpr uint32_t GATHERED = get_named_compile_time_arg_val("gathered_buffer");  // of the row that this core merges
@@ -24,14 +28,17 @@ enum Common : uint32_t { LOGITS_AT, TOKENS_AT, VALUES_AT, MERGERS };  // MERGERS
 
 constexpr uint32_t tile_bytes = 1024 * value_bytes;
 constexpr int32_t NOTHING = 0x80000000;  // less than the key of any value
+constexpr uint32_t shift = 0x7fffff;     // of keys: to where those of negative NaNs wrap around, above all others
 
-// A float32's bits as a number that grows with it; both zeros are 0.
-inline int32_t key_of(uint32_t bits) {
-    const int32_t number = bits;
-    return number < 0 ? -static_cast<int32_t>(bits & 0x7fffffff) : number;
+// A float32's bits as a number that grows with it; both zeros have one. (0xff800001, a negative NaN that no arithmetic
+// gives, is NOTHING.)
+constexpr int32_t key_of(uint32_t bits) { return (bits & 0x80000000 ? 0x80000000 - bits : bits) - shift; }
+
+// Of a number that is no NaN.
+constexpr uint32_t bits_of(int32_t key) {
+    const uint32_t number = key + shift;
+    return number & 0x80000000 ? 0x80000000 - number : number;
 }
-
-inline uint32_t bits_of(int32_t key) { return key < 0 ? 0x80000000 | static_cast<uint32_t>(-key) : key; }
 
 // Keys with their columns, the largest first.
 class List {
@@ -41,6 +48,7 @@ public:
     int32_t key(uint32_t i) const { return pairs[2 * i]; }
     uint32_t column(uint32_t i) const { return pairs[2 * i + 1]; }
     int32_t least() const { return key(count - 1); }
+    bool is_sound() const { return key(0) <= key_of(largest); }
 
     void clear() const {
         for (uint32_t i = 0; i < count; i++) { set(i, NOTHING, 0); }
@@ -159,9 +167,10 @@ uint32_t as_float(uint32_t number) {
 void write(List best, uint32_t row, uint32_t scratch) {
     const auto tokens = TensorAccessor(tokens_layout, get_common_arg_val<uint32_t>(TOKENS_AT));
     const auto values = TensorAccessor(values_layout, get_common_arg_val<uint32_t>(VALUES_AT));
+    const bool is_sound = best.is_sound();
     for (uint32_t i = 0; i < count; i++) {
-        words(scratch)[i] = as_float(best.column(i));
-        words(scratch)[count + i] = bits_of(best.key(i));
+        words(scratch)[i] = as_float(is_sound ? best.column(i) : no_token);
+        words(scratch)[count + i] = is_sound ? bits_of(best.key(i)) : largest;
     }
     for (uint32_t half = 0; half < 2; half++) {
         const uint32_t to = half_row(row, half, 4);
@@ -174,7 +183,7 @@ void write(List best, uint32_t row, uint32_t scratch) {
 void write(List best, uint32_t row, uint32_t scratch) {
     const auto tokens = TensorAccessor(tokens_layout, get_common_arg_val<uint32_t>(TOKENS_AT));
     const uint32_t from = scratch + row % 4 * 4;
-    *words(from) = best.column(0);
+    *words(from) = best.is_sound() ? best.column(0) : no_token;
     noc_async_write(from, tokens.get_noc_addr(0, row * 4), 4);
 }
 #endif

@@ -3,7 +3,9 @@
 """The largest logits of every row: the greedy choice, or the candidates of a draw, in one program on all cores.
 
 Both data-movement processors of a core scan a share of the vocabulary, and each row is merged on a core of its own. See
-best_tokens.cpp for the steps. Of equal logits the first token comes first.
+best_tokens.cpp for the steps. Of equal logits the first token comes first. A row with NaN, infinity or a logit above
+LARGEST has no best token: all that are found are NO_TOKEN, with LARGEST for their logits, from which a draw gives
+NO_TOKEN by ordinary arithmetic, and which win over every other share of the row.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from models.bitnet.tt.kernels.describe import TILE_SIZE, Buffer, Described
 from models.bitnet.tt.kernels.shares import Shares
 from models.bitnet.tt.kernels.ternary_tiles import TILE
 
+NO_TOKEN = 2**23  # no vocabulary is as large; exact in float32, also with the first token of a share added
+LARGEST = 1e30  # times the sharpest temperature's factor it is still finite
 _AT_ONCE = 8  # tiles that a scanner has in flight
 _PROCESSORS = 2  # of a core, that move data and scan
 _ALIGNMENT = 16  # of what is sent from core to core
@@ -36,6 +40,8 @@ class BestTokens(Described):
         rows, width = logits.shape[2], logits.shape[3]
         if width % TILE:
             raise ValueError(f"the vocabulary of {width} is no multiple of {TILE}")
+        if width > NO_TOKEN:
+            raise ValueError(f"the vocabulary of {width} is larger than {NO_TOKEN}")
         return cls(rows, width // TILE, logits.dtype, count, grid)
 
     def run(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> None:
@@ -75,6 +81,8 @@ class BestTokens(Described):
             "scanners": shares.cores,
             "value_bytes": TILE_SIZE[self.dtype] // TILE**2,
             "at_once": _AT_ONCE,
+            "no_token": NO_TOKEN,
+            "largest": int(torch.tensor(LARGEST).view(torch.int32)),
             "gathered_buffer": 2 * _PROCESSORS,
         }
         kernels = []
@@ -104,14 +112,20 @@ class BestTokens(Described):
         )
 
 
+def _unsound(logits: torch.Tensor) -> torch.Tensor:
+    """The rows [.., 1] without a best token."""
+    return ~(logits.float() <= LARGEST).all(-1, keepdim=True)
+
+
 def _golden_best(logits: torch.Tensor, tokens: torch.Tensor, *, program: BestTokens) -> torch.Tensor:
-    return logits.float().argmax(-1).reshape(tokens.shape)
+    best = logits.float().argmax(-1, keepdim=True)
+    return best.masked_fill(_unsound(logits), NO_TOKEN).reshape(tokens.shape)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.best_token", golden_function=_golden_best)
 def best_token(logits: ttnn.Tensor, tokens: ttnn.Tensor, *, program: BestTokens) -> ttnn.Tensor:
-    """The token of the largest logit of each row of [1, 1, rows, vocabulary], into `tokens` (uint32 [1, 1, rows],
-    row-major). Keeps the logits."""
+    """The token of the largest logit of each row of [1, 1, rows, vocabulary], or NO_TOKEN, into `tokens` (uint32
+    [1, 1, rows], row-major). Keeps the logits."""
     program.run(logits, [tokens])
     return tokens
 
@@ -121,8 +135,9 @@ def _golden_candidates(logits: torch.Tensor, *, program: BestTokens) -> tuple[to
     bits = (logits.float() + 0.0).view(torch.int32).long()
     columns = torch.arange(logits.shape[-1])
     best = (torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits) * 2**32 - columns).topk(program.count).values
-    tokens = -best % 2**32
-    return tokens.float(), logits.float().gather(-1, tokens)
+    tokens, unsound = -best % 2**32, _unsound(logits)
+    values = logits.float().gather(-1, tokens)
+    return tokens.float().masked_fill(unsound, NO_TOKEN), values.masked_fill(unsound, LARGEST)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.candidates", golden_function=_golden_candidates)

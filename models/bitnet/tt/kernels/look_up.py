@@ -30,8 +30,9 @@ class LookUp(Described):
     def __call__(
         self, tokens: ttnn.Tensor, table: ttnn.Tensor, positions: ttnn.Tensor, cos: ttnn.Tensor, sin: ttnn.Tensor
     ) -> tuple[ttnn.Tensor, ttnn.Tensor, ttnn.Tensor]:
-        """tokens: uint32 [.., users]; positions: int32 [users], negative for an idle user, who gets some angle; tables:
-        bfloat16, row by row. -> (rows [1, 1, users, width], cosines and sines [1, 2 * users, 1, head width])."""
+        """tokens: uint32 [.., users], one past the table's end gets the first row; positions: int32 [users], negative
+        for an idle user, who gets some angle; tables: bfloat16, row by row. -> (rows [1, 1, users, width], cosines and
+        sines [1, 2 * users, 1, head width])."""
         return look_up(tokens, table, positions, cos, sin, program=self)
 
     def run(self, *inputs: ttnn.Tensor) -> tuple[ttnn.Tensor, ttnn.Tensor, ttnn.Tensor]:
@@ -89,7 +90,11 @@ class LookUp(Described):
             shard.grid,
             list(range(shard.grid.num_cores())),
             ttnn.ReaderConfigDescriptor(),
-            {"tiles": shard.shape[1] // TILE, "value_bytes": TILE_SIZE[self.row_dtype] // TILE**2},
+            {
+                "vocabulary": table.shape[-2],
+                "tiles": shard.shape[1] // TILE,
+                "value_bytes": TILE_SIZE[self.row_dtype] // TILE**2,
+            },
             [tokens, table],
             self.users * 2 * shard.shape[1],
         )
@@ -106,7 +111,8 @@ def _golden(
     program: LookUp,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     places = positions.flatten().long().clamp_min(0).repeat(2)
-    rows = table.reshape(-1, table.shape[-1])[tokens.flatten().long()]
+    table, numbers = table.reshape(-1, table.shape[-1]), tokens.flatten().long()
+    rows = table[numbers.masked_fill(numbers >= len(table), 0)]
     return rows[None, None], *(angles.reshape(-1, angles.shape[-1])[places][None, :, None] for angles in (cos, sin))
 
 

@@ -1,10 +1,12 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // This core's columns of the table's rows, one a token, into its own shard of the result. The rows of the shard's tiles
-// that belong to nobody stay as they are.
+// that belong to nobody stay as they are. A token that is none of the vocabulary's (a row without a best token was given
+// one) reads the first row of the table.
 #include "words.h"
 
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
+constexpr uint32_t vocabulary = get_named_compile_time_arg_val("vocabulary");
 constexpr uint32_t tiles = get_named_compile_time_arg_val("tiles");              // of the shard
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // 4: float32, 2: bfloat16 as the table
 constexpr uint32_t TOKENS = get_named_compile_time_arg_val("numbers_buffer");
@@ -37,7 +39,9 @@ void kernel_main() {
     noc_async_read(tokens.get_noc_addr(0), numbers, users * 4);
     noc_async_read_barrier();
     for (uint32_t user = 0; user < users; user++) {
-        noc_async_read(table.get_noc_addr(words(numbers)[user], first), rows + user * row_bytes, row_bytes);
+        const uint32_t token = words(numbers)[user];
+        const uint64_t row = table.get_noc_addr(token < vocabulary ? token : 0, first);
+        noc_async_read(row, rows + user * row_bytes, row_bytes);
     }
     noc_async_read_barrier();
     for (uint32_t user = 0; user < users; user++) {
