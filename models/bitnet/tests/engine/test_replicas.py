@@ -56,9 +56,11 @@ def test_a_full_queue_and_no_engine_at_all():
 
 def test_one_engine_fails_and_the_others_events_are_kept():
     with Replicas([make(), make()]) as front:
-        requests = [Request(text(9, i), 3) for i in range(2)]
+        requests = [Request(text(9, i), 5) for i in range(2)]
         for request in requests:
             front.add(request)
+
+        front.step()  # both prompts are in the cache: from here on an error is the whole step's
 
         def fail():
             raise OSError("the device is gone")

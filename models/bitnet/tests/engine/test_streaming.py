@@ -9,7 +9,7 @@ import pytest
 
 from models.bitnet.tests.engine.test_engine import check_books, expected, make, text
 from models.bitnet.tt.engine.request import Request
-from models.bitnet.tt.engine.streaming import AsyncEngine
+from models.bitnet.tt.engine.streaming import AsyncEngine, RequestFailed
 
 
 def test_many_streams_at_once():
@@ -70,24 +70,32 @@ def test_a_reader_that_goes_frees_its_blocks(how):
 
 
 def test_errors_reach_the_reader():
-    """A prompt that cannot run is one reader's error; a step that fails is everybody's, and the next request runs."""
+    """A prompt that cannot run, or whose pass fails, is one reader's error. A step that fails is everybody's, and the
+    next request runs."""
 
     async def run():
         engine = make()
         async with AsyncEngine(engine) as front:
-            with pytest.raises(ValueError, match="the prompt is empty"):
+            with pytest.raises(RequestFailed, match="the prompt is empty"):
                 async for _ in front.stream(Request(())):
                     pass
+            with pytest.raises(TypeError, match="must be a Request"):
+                await front.complete(text(9))
 
-            def fail():
+            def fail(*_, **__):
                 raise OSError("the device is gone")
 
-            engine.generator.fail = fail
+            engine.generator.fail_for = fail
+            with pytest.raises(RequestFailed, match="OSError: the device is gone"):
+                async for _ in front.stream(Request(text(9))):
+                    pass
+            engine.generator.fail_for = lambda blocks: None
+            decode, engine.generator.decode_forward = engine.generator.decode_forward, fail
             results = await asyncio.gather(
                 *(front.complete(Request(text(9, i))) for i in range(2)), return_exceptions=True
             )
             assert all(isinstance(result, RuntimeError) and isinstance(result.__cause__, OSError) for result in results)
-            engine.generator.fail = lambda: None
+            engine.generator.decode_forward = decode
             request = Request(text(9), 5)
             assert (await asyncio.wait_for(front.complete(request), 10)).tokens == expected(engine, request)
 

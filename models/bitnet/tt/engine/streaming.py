@@ -18,6 +18,10 @@ from models.bitnet.tt.engine.engine import Engine, QueueFull
 from models.bitnet.tt.engine.request import Completion, Event, Request
 
 
+class RequestFailed(RuntimeError):
+    """A request ended with an error, which is the message."""
+
+
 class AsyncEngine:
     """In one event loop. A stream that is left early (break, cancellation, an error) ends its request."""
 
@@ -44,11 +48,11 @@ class AsyncEngine:
         self._tell(self._engine.take_events())
 
     async def stream(self, request: Request) -> AsyncGenerator[str, None]:
-        """The pieces of its text. Waits while the engine's queue is full."""
+        """The pieces of its text, or RequestFailed. Waits while the engine's queue is full."""
         async with aclosing(self._events(request)) as events:
             async for event in events:
                 if event.completion is not None and event.completion.finish_reason == "error":
-                    raise ValueError(event.completion.error)
+                    raise RequestFailed(event.completion.error)
                 if event.text:
                     yield event.text
 
