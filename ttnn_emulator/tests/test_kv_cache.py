@@ -181,6 +181,16 @@ def test_a_block_that_does_not_exist(device):
         )
 
 
+@pytest.mark.parametrize("block", [4, 7, -2, -5])
+def test_a_prompts_block_that_does_not_exist(device, block):
+    """Past the cache's end, or negative and not the mark -1, which alone skips a block: nothing is written."""
+    cache = on(device, torch.zeros(4, 1, 32, 32))
+    rows, pages = on(device, torch.ones(1, 1, 64, 32)), integers(device, torch.tensor([[block, 1]]))
+    with pytest.raises(MemoryFault, match=f"paged_fill_cache.*block {block} of 4"):
+        ttnn.experimental.paged_fill_cache(cache, rows, pages, batch_idx=0)
+    assert not ttnn.to_torch(cache).any()
+
+
 def test_other_holders_of_the_values_are_not_changed(device):
     """A cache made from a host tensor, and a copy read before the update, keep their values."""
     host = torch.zeros(1, 1, 32, 32).bfloat16()

@@ -118,6 +118,35 @@ def test_llama_query_and_key_at_once(device, users):
         close(ttnn.to_torch(result), turn_pairs(x, angle[None, :, None]))
 
 
+ALL_BITS = 1 + torch.arange(128) / 128  # every significand that bfloat16 has
+
+
+@pytest.mark.parametrize("rotation", ["llama prefill", "llama decode", "halves", "hf"])
+@pytest.mark.parametrize("varies", ["x", "cosines", "sines"])
+def test_every_bit_counts(device, rotation, varies):
+    """Products with 1 are exact: no bit of the heads and none of the tables is dropped, as fewer passes of the matrix
+    unit would drop them."""
+    x = ALL_BITS if varies == "x" else torch.ones(128)
+    cos = ALL_BITS if varies == "cosines" else torch.full((128,), float(varies == "x"))
+    sin = ALL_BITS if varies == "sines" else torch.zeros(128)
+    operands = [row.expand(1, 1, 32, 128).contiguous() for row in (x, cos, sin)]
+    if rotation == "llama prefill":
+        result = ttnn.experimental.rotary_embedding_llama(
+            *(on(device, each) for each in operands), on(device, pair_matrix())
+        )
+    elif rotation == "llama decode":
+        heads, cos_row, sin_row = (on(device, each, memory_config=per_user(1, (32, 128))) for each in operands)
+        matrix = on(device, pair_matrix(), memory_config=per_user(1, (32, 32)))
+        result = ttnn.experimental.rotary_embedding_llama(heads, cos_row, sin_row, matrix, is_decode_mode=True)
+    elif rotation == "halves":
+        result = ttnn.experimental.rotary_embedding(*(on(device, each) for each in operands))
+    else:
+        result = ttnn.experimental.rotary_embedding_hf(*(on(device, each) for each in operands))
+    first = torch.arange(128) % 2 == 0 if rotation.startswith("llama") else torch.arange(128) < 64
+    expected = torch.where(first, -sin, sin) if varies == "sines" else ALL_BITS
+    assert torch.equal(ttnn.to_torch(result).float(), expected.expand(1, 1, 32, 128))
+
+
 @EXAMPLES
 @given(heads=st.integers(1, 6), rows=st.integers(1, 100), size=st.sampled_from([64, 128]))
 def test_halves_prefill(device, heads, rows, size):

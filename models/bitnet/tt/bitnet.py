@@ -7,7 +7,7 @@ print(model.generate(["Once upon a time"], max_new_tokens=64)[0].text)
 model.close()
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 import ttnn
 from tqdm import tqdm
 
+from models.bitnet.tt.checks import as_texts, shown
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
@@ -106,14 +107,15 @@ class BitNet:
     ) -> list[Completion]:
         """Complete every prompt (text, or token ids).
 
-        A prompt that cannot be run (too long, no such token) ends with `finish_reason` "error" and its reason; the
+        An argument of a wrong type or range is a TypeError or ValueError before anything runs. A prompt that this model
+        cannot run (too long, no such token), or whose run fails, ends with `finish_reason` "error" and its reason; the
         others go on. Ctrl-C ends all requests and returns what they have so far. Requests that come and go as they
         like are the engine's business: `model.engine`.
         """
         if self.engine.busy:
             raise RuntimeError("the engine has requests of its own; end them, or add these to it too")
         requests = self._requests(prompts, max_new_tokens, sampling, stop)
-        numbers = {self.engine.add(request): place for place, request in enumerate(requests)}
+        numbers: dict[int, int] = {}  # of the engine's, the prompt's place
         completions: dict[int, Completion] = {}
         self.steps = []
 
@@ -122,6 +124,8 @@ class BitNet:
 
         try:
             with KeptInterrupt() as interrupt:
+                for place, request in enumerate(requests):
+                    numbers[self.engine.add(request)] = place
                 while self.engine.busy:
                     events = self.engine.step()
                     record(events)
@@ -138,7 +142,8 @@ class BitNet:
             for number in numbers:
                 self.engine.abort(number)
             record(self.engine.take_events())
-        return [completions[place] for place in range(len(requests))]
+        never = (Completion(len(request.prompt), finish_reason="interrupted") for request in requests)  # not even added
+        return [completions.get(place, completion) for place, completion in enumerate(never)]
 
     def chat(
         self,
@@ -185,17 +190,15 @@ class BitNet:
     ) -> list[Request]:
         if isinstance(prompts, str):
             raise TypeError("prompts is one string; give a list of prompts")
-        if isinstance(stop, str):
-            raise ValueError(f"stop is {stop!r}; give a list of strings, none of them empty")
+        if not isinstance(prompts, Iterable):
+            raise TypeError(f"prompts is {shown(prompts)}; give a list of prompts")
+        if not isinstance(sampling, Iterable | SamplingParams):
+            raise TypeError(f"sampling is {shown(sampling)}, must be SamplingParams, or one for each prompt")
+        prompts, stop = list(prompts), as_texts("stop", stop)
         choices = [sampling] * len(prompts) if isinstance(sampling, SamplingParams) else list(sampling)
         if len(choices) != len(prompts):
             raise ValueError(f"there are {len(choices)} sampling parameters for {len(prompts)} prompts")
         return [
-            Request(
-                tuple(self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt),
-                max_new_tokens,
-                choice,
-                tuple(stop),
-            )
+            Request(self.tokenizer.encode(prompt) if isinstance(prompt, str) else prompt, max_new_tokens, choice, stop)
             for prompt, choice in zip(prompts, choices)
         ]

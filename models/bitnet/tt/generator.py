@@ -60,7 +60,7 @@ class Generator:
 
         tokens: [batch, longest], padded with anything; page_table: int32 [batch, blocks]. Returns the logits of each
         prompt's last token [batch, 1, vocabulary], or with `sampling_params` the tokens that follow [batch], chosen on
-        the device (`draws` are then advanced).
+        the device (`draws` are then advanced; NO_TOKEN where the logits hold NaN or infinity).
         """
         lengths = [tokens.shape[1]] * len(tokens) if prompt_lens is None else [int(length) for length in prompt_lens]
         starts = [0] * len(tokens) if start_pos is None else [int(start) for start in start_pos]
@@ -69,7 +69,7 @@ class Generator:
                 f"a batch of {len(tokens)} prompts is larger than the {self.users} users of this generator"
             )
         for row, (length, first) in enumerate(zip(lengths, starts)):
-            self.prefill.check(tokens[row, :length], f"prompt {row}", first, page_table.shape[1])
+            self.prefill.check(tokens[row, :length].tolist(), f"prompt {row}", first, page_table.shape[1])
         results = []
         for row, (length, first) in enumerate(zip(lengths, starts)):
             for start, stop in self.prefill.passes(first, length):
@@ -136,11 +136,12 @@ class Generator:
         tokens: [users]; start_pos: [users], IDLE for rows without a request; page_table: int32 [users, blocks], None if
         unchanged. Only what differs from what the device holds is uploaded: feeding a step's tokens and the next
         positions back uploads nothing. With `sampling_params` (one a user) the result is the next tokens [users],
-        chosen on the device, else logits [users, 1, vocabulary]; `read_from_device=False` leaves it on the device for
-        `read_decode_output`. `draws` (needed unless all are greedy) are advanced.
+        chosen on the device (NO_TOKEN where the logits hold NaN or infinity), else logits [users, 1, vocabulary];
+        `read_from_device=False` leaves it on the device for `read_decode_output`. `draws` (needed unless all are
+        greedy) are advanced.
         """
         self.inputs.check(tokens, start_pos, page_table)
-        check_tokens(tokens.flatten()[start_pos.flatten() != IDLE], self.config.model.vocab_size)
+        check_tokens(tokens.flatten()[start_pos.flatten() != IDLE].tolist(), self.config.model.vocab_size)
         self.inputs.set(tokens, start_pos, page_table)
         end = StepEnd.LOGITS if sampling_params is None else StepEnd.choosing(sampling_params)
         if end == StepEnd.DRAWN:

@@ -4,8 +4,12 @@
 
 import dataclasses
 import gc
+import math
 import tracemalloc
+from types import SimpleNamespace
+from unittest.mock import Mock
 
+import numpy
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, settings
@@ -13,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from models.bitnet.tests.engine.toy import VOCABULARY, ToyGenerator, Words, alone
+from models.bitnet.tt.checks import shown
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
 from models.bitnet.tt.engine.request import Completion, Request
@@ -67,10 +72,33 @@ def check_books(engine: Engine) -> None:
             assert pool._owners[block] == 1, "a block that is still written to is shared"
 
 
+# values that a field of a request does not take, and what the error says besides the field
+WRONG = {
+    "prompt": [None, 5, "text", b"text", {1: 2}, [None], [[1, 2]], [1.7, 2.2], [True], ["a"], torch.tensor([[1, 2]])],
+    "max_new_tokens": [None, 2.5, "3", True, [4], 0, -(10**5000)],
+    "sampling": [None, 0, "greedy", [GREEDY]],
+    "stop": [None, 5, "text", b"text", [5], [None], ["good", ""], {"a"}],
+    "priority": [None, 1.5, "high", False],
+    "temperature": [None, "0.5", True, -1.0, math.nan, math.inf, 10**400, [1.0]],
+    "top_k": [None, 1.5, "4", True, -1, 33, 10**5000],
+    "top_p": [None, "1", True, 0.0, 1.5, math.nan],
+    "seed": [1.5, "7", False, [1], 10**5000, -(10**5000)],
+}
+WRONG_CASES = [(field, value) for field, values in WRONG.items() for value in values]
+
+
+def wrong_request(field: str, value: object) -> Request:
+    """The attempt to make a request that is right but for one field."""
+    if field in ("temperature", "top_k", "top_p", "seed"):
+        return Request(text(9), 5, SamplingParams(**{"temperature": 1.0, field: value}))
+    return Request(**{"prompt": text(9), "max_new_tokens": 5, field: value})
+
+
 class Serving(RuleBasedStateMachine):
-    """Requests come, go and step in any order, in pools of any size."""
+    """Requests come, go and step in any order, in pools of any size; some are malformed, some fail by themselves."""
 
     preemptions = 0  # in all runs
+    failed_alone = {"prefill": 0, "draws": 0, "text": 0, "NaN": 0, "the device failed": 0}
 
     @initialize(
         users=st.integers(2, 5),
@@ -81,6 +109,9 @@ class Serving(RuleBasedStateMachine):
     def begin(self, users, blocks, budget, lengths):
         self.engine = make(users, blocks, ends=(3, 50), prefill_budget=budget)
         self.requests: dict[int, Request] = {}
+        self.spoiled: set[tuple[int, str]] = set()  # requests that fail by themselves, and where
+        self.engine.generator.fail_for = self.fail_for
+        self.engine.generator.is_nan = lambda blocks: (self.owner(blocks), "NaN") in self.spoiled
         for number, length in enumerate(lengths):  # they begin small, and grow until somebody has to go
             self.add(length, number, 150, number, 0)
 
@@ -96,6 +127,43 @@ class Serving(RuleBasedStateMachine):
         request = Request(text(length, beginning), count, sampling, priority=priority)
         self.requests[self.engine.add(request)] = request
 
+    @rule(number=st.sampled_from(range(len(WRONG_CASES))))
+    def add_wrong(self, number):
+        """Nothing is left of it: neither a number nor a place in the queue."""
+        case = WRONG_CASES[number]
+        jobs, requests = dict(self.engine._jobs), self.engine.metrics.requests
+        with pytest.raises((TypeError, ValueError), match=case[0]):
+            self.engine.add(wrong_request(*case))
+        with pytest.raises(TypeError, match="must be a Request"):
+            self.engine.add(case[1])
+        assert self.engine._jobs == jobs and self.engine.metrics.requests == requests
+
+    @precondition(lambda self: self.engine._jobs)
+    @rule(data=st.data(), place=st.sampled_from(["prefill", "draws", "text", "NaN"]))
+    def spoil(self, data, place):
+        """From now on this request fails by itself, if it gets there."""
+        running = [job.id for job in self.engine.scheduler.running]
+        number = data.draw(st.sampled_from(running or sorted(self.engine._jobs)))
+        job = self.engine._jobs[number]
+        self.spoiled.add((number, place))
+
+        def spoiled(*_):
+            raise RuntimeError(f"{place} of {number} failed")
+
+        if place == "draws":
+            job.draws = spoiled
+        elif place == "text":
+            job.stream.add = spoiled
+
+    def owner(self, blocks: torch.Tensor) -> int:
+        """The number of the request that runs on these blocks."""
+        running = self.engine.scheduler.running
+        return next(job.id for job in running if torch.equal(self.engine.pool.row(job.slot), blocks))
+
+    def fail_for(self, blocks: torch.Tensor) -> None:
+        if (self.owner(blocks), "prefill") in self.spoiled:
+            raise RuntimeError(f"prefill of {self.owner(blocks)} failed")
+
     @rule(times=st.integers(1, 12))
     def step(self, times):
         for _ in range(times):
@@ -105,27 +173,34 @@ class Serving(RuleBasedStateMachine):
     @rule(data=st.data())
     def abort(self, data):
         number = data.draw(st.sampled_from(sorted(self.requests)))
-        can_run = len(self.requests[number].prompt) <= self.engine.scheduler.context
-        assert self.engine.abort(number) == can_run, "who cannot run has ended at once"
+        lives = number in self.engine._jobs  # else its last event came in a step that failed, and was not told yet
+        assert self.engine.abort(number) == lives
         self.observe(self.engine.take_events())
 
     @precondition(lambda self: self.requests)
-    @rule(calls=st.integers(0, 4))
-    def fail(self, calls):
-        """One of the next calls into the device raises, be it after the device has done its work."""
+    @rule(calls=st.integers(0, 4), error=st.sampled_from([RuntimeError, KeyboardInterrupt]))
+    def fail(self, calls, error):
+        """One of the next calls into the device raises, be it after the device has done its work. An error in a pass
+        over a prompt is that request's end; else, and whenever it is an interrupt, the step is made again."""
         left = [calls]
 
         def fail():
             left[0] -= 1
             if left[0] < 0:
-                raise RuntimeError("the device failed")
+                raise error("the device failed")
 
         self.engine.generator.fail = fail
+        forgotten = self.engine.generator.forgotten
         try:
-            self.observe(self.engine.step())
-        except RuntimeError:
-            assert self.engine.generator.forgotten
-        self.engine.generator.fail = lambda: None
+            events = self.engine.step()
+        except error:
+            assert self.engine.generator.forgotten == forgotten + 1
+        else:
+            errors = [event.completion.error for event in events if event.completion is not None]
+            assert left[0] >= 0 or error is RuntimeError and "RuntimeError: the device failed" in errors
+            self.observe(events)
+        finally:
+            self.engine.generator.fail = lambda: None
 
     def observe(self, events):
         for event in events:
@@ -135,6 +210,11 @@ class Serving(RuleBasedStateMachine):
             wanted = expected(self.engine, request)
             if len(request.prompt) > self.engine.scheduler.context:
                 assert completion.finish_reason == "error" and "blocks" in completion.error
+            elif completion.finish_reason == "error":
+                (reason,) = (reason for reason in self.failed_alone if reason in completion.error)
+                assert reason == "the device failed" or (event.id, reason) in self.spoiled
+                self.failed_alone[reason] += 1
+                assert completion.tokens == wanted[: len(completion.tokens)]
             elif completion.finish_reason == "aborted":
                 assert completion.tokens == wanted[: len(completion.tokens)]
             else:
@@ -170,10 +250,11 @@ def machine(examples: int) -> type:
     return case
 
 
-class TestThousandSteps(machine(25)):
+class TestThousandSteps(machine(40)):
     @classmethod
     def tearDownClass(cls):
         assert Serving.preemptions > 5, "hardly anybody was preempted: the test shows nothing"
+        assert min(Serving.failed_alone.values()) > 2, f"hardly anybody failed: {Serving.failed_alone}"
 
 
 @pytest.mark.slow
@@ -195,6 +276,28 @@ def test_priority_before_age():
     engine = make(users=1)
     first, second, third = (engine.add(Request(text(10, i), 2, priority=p)) for i, p in enumerate((0, 0, -1)))
     assert list(finish(engine)) == [third, first, second]
+
+
+def test_admission_leaves_room_for_the_next_token():
+    """A prompt that fills its blocks wholly is admitted with one more, or waits: else its first token would preempt it.
+
+    The elder one wants its third block in the very step in which the newcomer would want its third.
+    """
+    engine = make(users=2, blocks=5)
+    elder, newcomer = Request(text(60), 20), Request(text(2 * BLOCK, 9), 5)
+    numbers = [engine.add(elder)]
+    while engine._jobs[numbers[0]].computed < 2 * BLOCK:
+        engine.step()
+    numbers.append(engine.add(newcomer))
+    engine.scheduler.admit()
+    assert [job.id for job in engine.scheduler.waiting] == numbers[1:], "3 blocks are free, and 3 + 1 are wanted"
+    completions = finish(engine)
+    assert engine.metrics.preemptions == 0
+    assert [completions[number].tokens for number in numbers] == [expected(engine, r) for r in (elder, newcomer)]
+    alone = make(users=2, blocks=5)
+    alone.add(newcomer)
+    alone.scheduler.admit()
+    assert alone.pool.missing(0, 2 * BLOCK + 1) == 0
 
 
 def test_the_gap_of_a_running_request_is_one_budget_of_prefill():
@@ -356,9 +459,132 @@ def test_5000_requests_leave_memory_as_it_is():
     assert after - before < 100_000, f"{after - before} bytes more"
 
 
-def test_bad_requests():
-    with pytest.raises(ValueError, match="max_new_tokens is 0"):
-        Request((1,), 0)
-    with pytest.raises(ValueError, match="none of them empty"):
-        Request((1,), stop=("",))
-    assert dataclasses.replace(Request((1,)), priority=3).priority == 3
+@pytest.mark.parametrize("field, value", WRONG_CASES, ids=lambda part: shown(part)[:40])
+def test_wrong_requests(field, value):
+    """A type is a TypeError, a value a ValueError; the message is one short line that names the field and the value."""
+    with pytest.raises((TypeError, ValueError)) as error:
+        wrong_request(field, value)
+    message = str(error.value)
+    assert message.startswith(field) and "must" in message or "give" in message or "more than" in message
+    assert len(message) < 200 and "\n" not in message
+    is_range = isinstance(value, int | float) and not isinstance(value, bool) and field != "prompt"
+    whole = isinstance(value, int) or field in ("temperature", "top_p")
+    if is_range and whole and field not in ("sampling", "stop") or value == ["good", ""]:
+        assert error.type is ValueError
+    else:
+        assert error.type is TypeError
+
+
+def test_integers_of_other_libraries():
+    """NumPy's and torch's are kept as Python's: a request means the same whatever made it."""
+    plain = Request((5, 7, 9), 4, SamplingParams(0.5, 3, 1.0, 8), priority=2)
+    arrays = [
+        numpy.array([5, 7, 9]),
+        torch.tensor([5, 7, 9]),
+        list(numpy.array([5, 7, 9])),
+        list(torch.tensor([5, 7, 9])),
+    ]
+    for prompt in arrays:
+        sampling = SamplingParams(numpy.float64(0.5), numpy.int32(3), 1, torch.tensor(8))
+        other = Request(prompt, numpy.int64(4), sampling, priority=torch.tensor(2))
+        assert other == plain and all(type(token) is int for token in other.prompt)
+        engine = make()
+        number = engine.add(other)
+        assert finish(engine)[number].tokens == expected(engine, plain)[:4]
+    assert dataclasses.replace(plain, priority=3).priority == 3
+
+
+def test_a_token_of_any_size_is_outside_the_vocabulary():
+    engine = make()
+    for token, digits in ((-1, "-1"), (2**63, str(2**63)), (10**5000, "an integer of 16610 bits")):
+        engine.add(Request((5, token)))
+        (event,) = engine.take_events()
+        assert event.completion.error == f"token {digits} is outside the vocabulary of {VOCABULARY}"
+    assert not engine.busy
+
+
+def spoil_draws(engine, number):
+    engine._jobs[number].draws = raise_it
+
+
+def spoil_text(engine, number):
+    engine._jobs[number].stream._tokenizer = SimpleNamespace(decode=raise_it)
+
+
+def spoil_prefill(engine, number):
+    engine.generator.prefill.run = only(engine.generator.prefill.run, lambda tokens, *_, **__: tokens[0] == 11)
+
+
+def spoil_first_token(engine, number):
+    engine.generator.first_token = only(engine.generator.first_token, lambda logits, *_: logits[0] == 11)
+
+
+def raise_it(*_, **__):
+    raise LookupError("it cannot be done")
+
+
+def only(function, is_spoiled):
+    return lambda *args, **options: (raise_it if is_spoiled(*args) else function)(*args, **options)
+
+
+@pytest.mark.parametrize("spoil", [spoil_draws, spoil_text, spoil_prefill, spoil_first_token])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_an_error_of_one_request_ends_it_alone(spoil, steps):
+    """Before its first token, or, where it can be, between two: its neighbours go on with their tokens."""
+    engine = make(users=3, blocks=12)
+    prompts = [text(40, 1), (11, *text(40, 2)), text(40, 3)]
+    requests = [Request(prompt, 12, SamplingParams(1.0, seed=place)) for place, prompt in enumerate(prompts)]
+    numbers = [engine.add(request) for request in requests]
+    for _ in range(steps):
+        engine.step()
+    spoil(engine, numbers[1])
+    if steps and spoil in (spoil_prefill, spoil_first_token):
+        numbers[1] = engine.add(requests[1])
+    completions = finish(engine)
+    for place in (0, 2):
+        assert completions[numbers[place]].tokens == expected(engine, requests[place])
+    failed = completions[numbers[1]]
+    assert failed.finish_reason == "error" and failed.error == "LookupError: it cannot be done"
+    assert failed.tokens == expected(engine, requests[1])[: len(failed.tokens)]
+    check_books(engine)
+    assert engine.pool.free_blocks == 12 and engine.metrics.finished == len(engine._jobs) + engine.metrics.requests
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_logits_that_are_nan_end_their_request_alone(after):
+    engine = make(users=2, blocks=12)
+    requests = [Request(text(40, place), 8) for place in range(2)]
+    numbers = [engine.add(request) for request in requests]
+    engine.scheduler.admit()
+    row = engine.pool.row(1)
+    for _ in range(after):
+        engine.step()
+    written = len(engine._jobs[numbers[1]].completion.tokens)
+    assert bool(written) == bool(after)
+    engine.generator.is_nan = lambda blocks: torch.equal(blocks, row)
+    completions = finish(engine)
+    assert completions[numbers[0]].tokens == expected(engine, requests[0])
+    failed = completions[numbers[1]]
+    assert failed.finish_reason == "error" and failed.tokens == expected(engine, requests[1])[:written]
+    assert failed.error == f"the logits that follow {40 + written} tokens are NaN or infinite"
+    assert engine.pool.free_blocks == 12
+
+
+def test_a_step_that_fails_for_all_is_made_again(monkeypatch):
+    """An error in the decode step of the batch, and an interrupt anywhere."""
+    engine = make(users=2, blocks=12)
+    requests = [Request(text(40, place), 8) for place in range(2)]
+    numbers = [engine.add(request) for request in requests]
+    generator = engine.generator
+    for owner, name, error in (
+        (generator.prefill, "run", KeyboardInterrupt),
+        (generator, "first_token", KeyboardInterrupt),
+        (generator, "decode_forward", KeyboardInterrupt),
+        (generator, "decode_forward", OSError),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, Mock(side_effect=error("all of it")))
+            with pytest.raises(error, match="all of it"):
+                engine.step()
+    completions = finish(engine)
+    assert [completions[number].tokens for number in numbers] == [expected(engine, request) for request in requests]

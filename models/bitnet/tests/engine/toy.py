@@ -11,6 +11,7 @@ import torch
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.prefill import Prefill
 from models.bitnet.tt.generation.sampling import Draws, SamplingParams
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.layout import TILE
 
@@ -25,16 +26,19 @@ class ToyPrefill(Prefill):
 
     def run(self, tokens, blocks, start, stop, cache, to_logits):
         self._toy.fail()
+        self._toy.fail_for(blocks)
         for position in range(start, stop):
             self._toy.write(blocks, position, int(tokens[position]))
         # the rest of the last tile is written too, as far as there are blocks
         for position in range(stop, min(-(-stop // TILE) * TILE, -(-stop // self._block_size) * self._block_size)):
             self._toy.write(blocks, position, 0)
-        return self._toy.read(blocks, stop) if to_logits and stop == len(tokens) else None
+        return self._toy.logits(blocks, stop) if to_logits and stop == len(tokens) else None
 
 
 class ToyGenerator:
-    """Has what the engine asks of a `Generator`. `fail`, if set, is called before every call into the device."""
+    """Has what the engine asks of a `Generator`. `fail`, if set, is called before every call into the device, and
+    `fail_for` before a pass over the prompt whose blocks it is given. Logits are NaN where `is_nan` says so of a
+    request's blocks."""
 
     def __init__(self, users: int, paging: PagedAttentionConfig, context: int, ends: tuple[int, ...]):
         self.block_size = paging.block_size
@@ -51,6 +55,8 @@ class ToyGenerator:
         self.uploaded_bytes = self.downloaded_bytes = self.forgotten = 0
         self.inputs = self
         self.fail = lambda: None
+        self.fail_for = lambda blocks: None
+        self.is_nan = lambda blocks: False
 
     def forget(self) -> None:
         self.forgotten += 1
@@ -62,6 +68,10 @@ class ToyGenerator:
         used = blocks[: -(-length // self.block_size)].long()
         return self.cache[used].flatten()[:length].tolist()
 
+    def logits(self, blocks: torch.Tensor, length: int) -> list[int]:
+        """The text that the next token follows from, or nothing for NaN."""
+        return [] if self.is_nan(blocks) else self.read(blocks, length)
+
     def first_token(self, logits, row: int, params: SamplingParams, draws: Draws) -> int:
         self.fail()
         return choose(logits, params, draws)
@@ -72,13 +82,15 @@ class ToyGenerator:
         for row, position in enumerate(positions.tolist()):
             if position != IDLE:
                 self.write(page_table[row], position, int(tokens[row]))
-                chosen[row] = choose(self.read(page_table[row], position + 1), sampling_params[row], draws[row])
+                chosen[row] = choose(self.logits(page_table[row], position + 1), sampling_params[row], draws[row])
         self.fail()
         return chosen
 
 
 def choose(text: list[int], params: SamplingParams, draws: Draws) -> int:
-    """The token that follows `text`, by the draws if any."""
+    """The token that follows `text`, by the draws if any; no token follows where logits are NaN."""
+    if not text:
+        return NO_TOKEN
     assert NOTHING not in text, "a position that was never written was read"
     drawn = () if params.greedy else draws.state
     return int.from_bytes(hashlib.sha256(repr((text, drawn)).encode()).digest()[:4], "little") % VOCABULARY

@@ -4,6 +4,7 @@
 cache lies; every way a request can end; what is shown while it grows."""
 
 import dataclasses
+import math
 import random
 import signal
 
@@ -282,6 +283,31 @@ def test_prompts_that_cannot_be_run_do_not_stop_the_others(batch, single):
     for completion, message in zip(completions[1:-1], messages):
         assert completion.finish_reason == "error" and message in completion.error
         assert not completion.tokens and completion.text == ""
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SEEDED], ids=["greedy", "drawn"])
+def test_logits_that_are_nan_end_their_request_and_no_other(open_device, monkeypatch, sampling):
+    """From the third decode step on, in one row: its text ends there with a reason, and the other is what it was. A
+    step still downloads four bytes a user."""
+    prompts = [long_prompt(20), long_prompt(9, 5)]
+    with shipped.load_short(open_device, max_batch=2, max_seq_len=64, enable_trace=False) as model:
+        expected = tokens_of(model.generate(prompts, 8, sampling))
+        nan = torch.tensor([0.0, math.nan])[None, None, :, None]
+        poison = ttnn.from_torch(nan, dtype=model.config.activations, layout=ttnn.TILE_LAYOUT, device=open_device)
+        forward, calls = model.generator.model.forward_decode, []
+
+        def poisoned(*args):
+            calls.append(1)
+            return forward(*args) if len(calls) < 3 else ttnn.add(forward(*args), poison)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(model.generator.model, "forward_decode", poisoned)
+            good, bad = model.generate(prompts, 8, sampling)
+        assert good.tokens == expected[0] and good.error is None
+        assert bad.finish_reason == "error" and bad.error == "the logits that follow 12 tokens are NaN or infinite"
+        assert bad.tokens == expected[1][:3]
+        assert {step.downloaded_bytes for step in model.steps} == {8}
+        assert tokens_of(model.generate(prompts, 8, sampling)) == expected
 
 
 @pytest.mark.parametrize("chunk", [32, 64])

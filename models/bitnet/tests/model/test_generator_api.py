@@ -294,14 +294,26 @@ def test_bad_requests(model):
     prompt = shipped.prompts(1)
     with refuses("prompts is one string; give a list of prompts", TypeError):
         model.generate("And it came to pass")
+    with refuses("prompts is None; give a list of prompts", TypeError):
+        model.generate(None)
+    for wrong in ([None], [5], [[None]], [[[1, 2]]], [[1.7, 2.2]], [[True]], [b"text"]):
+        with refuses(r"prompt.* must be", TypeError):
+            model.generate([*prompt, *wrong])
+    for count in (2.5, "4", None):
+        with refuses("max_new_tokens is .*, must be an integer", TypeError):
+            model.generate(prompt, count)
+    for sampling in (None, 0.5, [None]):
+        with refuses("sampling is None|sampling is 0.5", TypeError):
+            model.generate(prompt, 4, sampling)
     for count in (0, -3):
         with refuses(f"max_new_tokens is {count}, must be at least 1"):
             model.generate(prompt, count)
-    for stop in ("text", ["good", ""]):
-        with refuses("give a list of strings, none of them empty"):
+    for stop, error in (("text", TypeError), ([5], TypeError), (None, TypeError), (["good", ""], ValueError)):
+        with refuses("give a list of strings, none of them empty", error):
             model.generate(prompt, 4, stop=stop)
     with refuses("there are 2 sampling parameters for 1 prompts"):
         model.generate(prompt, 4, [GREEDY, GREEDY])
+    assert not model.engine.busy and not model.engine._jobs, "something was kept"
 
 
 def test_bad_settings(open_device):

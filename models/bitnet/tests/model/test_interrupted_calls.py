@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A call into the library that fails, or Ctrl-C in it, wherever it is: the next request writes what it would have."""
+"""A call into the library that fails, or Ctrl-C in it, wherever it is: the next request writes what it would have. A
+failure reaches the caller: of a decode step as the exception, of a prompt's pass in that prompt's completion."""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -68,7 +69,12 @@ def watched(monkeypatch: pytest.MonkeyPatch, hear: Callable[[str, bool], None]):
 
 def tokens_of(model) -> list[list[int]]:
     model.pool.forget()  # or prefill has nothing to do the second time
-    return [completion.tokens for completion in model.generate(PROMPTS, 2, SAMPLING)]
+    completions = model.generate(PROMPTS, 2, SAMPLING)
+    for completion in completions:
+        if completion.finish_reason == "error":
+            assert "Failure" in completion.error
+            raise Failure(completion.error)
+    return [completion.tokens for completion in completions]
 
 
 def cut_everywhere(model, monkeypatch, is_cold: bool, chosen: Callable[[list[str]], list[int]]) -> int:

@@ -14,6 +14,7 @@ from models.bitnet.tests import shipped
 from models.bitnet.tests.choices import sampling_probabilities, uniform
 from models.bitnet.tt.generation.likeliest import Likeliest
 from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.layout import Chip
 
 VOCABULARY = 512
@@ -264,12 +265,40 @@ def test_the_draw_is_uniform():
         ({"top_p": 0.0}, "top_p is 0.0, must be above 0 and at most 1"),
         ({"top_p": 1.1}, "top_p is 1.1"),
         ({"top_p": math.nan}, "top_p is nan"),
+        ({"seed": 2**64}, "seed is 18446744073709551616, must fit in 64 bits"),
+        ({"seed": -(10**5000)}, "seed is an integer of 16610 bits, must fit in 64 bits"),
     ],
 )
 def test_limits(values, message):
     with pytest.raises(ValueError) as error:
         SamplingParams(**values)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7F800000])
+def test_rows_with_nan_or_infinity_choose_no_token(sampler, open_device, bits):
+    """Whatever they ask for; every other row chooses as it does without them."""
+    torch.manual_seed(5)
+    logits = torch.randn(ROWS, VOCABULARY) * 3
+    kinds = [
+        GREEDY,
+        SamplingParams(1.0),
+        SamplingParams(1e-30),
+        SamplingParams(1e30, top_k=3),
+        SamplingParams(2.0, 0, 0.5),
+    ]
+    params = [kinds[row % len(kinds)] for row in range(ROWS)]
+    bad = torch.arange(ROWS) % 3 == 1
+    spoiled = logits.clone()
+    spoiled.view(torch.int32)[bad, torch.arange(ROWS)[bad] * 7] = torch.tensor(bits).to(torch.int32)
+
+    def drawn(values: torch.Tensor) -> torch.Tensor:
+        return draw(sampler, open_device, values, params, [Draws.from_seed(row) for row in range(ROWS)], 4)
+
+    assert torch.equal(drawn(spoiled), drawn(logits).masked_fill(bad, NO_TOKEN))
+    tokens = to_tokens(open_device)
+    sampler.greedy(to_logits(spoiled, open_device), tokens)
+    assert torch.equal(ttnn.to_torch(tokens).flatten().long(), logits.argmax(1).masked_fill(bad, NO_TOKEN))
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-6, 1e-30, 1e-320, 1e30])

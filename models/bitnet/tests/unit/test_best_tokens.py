@@ -8,9 +8,10 @@ import ttnn
 
 from models.bitnet.tests.common import BATCHES
 from models.bitnet.tt.generation.sampling import CANDIDATES
-from models.bitnet.tt.kernels.head.best_tokens import BestTokens, best_token, candidates
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN, BestTokens, best_token, candidates
 from models.bitnet.tt.layout import Chip
 
+MOST = torch.tensor(1e30).item()
 DTYPES = [ttnn.float32, ttnn.bfloat16]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
 every_batch = pytest.mark.parametrize("rows", BATCHES)
@@ -19,9 +20,15 @@ every_width = pytest.mark.parametrize("width", [32, 320, 128256])
 
 def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
     """The greedy choice and the candidates of `values` [rows, width]."""
-    values = values if dtype == ttnn.float32 else values.bfloat16().float()
+    if dtype == ttnn.bfloat16:
+        # the upper half of the bits where torch would give every NaN the same ones
+        nan_bits = (values.view(torch.int32) >> 16 << 16).view(torch.float32)
+        values = torch.where(values.isnan(), nan_bits, values.bfloat16().float())
     logits = ttnn.from_torch(values[None, None], dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device)
     sorted_values, order = values.sort(dim=-1, descending=True, stable=True)
+    for row, numbers in enumerate(values.tolist()):
+        if not all(number <= MOST for number in numbers):
+            order[row], sorted_values[row] = NO_TOKEN, MOST
     grid, rows = Chip.of(device).grid, len(values)
 
     tokens = ttnn.from_torch(torch.full((1, 1, rows), 7, dtype=torch.int32), dtype=ttnn.uint32, device=device)
@@ -60,12 +67,32 @@ def test_all_negative(device, reset_seeds, rows, dtype):
 
 @every_dtype
 @pytest.mark.parametrize("finite", [0, 1, 20])
-def test_infinities(device, reset_seeds, finite, dtype):
-    """-inf is a candidate where there are too few others. +inf comes first."""
+def test_minus_infinity(device, reset_seeds, finite, dtype):
+    """-inf is a candidate where there are too few others."""
     values = torch.full((7, 320), -torch.inf)
     values[:, 300 - finite : 300] = torch.randn(7, finite)
-    values[3, 77] = torch.inf
     check(device, values, dtype)
+
+
+@every_dtype
+@pytest.mark.parametrize("place", [0, 31, 32, 4127])
+@pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7F810000, 0xFF810000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800000])
+def test_a_row_with_nan_or_infinity_has_no_best_token(device, reset_seeds, bits, place, dtype):
+    """NaN of both signs, quiet and signalling, and +inf, wherever it is; every other row has its own. The largest
+    number that is taken for a logit is one."""
+    values = torch.randn(7, 4128)
+    values.view(torch.int32)[[1, 3], place] = torch.tensor(bits).to(torch.int32)
+    values[3] = torch.where(values[3].isfinite(), -torch.inf, values[3])
+    values[5].view(torch.int32)[:] = torch.tensor(bits).to(torch.int32)
+    values[6, place] = 1e30 if dtype == ttnn.float32 else 9e29
+    check(device, values, dtype)
+
+
+def test_a_logit_that_is_too_large(device):
+    """The next number after the largest that is taken for a logit is as infinity."""
+    values = torch.zeros(2, 64)
+    values[0, 9], values[1, 9] = 1e30, torch.tensor(1e30).nextafter(torch.tensor(torch.inf))
+    check(device, values, ttnn.float32)
 
 
 @every_dtype
@@ -76,8 +103,8 @@ def test_rising_and_falling_rows(device, dtype):
 
 
 def test_magnitudes_from_the_smallest_to_the_largest(device, reset_seeds):
-    """Every exponent of a normal float32."""
-    bits = torch.randint(0x00800000, 0x7F800000, (7, 4128), dtype=torch.int32)
+    """Every exponent that a logit has, without those below the smallest normal number."""
+    bits = torch.randint(0x00800000, 0x71000000, (7, 4128), dtype=torch.int32)
     check(device, bits.view(torch.float32) * torch.randn(7, 4128).sign(), ttnn.float32)
 
 

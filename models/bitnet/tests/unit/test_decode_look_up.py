@@ -13,6 +13,7 @@ from models.bitnet.tests.common import BATCHES, every_precision, tiny_and_full, 
 from models.bitnet.tests.unit.test_embedding import random_tokens
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.embedding import DecodeLookUp, Embedding
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
 
@@ -60,6 +61,14 @@ def test_look_up_in_the_whole_vocabulary(device, reset_seeds):
     """The table has 128256 rows, so that a token needs more than 16 bits. The rows are narrow to be quick."""
     case = Case(device, shape(2, 1, 32, 64, vocab=128256), "performance", 7)
     case.check(torch.tensor([128255, 65536, 65535, 128009, 1, 0, 32768]), edges_and_random(7))
+
+
+def test_look_up_of_a_row_without_a_best_token(device, reset_seeds):
+    """The step before has left NO_TOKEN: the first row of the table is read, and nothing past its end."""
+    case = Case(device, shape(4, 2, 32, 224), "accuracy", 4)
+    tokens, positions = torch.tensor([5, NO_TOKEN, 319, 320]), torch.tensor([5, 6, 77, 8])
+    x, _ = case.look_up(to_integers(tokens[None, None], device, ttnn.uint32), to_integers(positions, device))
+    assert torch.equal(to_rows(x, 4), case.table[[5, 0, 319, 0]].float())
 
 
 def test_look_up_with_idle_users(device, reset_seeds):

@@ -33,7 +33,7 @@ ALLOWED = {
 }
 # The rooms of tt, from the ground up. A room imports rooms of lower floors only.
 FLOORS = (
-    {"config", "precision"},
+    {"checks", "config", "precision"},
     {"layout"},
     {"kernels"},
     {"fused_programs", "tensor_parallel"},

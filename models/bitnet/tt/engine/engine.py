@@ -10,15 +10,22 @@
 
 A step is a little prefill for those that joined and one decode step for all that run. What the host knows changes only
 after the device has answered: a step that an exception cuts short is made again by the next one, and nobody loses a
-token. A request that is preempted computes its prompt again and then decodes its own tokens again among the others: the
-same programs on the same numbers, so it goes on as if it had run alone.
+token. An error in what is done for one request alone (a pass over its prompt, its first token, its random numbers, its
+text) ends that request, with the error in its completion, and no other; the step goes on. A request that is preempted
+computes its prompt again and then decodes its own tokens again among the others: the same programs on the same numbers,
+so it goes on as if it had run alone.
 """
 
+import logging
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from models.bitnet.tt.checks import shown
 from models.bitnet.tt.engine.blocks import BlockPool, prefix_keys
 from models.bitnet.tt.engine.metrics import Metrics
 from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
@@ -27,8 +34,10 @@ from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.sampling import GREEDY, Draws
 from models.bitnet.tt.generator import Generator
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.layout import TILE
 
+_log = logging.getLogger(__name__)
 PREFILL_BUDGET = 256  # prompt tokens a step while others decode
 
 
@@ -63,26 +72,21 @@ class Engine:
         return bool(self._jobs or self._events)
 
     def add(self, request: Request) -> int:
-        """The number that its events bear. A request that can never run ends at once, with an error in its event."""
-        number, self._next_id = self._next_id, self._next_id + 1
-        stream = TextStream(self.tokenizer, request.stop)
-        job = Job(number, request, stream, time.perf_counter())
+        """The number that its events bear. A request that can never run on this model ends at once, with an error in
+        its event. Nothing is kept of one that is refused by an exception."""
+        if not isinstance(request, Request):
+            raise TypeError(f"the request is {shown(request)}, must be a Request")
+        number = self._next_id
+        job = Job(number, request, TextStream(self.tokenizer, request.stop), time.perf_counter())
+        job.completion.error = self._why_never(request)
+        if job.completion.error is None and not self.pool.contiguous:
+            job.keys = prefix_keys(self._content, request.prompt, self.pool.block_size)
+        self._next_id += 1
         self._jobs[number] = job
-        try:
-            self.generator.prefill.check(torch.tensor(request.prompt, dtype=torch.int64), "the prompt")
-            context, blocks = self.scheduler.context, self.pool.blocks
-            if len(request.prompt) > context:
-                raise ValueError(
-                    f"the prompt has {len(request.prompt)} tokens, more than the {context} positions of the KV cache's "
-                    f"{blocks} blocks; shorten it or use a larger cache"
-                )
-        except ValueError as error:
-            job.completion.error = str(error)
-            self._finish(job, "error")
-        else:
-            if not self.pool.contiguous:
-                job.keys = prefix_keys(self._content, request.prompt, self.pool.block_size)
+        if job.completion.error is None:
             self.scheduler.add(job)
+        else:
+            self._finish(job, "error")
         return number
 
     def abort(self, number: int, reason: str = "aborted") -> bool:
@@ -110,17 +114,31 @@ class Engine:
         events, self._events = self._events, []
         return events
 
+    def _why_never(self, request: Request) -> str | None:
+        """Why this model can never run the request, or None if it can."""
+        try:
+            self.generator.prefill.check(request.prompt, "the prompt")
+        except ValueError as error:
+            return str(error)
+        if len(request.prompt) > self.scheduler.context:
+            return (
+                f"the prompt has {len(request.prompt)} tokens, more than the {self.scheduler.context} positions of the "
+                f"KV cache's {self.pool.blocks} blocks; shorten it or use a larger cache"
+            )
+        return None
+
     def _prefill(self) -> None:
         """Passes over the prompts that are not in the cache yet, within the budget if others wait for their tokens."""
         decoding = any(job.prefilled for job in self.scheduler.running)
         most = budget = self.prefill_budget if decoding else self.generator.config.prefill_chunk
         for job in self.scheduler.running:
-            while not job.prefilled and budget > 0:
+            while job.slot is not None and not job.prefilled and budget > 0:
                 self.scheduler.share(job)
                 start, stop = self.generator.prefill.passes(job.computed, len(job.prompt), budget)[0]
                 if stop - start > budget and budget < most:
                     return  # a whole block is more than what is left
-                self._prefill_pass(job, start, stop)
+                with self._alone(job):
+                    self._prefill_pass(job, start, stop)
                 budget -= stop - start
 
     def _prefill_pass(self, job: Job, start: int, stop: int) -> None:
@@ -139,17 +157,22 @@ class Engine:
     def _decode(self) -> None:
         """One token for every request whose prompt is in the cache."""
         self.metrics.preemptions += len(self.scheduler.grow())
-        jobs = [job for job in self.scheduler.running if job.prefilled]
-        if not jobs:
-            return
         started, generator = time.perf_counter(), self.generator
         uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
         users = len(self.scheduler.slots)
         tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
         params, draws = [GREEDY] * users, list(self._idle_draws)
-        for job in jobs:
-            tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
-            params[job.slot], draws[job.slot] = job.request.sampling, job.draws(job.computed)
+        jobs = []
+        for job in self.scheduler.running:
+            if not job.prefilled:
+                continue
+            with self._alone(job):
+                draws[job.slot] = job.draws(job.computed)
+                tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
+                params[job.slot] = job.request.sampling
+                jobs.append(job)
+        if not jobs:
+            return
         chosen = generator.decode_forward(
             tokens,
             positions,
@@ -168,13 +191,18 @@ class Engine:
         for job in jobs:
             slot, job.computed = job.slot, job.computed + 1
             if job.computed == job.known:
-                self._take(job, chosen[slot])
+                with self._alone(job):
+                    self._take(job, chosen[slot])
             else:
                 self.metrics.replayed_tokens += 1
 
     def _take(self, job: Job, token: int) -> None:
         """A new token of a job that runs."""
         completion, now = job.completion, time.perf_counter()
+        if token >= NO_TOKEN:
+            completion.error = f"the logits that follow {job.known} tokens are NaN or infinite"
+            self._leave(job, "error")
+            return
         if completion.tokens:
             self.metrics.gap.add(now - job.newest)
         else:
@@ -197,6 +225,16 @@ class Engine:
         elif job.computed >= self.scheduler.context:
             completion.error = f"the context of {self.scheduler.context} tokens is full"
             self._leave(job, "length")
+
+    @contextmanager
+    def _alone(self, job: Job) -> Iterator[None]:
+        """What is done here is done for this job alone: an error ends it, and the step goes on."""
+        try:
+            yield
+        except Exception as error:
+            _log.warning("request %d ended with an error", job.id, exc_info=error)
+            job.completion.error = "".join(traceback.format_exception_only(error)).strip()
+            self._leave(job, "error")
 
     def _leave(self, job: Job, reason: str) -> None:
         self.scheduler.remove(job)

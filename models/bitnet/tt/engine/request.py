@@ -5,13 +5,18 @@
 import secrets
 from dataclasses import dataclass, field
 
+from models.bitnet.tt.checks import as_integer, as_texts, as_tokens, shown
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt and how it is to be continued. Of two that wait, the smaller `priority` goes first, then the elder."""
+    """A prompt and how it is to be continued. Of two that wait, the smaller `priority` goes first, then the elder.
+
+    A field of a wrong type is a TypeError and a value that no model takes is a ValueError, here and at once. What
+    depends on the model (no such token, too long) is checked by the engine, which ends the request with an error.
+    """
 
     prompt: tuple[int, ...]
     max_new_tokens: int = 128
@@ -20,10 +25,18 @@ class Request:
     priority: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {self.max_new_tokens}, must be at least 1")
-        if isinstance(self.stop, str) or any(not text for text in self.stop):
-            raise ValueError(f"stop is {self.stop!r}; give a list of strings, none of them empty")
+        checked = {
+            "prompt": as_tokens("prompt", self.prompt),
+            "max_new_tokens": as_integer("max_new_tokens", self.max_new_tokens),
+            "stop": as_texts("stop", self.stop),
+            "priority": as_integer("priority", self.priority),
+        }
+        if checked["max_new_tokens"] < 1:
+            raise ValueError(f"max_new_tokens is {shown(self.max_new_tokens)}, must be at least 1")
+        if not isinstance(self.sampling, SamplingParams):
+            raise TypeError(f"sampling is {shown(self.sampling)}, must be SamplingParams")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass

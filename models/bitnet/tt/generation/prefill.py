@@ -7,9 +7,12 @@ tokens in one pass, in many, and behind blocks that another prompt left in the c
 taken a block at a time, and what remains is a pass of its own unless its blocks are as large.
 """
 
+from collections.abc import Sequence
+
 import torch
 import ttnn
 
+from models.bitnet.tt.checks import shown
 from models.bitnet.tt.generation.decode_inputs import to_device
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
@@ -39,7 +42,7 @@ class Prefill:
                 passes.append((whole, length))
         return passes
 
-    def check(self, tokens: torch.Tensor, name: str, start: int = 0, blocks: int | None = None) -> None:
+    def check(self, tokens: Sequence[int], name: str, start: int = 0, blocks: int | None = None) -> None:
         """Raise ValueError if a prompt [length] cannot be run from `start` on, in a table of `blocks` blocks."""
         length, config = len(tokens), self._model.config
         if not length:
@@ -82,8 +85,8 @@ class Prefill:
         return logits
 
 
-def check_tokens(tokens: torch.Tensor, vocabulary: int) -> None:
+def check_tokens(tokens: Sequence[int], vocabulary: int) -> None:
     """Raise ValueError if one is none of the model's."""
-    if len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
-        bad = tokens[(tokens < 0) | (tokens >= vocabulary)]
-        raise ValueError(f"token {int(bad[0])} is outside the vocabulary of {vocabulary}")
+    for token in tokens:
+        if not 0 <= token < vocabulary:
+            raise ValueError(f"token {shown(token)} is outside the vocabulary of {vocabulary}")

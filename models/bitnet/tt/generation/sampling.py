@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 import ttnn
 
+from models.bitnet.tt.checks import as_integer, as_number, shown
 from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens
 from models.bitnet.tt.layout import TILE
 
@@ -30,7 +31,7 @@ _BELOW_ONE = 1 - 2**-20  # keeps a draw strictly inside the candidates' total pr
 @dataclass(frozen=True)
 class SamplingParams:
     """How one request chooses its tokens. `temperature` 0 is greedy; `top_k` 0 means all 32 candidates; a request
-    without a `seed` draws a fresh one."""
+    without a `seed` draws a fresh one. A field of a wrong type is a TypeError, a value out of range a ValueError."""
 
     temperature: float = 0.0
     top_k: int = 0
@@ -38,12 +39,22 @@ class SamplingParams:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        checked = {
+            "temperature": as_number("temperature", self.temperature),
+            "top_k": as_integer("top_k", self.top_k),
+            "top_p": as_number("top_p", self.top_p),
+            "seed": None if self.seed is None else as_integer("seed", self.seed),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
         if not 0 <= self.temperature < float("inf"):
             raise ValueError(f"temperature is {self.temperature}, must be 0 (greedy) or positive")
         if not 0 <= self.top_k <= CANDIDATES:
-            raise ValueError(f"top_k is {self.top_k}, must be between 0 (all) and {CANDIDATES}")
+            raise ValueError(f"top_k is {shown(self.top_k)}, must be between 0 (all) and {CANDIDATES}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}, must be above 0 and at most 1")
+        if self.seed is not None and not -(2**63) <= self.seed < 2**64:
+            raise ValueError(f"seed is {shown(self.seed)}, must fit in 64 bits")
 
     @property
     def greedy(self) -> bool:

@@ -59,8 +59,8 @@ class LookUp(Described):
     ) -> tuple[ttnn.Tensor, ttnn.Tensor, ttnn.Tensor]:
         """-> (rows [1, 1, users, width], cosines and sines, each [1, 2 * users, 1, head width]).
 
-        tokens: uint32 [.., users]; positions: int32 [users]; table, cos, sin: bfloat16, row-major. A negative position
-        marks an idle user, who gets any angle.
+        tokens: uint32 [.., users]; positions: int32 [users]; table, cos, sin: bfloat16, row-major. A token past the
+        table's end gets its first row. A negative position marks an idle user, who gets any angle.
         """
         return look_up(tokens, table, positions, cos, sin, program=self)
 
@@ -126,7 +126,11 @@ class LookUp(Described):
             cores=shard.grid,
             arguments=[TokensArguments(number) for number in range(shard.grid.num_cores())],
             config=ttnn.ReaderConfigDescriptor(),
-            constants={"tiles": shard.shape[1] // TILE, "value_bytes": describe.VALUE_BYTES[self.row_dtype]},
+            constants={
+                "vocabulary": table.shape[-2],
+                "tiles": shard.shape[1] // TILE,
+                "value_bytes": describe.VALUE_BYTES[self.row_dtype],
+            },
             tensors=[tokens, table],
             row_bytes=self.users * 2 * shard.shape[1],
         )
@@ -143,7 +147,8 @@ def _golden(
     program: LookUp,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     of_queries_and_keys = positions.flatten().long().clamp_min(0).repeat(2)
-    rows = table.reshape(-1, table.shape[-1])[tokens.flatten().long()]
+    table, numbers = table.reshape(-1, table.shape[-1]), tokens.flatten().long()
+    rows = table[numbers.masked_fill(numbers >= len(table), 0)]
     cosines, sines = (angles.reshape(-1, angles.shape[-1])[of_queries_and_keys][None, :, None] for angles in (cos, sin))
     return rows[None, None], cosines, sines
 

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // Reader: copies this core's columns of the tokens' rows of the embedding table into its shard of the result. Rows of
-// the shard's tiles that belong to no user stay as they are.
+// the shard's tiles that belong to no user stay as they are. A token past the vocabulary (NO_TOKEN, of a row that had no
+// best token) reads the first row of the table.
 //
 // | buffer         | what it holds                          |
 // |----------------|----------------------------------------|
@@ -14,6 +15,7 @@
 #include "words.h"
 
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
+constexpr uint32_t vocabulary = get_named_compile_time_arg_val("vocabulary");
 constexpr uint32_t tiles = get_named_compile_time_arg_val("tiles");              // tile columns of the shard
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // of the result; the table is bfloat16
 constexpr uint32_t TOKENS = get_named_compile_time_arg_val("numbers_buffer");
@@ -48,7 +50,9 @@ void kernel_main() {
     noc_async_read(tokens.get_noc_addr(0), numbers, users * 4);
     noc_async_read_barrier();
     for (uint32_t user = 0; user < users; user++) {
-        noc_async_read(table.get_noc_addr(words(numbers)[user], first), rows + user * row_bytes, row_bytes);
+        const uint32_t token = words(numbers)[user];
+        const uint64_t row = table.get_noc_addr(token < vocabulary ? token : 0, first);
+        noc_async_read(row, rows + user * row_bytes, row_bytes);
     }
     noc_async_read_barrier();
     for (uint32_t user = 0; user < users; user++) {

@@ -3,7 +3,9 @@
 // Finds the largest values of rows that lie in tiles, and their columns. Both data-movement processors of every core run
 // this kernel. A processor with tiles is a scanner: it looks through its tiles, keeps a list of the best of every row,
 // and sends each list to the core that merges this row. The merging core writes the row's best. Floats are compared as
-// integers, so that the result is exact. Of equal values the first column wins.
+// integers, so that the result is exact. Of equal values the first column wins. NaN of either sign counts as more than
+// infinity. A row that holds NaN, infinity or a value above `largest` has no best token: all its tokens are `no_token`,
+// and their values are `largest`.
 //
 // | buffer          | what it holds                                          | written by     | read by        |
 // |-----------------|--------------------------------------------------------|----------------|----------------|
@@ -25,6 +27,8 @@ constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");
 constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // of a logit
 constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together
+constexpr uint32_t no_token = get_named_compile_time_arg_val("no_token");
+constexpr uint32_t largest = get_named_compile_time_arg_val("largest");          // the bits of a float32
 constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");
 constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");
 constexpr uint32_t GATHERED = get_named_compile_time_arg_val("gathered_buffer");
@@ -49,14 +53,17 @@ enum Semaphores : uint32_t { ARRIVED };
 
 constexpr uint32_t tile_bytes = faces::tile_bytes(value_bytes);
 constexpr int32_t NOTHING = 0x80000000;  // less than the key of any value
+constexpr uint32_t shift = 0x7fffff;     // of keys: to where those of negative NaNs wrap around, above all others
 
-// A float32's bits as a number that grows with it; both zeros are 0.
-inline int32_t key_of(uint32_t bits) {
-    const int32_t number = bits;
-    return number < 0 ? -static_cast<int32_t>(bits & 0x7fffffff) : number;
+// A float32's bits as a number that grows with it; both zeros have one. (0xff800001, a negative NaN that no arithmetic
+// gives, is NOTHING.)
+constexpr int32_t key_of(uint32_t bits) { return (bits & 0x80000000 ? 0x80000000 - bits : bits) - shift; }
+
+// Of a number that is no NaN.
+constexpr uint32_t bits_of(int32_t key) {
+    const uint32_t number = key + shift;
+    return number & 0x80000000 ? 0x80000000 - number : number;
 }
-
-inline uint32_t bits_of(int32_t key) { return key < 0 ? 0x80000000 | static_cast<uint32_t>(-key) : key; }
 
 // Pairs of a key and its column, the largest key first.
 class List {
@@ -66,6 +73,7 @@ public:
     int32_t key(uint32_t i) const { return pairs[2 * i]; }
     uint32_t column(uint32_t i) const { return pairs[2 * i + 1]; }
     int32_t least() const { return key(count - 1); }
+    bool is_sound() const { return key(0) <= key_of(largest); }
 
     void clear() const {
         for (uint32_t i = 0; i < count; i++) { set(i, NOTHING, 0); }
@@ -185,9 +193,10 @@ uint32_t as_float(uint32_t number) {
 void write(List best, uint32_t row, uint32_t scratch) {
     const auto tokens = TensorAccessor(tokens_layout, get_common_arg_val<uint32_t>(TOKENS_AT));
     const auto values = TensorAccessor(values_layout, get_common_arg_val<uint32_t>(VALUES_AT));
+    const bool is_sound = best.is_sound();
     for (uint32_t i = 0; i < count; i++) {
-        words(scratch)[i] = as_float(best.column(i));
-        words(scratch)[count + i] = bits_of(best.key(i));
+        words(scratch)[i] = as_float(is_sound ? best.column(i) : no_token);
+        words(scratch)[count + i] = is_sound ? bits_of(best.key(i)) : largest;
     }
     constexpr uint32_t bytes = faces::half_row_bytes(faces::FLOAT32);
     for (uint32_t half = 0; half < 2; half++) {
@@ -201,7 +210,7 @@ void write(List best, uint32_t row, uint32_t scratch) {
 void write(List best, uint32_t row, uint32_t scratch) {
     const auto tokens = TensorAccessor(tokens_layout, get_common_arg_val<uint32_t>(TOKENS_AT));
     const uint32_t from = scratch + row % 4 * 4;
-    *words(from) = best.column(0);
+    *words(from) = best.is_sound() ? best.column(0) : no_token;
     noc_async_write(from, tokens.get_noc_addr(0, row * 4), 4);
 }
 #endif

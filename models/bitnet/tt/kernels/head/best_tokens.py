@@ -4,6 +4,10 @@
 
 Both data-movement processors of every core scan some tile columns of the vocabulary. Each row is merged on a core of
 its own. Of equal logits the first token comes first. See best_tokens.cpp for the steps.
+
+A row with NaN, infinity or a logit above LARGEST has no best token. All its tokens are NO_TOKEN, and all their logits
+are LARGEST. A draw from such candidates gives NO_TOKEN by ordinary arithmetic. They also win over the candidates of
+every other shard of the vocabulary.
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,8 @@ from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described
 from models.bitnet.tt.layout import TILE
 
+NO_TOKEN = 2**23  # no vocabulary is as large; exact in float32, also with the first token of a shard added
+LARGEST = 1e30  # still finite when it is multiplied by the factor of the sharpest temperature
 _AT_ONCE = 8  # tiles that a scanner has in flight
 _PROCESSORS = 2  # data-movement processors of a core
 _ALIGNMENT = 16  # bytes, of writes from core to core
@@ -63,6 +69,8 @@ class BestTokens(Described):
         rows, width = logits.shape[2], logits.shape[3]
         if width % TILE:
             raise ValueError(f"the vocabulary of {width} is no multiple of {TILE}")
+        if width > NO_TOKEN:
+            raise ValueError(f"the vocabulary of {width} is larger than {NO_TOKEN}")
         return cls(rows, width // TILE, logits.dtype, count, grid)
 
     def run(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> None:
@@ -109,6 +117,8 @@ class BestTokens(Described):
             "scanners": assignment.cores,
             "value_bytes": describe.VALUE_BYTES[self.dtype],
             "at_once": _AT_ONCE,
+            "no_token": NO_TOKEN,
+            "largest": describe.bits(LARGEST),
             "gathered_buffer": 2 * _PROCESSORS,
         }
         kernels = []
@@ -142,13 +152,19 @@ class BestTokens(Described):
         )
 
 
+def _without_best(logits: torch.Tensor) -> torch.Tensor:
+    """Which rows [.., 1] have no best token."""
+    return ~(logits.float() <= LARGEST).all(-1, keepdim=True)
+
+
 def _golden_best(logits: torch.Tensor, tokens: torch.Tensor, *, program: BestTokens) -> torch.Tensor:
-    return logits.float().argmax(-1).reshape(tokens.shape)
+    best = logits.float().argmax(-1, keepdim=True)
+    return best.masked_fill(_without_best(logits), NO_TOKEN).reshape(tokens.shape)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.best_token", golden_function=_golden_best)
 def best_token(logits: ttnn.Tensor, tokens: ttnn.Tensor, *, program: BestTokens) -> ttnn.Tensor:
-    """Writes the token of each row's largest logit into `tokens`. Keeps the logits.
+    """Writes the token of each row's largest logit, or NO_TOKEN, into `tokens`. Keeps the logits.
 
     logits: [1, 1, rows, vocabulary] in tiles; tokens: uint32 [1, 1, rows], row-major.
     """
@@ -161,8 +177,9 @@ def _golden_candidates(logits: torch.Tensor, *, program: BestTokens) -> tuple[to
     bits = (logits.float() + 0.0).view(torch.int32).long()
     columns = torch.arange(logits.shape[-1])
     best = (torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits) * 2**32 - columns).topk(program.count).values
-    tokens = -best % 2**32
-    return tokens.float(), logits.float().gather(-1, tokens)
+    tokens, without = -best % 2**32, _without_best(logits)
+    values = logits.float().gather(-1, tokens)
+    return tokens.float().masked_fill(without, NO_TOKEN), values.masked_fill(without, LARGEST)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.candidates", golden_function=_golden_candidates)
