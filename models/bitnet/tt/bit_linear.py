@@ -42,7 +42,7 @@ class Int8Rows:
 
     @staticmethod
     def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
-        """Rows of codes, with the peak of each row. Frees x."""
+        """Turns x into codes, with the peak of each row. Frees x."""
         # `maximum` with a scalar would drop the activations of its operand, so this is a chain.
         magnitude = ttnn.unary_chain(
             x,
@@ -83,12 +83,12 @@ class PlainRows:
 
     @staticmethod
     def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
-        """x itself."""
+        """Takes x as it is."""
         return Rows(x, None)
 
     @staticmethod
     def rescale(y: ttnn.Tensor, rows: Rows, memory: ttnn.MemoryConfig, dtype: ttnn.DataType) -> ttnn.Tensor:
-        """y itself."""
+        """Takes y as it is."""
         return y
 
 

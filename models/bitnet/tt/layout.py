@@ -102,7 +102,7 @@ def users_columns(width: int, cores: ttnn.CoreRangeSet, per_core: int) -> ttnn.M
 
 
 def first_cores(count: int, chip: Chip, wide: int | None = None) -> ttnn.CoreRangeSet:
-    """The first `count` cores, row by row."""
+    """The first `count` cores, row by row. A row has `wide` cores, or all of the grid's."""
     grid = ttnn.CoreCoord(wide or chip.grid[0], chip.grid[1])
     return ttnn.num_cores_to_corerangeset(count, grid, row_wise=True)
 
