@@ -4,9 +4,11 @@
 
 vLLM's scheduler takes the place of `engine`: it chooses what runs, owns the cache's blocks, shares and preempts. Its
 requests have been checked, and an exception here would end the server for everybody: so what a client asks for beyond
-what the device does is cut to it (see `wanted`), or done on the host.
+what the device does is cut to it (see `wanted`), or done on the host. A row whose logits are NaN or infinite gets an
+end token, and the log says so: vLLM has no way to be told that one request failed.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,7 @@ from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
 from models.bitnet.tt.generator import Generator
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
@@ -30,6 +33,7 @@ from models.bitnet.tt.weights.hub import find_checkpoint
 from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
 
+_log = logging.getLogger(__name__)
 # of all users, for each chip of a row: 5.0 GB of bfloat16 keys and values for the 2B, in an n150's 12 GB (of two chips
 # each has three of the five heads, and 32 contexts of 4096 are 6.0 GB on it)
 _MOST_TOKENS = 65536
@@ -151,7 +155,10 @@ class BitNetForCausalLM:
         draws = [draws_at(request, length - 1) for request, length in zip(params, lengths)]
         penalties = penalties_of(sampling_params)
         if all(row.neutral for row in penalties):
-            return self.generator.prefill_forward_text(tokens, page_table, **given, sampling_params=params, draws=draws)
+            chosen = self.generator.prefill_forward_text(
+                tokens, page_table, **given, sampling_params=params, draws=draws
+            )
+            return self._known(chosen)
         logits = self.generator.prefill_forward_text(tokens, page_table, **given)[:, 0]
         prompts = [tokens[row, :length] for row, length in enumerate(lengths)]
         return self._choose(logits, penalties, prompts, [tokens[0, :0]] * len(prompts), params, draws)
@@ -209,7 +216,8 @@ class BitNetForCausalLM:
 
     def process_decode_output_host(self, output: ttnn.Tensor, is_tokens: bool) -> torch.Tensor:
         """Tokens [rows], or logits [rows, 1, vocabulary]."""
-        return self.generator.process_decode_output_host(self.generator.read_decode_output(output), is_tokens)
+        host = self.generator.process_decode_output_host(self.generator.read_decode_output(output), is_tokens)
+        return self._known(host) if is_tokens else host
 
     def _choose(
         self,
@@ -223,7 +231,15 @@ class BitNetForCausalLM:
         """Tokens, after each row's penalties."""
         rows = zip(penalties, logits, prompts, generated)
         penalised = torch.stack([penalty.apply(row, *history) for penalty, row, *history in rows])
-        return self.generator.choose(penalised, params, draws)
+        return self._known(self.generator.choose(penalised, params, draws))
+
+    def _known(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Tokens of the vocabulary: an end token (0 in a model without any) for each row that has none."""
+        bad, end = tokens >= NO_TOKEN, (*self.model.config.model.eos_token_ids, 0)[0]
+        if bad.any():
+            rows = bad.nonzero().flatten().tolist()
+            _log.error("the logits of rows %s are NaN or infinite; their texts end here", rows)
+        return tokens.masked_fill(bad, end)
 
 
 def wanted(given: Any) -> list[SamplingParams]:

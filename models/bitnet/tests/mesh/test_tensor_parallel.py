@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a row of chips shares out: weights and their files, the search of the vocabulary; and what is refused."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ import ttnn
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tt.generation.likeliest import likeliest_of
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.lm_head import StockLMHead
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
@@ -33,11 +35,14 @@ def test_each_chip_loads_its_part_and_the_files_are_named_by_it(tmp_path):
 
 @pytest.mark.parametrize("chips", [2, 4])
 def test_the_likeliest_of_a_shared_vocabulary(chips):
-    """Of equal logits, here on different chips too, the first token comes first."""
+    """Of equal logits, here on different chips too, the first token comes first. A row with NaN or infinity on any chip
+    has none, and the values to draw from are finite."""
     torch.manual_seed(3)
     logits = torch.randn(1, 1, 7, 4096)
     logits[..., 5::512] = 9.0
     logits[:, :, 1] = 1.0
+    bad = {2: math.nan, 4: math.inf}
+    logits[0, 0, 2, 40], logits[0, 0, 4, 3000] = bad.values()  # on the first chip, on the last but one or the last
     with row_of(chips) as device:
         config = ModelConfig(MODEL, device)
         likeliest = likeliest_of(config)
@@ -52,6 +57,10 @@ def test_the_likeliest_of_a_shared_vocabulary(chips):
         best = ttnn.from_torch(torch.zeros(1, 1, 7).int(), dtype=ttnn.uint32, device=device)
         likeliest.best(upload(), best)
         for row in range(7):
+            if row in bad:
+                assert (tokens[0, 0, row] >= NO_TOKEN).all() and values[0, 0, row].isfinite().all()
+                assert all(int(ttnn.to_torch(chip)[0, 0, row]) >= NO_TOKEN for chip in ttnn.get_device_tensors(best))
+                continue
             order = sorted(range(4096), key=lambda token: (-logits[0, 0, row, token].item(), token))[:32]
             assert tokens[0, 0, row].tolist() == order
             assert torch.equal(values[0, 0, row], logits[0, 0, row, order])

@@ -3,6 +3,7 @@
 """The adapter under the calls that vLLM's plugin was seen to make: their arguments, types and order, without vLLM."""
 
 import itertools
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from models.bitnet.tests import shipped
 from models.bitnet.tests.vllm_plugin import BLOCK, BLOCKS, CONTEXT, ROWS, SEEDED, VOCABULARY, Plugin, start
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM, wanted
+from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 from models.bitnet.tt.vllm.penalties import Penalties
 
@@ -121,6 +123,24 @@ def test_resume_after_preemption(adapter, alone, params):
     for _ in range(3):
         resumed.step()
     assert resumed.generated(0) == alone(prompt, 8, params)
+
+
+def test_logits_that_are_nan_end_their_text(adapter, open_device, monkeypatch, caplog):
+    """vLLM gets an end token for them, from a prompt and from a step, and the log says which rows they were."""
+    end = (*adapter.model.config.model.eos_token_ids, 0)[0]
+    nan = torch.full((1, 1, 1, 1), math.nan)
+    poison = ttnn.from_torch(nan, dtype=adapter.model.config.activations, layout=ttnn.TILE_LAYOUT, device=open_device)
+    forward = adapter.model.forward_prefill
+    for is_penalised in (False, True):
+        plugin = Plugin(adapter)
+        with monkeypatch.context() as patch:
+            patch.setattr(adapter.model, "forward_prefill", lambda *args: ttnn.add(forward(*args), poison))
+            plugin.add(REQUESTS[0][0], **({"penalties": Penalties(repetition=1.5)} if is_penalised else {}))
+        assert plugin.generated(0) == [end] and "rows [0] are NaN or infinite" in caplog.text
+        caplog.clear()
+    tokens = ttnn.from_torch(torch.tensor([[[5, NO_TOKEN, 0, 7]]], dtype=torch.int32), dtype=ttnn.uint32)
+    assert adapter.process_decode_output_host(tokens, is_tokens=True).tolist() == [5, end, 0, 7]
+    assert "rows [1] are NaN" in caplog.text
 
 
 def test_prefill_behind_shared_blocks(adapter, alone):
