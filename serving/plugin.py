@@ -13,11 +13,15 @@ import torch
 from vllm.model_executor.layers.quantization import register_quantization_config
 from vllm.model_executor.layers.quantization.base_config import QuantizationConfig
 from vllm.model_executor.models.registry import ModelRegistry
+from vllm.sampling_params import SamplingParams
+from vllm.v1.engine import EngineCoreRequest
+from vllm.v1.engine.input_processor import InputProcessor
 
 import ttnn_emulator
+from serving.admission import check, check_texts, fold_seed
+from serving.grammars import end_only_the_request
 
 _SIGNAL_AT_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
-_SEEDS = 2**31 - 1  # the plugin keeps a seed in 32 bits, and a larger one would end its engine
 _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
 
 
@@ -53,7 +57,8 @@ def register() -> None:
     checkpoint's own, and with the plugin's "TT" before it."""
     ttnn_emulator.install()
     _end_with_parent()
-    _fold_seeds()
+    _check_requests()
+    end_only_the_request()
     _fold_data_parallel()
     register_quantization_config("bitnet")(BitNetQuantization)
     for name in ("BitNetForCausalLM", "TTBitNetForCausalLM"):
@@ -71,20 +76,20 @@ def _end_with_parent() -> None:
     os.register_at_fork(after_in_child=ask)
 
 
-def _fold_seeds() -> None:
-    """Bring a request's seed into the range that the plugin takes, in the check that vLLM makes of every request before
-    it is on its way. (-1 is none, as everywhere in vLLM.)"""
-    from vllm_tt_plugin.platform import TTPlatform  # needs vLLM's own start to be over
+def _check_requests() -> None:
+    """Check every request on its way to the engine, whatever route it came by."""
+    make_ready = InputProcessor.process_inputs
 
-    check = TTPlatform.validate_request
+    def process_inputs(
+        self: InputProcessor, request_id: str, prompt: Any, params: SamplingParams, *given: Any, **options: Any
+    ) -> EngineCoreRequest:
+        check_texts(params)
+        request = make_ready(self, request_id, prompt, params, *given, **options)
+        check(request, self.model_config.get_vocab_size())
+        fold_seed(request)
+        return request
 
-    def validate_request(processed_inputs: Any, params: Any) -> None:
-        check(processed_inputs, params)
-        seed = getattr(params, "seed", None)
-        if seed is not None and seed != -1:
-            params.seed = seed % _SEEDS
-
-    TTPlatform.validate_request = staticmethod(validate_request)
+    InputProcessor.process_inputs = process_inputs
 
 
 def _fold_data_parallel() -> None:

@@ -156,6 +156,7 @@ class Traces:
                         f"it was allocated after a trace was captured, where {name} of that trace writes, and a "
                         "replay overwrote it; allocate it before the capture"
                     )
+            trace.victims = {buffer: reason for buffer, reason in trace.victims.items() if memory.holds(buffer)}
             trace.checked_at = memory.births
         for buffer, reason in trace.victims.items():
             buffer.lost = reason

@@ -15,7 +15,9 @@ from serving.tests.server import Server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(tmp_path_factory.mktemp("server") / "log") as running:
+    # what such settings add to vLLM's routes must not be there
+    settings = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
+    with Server(tmp_path_factory.mktemp("server") / "log", **settings) as running:
         yield running
 
 

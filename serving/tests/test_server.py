@@ -46,6 +46,10 @@ def test_four_clients_at_once(client, own):
         assert list(pool.map(ask, TEXTS, params)) == expected
 
 
+def test_one_candidate_is_greedy(client):
+    assert complete(client, temperature=2, seed=1, extra_body={"top_k": 1}).text == complete(client).text
+
+
 def test_a_stream_is_the_text_in_pieces(client):
     whole = complete(client).text
     pieces = client.completions.create(model="bitnet", prompt=TEXTS[0], max_tokens=8, temperature=0, stream=True)

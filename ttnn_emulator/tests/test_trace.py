@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces and events follow a card's rules."""
 
+import gc
+
 import pytest
 import torch
 import ttnn
 
 from ttnn_emulator import MemoryFault, TraceError
 from ttnn_emulator.install import emulated_device
+from ttnn_emulator.memory import Buffer
 
 TILE = ttnn.TILE_LAYOUT
 
@@ -185,6 +188,34 @@ def test_a_tensor_allocated_after_the_capture_where_the_trace_writes(device):
     ttnn.execute_trace(device, trace)
     with pytest.raises(MemoryFault, match="a replay overwrote it"):
         ttnn.to_torch(victim)
+
+
+def test_tensors_that_replays_overwrote_are_forgotten_when_freed(device):
+    x = upload(device, 1)
+
+    def run():
+        between = ttnn.multiply(x, 2.0)
+        result = ttnn.add(between, 1.0)
+        ttnn.deallocate(between)
+        return result
+
+    trace, _ = capture(device, run)
+
+    def overwrite_one():
+        victim = upload(device, 7)
+        ttnn.execute_trace(device, trace)
+        with pytest.raises(MemoryFault, match="a replay overwrote it"):
+            ttnn.to_torch(victim)
+        ttnn.deallocate(victim)
+
+    def buffers():
+        return sum(type(thing) is Buffer for thing in gc.get_objects())
+
+    overwrite_one()
+    before = buffers()
+    for _ in range(20):
+        overwrite_one()
+    assert buffers() == before
 
 
 def test_a_tensor_where_the_trace_had_one_that_python_forgot(device):

@@ -212,9 +212,20 @@ def test_whatever_a_client_asks_for_is_cut_to_what_the_device_does():
     assert len(rows) == len(grid)
     one = {row: result for row, result in zip(grid, rows)}
     assert one[0.0, 1, 0.0, None] == GREEDY
+    assert one[1.0, 1, 0.5, 0] == SamplingParams(1.0, 1, 0.5, 0)
     assert one[1.0, 31, 0.5, 0] == SamplingParams(1.0, 31, 0.5, 0)
     assert one[1.0, VOCABULARY, 1.0, 0] == SamplingParams(1.0, 0, 1.0, 0)
     assert one[1.0, VOCABULARY, 0.0, 0] == SamplingParams(1.0, 1, 1.0, 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_candidate_is_greedy(adapter, alone, seed):
+    """However hot: both the first token, which follows the prompt, and those of decode steps."""
+    plugin, prompt = Plugin(adapter), REQUESTS[0][0]
+    plugin.add(prompt, SamplingParams(temperature=100.0, top_k=1, seed=seed))
+    for _ in range(3):
+        plugin.step()
+    assert plugin.generated(0) == alone(prompt, 4, GREEDY)
 
 
 def test_an_error_leaves_nothing_to_go_on_with(adapter, alone, monkeypatch):

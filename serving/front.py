@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What stands before vLLM's front (`vllm serve --middleware serving.front.Front`): which routes there are, how large a
+request may be, how many may wait, and whose fault an error is."""
+
+import asyncio
+import json
+import logging
+import traceback
+from typing import Any
+
+from fastapi.dependencies.utils import request_body_to_args
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from vllm import envs
+from vllm.entrypoints.generate.base.serving import GenerateBaseServing
+from vllm.entrypoints.serve.utils.server_utils import AuthenticationMiddleware
+from vllm.exceptions import VLLMValidationError
+
+# OpenAI's API and what watches the server. vLLM has more on the same port: profiling, development, LoRA, scaling, other
+# vendors' APIs, and some that need no key.
+ROUTES = {
+    "/health",
+    "/metrics",
+    "/version",
+    "/v1/models",
+    "/v1/completions",
+    "/v1/chat/completions",
+    "/v1/responses",
+}
+LARGEST_BODY = 1 << 20  # bytes; a prompt of 4096 tokens is about 20 kB
+DEEPEST_BODY = 64  # objects and lists in each other
+WAITING = 16  # texts that may wait for each row of the batch
+_PATIENCE_S = 60  # for a body to arrive
+_TAKEN_FOR_REFUSALS = (ValueError, TypeError, OverflowError)  # vLLM answers any of them with 400
+
+logger = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """An answer to a request that vLLM does not get to see."""
+
+    def __init__(self, status: int, reason: str):
+        super().__init__(reason)
+        self.status = status
+
+
+class Front:
+    """ASGI middleware around vLLM's app."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+        self._texts = 0  # asked for and not written to their end
+        GenerateBaseServing._raise_if_error = staticmethod(raise_if_error)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            return await send({"type": "websocket.close"})
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        if scope["path"].removeprefix(scope.get("root_path", "")) not in ROUTES:
+            return await _answer(404, "there is no such route")(scope, receive, send)
+        if scope["method"] != "POST":
+            return await self._app(scope, receive, send)
+        # vLLM asks for the key too, but behind this: without one nobody's body is read
+        keys = [key for key in scope["app"].state.args.api_key or [envs.VLLM_API_KEY] if key]
+        post = AuthenticationMiddleware(self._post, keys) if keys else self._post
+        await post(scope, receive, send)
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        rows = scope["app"].state.vllm_config.scheduler_config.max_num_seqs
+        taken = 0
+        try:
+            taken = self._take(1, rows)
+            body = await _body(scope, receive)
+            texts = count_texts(read_object(body))
+            if texts > rows:
+                raise Refusal(400, f"{texts} texts are asked for, and one request can have {rows}")
+            taken += self._take(texts - 1, rows)
+            await self._run(body, scope, receive, send)
+        except Refusal as refusal:
+            await _answer(refusal.status, str(refusal))(scope, receive, send)
+        except ClientDisconnect:
+            pass
+        finally:
+            self._texts -= taken
+
+    def _take(self, texts: int, rows: int) -> int:
+        most = rows * (1 + WAITING)
+        if self._texts + texts > most:
+            raise Refusal(429, f"{most} texts are written or wait; ask again later")
+        self._texts += texts
+        return texts
+
+    async def _run(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run vLLM's app on a body that has been read, and tell a client's error from the server's."""
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        started = False
+
+        async def given() -> Message:
+            return messages.pop() if messages else await receive()
+
+        async def sent(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, given, sent)
+        except Exception as error:
+            if started or not (isinstance(error, _TAKEN_FOR_REFUSALS) or read_the_body(error)):
+                raise
+            if refused_by_vllm(error) or read_the_body(error):
+                raise Refusal(400, str(error)) from error
+            logger.exception("an error of the server's own")
+            raise Refusal(500, "an internal error, which the server's log tells of") from error
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """The request's whole body, whether or not its length is told beforehand."""
+    request, body = Request(scope, receive), bytearray()
+    if int(request.headers.get("content-length", 0)) > LARGEST_BODY:
+        raise Refusal(413, f"the body is larger than {LARGEST_BODY} bytes")
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LARGEST_BODY:
+                    raise Refusal(413, f"the body is larger than {LARGEST_BODY} bytes")
+    except TimeoutError:
+        raise Refusal(408, f"the body did not arrive within {_PATIENCE_S} s") from None
+    return bytes(body)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`, of Unicode text and not too deep."""
+    try:
+        value = json.loads(body, parse_constant=_no_number)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no Unicode
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"the body is no JSON: {ascii(str(error))}") from None
+    if not isinstance(value, dict):
+        raise Refusal(400, "the body must be a JSON object")
+    level: list[Any] = [value]
+    for _ in range(DEEPEST_BODY):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    if level:
+        raise Refusal(400, f"the body is more than {DEEPEST_BODY} objects and lists deep")
+    return value
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def count_texts(body: dict[str, Any]) -> int:
+    """How many texts a request is for: `n` for each prompt."""
+    each = body.get("n", 1)
+    if each is None:
+        each = 1
+    if not isinstance(each, int) or isinstance(each, bool) or each < 1:
+        raise Refusal(400, "n must be a positive integer")
+    prompts = body.get("prompt")
+    several = isinstance(prompts, list) and not all(isinstance(token, int) for token in prompts)
+    return each * (len(prompts) if several else 1)
+
+
+def refused_by_vllm(error: Exception) -> bool:
+    """Whether vLLM or its plugin raised it itself; not a library under them, nor this project."""
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return innermost.f_globals["__name__"].partition(".")[0] in ("vllm", "vllm_tt_plugin")
+
+
+def read_the_body(error: Exception) -> bool:
+    """Whether vLLM was about to read the body into its own form, which raises anything if a type is wrong."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is request_body_to_args.__code__ for frame, _ in frames)
+
+
+def raise_if_error(finish_reason: str | None, request_id: str) -> None:
+    """vLLM ends a text with an error where its grammar refuses a token, and calls that the server's error. But it is
+    because the grammar, or what else the request asks for, leaves no token."""
+    if finish_reason == "error":
+        raise VLLMValidationError("no text is as the request wants it: its grammar leaves no token")
+
+
+def _answer(status: int, reason: str) -> JSONResponse:
+    """An error in OpenAI's form."""
+    kind = "InternalServerError" if status >= 500 else "BadRequestError"
+    error = {"message": reason, "type": kind, "param": None, "code": status}
+    return JSONResponse({"error": error}, status_code=status)

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""`vllm serve`, for this machine only unless told otherwise: `python -m serving.start MODEL [OPTION]...`.
+
+On another address than this machine's own it wants a key from its clients, or to be told `--without-key`.
+"""
+
+import argparse
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The arguments of `vllm`. Raises ValueError if anybody could come in from outside."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--uds")
+    parser.add_argument("--api-key", "--api_key", nargs="*", default=[])
+    parser.add_argument("--without-key", action="store_true")
+    given, rest = parser.parse_known_args(arguments)
+    keys = [key for key in given.api_key or [environment.get("VLLM_API_KEY", "")] if key]
+    if not (keys or given.without_key or given.uds or is_local(given.host)):
+        raise ValueError(
+            f"others could use the server on {given.host or 'all addresses'} without a key: give one (VLLM_API_KEY, or "
+            "--api-key), or --without-key if none is wanted"
+        )
+    if given.uds:
+        rest += ["--uds", given.uds]
+    if given.api_key:
+        rest += ["--api-key", *given.api_key]
+    return ["vllm", "serve", *rest, "--host", given.host]  # the last one counts
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # another name, or none, which is all addresses
+        return False
+
+
+def main() -> None:
+    try:
+        arguments = command(sys.argv[1:], os.environ)
+    except ValueError as error:
+        sys.exit(f"serve: {error}")
+    os.execv(Path(sys.executable).with_name("vllm"), arguments)
+
+
+if __name__ == "__main__":
+    main()
