@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 import ttnn
 
-from models.bitnet.tt.model_config import MatmulConfig, ModelConfig
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.stock_programs import MatmulConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 

@@ -5,6 +5,7 @@
 import ttnn
 
 from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import FusedPrecision
 from models.common.lightweightmodule import LightweightModule
 
 
@@ -21,16 +22,16 @@ class StockJoin(LightweightModule):
 
     def forward_decode(self, attended: ttnn.Tensor) -> ttnn.Tensor:
         """[1, users, heads, head width] -> [1, 1, users, heads * head width], sharded in L1. Consumes its input."""
-        by_user = ttnn.to_memory_config(attended, self.config.attention_memory)
+        by_user = ttnn.to_memory_config(attended, self.config.programs.attention_memory)
         ttnn.deallocate(attended)
         joined = ttnn.experimental.nlp_concat_heads_decode(
-            by_user, num_heads=self.config.heads, sub_core_grids=self.config.joining_cores
+            by_user, num_heads=self.config.heads, sub_core_grids=self.config.programs.joining_cores
         )
         ttnn.deallocate(by_user)
         # the joined tensor has a whole tile of rows: look at the users' only
         users, width = self.config.users, joined.shape[-1]
         joined = ttnn.reshape(joined, (1, 1, users, width), (1, 1, joined.shape[2], width))
-        return self._gather(typecast(joined, self.config.activations), self.config.heads_norm.memory)
+        return self._gather(typecast(joined, self.config.activations), self.config.programs.heads_norm.memory)
 
     def _gather(self, joined: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
         """All chips' heads; the model's are the first."""
@@ -51,7 +52,7 @@ class OwnJoin(LightweightModule):
 
 def joiner(config: ModelConfig) -> StockJoin | OwnJoin:
     """What the precision's projections want."""
-    return OwnJoin() if config.precision.fused_programs else StockJoin(config)
+    return OwnJoin() if isinstance(config.precision, FusedPrecision) else StockJoin(config)
 
 
 def typecast(x: ttnn.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:

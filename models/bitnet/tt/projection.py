@@ -21,8 +21,10 @@ import ttnn
 from models.bitnet.tt.bit_linear import BitLinear
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.model_config import ModelConfig, ResultMemory
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import FusedPrecision
 from models.bitnet.tt.rms_norm import RMSNorm
+from models.bitnet.tt.stock_programs import ResultMemory
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
@@ -41,7 +43,7 @@ class StockProjection(LightweightModule):
         gamma: torch.Tensor,
         eps: float,
     ):
-        self.config = config.projections[which]
+        self.config = config.programs.projections[which]
         self.norm = RMSNorm(config, gamma, eps, self.config.norm)
         self.linears = [
             BitLinear(config, weights, name, matrix, matmul, self.config.dtype)
@@ -107,8 +109,8 @@ class FusedProjection(LightweightModule):
         eps: float,
     ):
         self.eps = eps
-        self.decode = config.fused_programs.decode[which]
-        self.prefill = partial(config.fused_programs.prefill, which)
+        self.decode = config.programs.decode[which]
+        self.prefill = partial(config.programs.prefill, which)
         self.gamma = ttnn.from_torch(
             gamma.float().reshape(1, 1, -1, TILE),
             dtype=ttnn.float32,
@@ -145,5 +147,5 @@ def projection(
     eps: float,
 ) -> StockProjection | FusedProjection:
     """The build that the precision asks for."""
-    build = FusedProjection if config.precision.fused_programs else StockProjection
+    build = FusedProjection if isinstance(config.precision, FusedPrecision) else StockProjection
     return build(config, weights, which, matrices, gamma, eps)

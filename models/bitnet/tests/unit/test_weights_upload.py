@@ -42,7 +42,7 @@ def test_a_damaged_file_is_written_anew(device, tmp_path, damage):
 
 
 def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, monkeypatch):
-    config = ModelConfig(replace(SMALL, vocab_size=4096), device)
+    config = ModelConfig(replace(SMALL, vocab_size=4096), device, "accuracy")
     weight = torch.randn(4096, SMALL.hidden_size).bfloat16()
     widths = []
     for tiles in (1, 64):
