@@ -4,6 +4,7 @@
 
 python models/bitnet/demo/ablation.py
 python models/bitnet/demo/ablation.py --only accumulation --windows 2
+python models/bitnet/demo/ablation.py --only fused
 """
 
 import argparse
@@ -27,10 +28,13 @@ _POSITION = 512  # where in the context the modelled bytes of the KV cache are c
 
 
 def variants() -> Iterator[tuple[str, Any]]:
-    """(what is changed, the precision). Each row differs from the last one in bold by what it names."""
+    """(what is changed, the precision). Each row differs from the last one in bold by what it names.
+
+    The rows of a precision are the choices that it heeds.
+    """
     import ttnn
 
-    from models.bitnet.tt.precision import ACCURACY, MATMULS, PERFORMANCE
+    from models.bitnet.tt.precision import ACCURACY, FUSED, MATMULS, PERFORMANCE
 
     lofi, hifi2, hifi4 = ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2, ttnn.MathFidelity.HiFi4
     bf16, bfp8, bfp4 = ttnn.bfloat16, ttnn.bfloat8_b, ttnn.bfloat4_b
@@ -69,22 +73,37 @@ def variants() -> Iterator[tuple[str, Any]]:
     yield "cache bf16", replace(PERFORMANCE, cache=bf16)
     yield "head bf16", head(PERFORMANCE, weight=bf16)
     yield "head bfp4", head(PERFORMANCE, weight=bfp4)
+    yield "**fused**", FUSED
+    yield "attention HiFi2", replace(FUSED, attention_fidelity=hifi2)
+    yield "attention LoFi", replace(FUSED, attention_fidelity=lofi)
+    yield "cache bfp8", replace(FUSED, cache=bfp8)
+    yield "head bf16", head(FUSED, weight=bf16)
+    yield "head bfp4", head(FUSED, weight=bfp4)
 
 
 def bytes_per_token(model: Any, precision: Any) -> int:
     """DRAM bytes that a decode step of one user reads, from shapes: weights, and a cache of 512 positions."""
     import ttnn
 
+    from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES
+    from models.bitnet.tt.layout import TILE
+    from models.bitnet.tt.precision import FusedPrecision
     from models.bitnet.tt.weights.state_dict import projection_names, tensor_shapes
 
     size = {ttnn.float32: 4, ttnn.bfloat16: 2, ttnn.bfloat8_b: 1088 / 1024, ttnn.bfloat4_b: 576 / 1024}
+
+    def of_a_weight(matmul: str) -> float:
+        if isinstance(precision, FusedPrecision):
+            return size[precision.head_weight] if matmul == "lm_head" else TILE_BYTES / TILE**2
+        return size[precision.matmuls[matmul].weight]
+
     shapes = tensor_shapes(model)
     short = {"q_proj": "qkv", "k_proj": "qkv", "v_proj": "qkv", "o_proj": "o"}
-    total = model.vocab_size * model.hidden_size * size[precision.matmuls["lm_head"].weight]
+    total = model.vocab_size * model.hidden_size * of_a_weight("lm_head")
     for name in projection_names(model):
         part = name.rsplit(".", 1)[-1]
         out, inner = shapes[f"{name}.weight"]
-        total += out * inner * size[precision.matmuls[short.get(part, part.removesuffix("_proj"))].weight]
+        total += out * inner * of_a_weight(short.get(part, part.removesuffix("_proj")))
     rows = 2 * model.num_hidden_layers * model.num_key_value_heads * _POSITION
     return int(total + rows * model.head_dim * size[precision.cache])
 
@@ -114,7 +133,7 @@ def main() -> int:
     parser.add_argument("--windows", type=at_least_one, default=4)
     parser.add_argument("--positions", type=at_least_one)
     parser.add_argument("--board")
-    parser.add_argument("--only", default="", help="only the rows that hold this text")
+    parser.add_argument("--only", default="", help="only rows whose precision or change holds this text")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
     folder = find_model(options.model)
@@ -122,7 +141,7 @@ def main() -> int:
         from models.bitnet.demo.evaluation import Case, device_logits, score
         from models.bitnet.tt.bitnet import BitNet
 
-        chosen = [(name, precision) for name, precision in variants() if options.only in name]
+        chosen = [(name, precision) for name, precision in variants() if options.only in f"{precision.name}: {name}"]
         if not chosen:
             raise SystemExit(f"ablation: no row holds {options.only!r}")
         try:

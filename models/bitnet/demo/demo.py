@@ -27,6 +27,8 @@ DEMO = Path(__file__).resolve().parent
 SHIPPED_MODEL = DEMO / "tiny"
 DEFAULT_PROMPT = "And the word of the LORD came unto me, saying,"
 MOST_PROMPTS = 32
+PRECISIONS = ("accuracy", "performance", "fused")
+DEFAULT_PRECISION = "default: fused where its programs fit the model and the device, accuracy otherwise"
 
 
 def main() -> int:
@@ -57,7 +59,7 @@ def main() -> int:
         except (ValueError, OSError) as error:
             raise SystemExit(f"demo: {error}") from None
         with model:
-            say(f"{folder.name} on {opened.description}, precision {options.precision}")
+            say(f"{folder.name} on {opened.description}, precision {model.config.precision.name}")
             model.warm_up(sample=not sampling.greedy, progress=True)
             if options.chat:
                 return chat(model, options, sampling)
@@ -78,7 +80,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
     parser.add_argument("--chips", type=at_least_one, default=1, help="share the model out among so many chips")
-    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance", "fused"))
+    parser.add_argument("--precision", choices=PRECISIONS, help=DEFAULT_PRECISION)
     parser.add_argument("--max-new-tokens", type=at_least_one, default=80)
     parser.add_argument("--max-seq-len", type=at_least_one, help="context to keep a cache for (default: the model's)")
     parser.add_argument(

@@ -20,7 +20,7 @@ import torch  # noqa: E402
 
 from models.bitnet.demo import command  # noqa: E402
 from models.bitnet.demo.command import at_least_one, new_file, say  # noqa: E402
-from models.bitnet.demo.demo import SHIPPED_MODEL, find_model  # noqa: E402
+from models.bitnet.demo.demo import DEFAULT_PRECISION, PRECISIONS, SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 SAMPLE = Path(__file__).resolve().parent / "prompts" / "evaluation.txt"
@@ -44,7 +44,7 @@ def main() -> int:
                 reference_file.write(options.write_reference, case, golden)
                 say(f"wrote {options.write_reference}")
                 return 0
-            say(f"running on {opened.description}, precision {options.precision} …")
+            say(f"running on {opened.description} …")
             model = BitNet.from_pretrained(
                 folder,
                 opened.device,
@@ -59,13 +59,14 @@ def main() -> int:
             raise SystemExit(f"evaluate: {error}") from None
         with model:
             scores = score(device_logits(model, case.windows), golden, case.windows.targets, case.target_bytes)
-            report(scores, case, opened, options)
+            precision = model.config.precision.name
+            report(scores, case, opened, options, precision)
             floor = score(case.disturbed_logits(), golden, case.windows.targets) if options.floor else None
             if floor is not None:
                 report_floor(floor)
             errors = find_layer_errors(model, case, options) if options.layers or options.plot else []
         if options.json:
-            about = {"device": opened.description, "precision": options.precision, "windows": len(case.windows.tokens)}
+            about = {"device": opened.description, "precision": precision, "windows": len(case.windows.tokens)}
             more = {"layers": [vars(error) for error in errors], "floor": floor.as_dict() if floor else None}
             print(json.dumps({**scores.as_dict(), **about, **more}))
     return 0
@@ -75,7 +76,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id")
     parser.add_argument("--text", type=Path, help=f"what to predict (default: a short sample, prompts/{SAMPLE.name})")
-    parser.add_argument("--precision", default="accuracy", choices=("accuracy", "performance", "fused"))
+    parser.add_argument("--precision", choices=PRECISIONS, help=DEFAULT_PRECISION)
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
     parser.add_argument(
         "--positions", type=at_least_one, help="tokens to predict in a window (default: as many as prefilled)"
@@ -93,7 +94,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(scores: Any, case: Any, opened: Any, options: argparse.Namespace) -> None:
+def report(scores: Any, case: Any, opened: Any, options: argparse.Namespace, precision: str) -> None:
     bits = f"{scores.bits_per_byte:.4f} (reference {scores.bits_per_byte_reference:.4f})"
     rows = [
         ("top-1 agreement", f"{scores.top1:.2%}"),
@@ -108,7 +109,7 @@ def report(scores: Any, case: Any, opened: Any, options: argparse.Namespace) -> 
         ("perplexity", f"{scores.perplexity:.3f} (reference {scores.perplexity_reference:.3f})"),
         ("bits per byte", bits),
         ("positions", f"{scores.positions} in {len(case.windows.tokens)} windows, {case.windows.prefill} prefilled"),
-        ("device", f"{opened.description}, precision {options.precision}"),
+        ("device", f"{opened.description}, precision {precision}"),
         ("text", str(options.text) if options.text else f"the sample prompts/{SAMPLE.name}, written for this"),
     ]
     for name, value in rows:
@@ -132,7 +133,7 @@ def find_layer_errors(model: Any, case: Any, options: argparse.Namespace) -> lis
         print(f"\n  Where error enters, over a prefill of {len(tokens)} positions, relative to the residual stream:\n")
         print(ranked_table(errors))
     if options.plot:
-        plot(errors, options.plot, f"{Path(options.model).name}, precision {options.precision}")
+        plot(errors, options.plot, f"{Path(options.model).name}, precision {model.config.precision.name}")
         say(f"wrote {options.plot}")
     return errors
 

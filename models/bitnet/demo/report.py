@@ -25,10 +25,11 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
         ("uploaded per step", f"{numbers['uploaded_bytes_per_step']} bytes"),
         ("downloaded per step", f"{numbers['downloaded_bytes_per_step']} bytes"),
         ("decode", "untraced" if options.no_trace else "a replayed trace"),
+        ("precision", model.config.precision.name),
         ("device", opened.description),
     ]
     if not model.pool.contiguous:
-        rows.insert(-2, ("prompt tokens shared", f"{numbers['shared_tokens']} of {numbers['prompt_tokens']}"))
+        rows.insert(-3, ("prompt tokens shared", f"{numbers['shared_tokens']} of {numbers['prompt_tokens']}"))
     print()
     for name, value in rows:
         print(f"  {name:<24}{value}")
@@ -43,7 +44,7 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
                 {"text": c.text, "tokens": c.tokens, "finish_reason": c.finish_reason} for c in completions
             ],
             "device": opened.description,
-            "precision": options.precision,
+            "precision": model.config.precision.name,
             "traced": not options.no_trace,
             **numbers,
         }

@@ -81,12 +81,13 @@ class PlainLayer:
             memory_config=ttnn.DRAM_MEMORY_CONFIG,
         )
         joined = ttnn.experimental.nlp_concat_heads_decode(
-            ttnn.to_memory_config(attended, config.attention_memory), num_heads=config.model.num_attention_heads
+            ttnn.to_memory_config(attended, config.programs.attention_memory),
+            num_heads=config.model.num_attention_heads,
         )
         users, width = config.users, joined.shape[-1]
         joined = ttnn.to_memory_config(joined, _INTERLEAVED)
         joined = ttnn.reshape(joined, (1, 1, users, width), (1, 1, joined.shape[2], width))
-        joined = ttnn.to_memory_config(joined, config.heads_norm.memory)
+        joined = ttnn.to_memory_config(joined, config.programs.heads_norm.memory)
         y = ttnn.multiply(self._project(attention.o.linears[0], attention.o.norm.forward_decode(joined)), 1.0)
         return self._home(y)
 
@@ -94,7 +95,7 @@ class PlainLayer:
         mlp = self.layer.mlp
         rows = mlp.gate_up.norm.forward_decode(x)
         gate, up = (ttnn.multiply(self._project(linear, rows), 1.0) for linear in mlp.gate_up.linears)
-        memory = self.config.hidden_memory
+        memory = self.config.programs.hidden_memory
         hidden = ttnn.multiply(gate, up, input_tensor_a_activations=_RELU_SQUARED, memory_config=memory)
         y = ttnn.multiply(self._project(mlp.down.linears[0], mlp.down.norm.forward_decode(hidden)), 1.0)
         return self._home(y)

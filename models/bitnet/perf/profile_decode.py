@@ -29,24 +29,32 @@ def main() -> int:
     options = parse_arguments()
     with open_device(options.board, options.chips) as opened:
         # what follows is ttnn, which wants the device prepared before it is imported
+        import ttnn
+
         from models.bitnet.perf import report
         from models.bitnet.perf.card_model import calibration_table
         from models.bitnet.perf.decode_profile import profile
         from models.bitnet.perf.random_model import SteppingModel
+        from models.bitnet.tt.precision import find_precision
 
         try:
-            model = SteppingModel(opened.device, options.precision, options.batch)
+            precision = find_precision(options.precision)
+            if options.head_weight:
+                precision = precision.with_matmul("lm_head", weight=getattr(ttnn, options.head_weight))
+            model = SteppingModel(opened.device, precision, options.batch)
         except ValueError as error:
             raise SystemExit(f"profile_decode: {error}") from None
         # the host's time of a mesh is mostly the emulation's of its chips
         profiled = profile(model, options.context - 1, time_host=options.chips == 1)
+        head = f" with a {options.head_weight} head" if options.head_weight else ""
         title = (
-            f"BitNet 2B-4T, {options.precision}, batch {options.batch}, {options.context} tokens of context, "
+            f"BitNet 2B-4T, {options.precision}{head}, batch {options.batch}, {options.context} tokens of context, "
             f"{opened.description}"
         )
         figures: dict[str, Any] = {
             "device": opened.description,
             "precision": options.precision,
+            "head_weight": options.head_weight,
             "batch": options.batch,
             "context": options.context,
             **profiled.figures(),
@@ -73,6 +81,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1, help="users that decode together, 1 to 32")
     parser.add_argument("--context", type=int, default=1024, help="tokens that each user attends to")
     parser.add_argument("--precision", default="performance", choices=("accuracy", "performance", "fused"))
+    parser.add_argument(
+        "--head-weight", choices=("bfloat8_b", "bfloat16"), help="dtype of lm_head's weight (default: the precision's)"
+    )
     parser.add_argument("--csv", type=new_file, help="a file for tt-perf-report")
     parser.add_argument("--picture", type=new_file, help="an SVG or PNG of the step against the DRAM roofline")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")

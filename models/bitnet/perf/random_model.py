@@ -21,6 +21,7 @@ from models.bitnet.tt.generator import IDLE, Generator
 from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import Precision
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 LAYERS_2B = 30
@@ -48,7 +49,7 @@ class SteppingModel:
     def __init__(
         self,
         device: ttnn.MeshDevice,
-        precision: str = "performance",
+        precision: str | Precision = "performance",
         users: int = 1,
         model: BitNetConfig | None = None,
         state: dict[str, torch.Tensor] | None = None,

@@ -12,7 +12,8 @@ import torch
 import ttnn
 
 from models.bitnet.tt.kernels.common.int8_codes import LARGEST_CODE, SMALLEST_PEAK
-from models.bitnet.tt.model_config import MatmulConfig, ModelConfig
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.stock_programs import MatmulConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 

@@ -26,7 +26,7 @@ from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
-from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.model_config import ModelConfig, default_precision
 from models.bitnet.tt.precision import Precision
 from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
@@ -63,7 +63,7 @@ class BitNet:
         cls,
         path: str | Path,
         device: ttnn.MeshDevice,
-        precision: str | Precision = "accuracy",
+        precision: str | Precision | None = None,
         max_batch: int = 1,
         max_seq_len: int | None = None,
         cache_dtype: ttnn.DataType | None = None,
@@ -74,13 +74,15 @@ class BitNet:
     ) -> "BitNet":
         """From a Hugging Face folder (config.json, safetensors, tokenizer).
 
-        Without `paging` every user owns all the cache blocks it can need; `weight_cache` is a folder that keeps
-        device-ready weights for the next start.
+        Without `precision` the model runs in `fused` where its fused programs fit the device, in `accuracy` otherwise.
+        The log says which. Without `paging` every user owns all the cache blocks it can need. `weight_cache` names a
+        folder that keeps device-ready weights for the next start.
         """
         from transformers import AutoTokenizer  # the one thing here that a bare ttnn model does not need
 
         path = Path(path)
         model = BitNetConfig.from_pretrained(path)
+        precision = precision or default_precision(model, device, max_batch)
         config = ModelConfig(model, device, precision, max_batch, max_seq_len, cache_dtype)
         state = load_state_dict(path, model, progress=progress)
         tokenizer = AutoTokenizer.from_pretrained(path)

@@ -11,6 +11,7 @@ from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
 from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, users_columns
@@ -18,14 +19,28 @@ from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, user
 _MOST_HEADS = TILE  # attention leaves the heads of a user in one tile of rows
 
 
-class FusedPrograms:
-    """The programs of all projections. `decode` has the decode program of each projection by its name."""
+class FusedProgramsDoNotFit(ValueError):
+    """The model and the device have no fused programs, because of `reason`."""
 
-    def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int):
+    def __init__(self, reason: str):
+        super().__init__(f"{reason}; use precision accuracy")
+        self.reason = reason
+
+
+class FusedPrograms:
+    """The fused programs of a model.
+
+    `decode` has the decode program of each projection by its name. `head` has the programs of lm_head: one for rows
+    that are sharded over cores (True), one for rows in DRAM (False).
+
+    Raises `FusedProgramsDoNotFit` if a core has less L1 than a program needs, or the model more heads than a program
+    can join. `l1_bytes` is the L1 of a core, `head_weight` the dtype of the head's weight.
+    """
+
+    def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int, head_weight: ttnn.DataType):
         if model.num_attention_heads > _MOST_HEADS:
-            raise ValueError(
-                f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}; "
-                "use precision accuracy"
+            raise FusedProgramsDoNotFit(
+                f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}"
             )
         self._grid = chip.grid
         self._prefill: dict[tuple[str, int], tuple[PrefillCodes, PrefillProduct]] = {}
@@ -74,11 +89,14 @@ class FusedPrograms:
         kept = (2 * residual.tiles + even.per_core) * TILE * TILE * 4
         for name, program in self.decode.items():
             for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", self.prefill(name, 1)[1].l1_bytes)):
-                if needed > l1_bytes:
-                    raise ValueError(
-                        f"fused: {phase}'s program of {name}, {program.pages.inner * TILE} wide, needs {needed} bytes "
-                        f"of a core's L1, there are {l1_bytes}; use precision accuracy"
-                    )
+                _check_l1(f"{phase}'s program of {name}", program.pages.inner, needed, l1_bytes)
+        inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
+        # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
+        self.head = {
+            sharded: HeadProduct(inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
+            for sharded in (False, True)
+        }
+        _check_l1("the head's program", inner, self.head[True].l1_bytes, l1_bytes)
 
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
         """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
@@ -89,3 +107,10 @@ class FusedPrograms:
                 PrefillProduct(token_tiles, decode.pages, decode.epilogue, decode.result_dtype, self._grid),
             )
         return self._prefill[which, token_tiles]
+
+
+def _check_l1(program: str, inner_tiles: int, needed: int, l1_bytes: int) -> None:
+    if needed > l1_bytes:
+        raise FusedProgramsDoNotFit(
+            f"fused: {program}, {inner_tiles * TILE} wide, needs {needed} bytes of a core's L1, there are {l1_bytes}"
+        )

@@ -25,7 +25,7 @@ from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
-from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.model_config import ModelConfig, default_precision
 from models.bitnet.tt.tensor_parallel import rows_of_devices
 from models.bitnet.tt.vllm.lanes import Lanes
 from models.bitnet.tt.vllm.penalties import Penalties
@@ -91,13 +91,15 @@ class BitNetForCausalLM:
         optimizations: str | None = None,
     ) -> "BitNetForCausalLM | Lanes":
         """Load the weights: for one model shared out among a row of chips, or for `tt_data_parallel` models with a row
-        each and their part of the batch. `optimizations` is the precision; the plugin knows two of them by name, so
-        `fused` is asked for by an entry `tt_precision` in the checkpoint's config (`--hf-overrides`). $TT_CACHE_PATH
-        may name a folder that keeps device-ready weights."""
+        each and their part of the batch. `optimizations` is the precision. The plugin knows two precisions by name; an
+        entry `tt_precision` in the checkpoint's config (`--hf-overrides`) names any of the three. Without either
+        the models run in `fused` where its programs fit a row, in `accuracy` otherwise. $TT_CACHE_PATH may name a
+        folder that keeps device-ready weights."""
         rows = rows_of_devices(mesh_device, tt_data_parallel)
         folder = find_checkpoint(hf_config._name_or_path)
-        precision = optimizations or getattr(hf_config, "tt_precision", "accuracy")
         config, users = BitNetConfig.from_pretrained(folder), max_batch_size // tt_data_parallel
+        asked = optimizations or getattr(hf_config, "tt_precision", None)
+        precision = asked or default_precision(config, rows[0], users)
         configs = [ModelConfig(config, row, precision, users, max_seq_len) for row in rows]
         state = load_state_dict(folder, config, progress=True)
         kept = os.environ.get("TT_CACHE_PATH")

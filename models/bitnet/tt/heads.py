@@ -5,6 +5,7 @@
 import ttnn
 
 from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import FusedPrecision
 from models.common.lightweightmodule import LightweightModule
 
 
@@ -21,16 +22,16 @@ class StockJoin(LightweightModule):
 
     def forward_decode(self, attended: ttnn.Tensor) -> ttnn.Tensor:
         """[1, users, heads, head width] -> [1, 1, users, heads * head width], sharded in L1. Frees its input."""
-        by_user = ttnn.to_memory_config(attended, self.config.attention_memory)
+        by_user = ttnn.to_memory_config(attended, self.config.programs.attention_memory)
         ttnn.deallocate(attended)
         joined = ttnn.experimental.nlp_concat_heads_decode(
-            by_user, num_heads=self.config.heads, sub_core_grids=self.config.joining_cores
+            by_user, num_heads=self.config.heads, sub_core_grids=self.config.programs.joining_cores
         )
         ttnn.deallocate(by_user)
         # The joined tensor has a whole tile of rows. The reshape keeps the rows of the users.
         users, width = self.config.users, joined.shape[-1]
         joined = ttnn.reshape(joined, (1, 1, users, width), (1, 1, joined.shape[2], width))
-        return self._gather(typecast(joined, self.config.activations), self.config.heads_norm.memory)
+        return self._gather(typecast(joined, self.config.activations), self.config.programs.heads_norm.memory)
 
     def _gather(self, joined: ttnn.Tensor, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
         """All-gather of the heads of all devices. The heads of the model come first, padding behind them is dropped."""
@@ -51,7 +52,7 @@ class FusedJoin(LightweightModule):
 
 def joiner(config: ModelConfig) -> StockJoin | FusedJoin:
     """`FusedJoin` if the precision uses fused programs, `StockJoin` otherwise."""
-    return FusedJoin() if config.precision.fused_programs else StockJoin(config)
+    return FusedJoin() if isinstance(config.precision, FusedPrecision) else StockJoin(config)
 
 
 def typecast(x: ttnn.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:

@@ -5,9 +5,9 @@
 import torch
 import ttnn
 
-from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.layout import TILE, dram_sharded
 from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import FusedPrecision
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
@@ -22,7 +22,7 @@ class StockLMHead(LightweightModule):
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
         self.config = config
-        self.compute = config.compute_of("lm_head")
+        self.programs = config.programs
         dtype = config.precision.matmuls["lm_head"].weight
         widest = _TILES_PER_CORE * TILE * config.chip.cores
         sharding, shards = config.parallelism.column_sharding, weight.unflatten(0, (config.parallelism.chips, -1))
@@ -32,7 +32,7 @@ class StockLMHead(LightweightModule):
             # The name says where a piece ends: boards with other grids cut differently and may use the same folder.
             name = f"lm_head.{start}-{start + piece.shape[1]}"
             held = weights.load(name, piece.flatten(0, 1), dtype, ttnn.DRAM_MEMORY_CONFIG, sharding)
-            self.pieces.append((held, config.head_program(piece.shape[1])))
+            self.pieces.append((held, self.programs.head_program(piece.shape[1])))
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
         """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Frees x.
@@ -44,7 +44,7 @@ class StockLMHead(LightweightModule):
                 x,
                 weight,
                 program_config=program,
-                compute_kernel_config=self.compute,
+                compute_kernel_config=self.programs.head_compute,
                 dtype=self.config.activations,
                 memory_config=ttnn.DRAM_MEMORY_CONFIG,
             )
@@ -62,21 +62,9 @@ class FusedLMHead(LightweightModule):
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
         vocabulary, hidden = weight.shape
-        chip, dtype = config.chip, config.precision.matmuls["lm_head"].weight
-        # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
-        self.programs = {
-            sharded: HeadProduct(
-                hidden // TILE, vocabulary // TILE, chip.dram_banks, chip.grid, config.activations, dtype
-            )
-            for sharded in (False, True)
-        }
-        needed, there = self.programs[True].l1_bytes, ttnn.get_max_worker_l1_unreserved_size()
-        if needed > there:
-            raise ValueError(
-                f"fused: the head's program, {hidden} wide, needs {needed} bytes of a core's L1, there are {there}; "
-                "use precision accuracy"
-            )
-        self.weight = weights.load("lm_head", weight, dtype, dram_sharded(hidden, vocabulary, chip))
+        self.programs = config.programs.head
+        memory = dram_sharded(hidden, vocabulary, config.chip)
+        self.weight = weights.load("lm_head", weight, config.precision.head_weight, memory)
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
         """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Frees x."""
@@ -87,5 +75,5 @@ class FusedLMHead(LightweightModule):
 
 def lm_head(config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor) -> StockLMHead | FusedLMHead:
     """`FusedLMHead` if the precision uses fused programs, `StockLMHead` otherwise."""
-    build = FusedLMHead if config.precision.fused_programs else StockLMHead
+    build = FusedLMHead if isinstance(config.precision, FusedPrecision) else StockLMHead
     return build(config, weights, weight)

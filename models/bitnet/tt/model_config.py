@@ -2,98 +2,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every memory, program and compute config of a model on a device, resolved once before the first forward."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import ttnn
+from loguru import logger
 
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.fused_programs import FusedPrograms
-from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.layout import (
-    TILE,
-    WIDE,
-    Chip,
-    Columns,
-    Scattered,
-    columns,
-    dram_sharded,
-    dram_sharded_matmul,
-    first_cores,
-    head_matmul,
-    prefill_matmul,
-    sharded_norm,
-    users_columns,
-    users_memory_config,
-)
-from models.bitnet.tt.precision import Precision, find_precision
+from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
+from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, users_memory_config
+from models.bitnet.tt.precision import ACCURACY, FUSED, FusedPrecision, Precision, find_precision
+from models.bitnet.tt.stock_programs import NormConfig, StockPrograms, compute_config
 from models.bitnet.tt.tensor_parallel import parallelism_of
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
 _PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
 
 
-@dataclass(frozen=True, eq=False)
-class MatmulConfig:
-    """One matrix product in decode and in prefill."""
-
-    inner: int
-    width: int
-    weight_dtype: ttnn.DataType
-    weight_memory: ttnn.MemoryConfig
-    compute: Any
-    decode_program: Any
-    decode_memory: ttnn.MemoryConfig
-    chip: Chip
-
-    def prefill_program(self, rows: int) -> ttnn.MatmulMultiCoreReuseMultiCastProgramConfig:
-        return prefill_matmul(rows, self.inner, self.width, self.chip)
-
-
-@dataclass(frozen=True)
-class NormConfig:
-    """A norm over sharded rows in decode; in prefill the library's default serves."""
-
-    program: ttnn.LayerNormShardedMultiCoreProgramConfig
-    memory: ttnn.MemoryConfig
-    compute: Any
-
-
-@dataclass(frozen=True)
-class ResultMemory:
-    """Where a projection's results lie: `sharded`, as its matmuls leave them (a device's columns), and `whole`, after
-    `all_gather` has made whole rows of them."""
-
-    sharded: ttnn.MemoryConfig
-    whole: ttnn.MemoryConfig
-    all_gather: Callable[[ttnn.Tensor, ttnn.MemoryConfig], ttnn.Tensor]
-
-
-@dataclass(frozen=True)
-class ProjectionConfig:
-    """A norm, the products that share its rows, and what becomes of them, with stock operations."""
-
-    norm: NormConfig
-    matmuls: tuple[MatmulConfig, ...]
-    epilogue: Epilogue
-    dtype: ttnn.DataType  # of the results
-    prefill: ResultMemory
-    decode: ResultMemory
-
-
 class ModelConfig:
     """What a model's modules are built with.
 
     `users` is the number of decode rows, `max_seq_len` the context that positions may reach, `cache_dtype` (default:
-    the precision's) the KV cache's data type.
+    the precision's) the KV cache's data type. `programs` are those of projections and head: stock operations for a
+    `StockPrecision`, fused programs for a `FusedPrecision`.
     """
 
     def __init__(
         self,
         model: BitNetConfig,
         device: ttnn.MeshDevice,
-        precision: str | Precision = "accuracy",
+        precision: str | Precision,
         users: int = MAX_USERS,
         max_seq_len: int | None = None,
         cache_dtype: ttnn.DataType | None = None,
@@ -113,63 +48,27 @@ class ModelConfig:
 
         self.activations = self.precision.activations
         self.prefill_chunk = _PREFILL_CHUNK
-        self.norm_compute = self._compute(ttnn.MathFidelity.HiFi4)
-        self.attention_compute = self._compute(self.precision.attention_fidelity)
+        self.attention_compute = compute_config(device, self.precision.attention_fidelity)
 
-        # decode: where activations lie between programs
-        heads, width = model.num_attention_heads, model.head_dim
-        residual, hidden = columns(model.hidden_size, self.chip), columns(model.intermediate_size, self.chip)
-        joined = heads * width
-        # the heads' joining places one head on each core, row by row over the whole width of the chip
-        head_rows = (min(heads, self.chip.grid[0]), -(-heads // self.chip.grid[0]))
-        self.residual_tiles = residual.tiles
+        # decode: where the residual stream lies between programs
+        residual = columns(model.hidden_size, self.chip)
         self.residual_memory = residual.memory_config()
-        self.hidden_memory = hidden.memory_config()
-        self.residual_norm = self._norm(residual)
-        self.hidden_norm = self._norm(hidden)
-        self.heads_norm = NormConfig(
-            sharded_norm(head_rows, width // TILE),
-            users_columns(joined, first_cores(heads, self.chip), width),
-            self.norm_compute,
-        )
+        self.residual_norm = NormConfig.over(residual, device)
 
-        # matrix products; fused q, k and v give each core one whole head, so that heads are split without a copy
-        heads_in_all = self.heads + 2 * self.kv_heads
-        sharded_heads = Scattered(heads_in_all * width, heads_in_all, self.chip)
-        sharded_residual = self.parallelism.columns(model.hidden_size, self.chip)
-        sharded_hidden = self.parallelism.columns(model.intermediate_size, self.chip)
-        self.qkv = self._matmul("qkv", residual.tiles, sharded_heads)
-        self.o = self._matmul("o", width // TILE, sharded_residual)
-        self.gate = self._matmul("gate", residual.tiles, sharded_hidden)
-        self.up = self._matmul("up", residual.tiles, sharded_hidden)
-        self.down = self._matmul("down", hidden.tiles, sharded_residual)
-        kept = self.activations
-        self.projections = {
-            # attention's kernels take bfloat16, whatever travels between the other operations
-            "qkv": self._projection(
-                self.residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, sharded_heads.memory_config()
-            ),
-            "o": self._projection(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept, self.residual_memory),
-            "gate_up": self._projection(
-                self.residual_norm, (self.gate, self.up), Epilogue.GATED, kept, self.hidden_memory
-            ),
-            "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, self.residual_memory),
-        }
-        self.fused_programs = (
-            FusedPrograms(model, self.chip, users, ttnn.get_max_worker_l1_unreserved_size())
-            if self.precision.fused_programs
-            else None
-        )
+        self.programs: StockPrograms | FusedPrograms
+        if isinstance(self.precision, FusedPrecision):
+            l1_bytes = ttnn.get_max_worker_l1_unreserved_size()
+            self.programs = FusedPrograms(model, self.chip, users, l1_bytes, self.precision.head_weight)
+        else:
+            self.programs = StockPrograms(
+                model, device, self.precision, users, self.parallelism, self.heads, self.kv_heads
+            )
 
         # attention: one user on each core, queries and keys on neighbouring ranges of cores
         self.head_memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1)
         self.query_key_cores = first_cores(2 * users, self.chip)
-        self.rope_memory = users_memory_config(2 * users, width, self.query_key_cores)
+        self.rope_memory = users_memory_config(2 * users, model.head_dim, self.query_key_cores)
         self.rotation_memory = users_memory_config(2 * users, TILE, self.query_key_cores)
-        self.attention_memory = users_memory_config(users, width, first_cores(users, self.chip, wide=WIDE))
-        # joining heads from cores that are no rectangle wants to be told where the result may lie: anywhere
-        rectangular = users < WIDE or users % WIDE == 0
-        self.joining_cores = None if rectangular else first_cores(self.chip.cores, self.chip)
         self.decode_attention = ttnn.SDPAProgramConfig(
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
         )
@@ -183,51 +82,6 @@ class ModelConfig:
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=block, k_chunk_size=block, exp_approx_mode=False
         )
 
-    def head_program(self, width: int) -> ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig:
-        return head_matmul(self.residual_tiles, width, self.chip)
-
-    def compute_of(self, name: str) -> Any:
-        """The compute config of a matmul by name."""
-        matmul = self.precision.matmuls[name]
-        return self._compute(matmul.fidelity, matmul.fp32_accumulation)
-
-    def _compute(self, fidelity: ttnn.MathFidelity, fp32_accumulation: bool = True) -> Any:
-        return ttnn.init_device_compute_kernel_config(
-            self.device.arch(),
-            math_fidelity=fidelity,
-            math_approx_mode=False,
-            fp32_dest_acc_en=fp32_accumulation,
-            packer_l1_acc=True,
-        )
-
-    def _norm(self, where: Columns) -> NormConfig:
-        return NormConfig(sharded_norm(where.rectangle, where.tiles), where.memory_config(), self.norm_compute)
-
-    def _projection(
-        self,
-        norm: NormConfig,
-        matmuls: tuple[MatmulConfig, ...],
-        epilogue: Epilogue,
-        dtype: ttnn.DataType,
-        whole: ttnn.MemoryConfig,
-    ) -> ProjectionConfig:
-        all_gather, dram = self.parallelism.all_gather, ttnn.DRAM_MEMORY_CONFIG
-        decode = ResultMemory(matmuls[0].decode_memory, whole, all_gather)
-        return ProjectionConfig(norm, matmuls, epilogue, dtype, ResultMemory(dram, dram, all_gather), decode)
-
-    def _matmul(self, name: str, inner_tiles: int, own: Columns | Scattered) -> MatmulConfig:
-        inner = {"down": self.model.intermediate_size}.get(name, self.model.hidden_size)
-        return MatmulConfig(
-            inner=inner,
-            width=own.width,
-            weight_dtype=self.precision.matmuls[name].weight,
-            weight_memory=dram_sharded(inner, own.width, self.chip),
-            compute=self.compute_of(name),
-            decode_program=dram_sharded_matmul(inner_tiles, own.tiles),
-            decode_memory=own.memory_config(),
-            chip=self.chip,
-        )
-
     def _check(self) -> None:
         """Refuse what the layouts cannot hold, with the reason."""
         model, cores = self.model, self.chip.cores
@@ -239,10 +93,8 @@ class ModelConfig:
                 f"max_seq_len {self.max_seq_len} is past the model's context of {model.max_position_embeddings}"
             )
         chips = self.parallelism.chips
-        if chips > 1 and self.precision.fused_programs:
-            raise ValueError(
-                f"precision {self.precision.name} runs on one chip; on {chips} use accuracy or performance"
-            )
+        if chips > 1 and isinstance(self.precision, FusedPrecision):
+            raise FusedProgramsDoNotFit(f"fused runs on one chip, there are {chips}")
         for name in ("hidden_size", "intermediate_size", "vocab_size"):
             if getattr(model, name) // TILE % chips:
                 raise ValueError(f"{name} {getattr(model, name)} does not divide into whole tiles on {chips} chips")
@@ -251,3 +103,17 @@ class ModelConfig:
             raise ValueError(f"{total} query, key and value heads do not fit {head_cores} cores, one on each")
         if 2 * self.users > cores:
             raise ValueError(f"batch {self.users}: queries and keys need {2 * self.users} cores, there are {cores}")
+
+
+def default_precision(model: BitNetConfig, device: ttnn.MeshDevice, users: int) -> Precision:
+    """The precision of a caller who names none: `FUSED` where its programs fit, `ACCURACY` otherwise.
+
+    The log says which of them it is. For `ACCURACY` it says why.
+    """
+    try:
+        ModelConfig(model, device, FUSED, users)
+    except FusedProgramsDoNotFit as refusal:
+        logger.info(f"precision accuracy: {refusal.reason}")
+        return ACCURACY
+    logger.info("precision fused")
+    return FUSED

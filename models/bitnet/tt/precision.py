@@ -1,29 +1,33 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The three precisions of the port, and how to change one setting of one operation for an experiment.
+"""The three precisions of the port, and how to change one setting for an experiment.
 
 | setting                  | accuracy                                | performance             | fused               |
 |--------------------------|-----------------------------------------|-------------------------|---------------------|
-| ternary projections      | stock operations                        | stock operations        | programs of our own |
+| ternary projections      | stock operations                        | stock operations        | fused programs      |
 | activations into ternary | int8, one scale a row, held in bfloat16 | bfloat16, not quantised | as accuracy         |
 | ternary weights          | bfloat4_b (exact)                       | bfloat4_b (exact)       | two bits (exact)    |
 | matmul fidelity          | LoFi: exact for these operands          | LoFi                    | LoFi                |
 | accumulation             | float32: exact below 2**24              | float32                 | float32             |
 | between operations       | float32                                 | bfloat16                | float32             |
-| attention (q, k, v)      | bfloat16, HiFi4, float32 sums           | bfloat16, HiFi2         | as accuracy         |
-| KV cache                 | bfloat16                                | bfloat8_b               | bfloat16            |
-| lm_head                  | bfloat16, HiFi4                         | bfloat8_b, HiFi2        | bfloat8_b, HiFi4,   |
-|                          |                                         |                         | program of our own  |
+| attention (q, k, v)      | bfloat16, HiFi4*, float32 sums          | bfloat16, HiFi2*        | bfloat16, HiFi4*    |
+| KV cache                 | bfloat16*                               | bfloat8_b*              | bfloat16*           |
+| lm_head                  | bfloat16, HiFi4                         | bfloat8_b, HiFi2        | bfloat8_b*, HiFi4,  |
+|                          |                                         |                         | fused program       |
+
+Every setting of `accuracy` and `performance` can be changed (`StockPrecision`). The fused programs compute in one way:
+only the settings with a * can be changed in `fused` (`FusedPrecision`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import ttnn
 
 MATMULS = ("qkv", "o", "gate", "up", "down", "lm_head")
+HEAD_WEIGHTS = (ttnn.bfloat4_b, ttnn.bfloat8_b, ttnn.bfloat16)  # dtypes that the fused program of lm_head reads
 
 
 @dataclass(frozen=True)
@@ -36,23 +40,63 @@ class MatmulPrecision:
 
 
 @dataclass(frozen=True)
-class Precision:
-    """Every numeric choice of the model."""
+class StockPrecision:
+    """Every numeric choice of a model whose projections and head are operations of the library."""
 
     name: str
     quantise: bool  # round the rows that enter a ternary matmul to int8
     activations: ttnn.DataType  # what travels between operations
     cache: ttnn.DataType
     attention_fidelity: ttnn.MathFidelity
-    fused_programs: bool  # ternary projections, from two bits a weight, and the head by programs of our own
     matmuls: Mapping[str, MatmulPrecision]
 
-    def with_matmul(self, name: str, **changes: Any) -> "Precision":
-        """The same precision with one matmul's settings changed: `PERFORMANCE.with_matmul("down", fidelity=...)`."""
-        if name not in self.matmuls:
-            raise ValueError(f"there is no matmul '{name}'; choose one of {', '.join(self.matmuls)}")
+    def with_matmul(self, name: str, **changes: Any) -> "StockPrecision":
+        """The same precision with other settings for one matmul: `PERFORMANCE.with_matmul("down", fidelity=...)`."""
+        _check_matmul(name)
         changed = {**self.matmuls, name: replace(self.matmuls[name], **changes)}
         return replace(self, matmuls=MappingProxyType(changed))
+
+
+@dataclass(frozen=True)
+class FusedPrecision:
+    """Every numeric choice that a model of fused programs leaves open."""
+
+    activations: ClassVar[ttnn.DataType] = ttnn.float32  # what travels between programs
+
+    name: str
+    cache: ttnn.DataType
+    attention_fidelity: ttnn.MathFidelity
+    head_weight: ttnn.DataType
+
+    def __post_init__(self) -> None:
+        if self.head_weight not in HEAD_WEIGHTS:
+            choices, given = (", ".join(d.name.lower() for d in ds) for ds in (HEAD_WEIGHTS, [self.head_weight]))
+            raise ValueError(f"fused cannot read the weight of lm_head as {given}; choose one of {choices}")
+
+    def with_matmul(self, name: str, **changes: Any) -> "FusedPrecision":
+        """The same precision with another weight dtype for the head: `FUSED.with_matmul("lm_head", weight=...)`. The
+        other settings of the head and the other matmuls cannot be changed."""
+        _check_matmul(name)
+        open_settings = {"weight"} if name == "lm_head" else set()
+        if fixed := sorted(changes.keys() - open_settings):
+            product = (
+                "lm_head in HiFi4 with float32 sums"
+                if name == "lm_head"
+                else f"{name} from two-bit weights and int8 codes, in LoFi with float32 sums"
+            )
+            raise ValueError(
+                f"fused computes {product}, so {', '.join(fixed)} of {name} cannot be changed; "
+                "its choices are cache, attention_fidelity, and weight of lm_head"
+            )
+        return replace(self, head_weight=changes.get("weight", self.head_weight))
+
+
+Precision = StockPrecision | FusedPrecision
+
+
+def _check_matmul(name: str) -> None:
+    if name not in MATMULS:
+        raise ValueError(f"there is no matmul '{name}'; choose one of {', '.join(MATMULS)}")
 
 
 def _matmuls(head: MatmulPrecision) -> Mapping[str, MatmulPrecision]:
@@ -60,39 +104,33 @@ def _matmuls(head: MatmulPrecision) -> Mapping[str, MatmulPrecision]:
     return MappingProxyType({name: head if name == "lm_head" else ternary for name in MATMULS})
 
 
-ACCURACY = Precision(
+ACCURACY = StockPrecision(
     name="accuracy",
     quantise=True,
     activations=ttnn.float32,
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
-    fused_programs=False,
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat16, fidelity=ttnn.MathFidelity.HiFi4)),
 )
-PERFORMANCE = Precision(
+PERFORMANCE = StockPrecision(
     name="performance",
     quantise=False,
     activations=ttnn.bfloat16,
     cache=ttnn.bfloat8_b,
     attention_fidelity=ttnn.MathFidelity.HiFi2,
-    fused_programs=False,
     matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi2)),
 )
-FUSED = Precision(
+FUSED = FusedPrecision(
     name="fused",
-    quantise=True,
-    activations=ttnn.float32,
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
-    fused_programs=True,
-    # HiFi4 sees all of a row's bits, and costs nothing where reading the weights takes longest
-    matmuls=_matmuls(MatmulPrecision(weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi4)),
+    head_weight=ttnn.bfloat8_b,
 )
-PRECISIONS = {precision.name: precision for precision in (ACCURACY, PERFORMANCE, FUSED)}
+PRECISIONS: Mapping[str, Precision] = {precision.name: precision for precision in (ACCURACY, PERFORMANCE, FUSED)}
 
 
 def find_precision(precision: str | Precision) -> Precision:
-    """A precision by name, or one made by hand as it is."""
+    """A precision by its name. A precision object is returned as it is."""
     if isinstance(precision, Precision):
         return precision
     if precision not in PRECISIONS:

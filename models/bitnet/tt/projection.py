@@ -21,8 +21,10 @@ import ttnn
 from models.bitnet.tt.bit_linear import BitLinear
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.model_config import ModelConfig, ResultMemory
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import FusedPrecision
 from models.bitnet.tt.rms_norm import RMSNorm
+from models.bitnet.tt.stock_programs import ResultMemory
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
@@ -44,7 +46,7 @@ class StockProjection(LightweightModule):
         gamma: torch.Tensor,
         eps: float,
     ):
-        self.config = config.projections[which]
+        self.config = config.programs.projections[which]
         self.norm = RMSNorm(config, gamma, eps, self.config.norm)
         self.linears = [
             BitLinear(config, weights, name, matrix, matmul, self.config.dtype)
@@ -111,8 +113,8 @@ class FusedProjection(LightweightModule):
         eps: float,
     ):
         self.eps = eps
-        self.decode = config.fused_programs.decode[which]
-        self.prefill = partial(config.fused_programs.prefill, which)
+        self.decode = config.programs.decode[which]
+        self.prefill = partial(config.programs.prefill, which)
         self.gamma = ttnn.from_torch(
             gamma.float().reshape(1, 1, -1, TILE),
             dtype=ttnn.float32,
@@ -151,5 +153,5 @@ def projection(
     eps: float,
 ) -> StockProjection | FusedProjection:
     """`FusedProjection` if the precision uses fused programs, `StockProjection` otherwise."""
-    build = FusedProjection if config.precision.fused_programs else StockProjection
+    build = FusedProjection if isinstance(config.precision, FusedPrecision) else StockProjection
     return build(config, weights, which, matrices, gamma, eps)

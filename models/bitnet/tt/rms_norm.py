@@ -10,7 +10,8 @@ import torch
 import ttnn
 
 from models.bitnet.tt.layout import TILE
-from models.bitnet.tt.model_config import ModelConfig, NormConfig
+from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.stock_programs import NormConfig
 from models.common.lightweightmodule import LightweightModule
 
 

@@ -65,9 +65,10 @@ def test_a_folder_and_prompts_that_begin_alike():
     beginning = (PROMPTS[0] * 2)[:40]
     prompts = [beginning + PROMPTS[1][:4], beginning + PROMPTS[2][:6]]
     texts = {}
-    for chips in (1, 2):
-        options = {"max_batch": 2, "max_seq_len": 64, "paging": POOL, "enable_trace": TRACES}
+    for chips, precision in ((1, "accuracy"), (2, None)):  # accuracy is the default of several chips
+        options = {"precision": precision, "max_batch": 2, "max_seq_len": 64, "paging": POOL, "enable_trace": TRACES}
         with row_of(chips) as device, shipped.load(device, **options) as model:
+            assert model.config.precision.name == "accuracy"
             streamed = ["", ""]
 
             def show(number, text, streamed=streamed):

@@ -14,7 +14,8 @@ from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tt.generation.likeliest import likeliest_of
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.lm_head import StockLMHead
-from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.model_config import ModelConfig, default_precision
+from models.bitnet.tt.precision import ACCURACY, FUSED
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 MODEL = shape(4, 2, 32, 256, vocab=4096)
@@ -24,9 +25,9 @@ def test_each_chip_loads_its_part_and_the_files_are_named_by_it(tmp_path):
     weight = torch.randint(-1, 2, (256, 128), generator=torch.Generator().manual_seed(0)).float()
     for chips in (1, 2, 4, 2):
         with row_of(chips) as device:
-            config = ModelConfig(MODEL, device)
+            config = ModelConfig(MODEL, device, "accuracy")
             weights, sharding = DeviceWeights(device, tmp_path), config.parallelism.column_sharding
-            loaded = weights.load("gate", weight, ttnn.bfloat4_b, config.gate.weight_memory, sharding)
+            loaded = weights.load("gate", weight, ttnn.bfloat4_b, config.programs.gate.weight_memory, sharding)
             assert loaded.shape[-1] == 256 // chips
             parts = [ttnn.to_torch(part).float()[0, 0].T for part in ttnn.get_device_tensors(loaded)]
             assert torch.equal(torch.cat(parts), weight)
@@ -44,7 +45,7 @@ def test_the_likeliest_of_a_shared_vocabulary(chips):
     bad = {2: math.nan, 4: math.inf}
     logits[0, 0, 2, 40], logits[0, 0, 4, 3000] = bad.values()  # on the first chip, on the last but one or the last
     with row_of(chips) as device:
-        config = ModelConfig(MODEL, device)
+        config = ModelConfig(MODEL, device, "accuracy")
         likeliest = likeliest_of(config)
 
         def upload():
@@ -73,7 +74,7 @@ def test_the_head_in_pieces(monkeypatch):
     torch.manual_seed(4)
     weight, x = torch.randn(16384, 128).bfloat16(), torch.randn(1, 1, 32, 128).bfloat16()
     with row_of(2) as device:
-        config = ModelConfig(replace(MODEL, vocab_size=16384), device)
+        config = ModelConfig(replace(MODEL, vocab_size=16384), device, "accuracy")
         head = StockLMHead(config, DeviceWeights(device), weight)
         assert len(head.pieces) > 1
         rows = ttnn.from_torch(x, dtype=config.activations, layout=ttnn.TILE_LAYOUT, device=device)
@@ -84,7 +85,7 @@ def test_the_head_in_pieces(monkeypatch):
 @pytest.mark.parametrize(
     "chips,rows,model,precision,problem",
     [
-        (2, 1, MODEL, "fused", "precision fused runs on one chip; on 2 use accuracy or performance"),
+        (2, 1, MODEL, "fused", "fused runs on one chip, there are 2; use precision accuracy"),
         (4, 1, replace(FULL, vocab_size=320), "accuracy", "vocab_size 320 does not divide into whole tiles on 4 chips"),
         (2, 1, shape(4, 2, 32, 224), "accuracy", "intermediate_size 224 does not divide into whole tiles on 2 chips"),
         (2, 2, MODEL, "accuracy", "a mesh of 2 x 2 chips: one model is sharded over one row of chips; give each row"),
@@ -94,3 +95,9 @@ def test_refusals(chips, rows, model, precision, problem):
     with row_of(chips, rows) as device, pytest.raises(ValueError, match=problem) as error:
         ModelConfig(model, device, precision)
     assert "\n" not in str(error.value)
+
+
+def test_the_default_precision_is_fused_on_one_chip_only():
+    for chips, precision in ((1, FUSED), (2, ACCURACY), (4, ACCURACY)):
+        with row_of(chips) as device:
+            assert default_precision(MODEL, device, users=1) is precision

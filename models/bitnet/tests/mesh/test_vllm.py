@@ -47,7 +47,7 @@ def load(mesh, lanes=1, **options):
 def served(chips, rows, lanes):
     """Loaded, given its cache and warmed up in the plugin's order."""
     with row_of(chips, rows) as mesh:
-        adapter = load(mesh, lanes)
+        adapter = load(mesh, lanes, tt_precision="accuracy")
         start(adapter, LAYERS, lanes * ROWS)
         yield adapter
         for model in models_of(adapter):
@@ -223,6 +223,7 @@ def test_lanes_load_the_checkpoint_once_and_share_its_cached_files(loads, tmp_pa
         assert isinstance(adapter, Lanes) and len(loads) == 1
         assert [tuple(model.model.config.device.shape) for model in adapter.models] == [(1, 2), (1, 2)]
         assert [model.model.config.users for model in adapter.models] == [ROWS, ROWS]
+        assert [model.model.config.precision.name for model in adapter.models] == ["accuracy"] * 2, "the default here"
         # what the second lane read from the first one's files is the same on each of its chips
         parts = [ttnn.get_device_tensors(model.model.lm_head.pieces[0][0]) for model in adapter.models]
         for first, second in zip(*parts):
@@ -235,8 +236,8 @@ def test_lanes_load_the_checkpoint_once_and_share_its_cached_files(loads, tmp_pa
     [
         (2, 2, 1, {}, "a mesh of 2 x 2 chips (MESH_DEVICE) cannot be cut into 1 row(s) of chips"),
         (1, 4, 3, {}, "a mesh of 1 x 4 chips (MESH_DEVICE) cannot be cut into 3 row(s) of chips"),
-        (1, 2, 1, {"tt_precision": "fused"}, "precision fused runs on one chip; on 2 use accuracy or performance"),
-        (2, 2, 2, {"tt_precision": "fused"}, "precision fused runs on one chip; on 2 use accuracy or performance"),
+        (1, 2, 1, {"tt_precision": "fused"}, "fused runs on one chip, there are 2; use precision accuracy"),
+        (2, 2, 2, {"tt_precision": "fused"}, "fused runs on one chip, there are 2; use precision accuracy"),
     ],
 )
 def test_refusals(rows, chips, lanes, options, problem, loads):
@@ -247,6 +248,7 @@ def test_refusals(rows, chips, lanes, options, problem, loads):
     assert str(error.value).startswith(problem) and "\n" not in str(error.value) and not loads
 
 
-def test_fused_in_lanes_of_one_chip_each():
+@pytest.mark.parametrize("options", [{}, {"tt_precision": "fused"}], ids=["default", "explicit"])
+def test_fused_in_lanes_of_one_chip_each(options):
     with row_of(2) as mesh:
-        assert [m.model.config.precision.name for m in load(mesh, 2, tt_precision="fused").models] == ["fused"] * 2
+        assert [lane.model.config.precision.name for lane in load(mesh, 2, **options).models] == ["fused"] * 2

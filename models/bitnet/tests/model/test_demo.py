@@ -5,6 +5,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def traced() -> tuple[dict, str]:
 def test_json(traced):
     numbers, output = traced
     assert KEYS <= set(numbers)
-    assert numbers["traced"] is True
+    assert numbers["traced"] is True and numbers["precision"] == "fused", "the default of one chip"
+    assert re.search(r"^  precision +fused$", output, re.MULTILINE)
     assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 4
     assert numbers["text"] == shipped.tokenizer().decode(numbers["tokens"], skip_special_tokens=True)
     assert len(numbers["tokens"]) == 24 and numbers["programs_per_step"] > 10

@@ -18,6 +18,7 @@ from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
+from models.bitnet.tt.precision import FUSED
 
 USERS, CONTEXT, BLOCKS = 4, 160, 5
 PCC, ERROR = 0.9998, 0.02
@@ -314,6 +315,10 @@ def test_bad_requests(model):
     with refuses("there are 2 sampling parameters for 1 prompts"):
         model.generate(prompt, 4, [GREEDY, GREEDY])
     assert not model.engine.busy and not model.engine._jobs, "something was kept"
+
+
+def test_the_default_precision(model):
+    assert model.config.precision is FUSED
 
 
 def test_bad_settings(open_device):

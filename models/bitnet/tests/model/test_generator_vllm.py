@@ -61,11 +61,13 @@ def test_capabilities_and_the_size_of_the_cache():
 
 
 def test_load(open_device):
-    """From a folder; the precision by the plugin's option, or by an entry of the config."""
+    """From a folder; the precision by the plugin's option, or by an entry of the config, or the default."""
     load = BitNetForCausalLM.initialize_vllm_model
-    config = SimpleNamespace(_name_or_path=str(shipped.FOLDER), tt_precision="fused")
+    config = SimpleNamespace(_name_or_path=str(shipped.FOLDER))
     given = {"mesh_device": open_device, "max_batch_size": ROWS, "max_seq_len": CONTEXT, "tt_data_parallel": 1}
     assert load(config, **given).model.config.precision.name == "fused"
+    config.tt_precision = "accuracy"
+    assert load(config, **given).model.config.precision.name == "accuracy"
     assert load(config, **given, optimizations="performance").model.config.precision.name == "performance"
     with pytest.raises(ValueError, match="1 x 1 chips .MESH_DEVICE. cannot be cut into 2 row"):
         load(config, **{**given, "tt_data_parallel": 2})

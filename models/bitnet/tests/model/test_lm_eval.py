@@ -41,7 +41,7 @@ def device_params() -> dict:
 def adapter(device) -> Iterator:
     from models.bitnet.demo.lm_eval_adapter import BitNetLM
 
-    with BitNet.from_pretrained(SHIPPED_MODEL, device, max_batch=USERS, max_seq_len=128, progress=False) as model:
+    with BitNet.from_pretrained(SHIPPED_MODEL, device, "accuracy", USERS, max_seq_len=128, progress=False) as model:
         yield BitNetLM(model)
 
 

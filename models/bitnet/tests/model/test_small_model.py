@@ -87,7 +87,10 @@ def test_decode_logits(model, expected):
 def test_logits_against_transformers(open_device, hf, expected):
     """Prefill of half of what the reference wrote, then decode of the rest."""
     prompts = shipped.prompts(4)
-    with shipped.load(open_device, max_batch=4, max_seq_len=256) as model, torch.compiler.set_stance("force_eager"):
+    with (
+        shipped.load(open_device, precision="accuracy", max_batch=4, max_seq_len=256) as model,
+        torch.compiler.set_stance("force_eager"),
+    ):
         texts = [prompt + tokens for prompt, (tokens, _) in zip(prompts, expected)]
         half = STEPS // 2
         cut = [len(text) - half for text in texts]
@@ -113,7 +116,7 @@ def test_greedy_tokens(open_device, reference, expected):
     boundaries, changes its logits by half a percent, and 10 of these 32 texts.
     """
     prompts = shipped.prompts()
-    with shipped.load(open_device, max_batch=len(prompts), max_seq_len=128) as model:
+    with shipped.load(open_device, precision="accuracy", max_batch=len(prompts), max_seq_len=128) as model:
         # end tokens too are compared, and do not end a text
         model.config.model = dataclasses.replace(model.config.model, eos_token_ids=())
         texts = [completion.tokens for completion in model.generate(prompts, STEPS)]

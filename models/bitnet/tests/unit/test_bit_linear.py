@@ -78,13 +78,14 @@ def check(precision, x, weight, codes, y, dtype):
 
 def input_memory(config: ModelConfig, name: str) -> ttnn.MemoryConfig:
     """Where decode's rows lie before a projection."""
-    return {"o": config.heads_norm.memory, "down": config.hidden_memory}.get(name, config.residual_memory)
+    stock = config.programs
+    return {"o": stock.heads_norm.memory, "down": stock.hidden_memory}.get(name, config.residual_memory)
 
 
 class Case:
     def __init__(self, device, model, precision, users, name, weight=None, weights=None):
         self.config, self.name = ModelConfig(model, device, precision, users, max_seq_len=64), name
-        matmul = getattr(self.config, name)
+        matmul = getattr(self.config.programs, name)
         self.weight = random_ternary(matmul.width, matmul.inner) if weight is None else weight
         self.dtype = ttnn.bfloat16 if name == "qkv" else self.config.activations
         weights = weights or SharedWeights(device)

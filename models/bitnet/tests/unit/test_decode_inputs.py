@@ -19,7 +19,7 @@ PARAMS = [SamplingParams(1.0)] * USERS
 
 @pytest.fixture
 def inputs(device) -> DecodeInputs:
-    return DecodeInputs(ModelConfig(SMALL, device, users=USERS, max_seq_len=160), BLOCKS, 32)
+    return DecodeInputs(ModelConfig(SMALL, device, "accuracy", users=USERS, max_seq_len=160), BLOCKS, 32)
 
 
 def held(inputs: DecodeInputs) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ import ttnn
 
 from models.bitnet.perf.random_weights import random_ternary, shape
 from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to_device
-from models.bitnet.tt.fused_programs import FusedPrograms
+from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
@@ -109,11 +109,12 @@ L1 = 1_499_136
         ),
         (shape(4, 2, 32, 32 * 600), 1, L1, "fused: prefill's program of down, 19200 wide, needs 1...... bytes"),
         (shape(4, 2, 32, 224), 7, 50_000, "fused: decode's program of qkv, 128 wide, needs 6.... bytes of a core's L1"),
+        (shape(4, 2, 32, 224), 7, 80_000, "fused: the head's program, 128 wide, needs 8.... bytes of a core's L1"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused(model, users, l1_bytes, message):
-    with pytest.raises(ValueError, match=message) as refusal:
-        FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes)
+    with pytest.raises(FusedProgramsDoNotFit, match=message) as refusal:
+        FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes, ttnn.bfloat8_b)
     assert "\n" not in str(refusal.value) and "use precision accuracy" in str(refusal.value)
 
 

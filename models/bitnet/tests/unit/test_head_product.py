@@ -10,6 +10,7 @@ from models.bitnet.tests.common import BATCHES
 from models.bitnet.tests.ternary import to_device
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded
+from models.bitnet.tt.precision import HEAD_WEIGHTS
 
 DTYPES = [ttnn.float32, ttnn.bfloat16]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
@@ -56,9 +57,9 @@ def test_integers(device, reset_seeds, inner, width, sharded, rows):
     assert torch.equal(product(device, x, weight, ttnn.float32, sharded), expected)
 
 
-@pytest.mark.parametrize("held_as", [ttnn.bfloat4_b, ttnn.bfloat16], ids=["bfloat4_b", "bfloat16"])
-def test_other_weights(device, reset_seeds, held_as):
-    """The dtypes that `Precision.with_matmul` may ask for."""
+@pytest.mark.parametrize("held_as", HEAD_WEIGHTS, ids=lambda dtype: dtype.name.lower())
+def test_every_weight_dtype(device, reset_seeds, held_as):
+    """The head's weight in every dtype that `FusedPrecision.head_weight` may ask for."""
     x, weight = torch.randint(-EXACT, EXACT + 1, (7, 96)).float(), torch.randint(-1, 2, (96, 416)).float()
     assert torch.equal(product(device, x, weight, ttnn.float32, False, held_as), x @ weight)
 

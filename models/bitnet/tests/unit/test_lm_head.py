@@ -22,7 +22,9 @@ from models.bitnet.tests.common import (
     to_rows,
 )
 from models.bitnet.tt import lm_head
+from models.bitnet.tt.layout import Chip
 from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.precision import FUSED, HEAD_WEIGHTS
 
 
 class Case:
@@ -77,7 +79,7 @@ def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, p
 def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, monkeypatch, precision):
     """A vocabulary of several pieces, the last one narrower; every column in its place."""
     monkeypatch.setattr(lm_head, "_TILES_PER_CORE", 1)
-    tiles = ModelConfig(TINY, device).chip.cores * 2 + 5
+    tiles = Chip.of(device).cores * 2 + 5
     case = Case(device, shape(4, 2, 32, 64, vocab=32 * tiles), precision, 7)
     assert len(case.head.pieces) == 3
     case.check_prefill(torch.randn(32, 128))
@@ -110,10 +112,12 @@ def test_lm_head_prefill_and_decode_of_any_shape(device, heads, vocab, users, pr
     case.check_decode(torch.randn(users, 32 * heads))
 
 
-def test_fused_refuses_rows_too_wide_for_a_core(device, monkeypatch):
-    config = ModelConfig(TINY, device, "fused", 1, max_seq_len=64)
-    monkeypatch.setattr(ttnn, "get_max_worker_l1_unreserved_size", lambda: 50_000)
-    with pytest.raises(
-        ValueError, match="^fused: the head's program, 128 wide, needs 8.... bytes of .* 50000; use pre"
-    ):
-        lm_head.lm_head(config, SharedWeights(device), torch.zeros(TINY.vocab_size, TINY.hidden_size))
+@pytest.mark.parametrize("held_as", HEAD_WEIGHTS, ids=lambda dtype: dtype.name.lower())
+def test_fused_lm_head_prefill_and_decode_in_every_weight_dtype(device, reset_seeds, held_as):
+    """Against a product with the weight as its dtype rounds it."""
+    case = Case(device, TINY, FUSED.with_matmul("lm_head", weight=held_as), 7)
+    assert case.head.weight.dtype == held_as
+    columns = ttnn.from_torch(case.weight.float().T.contiguous(), dtype=held_as, layout=ttnn.TILE_LAYOUT)
+    case.weight = ttnn.to_torch(columns).T
+    case.check_prefill(torch.randn(32, 128))
+    case.check_decode(torch.randn(7, 128))

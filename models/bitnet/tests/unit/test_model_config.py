@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layouts and configs are functions of the model's shape and the chip's: no device is opened here."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 import pytest
 import ttnn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from loguru import logger
 
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
+from models.bitnet.tt.fused_programs import FusedPrograms
 from models.bitnet.tt.layout import (
     TILE,
     Chip,
@@ -21,8 +24,17 @@ from models.bitnet.tt.layout import (
     prefill_matmul,
     sharded_norm,
 )
-from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.precision import ACCURACY, MATMULS, PERFORMANCE, PRECISIONS, find_precision
+from models.bitnet.tt.model_config import ModelConfig, default_precision
+from models.bitnet.tt.precision import (
+    ACCURACY,
+    FUSED,
+    MATMULS,
+    PERFORMANCE,
+    PRECISIONS,
+    FusedPrecision,
+    find_precision,
+)
+from models.bitnet.tt.stock_programs import NormConfig, StockPrograms
 
 N150, P100, P150 = Chip((8, 8), 12), Chip((11, 10), 7), Chip((11, 10), 8)
 CHIPS = {"n150": N150, "p100": P100, "p150": P150}
@@ -149,19 +161,34 @@ def test_first_cores(chip, count):
 def check_config(config: ModelConfig) -> None:
     """Every tensor of decode lies on cores the chip has, and every program agrees with the layouts around it."""
     model, chip = config.model, config.chip
-    heads, kv_heads, width = model.num_attention_heads, model.num_key_value_heads, model.head_dim
     residual_cores, (_, residual_width) = shards(config.residual_memory)
-    hidden_cores, (_, hidden_width) = shards(config.hidden_memory)
     assert residual_cores * residual_width == model.hidden_size
+    assert config.residual_norm.memory == config.residual_memory
+    check_norm(config.residual_norm)
+    # queries and keys of every user on cores of their own
+    assert shards(config.rope_memory) == (2 * config.users, [TILE, model.head_dim])
+    assert shards(config.rotation_memory) == (2 * config.users, [TILE, TILE])
+    check_on_chip(chip, config.residual_memory, config.rope_memory, config.rotation_memory)
+    if isinstance(config.precision, FusedPrecision):
+        assert isinstance(config.programs, FusedPrograms)
+        check_on_chip(chip, config.programs.hidden_memory)
+    else:
+        check_stock(config, config.programs, residual_width)
+
+
+def check_stock(config: ModelConfig, stock: StockPrograms, residual_width: int) -> None:
+    model, chip = config.model, config.chip
+    heads, kv_heads, width = model.num_attention_heads, model.num_key_value_heads, model.head_dim
+    hidden_cores, (_, hidden_width) = shards(stock.hidden_memory)
     assert hidden_cores * hidden_width == model.intermediate_size
     # the input's tiles on each core, and where the result lies
     total = (heads + 2 * kv_heads) * width
     for matmul, inner_width, inner, out in (
-        (config.qkv, residual_width, model.hidden_size, total),
-        (config.o, width, model.hidden_size, model.hidden_size),
-        (config.gate, residual_width, model.hidden_size, model.intermediate_size),
-        (config.up, residual_width, model.hidden_size, model.intermediate_size),
-        (config.down, hidden_width, model.intermediate_size, model.hidden_size),
+        (stock.qkv, residual_width, model.hidden_size, total),
+        (stock.o, width, model.hidden_size, model.hidden_size),
+        (stock.gate, residual_width, model.hidden_size, model.intermediate_size),
+        (stock.up, residual_width, model.hidden_size, model.intermediate_size),
+        (stock.down, hidden_width, model.intermediate_size, model.hidden_size),
     ):
         cores, (_, per_core) = shards(matmul.decode_memory)
         assert (matmul.inner, matmul.width) == (inner, out)
@@ -171,22 +198,25 @@ def check_config(config: ModelConfig) -> None:
         assert list(matmul.weight_memory.shard_spec.shape)[0] == inner
         for rows in (TILE, 5 * TILE, config.prefill_chunk):
             assert inner // TILE % matmul.prefill_program(rows).in0_block_w == 0
-    assert shards(config.qkv.decode_memory) == (heads + 2 * kv_heads, [TILE, width]), "a core holds a whole head"
-    for norm, memory in ((config.residual_norm, config.residual_memory), (config.hidden_norm, config.hidden_memory)):
-        assert norm.memory == memory
-    for norm in (config.residual_norm, config.hidden_norm, config.heads_norm):
-        grid = norm.program.compute_with_storage_grid_size
-        assert (grid.x, grid.y) == corners(norm.memory)
-        assert norm.program.block_w * TILE == shards(norm.memory)[1][1]
-    assert shards(config.heads_norm.memory) == (heads, [TILE, width])
-    # queries and keys of every user on cores of their own
-    assert shards(config.rope_memory) == (2 * config.users, [TILE, width])
-    assert shards(config.rotation_memory) == (2 * config.users, [TILE, TILE])
-    assert shards(config.attention_memory) == (config.users, [TILE, width])
-    for memory in (
-        *(config.residual_memory, config.hidden_memory, config.heads_norm.memory, config.qkv.decode_memory),
-        *(config.rope_memory, config.rotation_memory, config.attention_memory),
-    ):
+    assert shards(stock.qkv.decode_memory) == (heads + 2 * kv_heads, [TILE, width]), "a core holds a whole head"
+    memories = {name: projection.norm.memory for name, projection in stock.projections.items()}
+    assert memories["qkv"] == memories["gate_up"] == config.residual_memory
+    assert memories["o"] == stock.heads_norm.memory and memories["down"] == stock.hidden_memory
+    for projection in stock.projections.values():
+        check_norm(projection.norm)
+    assert shards(stock.heads_norm.memory) == (heads, [TILE, width])
+    assert shards(stock.attention_memory) == (config.users, [TILE, width])
+    check_on_chip(chip, stock.hidden_memory, stock.heads_norm.memory, stock.qkv.decode_memory, stock.attention_memory)
+
+
+def check_norm(norm: NormConfig) -> None:
+    grid = norm.program.compute_with_storage_grid_size
+    assert (grid.x, grid.y) == corners(norm.memory)
+    assert norm.program.block_w * TILE == shards(norm.memory)[1][1]
+
+
+def check_on_chip(chip: Chip, *memories: ttnn.MemoryConfig) -> None:
+    for memory in memories:
         x, y = corners(memory)
         assert x <= chip.grid[0] and y <= chip.grid[1]
 
@@ -220,10 +250,11 @@ def test_config_for_prefill_and_decode_of_any_shape(chip, kv_heads, group, head_
 def test_configs_of_the_2b(chip):
     """The layouts that the decode layer is planned with."""
     config = config_of(FULL, chip)
-    assert shards(config.qkv.decode_memory) == (30, [32, 128])
-    assert shards(config.heads_norm.memory) == (20, [32, 128])
-    assert shards(config.o.weight_memory) == (chip.dram_banks, [2560, -(-80 // chip.dram_banks) * 32])
-    assert config.max_seq_len == 4096 and config.residual_tiles == 2
+    stock = config.programs
+    assert shards(stock.qkv.decode_memory) == (30, [32, 128])
+    assert shards(stock.heads_norm.memory) == (20, [32, 128])
+    assert shards(stock.o.weight_memory) == (chip.dram_banks, [2560, -(-80 // chip.dram_banks) * 32])
+    assert config.max_seq_len == 4096 and shards(config.residual_memory) == (40, [32, 64])
 
 
 @every_chip
@@ -262,24 +293,31 @@ def test_cache_dtype_and_context_can_be_chosen():
 
 # --- precision -------------------------------------------------------------------------------------------------------
 
+STOCK = [ACCURACY, PERFORMANCE]
 
-@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS.keys())
-def test_ternary_matmuls_are_exact_in_both_precisions(precision):
+
+def test_precisions_by_name():
+    assert list(PRECISIONS) == ["accuracy", "performance", "fused"]
+    for name, precision in PRECISIONS.items():
+        assert precision.name == name and find_precision(name) is precision is find_precision(precision)
+
+
+@pytest.mark.parametrize("precision", STOCK, ids=lambda precision: precision.name)
+def test_ternary_matmuls_are_exact_in_both_stock_precisions(precision):
     """bfloat4_b holds ternary values and LoFi multiplies them exactly; float32 sums them exactly."""
     assert set(precision.matmuls) == set(MATMULS)
     for name in set(MATMULS) - {"lm_head"}:
         matmul = precision.matmuls[name]
         assert (matmul.weight, matmul.fidelity) == (ttnn.bfloat4_b, ttnn.MathFidelity.LoFi)
         assert matmul.fp32_accumulation
-    assert find_precision(precision.name) is precision is find_precision(precision)
 
 
 def test_one_matmul_can_be_changed():
     changed = PERFORMANCE.with_matmul("down", weight=ttnn.bfloat8_b, fidelity=ttnn.MathFidelity.HiFi2)
-    config = config_of(FULL, N150, changed)
-    assert config.down.weight_dtype == ttnn.bfloat8_b
-    assert config.compute_of("down").math_fidelity == config.down.compute.math_fidelity == ttnn.MathFidelity.HiFi2
-    assert config.up.weight_dtype == ttnn.bfloat4_b and config.up.compute.math_fidelity == ttnn.MathFidelity.LoFi
+    stock = config_of(FULL, N150, changed).programs
+    assert stock.down.weight_dtype == ttnn.bfloat8_b
+    assert stock.down.compute.math_fidelity == ttnn.MathFidelity.HiFi2
+    assert stock.up.weight_dtype == ttnn.bfloat4_b and stock.up.compute.math_fidelity == ttnn.MathFidelity.LoFi
     assert PERFORMANCE.matmuls["down"].weight == ttnn.bfloat4_b, "the precision itself stays as it was"
     with pytest.raises(ValueError, match="there is no matmul 'middle'"):
         ACCURACY.with_matmul("middle", weight=ttnn.bfloat8_b)
@@ -287,12 +325,102 @@ def test_one_matmul_can_be_changed():
         PERFORMANCE.matmuls["down"] = changed.matmuls["down"]
 
 
+def test_fused_heeds_each_of_its_choices():
+    """Every setting of `FusedPrecision` but its name reaches the config of an operation or a program."""
+    changed = replace(
+        FUSED.with_matmul("lm_head", weight=ttnn.bfloat16),
+        cache=ttnn.bfloat8_b,
+        attention_fidelity=ttnn.MathFidelity.HiFi2,
+    )
+    assert all(getattr(changed, field.name) != getattr(FUSED, field.name) for field in fields(FUSED)[1:])
+    for precision in (FUSED, changed):
+        config = config_of(FULL, N150, precision)
+        assert {program.weight_dtype for program in config.programs.head.values()} == {precision.head_weight}
+        assert config.cache_dtype == precision.cache
+        assert config.attention_compute.math_fidelity == precision.attention_fidelity
+
+
+@pytest.mark.parametrize("matmul", MATMULS)
+@pytest.mark.parametrize(
+    "change",
+    [{"weight": ttnn.bfloat4_b}, {"fidelity": ttnn.MathFidelity.HiFi2}, {"fp32_accumulation": False}],
+    ids=["weight", "fidelity", "fp32_accumulation"],
+)
+def test_fused_refuses_what_its_programs_do_not_heed(matmul, change):
+    (setting,) = change
+    if (matmul, setting) == ("lm_head", "weight"):
+        assert FUSED.with_matmul(matmul, **change).head_weight == ttnn.bfloat4_b
+        return
+    message = f"fused computes {matmul} .*, so {setting} of {matmul} cannot be changed; its choices are cache, "
+    with pytest.raises(ValueError, match=message):
+        FUSED.with_matmul(matmul, **change)
+
+
+def test_fused_has_no_other_settings():
+    with pytest.raises(ValueError, match="there is no matmul 'middle'"):
+        FUSED.with_matmul("middle", weight=ttnn.bfloat16)
+    with pytest.raises(ValueError, match="fused cannot read the weight of lm_head as float32; choose one of bfloat4_b"):
+        FUSED.with_matmul("lm_head", weight=ttnn.float32)
+    for setting in ("activations", "quantise", "matmuls"):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            replace(FUSED, **{setting: getattr(PERFORMANCE, setting)})
+
+
 @pytest.mark.parametrize("chip", [N150, P150], ids=["n150", "p150"])
 def test_compute_configs(chip):
-    """Float32 sums everywhere, in `accuracy` also between operations."""
-    for precision in PRECISIONS:
+    """Float32 sums everywhere, in `accuracy` and `fused` also between operations."""
+    for name, precision in PRECISIONS.items():
         config = config_of(FULL, chip, precision)
-        computes = [config.norm_compute, config.attention_compute, *(config.compute_of(name) for name in MATMULS)]
+        computes = [config.residual_norm.compute, config.attention_compute]
+        if name != "fused":
+            stock = config.programs
+            computes += [stock.head_compute, stock.heads_norm.compute, stock.hidden_norm.compute]
+            computes += [matmul.compute for projection in stock.projections.values() for matmul in projection.matmuls]
         assert all(compute.fp32_dest_acc_en and not compute.math_approx_mode for compute in computes)
-    assert config_of(FULL, chip).activations == ttnn.float32
-    assert config_of(FULL, chip, "performance").activations == ttnn.bfloat16
+        assert config.activations == (ttnn.bfloat16 if name == "performance" else ttnn.float32)
+
+
+# --- the default -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def logged():
+    """The lines that the program logs."""
+    lines: list[str] = []
+    number = logger.add(lambda line: lines.append(line.strip()), format="{message}")
+    yield lines
+    logger.remove(number)
+
+
+@every_chip
+@pytest.mark.parametrize("model", [TINY, SMALL, FULL, shape(32, 8, 32, 224)], ids=["tiny", "small", "2b", "32 heads"])
+def test_the_default_is_fused_where_it_fits(chip, model, logged):
+    for users in BATCHES:
+        assert default_precision(model, ChipAlone(chip), users) is FUSED
+    assert logged == ["precision fused"] * len(BATCHES)
+
+
+@pytest.mark.parametrize(
+    "model, reason",
+    [
+        (shape(40, 8, 32, 224), "fused joins up to 32 heads, the model has 40"),
+        (shape(4, 2, 32, 32 * 1200), "fused: decode's program of down, 38400 wide, needs 3...... bytes of a core's L1"),
+        (shape(32, 1, 512, 224), "fused: decode's program of qkv, 16384 wide, needs 3...... bytes of a core's L1"),
+    ],
+    ids=["heads", "hidden rows", "residual stream"],
+)
+def test_the_default_is_accuracy_where_fused_does_not_fit(model, reason, logged):
+    """An explicit `fused` is still refused, with the reason that the log gives for the default."""
+    assert default_precision(model, ChipAlone(N150), 32) is ACCURACY
+    (line,) = logged
+    assert re.match(f"precision accuracy: {reason}", line)
+    check_config(config_of(model, N150, ACCURACY))
+    with pytest.raises(ValueError, match=reason) as refusal:
+        config_of(model, N150, "fused")
+    assert str(refusal.value) == line.removeprefix("precision accuracy: ") + "; use precision accuracy"
+
+
+def test_the_default_refuses_what_no_precision_allows(logged):
+    with pytest.raises(ValueError, match="batch 33: decode takes 1 to 32 users"):
+        default_precision(TINY, ChipAlone(N150), 33)
+    assert not logged

@@ -31,13 +31,19 @@ class Eps:
         self.rms_norm_eps = eps
 
 
+def places(precision: str) -> tuple[str, ...]:
+    """Where this module norms. In `fused` it is the norm before the head only: the fused programs norm their rows."""
+    return PLACES[:1] if precision == "fused" else PLACES
+
+
 class Case:
     """One norm; `gamma` random and as wide as the place is."""
 
     def __init__(self, device, model, precision, users, place, eps=1e-5):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
         self.width = model.intermediate_size if place == "hidden_norm" else model.hidden_size
-        self.gamma, self.decoded = torch.rand(self.width) + 0.5, getattr(self.config, place)
+        owner = self.config if place == "residual_norm" else self.config.programs
+        self.gamma, self.decoded = torch.rand(self.width) + 0.5, getattr(owner, place)
         self.norm = RMSNorm(self.config, self.gamma, eps, self.decoded)
         self.reference = ReferenceRMSNorm(Eps(eps), {"n.weight": self.gamma}, "n")
 
@@ -54,7 +60,7 @@ class Case:
 @every_precision
 @tiny_and_full
 def test_rms_norm_prefill(device, reset_seeds, model, precision):
-    for place in PLACES:
+    for place in places(precision):
         case = Case(device, model, precision, 1, place)
         for length in (33,) if model is FULL else LENGTHS:
             # every row comes out equally large, so a wrong one shows
@@ -64,7 +70,7 @@ def test_rms_norm_prefill(device, reset_seeds, model, precision):
 @every_precision
 @tiny_and_full
 def test_rms_norm_decode(device, reset_seeds, model, precision):
-    for place in PLACES:
+    for place in places(precision):
         for users in BATCHES:
             case = Case(device, model, precision, users, place)
             case.check_decode(torch.randn(users, case.width) * spread(users, 1, low=0.1))
@@ -74,7 +80,7 @@ def test_rms_norm_decode(device, reset_seeds, model, precision):
 @pytest.mark.parametrize("eps", [1e-20, 1e-11, 10.0, 1e6, 1e12], ids="{:.0e}".format)
 def test_rms_norm_prefill_and_decode_with_folded_eps(device, reset_seeds, precision, eps):
     """Folding scales makes eps as small as 1e-23 or as large as 1e13: rows of a size at which it counts."""
-    case = Case(device, SMALL, precision, 7, "hidden_norm", eps)
+    case = Case(device, SMALL, precision, 7, places(precision)[-1], eps)
     x = torch.randn(7, case.width) * eps**0.5
     case.check_prefill(x)
     case.check_decode(x)

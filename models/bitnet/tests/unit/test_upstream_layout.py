@@ -26,7 +26,7 @@ TESTS_NEED = {"hypothesis"}  # the one package to add to upstream's requirements
 # which modules a part of the port may import, beside Python's own; each name stands for all below it
 ALLOWED = {
     "reference": {"torch", "models.bitnet.reference"},
-    "tt": {"ttnn", "torch", "safetensors", "tqdm", "models.common", "models.bitnet.tt"},
+    "tt": {"ttnn", "torch", "safetensors", "tqdm", "loguru", "models.common", "models.bitnet.tt"},
     "tests": CHECKOUT | TESTS_NEED,
     "demo": CHECKOUT,
     "perf": CHECKOUT,
@@ -37,6 +37,7 @@ FLOORS = (
     {"layout"},
     {"kernels"},
     {"fused_programs", "tensor_parallel"},
+    {"stock_programs"},
     {"model_config", "weights"},
     {"bit_linear", "heads", "kv_cache", "lm_head", "rms_norm", "rope"},
     {"embedding", "projection"},

@@ -57,7 +57,7 @@ def test_processes_of_one_number_write_the_same_matrix_at_once(device, tmp_path,
 
 
 def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, monkeypatch):
-    config = ModelConfig(replace(SMALL, vocab_size=4096), device)
+    config = ModelConfig(replace(SMALL, vocab_size=4096), device, "accuracy")
     weight = torch.randn(4096, SMALL.hidden_size).bfloat16()
     widths = []
     for tiles in (1, 64):

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The stock operations of a model on a device: the configs of its projections, of the joining of heads, and of lm_head.
+
+`FusedPrograms` is its counterpart for fused programs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ttnn
+
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.kernels.common.epilogue import Epilogue
+from models.bitnet.tt.layout import (
+    TILE,
+    WIDE,
+    Chip,
+    Columns,
+    Scattered,
+    columns,
+    dram_sharded,
+    dram_sharded_matmul,
+    first_cores,
+    head_matmul,
+    prefill_matmul,
+    sharded_norm,
+    users_columns,
+    users_memory_config,
+)
+from models.bitnet.tt.precision import StockPrecision
+from models.bitnet.tt.tensor_parallel import Parallelism
+
+
+@dataclass(frozen=True, eq=False)
+class MatmulConfig:
+    """One matrix product in decode and in prefill."""
+
+    inner: int
+    width: int
+    weight_dtype: ttnn.DataType
+    weight_memory: ttnn.MemoryConfig
+    compute: Any
+    decode_program: Any
+    decode_memory: ttnn.MemoryConfig
+    chip: Chip
+
+    def prefill_program(self, rows: int) -> ttnn.MatmulMultiCoreReuseMultiCastProgramConfig:
+        return prefill_matmul(rows, self.inner, self.width, self.chip)
+
+
+@dataclass(frozen=True)
+class NormConfig:
+    """A norm over sharded rows in decode; in prefill the library's default serves."""
+
+    program: ttnn.LayerNormShardedMultiCoreProgramConfig
+    memory: ttnn.MemoryConfig
+    compute: Any
+
+    @classmethod
+    def over(cls, where: Columns, device: ttnn.MeshDevice) -> "NormConfig":
+        """A norm of rows that lie on a rectangle of cores."""
+        return cls(sharded_norm(where.rectangle, where.tiles), where.memory_config(), norm_compute(device))
+
+
+@dataclass(frozen=True)
+class ResultMemory:
+    """Where a projection's results lie: `sharded`, as its matmuls leave them (a device's columns), and `whole`, after
+    `all_gather` has made whole rows of them."""
+
+    sharded: ttnn.MemoryConfig
+    whole: ttnn.MemoryConfig
+    all_gather: Callable[[ttnn.Tensor, ttnn.MemoryConfig], ttnn.Tensor]
+
+
+@dataclass(frozen=True)
+class ProjectionConfig:
+    """A norm, the products that share its rows, and what becomes of them, with stock operations."""
+
+    norm: NormConfig
+    matmuls: tuple[MatmulConfig, ...]
+    epilogue: Epilogue
+    dtype: ttnn.DataType  # of the results
+    prefill: ResultMemory
+    decode: ResultMemory
+
+
+class StockPrograms:
+    """`heads` and `kv_heads` are those of one chip.
+
+    `projections` has the config of each projection by its name. `hidden_memory` is the memory of the hidden rows, which
+    gate_up writes and down reads.
+    """
+
+    def __init__(
+        self,
+        model: BitNetConfig,
+        device: ttnn.MeshDevice,
+        precision: StockPrecision,
+        users: int,
+        parallelism: Parallelism,
+        heads: int,
+        kv_heads: int,
+    ):
+        self._model, self._device, self._precision, self._parallelism = model, device, precision, parallelism
+        self._chip = chip = Chip.of(device)
+        width = model.head_dim
+        residual, hidden = columns(model.hidden_size, chip), columns(model.intermediate_size, chip)
+        self.hidden_memory = hidden.memory_config()
+        self.hidden_norm = NormConfig.over(hidden, device)
+        # the heads' joining places one head on each core, row by row over the whole width of the chip
+        all_heads = model.num_attention_heads
+        head_rows = (min(all_heads, chip.grid[0]), -(-all_heads // chip.grid[0]))
+        self.heads_norm = NormConfig(
+            sharded_norm(head_rows, width // TILE),
+            users_columns(all_heads * width, first_cores(all_heads, chip), width),
+            norm_compute(device),
+        )
+
+        # q, k and v in one product give each core one whole head, so that heads are split without a copy
+        qkv_heads = heads + 2 * kv_heads
+        sharded_heads = Scattered(qkv_heads * width, qkv_heads, chip)
+        sharded_residual = parallelism.columns(model.hidden_size, chip)
+        sharded_hidden = parallelism.columns(model.intermediate_size, chip)
+        self.qkv = self._matmul("qkv", residual.tiles, sharded_heads)
+        self.o = self._matmul("o", width // TILE, sharded_residual)
+        self.gate = self._matmul("gate", residual.tiles, sharded_hidden)
+        self.up = self._matmul("up", residual.tiles, sharded_hidden)
+        self.down = self._matmul("down", hidden.tiles, sharded_residual)
+        residual_norm, residual_memory = NormConfig.over(residual, device), residual.memory_config()
+        kept = precision.activations
+        self.projections = {
+            # attention's kernels take bfloat16, whatever travels between the other operations
+            "qkv": self._projection(
+                residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, sharded_heads.memory_config()
+            ),
+            "o": self._projection(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept, residual_memory),
+            "gate_up": self._projection(residual_norm, (self.gate, self.up), Epilogue.GATED, kept, self.hidden_memory),
+            "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, residual_memory),
+        }
+
+        # joining heads
+        self.attention_memory = users_memory_config(users, width, first_cores(users, chip, wide=WIDE))
+        # joining heads from cores that are no rectangle wants to be told where the result may lie: anywhere
+        rectangular = users < WIDE or users % WIDE == 0
+        self.joining_cores = None if rectangular else first_cores(chip.cores, chip)
+
+        self.head_compute = self._compute_of("lm_head")
+        self._residual_tiles = residual.tiles
+
+    def head_program(self, width: int) -> ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig:
+        return head_matmul(self._residual_tiles, width, self._chip)
+
+    def _compute_of(self, matmul: str) -> Any:
+        choice = self._precision.matmuls[matmul]
+        return compute_config(self._device, choice.fidelity, choice.fp32_accumulation)
+
+    def _projection(
+        self,
+        norm: NormConfig,
+        matmuls: tuple[MatmulConfig, ...],
+        epilogue: Epilogue,
+        dtype: ttnn.DataType,
+        whole: ttnn.MemoryConfig,
+    ) -> ProjectionConfig:
+        all_gather, dram = self._parallelism.all_gather, ttnn.DRAM_MEMORY_CONFIG
+        decode = ResultMemory(matmuls[0].decode_memory, whole, all_gather)
+        return ProjectionConfig(norm, matmuls, epilogue, dtype, ResultMemory(dram, dram, all_gather), decode)
+
+    def _matmul(self, name: str, inner_tiles: int, own: Columns | Scattered) -> MatmulConfig:
+        inner = {"down": self._model.intermediate_size}.get(name, self._model.hidden_size)
+        return MatmulConfig(
+            inner=inner,
+            width=own.width,
+            weight_dtype=self._precision.matmuls[name].weight,
+            weight_memory=dram_sharded(inner, own.width, self._chip),
+            compute=self._compute_of(name),
+            decode_program=dram_sharded_matmul(inner_tiles, own.tiles),
+            decode_memory=own.memory_config(),
+            chip=self._chip,
+        )
+
+
+def compute_config(device: ttnn.MeshDevice, fidelity: ttnn.MathFidelity, fp32_accumulation: bool = True) -> Any:
+    """The compute config of an operation on `device`."""
+    return ttnn.init_device_compute_kernel_config(
+        device.arch(),
+        math_fidelity=fidelity,
+        math_approx_mode=False,
+        fp32_dest_acc_en=fp32_accumulation,
+        packer_l1_acc=True,
+    )
+
+
+def norm_compute(device: ttnn.MeshDevice) -> Any:
+    """The compute config of every norm."""
+    return compute_config(device, ttnn.MathFidelity.HiFi4)
