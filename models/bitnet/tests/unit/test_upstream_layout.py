@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-MODELS = Path(__file__).resolve().parents[3]  # the folder `models`
-BITNET = MODELS / "bitnet"
-# models/common has more files upstream; ours bear upstream's names and offer what the port uses
-PYTHON = sorted([*BITNET.rglob("*.py"), *(MODELS / "common").glob("*.py")])
+from models.bitnet.tests.sources import BITNET, MODELS, imports, name_of, python_files
+
+PYTHON = python_files()
 SCRIPTS = sorted(path for pattern in ("*.sh", "*.yaml", "*.toml", "*.cfg") for path in BITNET.rglob(pattern))
 
 STANDARD = frozenset(sys.stdlib_module_names)
@@ -57,26 +56,10 @@ OPENS_DEVICES = BITNET / "demo" / "device.py"
 VLLMS_EDGE = BITNET / "tt" / "generator_vllm.py"  # what it is told comes from vLLM and, for the rest, the environment
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(MODELS.parent))
-
-
 def part_of(path: Path) -> str:
     """The folder of the port that a file belongs to; files of models/common and those at the top: none."""
     inside = path.relative_to(MODELS).parts
     return inside[1] if inside[0] == "bitnet" and len(inside) > 2 else ""
-
-
-def imports(path: Path) -> list[str]:
-    """Every module named by an import anywhere in the file, `from a import b` as `a.b`: b may be a module."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name_of(path)} imports relatively; upstream imports absolutely"
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
 
 
 def is_below(module: str, names: set[str]) -> bool:
@@ -174,8 +157,8 @@ def reset_seeds():
 def pytest_sessionfinish():
     ours = {name: module for name, module in sys.modules.items() if name.startswith("models.")}
     outside = [name for name, module in ours.items() if module.__file__ and not module.__file__.startswith(sys.path[0])]
-    assert ours and not outside and "%s" not in sys.modules, outside
-""" % ("ttnn" + "_emulator")
+    assert ours and not outside and "ttnn_emulator" not in sys.modules, outside
+"""
 
 
 def test_a_copy_in_another_checkout_passes(tmp_path):
