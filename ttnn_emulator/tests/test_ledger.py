@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ttnn
 
+import ttnn
 import ttnn_emulator
 from ttnn_emulator import ledger
 from ttnn_emulator.ledger.cases import load

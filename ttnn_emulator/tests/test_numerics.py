@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.numerics import round_from_host, round_to, round_to_block_float, truncate
 
 LIBRARY = settings(max_examples=40)

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator import MemoryFault, TraceError
 from ttnn_emulator.install import emulated_device
 

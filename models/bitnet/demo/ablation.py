@@ -29,7 +29,6 @@ _POSITION = 512  # where in the context the modelled bytes of the KV cache are c
 def variants() -> Iterator[tuple[str, Any]]:
     """(what is changed, the precision). Each row differs from the last one in bold by what it names."""
     import ttnn
-
     from models.bitnet.tt.precision import ACCURACY, MATMULS, PERFORMANCE
 
     lofi, hifi2, hifi4 = ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2, ttnn.MathFidelity.HiFi4
@@ -74,7 +73,6 @@ def variants() -> Iterator[tuple[str, Any]]:
 def bytes_per_token(model: Any, precision: Any) -> int:
     """DRAM bytes that a decode step of one user reads, from shapes: weights, and a cache of 512 positions."""
     import ttnn
-
     from models.bitnet.tt.weights.state_dict import projection_names, tensor_shapes
 
     size = {ttnn.float32: 4, ttnn.bfloat16: 2, ttnn.bfloat8_b: 1088 / 1024, ttnn.bfloat4_b: 576 / 1024}

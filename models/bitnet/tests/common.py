@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.reference.attention import LayerCache as ReferenceCache
 from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear

@@ -8,8 +8,8 @@ The weight's own scale is not applied here: `scales.py` folds it into what follo
 from dataclasses import dataclass
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.model_config import MatmulConfig, ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule

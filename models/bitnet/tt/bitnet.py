@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import ttnn
 from tqdm import tqdm
 
+import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine

@@ -3,8 +3,8 @@
 """x = table[token]: `Embedding` for a prompt, `DecodeLookUp` for a decode step, which looks up rotation angles too."""
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.decode.look_up import LookUp
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding, Rotation

@@ -3,7 +3,6 @@
 """Attention's results on their way to the output projection: the heads of a row side by side."""
 
 import ttnn
-
 from models.bitnet.tt.model_config import ModelConfig
 from models.common.lightweightmodule import LightweightModule
 

@@ -9,7 +9,6 @@ A contiguous cache is the same pool with a table that never changes: every user 
 from dataclasses import dataclass
 
 import ttnn
-
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 

@@ -3,8 +3,8 @@
 """logits = x @ Whead^T, by the library's matmul (`StockLMHead`) or by a fused program (`FusedLMHead`)."""
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.layout import TILE, dram_sharded
 from models.bitnet.tt.model_config import ModelConfig

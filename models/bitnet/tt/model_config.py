@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import ttnn
-
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import FusedPrograms
 from models.bitnet.tt.kernels.common.epilogue import Epilogue

@@ -7,8 +7,8 @@ the scales of the projections before a sub-norm cost no program (see `scales.py`
 """
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig, NormConfig
 from models.common.lightweightmodule import LightweightModule

@@ -6,7 +6,6 @@ one front."""
 from contextlib import ExitStack
 
 import ttnn
-
 from models.bitnet.tests import shipped
 from models.bitnet.tests.mesh.rows import TRACES, row_of
 from models.bitnet.tt.engine.replicas import Replicas

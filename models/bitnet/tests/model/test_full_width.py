@@ -14,8 +14,8 @@ kernels take. int8 codes that this flips, and relu squared, enlarge it in any Bi
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import shape
 from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig

@@ -5,10 +5,10 @@
 from dataclasses import replace
 
 import pytest
-import ttnn
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.layout import (

@@ -8,8 +8,8 @@ taken a block at a time, and what remains is a pass of its own unless its blocks
 """
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.generation.decode_inputs import to_device
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE

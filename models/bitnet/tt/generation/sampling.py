@@ -12,8 +12,8 @@ import secrets
 from dataclasses import dataclass, field
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens
 from models.bitnet.tt.layout import TILE
 

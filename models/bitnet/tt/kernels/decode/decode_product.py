@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe, golden
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described, Role

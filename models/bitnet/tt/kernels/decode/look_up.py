@@ -8,8 +8,8 @@ Every core fills its own shards: one processor brings in columns of the rows, th
 from dataclasses import dataclass
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described
 from models.bitnet.tt.kernels.common.ternary_tiles import TILE

@@ -9,8 +9,8 @@ best_tokens.cpp for the steps. Of equal logits the first token comes first.
 from dataclasses import dataclass
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import TILE_SIZE, Buffer, Described

@@ -9,8 +9,8 @@ measured in a row of tiles before it makes the codes. See prefill_codes_exchange
 from dataclasses import dataclass
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe, golden
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role
