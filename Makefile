@@ -25,7 +25,7 @@ serve: ## an OpenAI server for the shipped model, by vLLM: make serve OPTIONS="-
 # what differs by board: modules, recorded figures, the whole small model; not what opens no device, nor single layers,
 # whose modules and model are here
 TESTS := models/bitnet/tests
-SAME_ON_ALL := $(patsubst %,$(TESTS)/unit/test_%.py,command decoder model_config reference scales upstream_layout weights)
+SAME_ON_ALL := $(patsubst %,$(TESTS)/unit/test_%.py,command decoder model_config reference scales upstream_layout upstream_names weights)
 BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf/test_recorded_figures.py \
 	$(TESTS)/perf/test_modelled.py $(TESTS)/model/test_simulated_logits.py
 

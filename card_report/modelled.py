@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import ttnn
-
 from models.bitnet.perf.modelled import Card, speed_range, time_of_all
 from models.bitnet.perf.programs import Program
 

@@ -120,6 +120,7 @@ def measure_prefill(name: str, model: Any, length: int, options: argparse.Namesp
 def prefill_chunk(model: Any, length: int) -> Callable[[], None]:
     """The programs of a prompt of one chunk, its inputs on the device before; each call ends when they have run."""
     import torch
+
     import ttnn
 
     device, blocks = model.config.device, model.page_table[:1]

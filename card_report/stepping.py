@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.demo.demo import SHIPPED_MODEL
 from models.bitnet.perf.random_model import LAYERS_2B, SteppingModel, cheap_state, sizes
 from models.bitnet.tt.config import BitNetConfig

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import ttnn
-
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.graphs import Graphs
 from ttnn_emulator.ignored import asks_for_fusion, drop_ignored

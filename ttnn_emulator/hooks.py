@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import ttnn
-
 from ttnn_emulator import trace
 from ttnn_emulator.boards import Board
 from ttnn_emulator.constructor import replace_constructor

@@ -3,8 +3,8 @@
 """Host tensors that are all that a device tensor is: its place, its tile shape, and what fills up its tiles."""
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.memory import unwritten
 from ttnn_emulator.numerics import host_dtype

@@ -10,8 +10,8 @@ views of one allocation share its contents.
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import EmulatorError, MemoryFault
 from ttnn_emulator.numerics import is_float, storage_dtype
 

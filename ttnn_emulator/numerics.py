@@ -9,6 +9,7 @@ bfloat4_b (their 7 and 3 significant bits share its exponent range), float32 for
 from collections.abc import Callable
 
 import torch
+
 import ttnn
 
 FLOAT_DTYPES = (ttnn.bfloat16, ttnn.float32, ttnn.bfloat8_b, ttnn.bfloat4_b)

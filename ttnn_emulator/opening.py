@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import ttnn
-
 from ttnn_emulator.boards import Board
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.memory import Memory

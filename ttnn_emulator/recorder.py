@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import ttnn
-
 from ttnn_emulator import traffic
 from ttnn_emulator.programs import Program
 from ttnn_emulator.report import COLUMNS, profiler_row

@@ -3,7 +3,6 @@
 """The columns of tt-metal's profiler CSV, which `tt-perf-report` reads, filled from recorded programs."""
 
 import ttnn
-
 from ttnn_emulator.programs import Program, TensorInfo
 
 _TENSORS = ("INPUT_0", "INPUT_1", "INPUT_2", "OUTPUT_0")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
 from ttnn_emulator.memory import Buffer, chips_of, unwritten
 from ttnn_emulator.numerics import is_float, round_to

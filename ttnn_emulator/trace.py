@@ -13,7 +13,6 @@ import threading
 from dataclasses import dataclass
 
 import ttnn
-
 from ttnn_emulator.device import EmulatedDevice
 from ttnn_emulator.errors import MemoryFault, TraceError
 from ttnn_emulator.memory import Buffer

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.step import Slot, Step
 
 _TILE = 32

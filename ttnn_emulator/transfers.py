@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.device import EmulatedDevice
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
 from ttnn_emulator.host_tensors import host_padding, host_part, host_shard, is_padded

@@ -5,8 +5,8 @@
 from types import SimpleNamespace
 
 import pytest
-import ttnn
 
+import ttnn
 import ttnn_emulator
 from card_report import profiler
 from card_report.profiler import Record, operation_of, summarise

@@ -6,8 +6,8 @@ import json
 import sys
 
 import pytest
-import ttnn
 
+import ttnn
 from card_report import speed
 
 

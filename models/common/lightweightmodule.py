@@ -8,8 +8,5 @@ from typing import Any
 class LightweightModule:
     """A module is its `forward`: calling the one calls the other, with nothing in between."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)

@@ -5,8 +5,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig

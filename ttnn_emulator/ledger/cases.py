@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import ttnn
-
 from ttnn_emulator.ledger.inputs import Inputs
 
 Result = ttnn.Tensor | Sequence[ttnn.Tensor]

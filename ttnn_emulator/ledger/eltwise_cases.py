@@ -3,7 +3,6 @@
 """Element by element: binary and unary operations, their fused activations, comparisons, conversions."""
 
 import ttnn
-
 from ttnn_emulator.ledger.cases import FLOATS, TYPES, case
 from ttnn_emulator.ledger.inputs import SHAPE
 

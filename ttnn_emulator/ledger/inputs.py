@@ -6,6 +6,7 @@ import hashlib
 import zlib
 
 import torch
+
 import ttnn
 
 SHAPE = (32, 64)

@@ -5,7 +5,6 @@
 from collections.abc import Callable
 
 import ttnn
-
 from ttnn_emulator.ledger.cases import TYPES, case
 from ttnn_emulator.ledger.inputs import Inputs
 

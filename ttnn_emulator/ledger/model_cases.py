@@ -3,8 +3,8 @@
 """The calls of models/bitnet as it makes them, and the attention operations around them."""
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.ledger.cases import FLOATS, TYPES, case
 from ttnn_emulator.ledger.eltwise_cases import unary
 from ttnn_emulator.ledger.inputs import Inputs

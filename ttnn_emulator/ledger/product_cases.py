@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import ttnn
-
 from ttnn_emulator.ledger.cases import TYPES, case
 from ttnn_emulator.ledger.inputs import Inputs
 from ttnn_emulator.ledger.tensor_cases import compute, sharded

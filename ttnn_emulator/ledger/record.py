@@ -103,7 +103,6 @@ def run_group(group: str, path: Path, only: list[str] | None = None) -> None:
     """The cases of one group, or those of `only`, into `path`, which is written after each."""
     install()
     import ttnn
-
     from ttnn_emulator.ledger.cases import load
 
     torch.set_num_threads(1)

@@ -6,8 +6,8 @@ programs that page nothing."""
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.ledger.cases import FLOATS, TYPES, case
 from ttnn_emulator.ledger.inputs import Inputs
 from ttnn_emulator.ledger.model_cases import user_memory

@@ -3,7 +3,6 @@
 """Over whole tensors: reductions, data movement, matrix products, norms."""
 
 import ttnn
-
 from ttnn_emulator.ledger.cases import FLOATS, TYPES, case
 from ttnn_emulator.ledger.inputs import Inputs
 

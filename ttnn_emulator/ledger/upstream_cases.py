@@ -6,7 +6,6 @@ of other sizes and on other cores, and caches without pages in each form of thei
 from typing import Any
 
 import ttnn
-
 from ttnn_emulator.ledger.cases import TYPES, case
 from ttnn_emulator.ledger.eltwise_cases import unary
 from ttnn_emulator.ledger.inputs import Inputs

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.tests.test_heads import numbers
 from ttnn_emulator.tests.test_kv_cache import integers, step_rows
 

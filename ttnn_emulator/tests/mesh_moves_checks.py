@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.tests.mesh_checks import (  # noqa: F401 (fixtures)
     ROWS,

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 import ttnn_emulator
 from ttnn_emulator.errors import EmulatorError, UnsupportedOperation
 from ttnn_emulator.tests.mesh_checks import (  # noqa: F401 (fixtures)

@@ -3,9 +3,10 @@
 """What the tests of the value families share: shapes, operands on the device, and how exact a result must be."""
 
 import torch
-import ttnn
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+import ttnn
 
 # a device is opened once a test, not once an example
 examples = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

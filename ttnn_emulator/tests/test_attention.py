@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.tests.test_heads import on
 from ttnn_emulator.tests.test_kv_cache import DTYPES, integers, on_host, positions_of, shuffled_pages

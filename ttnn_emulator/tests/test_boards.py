@@ -3,8 +3,8 @@
 """Every board opens as the product it stands for."""
 
 import pytest
-import ttnn
 
+import ttnn
 from ttnn_emulator.boards import BOARDS, DEFAULT_BOARD, find_board
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.install import installed_board

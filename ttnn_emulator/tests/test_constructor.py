@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import TraceError
 from ttnn_emulator.tests.tensors import random
 

@@ -3,10 +3,10 @@
 """Tensors made on the device."""
 
 import torch
-import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.tests.tensors import assert_same, examples, get, layouts, put, random, shapes
 
 dtypes = st.sampled_from((ttnn.bfloat16, ttnn.float32, ttnn.int32, ttnn.uint32))

@@ -7,10 +7,10 @@ import warnings
 
 import pytest
 import torch
-import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.errors import IgnoredOption
 from ttnn_emulator.tests.tensors import (
     assert_close,

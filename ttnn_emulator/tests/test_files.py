@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import ttnn
 
 VALUES = torch.randn(1, 1, 40, 64).bfloat16()

@@ -4,6 +4,7 @@
 
 import pytest
 import torch
+
 import ttnn
 
 NO_DISPATCH = ttnn.graph.RunMode.NO_DISPATCH

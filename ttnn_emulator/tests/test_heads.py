@@ -4,9 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import ttnn
 
 EXAMPLES = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HEADS = [(20, 5, 128), (4, 1, 32), (8, 8, 64)]

@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.tests.tensors import packed
 from ttnn_emulator.tests.test_heads import on, per_user

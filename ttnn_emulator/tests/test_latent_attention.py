@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.tests.tensors import get, put, random
 from ttnn_emulator.tests.test_attention import attend
 from ttnn_emulator.tests.test_kv_cache import integers, shuffled_pages

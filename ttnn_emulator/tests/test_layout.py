@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator import UnsupportedOperation
 from ttnn_emulator.tests.tensors import (
     assert_close,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ttnn
 
+import ttnn
 import ttnn_emulator
 from ttnn_emulator import ledger
 from ttnn_emulator.ledger.cases import load

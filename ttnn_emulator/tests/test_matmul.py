@@ -4,9 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import ttnn
 
 DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
 LIBRARY = settings(max_examples=30)

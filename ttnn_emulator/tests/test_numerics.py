@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.numerics import round_from_host, round_to, round_to_block_float, truncate
 
 LIBRARY = settings(max_examples=40)
@@ -171,7 +171,8 @@ def test_an_upload_holds_what_the_library_packs(device, dtype):
 @given(st.sampled_from([ttnn.uint8, ttnn.uint16, ttnn.int32, ttnn.uint32]), st.integers(0, 2**32 - 1))
 @LIBRARY
 def test_integers_come_back_as_they_went(device_of_module, dtype, seed):
-    low, high = {ttnn.uint8: (0, 2**8), ttnn.uint16: (0, 2**16), ttnn.int32: (-(2**31), 2**31)}.get(dtype, (0, 2**31))
+    ranges = {ttnn.uint8: (0, 2**8), ttnn.uint16: (0, 2**16), ttnn.int32: (-(2**31), 2**31)}
+    low, high = ranges.get(dtype, (0, 2**31))
     value = torch.randint(low, high, (5, 33), generator=torch.Generator().manual_seed(seed)).to(torch.int64)
     given = value.to({ttnn.uint8: torch.uint8}.get(dtype, torch.int32) if dtype != ttnn.uint16 else torch.int32)
     uploaded = ttnn.from_torch(given, dtype=dtype, device=device_of_module)

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 import ttnn_emulator
 from ttnn_emulator.errors import TraceError, UnsupportedOperation
 from ttnn_emulator.tests.tensors import assert_same, integers, put

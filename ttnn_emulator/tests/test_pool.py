@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.tests.tensors import assert_close, put, random
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 import ttnn_emulator
 
 TILE, DRAM, L1 = ttnn.TILE_LAYOUT, ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG

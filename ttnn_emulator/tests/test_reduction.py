@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.tests.tensors import assert_close, assert_same, examples, floats, get, integers, put, random, seeds
 from ttnn_emulator.tests.tensors import shapes as all_shapes
 

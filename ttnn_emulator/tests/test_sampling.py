@@ -4,8 +4,9 @@
 
 import pytest
 import torch
-import ttnn
 from scipy.stats import chisquare
+
+import ttnn
 
 USERS, WIDTH, STEPS = 32, 64, 60
 

@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator.tests.tensors import assert_same, examples, get, integers, layouts, put, random, seeds, shapes
 
 kinds = st.sampled_from((ttnn.bfloat16, ttnn.float32, ttnn.int32, ttnn.uint32))

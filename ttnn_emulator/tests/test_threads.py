@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator import TraceError
 
 

@@ -6,8 +6,8 @@ import gc
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator import MemoryFault, TraceError
 from ttnn_emulator.install import emulated_device
 from ttnn_emulator.memory import Buffer

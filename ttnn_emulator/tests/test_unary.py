@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-import ttnn
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ttnn
 from ttnn_emulator import UnsupportedOperation
 from ttnn_emulator.tests.tensors import assert_close, examples, floats, put, random, seeds, shapes
 from ttnn_emulator.values.activations import activate

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import ttnn
 from torch.nn import functional
 
+import ttnn
 from ttnn_emulator import vector_functions
 from ttnn_emulator.errors import UnsupportedOperation
 

@@ -5,8 +5,8 @@
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.numerics import round_to
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Operand, Output

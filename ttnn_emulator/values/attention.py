@@ -10,8 +10,8 @@ import functools
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output
 from ttnn_emulator.values.flash import Arithmetic

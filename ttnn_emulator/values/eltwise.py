@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator import vector_functions
 from ttnn_emulator.numerics import is_float, nearest_even
 from ttnn_emulator.registry import value

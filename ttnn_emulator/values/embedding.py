@@ -5,8 +5,8 @@
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Operand, Output
 from ttnn_emulator.values.matmul import compute_settings, multiply

@@ -9,8 +9,8 @@ has, padded to whole rows, one column of cores after the other. The mask tensors
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output

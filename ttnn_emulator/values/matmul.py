@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.numerics import nearest_even, round_to, round_to_bfloat16, truncate
 from ttnn_emulator.registry import value

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator import vector_functions
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.numerics import round_to_bfloat16, truncate

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.registry import value
 from ttnn_emulator.step import Output

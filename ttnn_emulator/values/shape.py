@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.numerics import pack_precisely
 from ttnn_emulator.registry import value

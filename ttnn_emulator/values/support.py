@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.numerics import is_float
 from ttnn_emulator.registry import value
 from ttnn_emulator.units import infinity_for_nan, store

@@ -9,8 +9,8 @@ the function computed here.
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator import vector_functions
 from ttnn_emulator.numerics import is_float, storage_dtype
 from ttnn_emulator.registry import value

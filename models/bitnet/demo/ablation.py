@@ -33,7 +33,6 @@ def variants() -> Iterator[tuple[str, Any]]:
     The rows of a precision are the choices that it heeds.
     """
     import ttnn
-
     from models.bitnet.tt.precision import ACCURACY, FUSED, MATMULS, PERFORMANCE
 
     lofi, hifi2, hifi4 = ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2, ttnn.MathFidelity.HiFi4
@@ -84,7 +83,6 @@ def variants() -> Iterator[tuple[str, Any]]:
 def bytes_per_token(model: Any, precision: Any) -> int:
     """DRAM bytes that a decode step of one user reads, from shapes: weights, and a cache of 512 positions."""
     import ttnn
-
     from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES
     from models.bitnet.tt.layout import TILE
     from models.bitnet.tt.precision import FusedPrecision

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import ttnn
 from torch import Tensor
 
+import ttnn
 from models.bitnet.reference.model import Model
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tt.bitnet import BitNet

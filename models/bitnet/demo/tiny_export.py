@@ -109,7 +109,7 @@ def export(model: torch.nn.Module, tokenizer: Tokenizer, folder: Path) -> BitNet
             state[name] = tensor.to(torch.bfloat16)
     save_packed(folder, config, state)
 
-    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
     tokenizer_config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": tiny_data.BOS,
@@ -173,7 +173,7 @@ def write_model_card(
     samples = []
     for prompt in SAMPLES:
         text = tokenizer.decode(greedy(model, tokenizer.encode(prompt).ids, 60, config.eos_token_ids))
-        samples.append(f"> **{prompt}**{text}".replace("\n", "  \n> "))
+        samples.append(f"> **{prompt}**{text}".replace("\n", "\\\n> "))
     sizes = {name: getattr(config, name) for name in config.__dataclass_fields__}
     card = MODEL_CARD.format(
         **sizes | run,

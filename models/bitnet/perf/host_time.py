@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ttnn.decorators import FastOperation
+import ttnn
+
+FastOperation = ttnn.decorators.FastOperation
 
 
 class LibraryTime:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ttnn
-
 from models.bitnet.perf.programs import Program
 
 # What a gather costs beyond any program's cost and its bytes, us. The middle is the part of tt-metal's issue 47803

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import ttnn
-
 from models.bitnet.perf.card_model import CardModel, bandwidth, fit, fits_without_one, unpack_ms
 from models.bitnet.perf.links import COLLECTIVE_US, Links, link_ms, links_here
 from models.bitnet.perf.programs import Program

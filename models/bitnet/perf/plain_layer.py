@@ -8,8 +8,8 @@ by one. It computes what `DecoderLayer` does; only its programs and its time on 
 """
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.decoder import DecoderLayer
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import first_cores, users_memory_config

@@ -30,7 +30,6 @@ def main() -> int:
     with open_device(options.board, options.chips) as opened:
         # what follows is ttnn, which wants the device prepared before it is imported
         import ttnn
-
         from models.bitnet.perf import report
         from models.bitnet.perf.card_model import calibration_table
         from models.bitnet.perf.decode_profile import profile

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, random_state
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.engine.blocks import BlockPool

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.weights.upload import DeviceWeights

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.reference.attention import LayerCache as ReferenceCache
 from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
@@ -20,7 +20,7 @@ from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import Precision
 from models.bitnet.tt.rope import RotaryEmbedding, Rotation
-from models.common.utility_functions import comp_pcc, comp_relative
+from models.common.utility_functions import comp_pcc
 
 # (precision, level): smallest PCC, largest relative Frobenius error. PCC does not see a lost scale, the error does;
 # for small independent errors the two say the same: error = sqrt(2 * (1 - PCC)).
@@ -75,6 +75,12 @@ tiny_and_full = pytest.mark.parametrize(
     "model", [TINY, SMALL, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "small", "2b"]
 )
 every_scaling = pytest.mark.parametrize("badly_scaled", [False, True], ids=["even", "badly_scaled"])
+
+
+def comp_relative(golden: torch.Tensor, calculated: torch.Tensor, limit: float) -> tuple[bool, float]:
+    """Relative Frobenius error |calculated - golden| / |golden|: sees the scale errors that PCC does not."""
+    error = (calculated.double() - golden.double()).norm() / golden.double().norm().clamp_min(1e-30)
+    return bool(torch.isfinite(error)) and error.item() <= limit, error.item()
 
 
 def assert_close(golden: torch.Tensor, calculated: torch.Tensor, pcc: float, relative: float) -> None:

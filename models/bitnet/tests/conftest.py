@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.reference.model import Model
 from models.bitnet.tests import shipped
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.config import BitNetConfig

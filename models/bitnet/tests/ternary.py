@@ -6,8 +6,8 @@ integers, and rows whose codes are known beforehand."""
 from dataclasses import dataclass
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import spread
 
 EPS = 1e-5

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM

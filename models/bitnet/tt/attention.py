@@ -5,8 +5,8 @@
 from collections.abc import Mapping
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.heads import joiner, typecast
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.model_config import ModelConfig

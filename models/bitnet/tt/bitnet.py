@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import ttnn
 from tqdm import tqdm
 
 from models.bitnet.tt.checks import as_texts, shown

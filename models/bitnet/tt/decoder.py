@@ -5,8 +5,8 @@
 from collections.abc import Callable, Mapping
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.attention import Attention
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.mlp import MLP

@@ -7,8 +7,8 @@ step.
 """
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.decode.look_up import LookUp
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding, Rotation

@@ -5,7 +5,6 @@
 from collections.abc import Mapping
 
 import ttnn
-
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs, to_device
 from models.bitnet.tt.generation.decode_steps import DecodeSteps, StepEnd
 from models.bitnet.tt.generation.likeliest import likeliest_of

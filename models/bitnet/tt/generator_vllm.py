@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd

@@ -3,7 +3,6 @@
 """Joins the heads that attention leaves, so that the output projection finds the heads of a row side by side."""
 
 import ttnn
-
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import FusedPrecision
 from models.common.lightweightmodule import LightweightModule

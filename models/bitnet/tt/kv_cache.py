@@ -10,7 +10,6 @@ one behind the other.
 from dataclasses import dataclass
 
 import ttnn
-
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import ttnn
-
 from models.bitnet.tt.config import TILE
 
 WIDE = 8  # columns of cores that every supported chip has

@@ -3,7 +3,6 @@
 """The output matrix: logits = x @ Whead^T. `StockLMHead` uses the library's matmul, `FusedLMHead` a fused program."""
 
 import torch
-import ttnn
 
 from models.bitnet.tt.layout import TILE, dram_sharded
 from models.bitnet.tt.model_config import ModelConfig

@@ -5,8 +5,8 @@
 from collections.abc import Mapping
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.projection import projection
 from models.bitnet.tt.weights.scales import LayerScales

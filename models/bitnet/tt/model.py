@@ -5,8 +5,8 @@
 from collections.abc import Mapping
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.decoder import DecoderLayer, ResidualHook, no_hook
 from models.bitnet.tt.embedding import DecodeLookUp, Embedding
 from models.bitnet.tt.kv_cache import LayerCache

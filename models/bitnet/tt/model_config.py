@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every memory, program and compute config of a model on a device, resolved once before the first forward."""
 
-import ttnn
 from loguru import logger
 
+import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
 from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, users_memory_config

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.bit_linear import BitLinear
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.layout import TILE

@@ -7,8 +7,8 @@ projections before a sub-norm cost no program: see `weights/scales.py`.
 """
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.stock_programs import NormConfig

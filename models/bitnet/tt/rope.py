@@ -9,8 +9,8 @@ permuted when the weights are loaded, and the tables here have each angle twice.
 from dataclasses import dataclass
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig
 from models.common.lightweightmodule import LightweightModule

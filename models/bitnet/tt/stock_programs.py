@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import ttnn
-
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.layout import (

@@ -21,8 +21,8 @@ from itertools import cycle
 from typing import Any
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.layout import Chip, Columns, Scattered, columns, scattered
 
 

@@ -8,8 +8,8 @@ it is a time on a card. Compare within a group: an operation with its torch comp
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from ttnn_emulator.tests.subprocesses import emulator
 
 TILE = ttnn.TILE_LAYOUT

@@ -3,6 +3,7 @@
 """The tests here need several chips, as a 4xp150 has: `make test` runs them on that board."""
 
 import pytest
+
 import ttnn
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 
 TRACES = "TT_METAL_SLOW_DISPATCH_MODE" not in os.environ  # which carries none

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.decode_profile import DecodeProfile, profile
 from models.bitnet.perf.links import LINKS, OF_A_LAYER, OF_A_TOKEN, is_collective
 from models.bitnet.perf.programs import capture

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, random_state, shape
 from models.bitnet.tests.common import Pages, empty_cache, reference_steps, stock_precision
 from models.bitnet.tests.mesh.rows import row_of

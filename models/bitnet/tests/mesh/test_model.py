@@ -6,8 +6,8 @@ import functools
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tests.mesh.rows import TRACES, row_of

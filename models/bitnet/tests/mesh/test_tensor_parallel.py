@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tt.generation.likeliest import likeliest_of

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tests.vllm_plugin import CONTEXT, ROWS, SEEDED, Plugin, Running, models_of, start

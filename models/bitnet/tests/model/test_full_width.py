@@ -14,13 +14,22 @@ kernels take. int8 codes that this flips, and relu squared, enlarge it in any Bi
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import shape
 from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm
 from models.bitnet.reference.rope import rope_tables
-from models.bitnet.tests.common import Pages, decode_rotation, empty_cache, to_decode, to_integers, to_prefill, to_rows
+from models.bitnet.tests.common import (
+    Pages,
+    comp_relative,
+    decode_rotation,
+    empty_cache,
+    to_decode,
+    to_integers,
+    to_prefill,
+    to_rows,
+)
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.decoder import DecoderLayer
 from models.bitnet.tt.layout import TILE
@@ -30,7 +39,7 @@ from models.bitnet.tt.precision import ACCURACY, FUSED, PERFORMANCE, Precision
 from models.bitnet.tt.rms_norm import RMSNorm
 from models.bitnet.tt.rope import RotaryEmbedding
 from models.bitnet.tt.weights.upload import DeviceWeights
-from models.common.utility_functions import comp_pcc, comp_relative
+from models.common.utility_functions import comp_pcc
 
 ROWS = 64  # prefilled; one decode step follows
 ZEROS = 0.35

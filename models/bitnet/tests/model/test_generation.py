@@ -10,8 +10,8 @@ import signal
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.bitnet import BitNet, StreamCallback
 from models.bitnet.tt.engine.request import Completion

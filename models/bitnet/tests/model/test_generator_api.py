@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 import torch
-import ttnn
 from safetensors.torch import load_file, save_file
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.bitnet import BitNet

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.vllm_plugin import BLOCK, BLOCKS, CONTEXT, ROWS, SEEDED, VOCABULARY, Plugin, start
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 
 import pytest
-import ttnn
-from ttnn.decorators import FastOperation
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
@@ -48,7 +47,8 @@ def model(open_device):
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch, hear: Callable[[str, bool], None]):
     """`hear(name, over)` before and after each call into the library."""
-    call = FastOperation.__call__
+    operations = ttnn.decorators.FastOperation
+    call = operations.__call__
 
     def operation(self, *args, **kwargs):
         return around(self.python_fully_qualified_name, lambda: call(self, *args, **kwargs))
@@ -60,7 +60,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, hear: Callable[[str, bool], None]):
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(FastOperation, "__call__", operation)
+        patch.setattr(operations, "__call__", operation)
         for name in PLAIN_FUNCTIONS:
             function = getattr(ttnn, name)
             patch.setattr(ttnn, name, lambda *a, f=function, n=name, **k: around(n, lambda: f(*a, **k)))

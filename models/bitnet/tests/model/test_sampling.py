@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.choices import sampling_probabilities, uniform
 from models.bitnet.tt.generation.likeliest import Likeliest

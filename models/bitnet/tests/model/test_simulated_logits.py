@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import ttnn
 from safetensors.torch import load_file, save_file
 
+import ttnn
 from models.bitnet.tests import shipped
 
 _RECORD = Path(__file__).with_name("simulated_logits.safetensors")

@@ -5,8 +5,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.perf.random_weights import SharedWeights
 

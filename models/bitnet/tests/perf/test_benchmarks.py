@@ -9,8 +9,8 @@ On the emulated device these are times of the emulation on this machine's CPU, n
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 
 CONTEXT = 128

@@ -7,8 +7,8 @@ pytest models/bitnet/tests/perf/test_host_time.py --benchmark-columns=min,median
 """
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.perf.host_time import library_time
 from models.bitnet.perf.plain_layer import PlainLayer
 from models.bitnet.perf.programs import capture

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.programs import Program, capture
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tt.kv_cache import LayerCache

@@ -6,8 +6,8 @@ import functools
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.programs import Program, capture
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tests.common import to_integers

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.perf.decode_profile import DecodeProfile, profile
 from models.bitnet.perf.modelled import Card
 

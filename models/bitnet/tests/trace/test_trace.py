@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams

@@ -6,8 +6,8 @@ import json
 from dataclasses import fields, replace
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.demo.ablation import bytes_per_token, full_size, variants
 from models.bitnet.tests.perf.test_recorded_figures import CONTEXT, FILE
 from models.bitnet.tt.precision import ACCURACY, FUSED, PERFORMANCE, PRECISIONS

@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.attention import Attention as ReferenceAttention
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests.common import BATCHES
 from models.bitnet.tt.generation.sampling import CANDIDATES
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN, BestTokens, best_token, candidates

@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, SharedWeights, random_ternary, shape, spread
 from models.bitnet.reference.bit_linear import BitLinear as ReferenceBitLinear
 from models.bitnet.reference.bit_linear import quantise_activation

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests.common import SMALL
 from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs
 from models.bitnet.tt.generation.sampling import Draws, SamplingParams

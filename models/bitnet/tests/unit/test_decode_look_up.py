@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import SharedWeights, shape
 from models.bitnet.tests.common import BATCHES, every_precision, tiny_and_full, to_integers, to_rows
 from models.bitnet.tests.unit.test_embedding import random_tokens

@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
 from models.bitnet.reference.rope import rope_tables

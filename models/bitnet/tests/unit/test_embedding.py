@@ -3,10 +3,10 @@
 """Looking tokens up: the very rows of the table."""
 
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import SharedWeights, shape
 from models.bitnet.tests.common import LENGTHS, every_precision, tiny_and_full, to_integers, to_rows, whole_tiles
 from models.bitnet.tt.embedding import Embedding

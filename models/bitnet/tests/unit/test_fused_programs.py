@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import random_ternary, shape
 from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to_device
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit

@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests.common import BATCHES
 from models.bitnet.tests.ternary import to_device
 from models.bitnet.tt.kernels.head.head_product import HeadProduct

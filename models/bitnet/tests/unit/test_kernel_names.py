@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.layout import TILE
 

@@ -4,11 +4,11 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+import ttnn
 from models.bitnet.perf.random_weights import shape
 from models.bitnet.tests.common import TINY, every_precision
 from models.bitnet.tt.engine.blocks import BlockPool, OutOfBlocks

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, SharedWeights, shape, spread
 from models.bitnet.tests.common import (
     BATCHES,

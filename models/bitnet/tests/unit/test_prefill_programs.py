@@ -4,8 +4,8 @@
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.perf.random_weights import random_ternary, spread
 from models.bitnet.tests.ternary import (
     EPS,

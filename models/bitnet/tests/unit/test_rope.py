@@ -4,10 +4,10 @@
 
 import pytest
 import torch
-import ttnn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import ttnn
 from models.bitnet.perf.random_weights import FULL, shape
 from models.bitnet.reference.rope import apply_rope, rope_tables
 from models.bitnet.tests.common import (

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-MODELS = Path(__file__).resolve().parents[3]  # the folder `models`
-BITNET = MODELS / "bitnet"
-# models/common has more files upstream; ours bear upstream's names and offer what the port uses
-PYTHON = sorted([*BITNET.rglob("*.py"), *(MODELS / "common").glob("*.py")])
+from models.bitnet.tests.sources import BITNET, MODELS, imports, name_of, python_files
+
+PYTHON = python_files()
 SCRIPTS = sorted(path for pattern in ("*.sh", "*.yaml", "*.toml", "*.cfg") for path in BITNET.rglob(pattern))
 
 STANDARD = frozenset(sys.stdlib_module_names)
@@ -60,26 +59,10 @@ OPENS_DEVICES = BITNET / "demo" / "device.py"
 VLLMS_EDGE = BITNET / "tt" / "generator_vllm.py"  # what it is told comes from vLLM and, for the rest, the environment
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(MODELS.parent))
-
-
 def part_of(path: Path) -> str:
     """The folder of the port that a file belongs to; files of models/common and those at the top: none."""
     inside = path.relative_to(MODELS).parts
     return inside[1] if inside[0] == "bitnet" and len(inside) > 2 else ""
-
-
-def imports(path: Path) -> list[str]:
-    """Every module named by an import anywhere in the file, `from a import b` as `a.b`: b may be a module."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name_of(path)} imports relatively; upstream imports absolutely"
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
 
 
 def is_below(module: str, names: set[str]) -> bool:
@@ -108,54 +91,48 @@ def test_no_room_imports_one_on_its_own_floor_or_above(folder, floors):
                 assert below, f"{name_of(path)} imports {module}, which is not on a lower floor"
 
 
-@pytest.mark.parametrize("path", PYTHON + SCRIPTS, ids=name_of)
-def test_spdx_header(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = lines[1:3] if lines[:1] and lines[0].startswith("#!") else lines[:2]
-    assert re.fullmatch(r"# SPDX-FileCopyrightText: © \d{4} .+", header[0])
-    assert header[1] == "# SPDX-License-Identifier: Apache-2.0"
+def test_spdx_header():
+    for path in PYTHON + SCRIPTS:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        header = lines[1:3] if lines[:1] and lines[0].startswith("#!") else lines[:2]
+        assert re.fullmatch(r"# SPDX-FileCopyrightText: © \d{4} .+", header[0]), name_of(path)
+        assert header[1] == "# SPDX-License-Identifier: Apache-2.0", name_of(path)
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=name_of)
-def test_imports(path):
+def test_imports():
     """Nothing that a tt-metal checkout lacks, and only what the file's part of the port may know."""
-    part = part_of(path)
-    allowed = ALLOWED.get(part, {"torch", "ttnn", "numpy", "loguru"}) | EXCEPTIONS.get(path, set())
-    foreign = [m for m in imports(path) if m.split(".")[0] not in STANDARD and not is_below(m, allowed)]
-    assert not foreign, f"{part or 'models/common'} must not import {', '.join(foreign)}"
-    outside = [
-        m for m in imports(path) if is_below(m, {"models"}) and not is_below(m, {"models.bitnet", "models.common"})
-    ]
-    assert not outside, f"other models may change or go: {', '.join(outside)}"
+    for path in PYTHON:
+        allowed = ALLOWED.get(part_of(path), {"torch", "ttnn", "numpy", "loguru"}) | EXCEPTIONS.get(path, set())
+        foreign = [m for m in imports(path) if m.split(".")[0] not in STANDARD and not is_below(m, allowed)]
+        assert not foreign, f"{name_of(path)} must not import {', '.join(foreign)}"
+        models = [m for m in imports(path) if is_below(m, {"models"})]
+        outside = [m for m in models if not is_below(m, {"models.bitnet", "models.common"})]
+        assert not outside, f"{name_of(path)}: other models may change or go: {', '.join(outside)}"
 
 
-@pytest.mark.parametrize("path", [path for path in PYTHON if path != OPENS_DEVICES], ids=name_of)
-def test_nothing_names_the_emulated_device(path):
+def test_nothing_names_the_emulated_device():
     """Neither as a name nor in a string that could be imported or run."""
-    if path == Path(__file__).resolve():
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    assert not any("ttnn_emulator" in text.lower() for text in names | strings)
+    for path in set(PYTHON) - {OPENS_DEVICES, Path(__file__).resolve()}:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        assert not any("ttnn_emulator" in text.lower() for text in names | strings), name_of(path)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON if part_of(p) in ("reference", "tt") and p != VLLMS_EDGE], ids=name_of
-)
-def test_the_environment_is_read_at_the_edge_only(path):
-    names = {
-        node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)
-    }
-    assert not names & {"environ", "getenv", "putenv"}
+def test_the_environment_is_read_at_the_edge_only():
+    for path in PYTHON:
+        if part_of(path) in ("reference", "tt") and path != VLLMS_EDGE:
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            assert not names & {"environ", "getenv", "putenv"}, name_of(path)
 
 
-@pytest.mark.parametrize("path", sorted({path.parent for path in PYTHON if path.is_relative_to(BITNET)}), ids=name_of)
-def test_packages_and_names(path):
+def test_packages_and_names():
     """Folders that tests and modules are imported from are packages; names are lower case, as upstream's."""
-    if part_of(path / "file.py") in ("", "reference", "tt", "tests"):
-        assert (path / "__init__.py").is_file()
-    assert all(re.fullmatch(r"[a-z0-9_]+\.py", file.name) for file in path.glob("*.py"))
+    for path in PYTHON:
+        if part_of(path) in ("", "reference", "tt", "tests") and path.is_relative_to(BITNET):
+            assert (path.parent / "__init__.py").is_file(), name_of(path)
+        assert re.fullmatch(r"[a-z0-9_]+\.py", path.name), name_of(path)
 
 
 def test_every_reference_module_has_a_twin():
@@ -177,8 +154,8 @@ def reset_seeds():
 def pytest_sessionfinish():
     ours = {name: module for name, module in sys.modules.items() if name.startswith("models.")}
     outside = [name for name, module in ours.items() if module.__file__ and not module.__file__.startswith(sys.path[0])]
-    assert ours and not outside and "%s" not in sys.modules, outside
-""" % ("ttnn" + "_emulator")
+    assert ours and not outside and "ttnn_emulator" not in sys.modules, outside
+"""
 
 
 def test_a_copy_in_another_checkout_passes(tmp_path):

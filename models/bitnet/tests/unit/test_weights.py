@@ -55,6 +55,8 @@ DOWN = "model.layers.1.mlp.down_proj.weight"
 NORM = "model.layers.1.mlp.ffn_sub_norm.weight"
 EMBEDDING = "model.embed_tokens.weight"
 
+fixed = settings(deadline=None, derandomize=True)
+
 
 # --- checkpoints to read ---------------------------------------------------------------------------------------------
 
@@ -109,6 +111,7 @@ def assert_same(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 # --- bits and rows ---------------------------------------------------------------------------------------------------
 
 
+@fixed
 @given(rows=st.integers(1, 40), columns=st.integers(1, 70), seed=st.integers(0, 1000))
 def test_pack_round_trip(rows, columns, seed):
     """The bytes are those of transformers, and they unpack to what went in."""
@@ -149,6 +152,7 @@ def test_pack_refuses(weight):
         pack_ternary(weight.to(torch.int8))
 
 
+@fixed
 @given(seed=st.integers(0, 1000), size=st.sampled_from([1e-6, 1e-3, 1.0, 1e3]))
 def test_ternarise_is_the_reference_quantisation(seed, size):
     torch.manual_seed(seed)
@@ -157,6 +161,7 @@ def test_ternarise_is_the_reference_quantisation(seed, size):
         assert actual.dtype == expected.dtype and torch.equal(actual, expected)
 
 
+@fixed
 @given(heads=st.integers(1, 7), half=st.integers(1, 33), columns=st.integers(1, 5))
 def test_rope_permutation(heads, half, columns):
     """Each head's halves become adjacent pairs."""
@@ -277,7 +282,7 @@ def test_load_needs_a_config_for_a_state_dict():
 # --- saving ----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20)
+@settings(fixed, max_examples=20)
 @given(
     heads=st.sampled_from([(1, 1), (2, 1), (2, 2), (3, 1)]),
     head_dim=st.sampled_from([32, 64]),

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tests.common import SMALL
 from models.bitnet.tt import lm_head
 from models.bitnet.tt.model_config import ModelConfig

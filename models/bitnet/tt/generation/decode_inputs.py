@@ -7,8 +7,8 @@ them to what they already hold uploads nothing.
 """
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.generation.sampling import Draws, SamplerInputs, SamplingParams
 from models.bitnet.tt.kv_cache import table_width
 from models.bitnet.tt.model_config import ModelConfig

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 import ttnn
-
 from models.bitnet.tt.generation.decode_inputs import DecodeInputs
 from models.bitnet.tt.generation.sampling import Sampler, SamplingParams
 from models.bitnet.tt.kv_cache import LayerCache

@@ -3,8 +3,8 @@
 """The likeliest tokens of every row, from logits on one chip or from each chip's share of the vocabulary."""
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.head.best_tokens import BestTokens, best_token, candidates
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model_config import ModelConfig

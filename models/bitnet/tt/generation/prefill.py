@@ -10,7 +10,6 @@ taken a block at a time, and what remains is a pass of its own unless its blocks
 from collections.abc import Sequence
 
 import torch
-import ttnn
 
 from models.bitnet.tt.checks import shown
 from models.bitnet.tt.generation.decode_inputs import to_device

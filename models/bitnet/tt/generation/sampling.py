@@ -12,7 +12,6 @@ import secrets
 from dataclasses import dataclass, field
 
 import torch
-import ttnn
 
 from models.bitnet.tt.checks import as_integer, as_number, shown
 from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens

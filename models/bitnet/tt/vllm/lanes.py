@@ -23,19 +23,26 @@ class Lane(Protocol):
 
     model: BitNetModel
 
-    def allocate_kv_cache(self, shape: Sequence[int], dtype: torch.dtype, num_layers: int) -> list[LayerCache]: ...
+    def allocate_kv_cache(self, shape: Sequence[int], dtype: torch.dtype, num_layers: int) -> list[LayerCache]:
+        """Allocate the cache's pool, one entry a layer."""
 
-    def warmup_model_prefill(self, **options: Any) -> None: ...
+    def warmup_model_prefill(self, **options: Any) -> None:
+        """Build the programs of a short prompt."""
 
-    def warmup_model_decode(self, **options: Any) -> None: ...
+    def warmup_model_decode(self, **options: Any) -> None:
+        """Build the programs of a step, or capture them."""
 
-    def prefill_forward(self, *args: Any, **options: Any) -> torch.Tensor: ...
+    def prefill_forward(self, *args: Any, **options: Any) -> torch.Tensor:
+        """Compute prompts, and give each one's next token or logits."""
 
-    def decode_forward(self, *args: Any, **options: Any) -> Any: ...
+    def decode_forward(self, *args: Any, **options: Any) -> Any:
+        """Submit a step for all rows of the lane's batch."""
 
-    def read_decode_output(self, output: Any, async_read: bool = False) -> Any: ...
+    def read_decode_output(self, output: Any, async_read: bool = False) -> Any:
+        """Copy a step's output to the host, or start to."""
 
-    def process_decode_output_host(self, output: Any, is_tokens: bool) -> torch.Tensor: ...
+    def process_decode_output_host(self, output: Any, is_tokens: bool) -> torch.Tensor:
+        """Tokens [rows], or logits [rows, 1, vocabulary]."""
 
 
 class Lanes:

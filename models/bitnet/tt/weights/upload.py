@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.tensor_parallel import REPLICATED, WeightSharding
 from models.bitnet.tt.weights.packing import is_ternary

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import ttnn
-
 from models.bitnet.tt.layout import TILE
 
 

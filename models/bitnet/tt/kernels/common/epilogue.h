@@ -16,7 +16,9 @@
 // results. `scale` is the tile of SCALES that belongs to the rows. `scratch` is a free destination tile.
 ALWI void finish(uint32_t group, uint32_t first, uint32_t scale, uint32_t scratch) {
     tiles::load(buffers::SCALES, scale, scratch);
-    for (uint32_t c = 0; c < group; c++) { tiles::multiply_rows(first + c, scratch); }
+    for (uint32_t c = 0; c < group; c++) {
+        tiles::multiply_rows(first + c, scratch);
+    }
 #if defined(EPILOGUE_RESIDUAL)
     cb_wait_front(buffers::RESIDUAL, group);
     for (uint32_t c = 0; c < group; c++) {

@@ -61,7 +61,9 @@ inline void clear_unused_rows(uint32_t parts, uint32_t gathered) {
             const uint32_t tile = get_write_ptr(buffers::GATHERED) + (kind * gathered + row / faces::TILE) * TILE_BYTES;
             for (uint32_t half = 0; half < 2; half++) {
                 const auto values = words(tile + half_row(row % faces::TILE, half));
-                for (uint32_t i = 0; i < faces::SIDE; i++) { values[i] = 0; }
+                for (uint32_t i = 0; i < faces::SIDE; i++) {
+                    values[i] = 0;
+                }
             }
         }
     }

@@ -43,12 +43,16 @@ ALWI void measure(uint32_t part_tiles) {
         const uint32_t squares = i ? X : SUMS, magnitudes = i ? X : PEAKS;
         tiles::load(buffers::ROWS, i, squares);
         tiles::square(squares);
-        if (i) { tiles::add(SUMS, squares); }
+        if (i) {
+            tiles::add(SUMS, squares);
+        }
         tiles::load(buffers::ROWS, i, magnitudes);
         tiles::load(buffers::GAMMA, i, GAMMA);
         tiles::multiply_columns(magnitudes, GAMMA);
         tiles::magnitude(magnitudes);
-        if (i) { tiles::maximum(PEAKS, magnitudes); }
+        if (i) {
+            tiles::maximum(PEAKS, magnitudes);
+        }
     }
     // The tiles are transposed, so that the results of the 32 rows lie side by side in the first row.
     tiles::transpose(SUMS);

@@ -55,10 +55,18 @@ ALWI void multiply() {
 void kernel_main() {
     const uint32_t part_tiles = get_arg_val<uint32_t>(PART_TILES), columns = get_arg_val<uint32_t>(COLUMNS);
     compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ALL_CODES, buffers::WEIGHTS, buffers::PARTIALS);
-    if (part_tiles) { quantise::measure(part_tiles); }
-    if (get_arg_val<uint32_t>(LEADS)) { quantise::factors(gathered, get_common_arg_val<uint32_t>(EPS_BITS)); }
-    if (part_tiles) { quantise::codes(part_tiles); }
-    if (!columns) { return; }
+    if (part_tiles) {
+        quantise::measure(part_tiles);
+    }
+    if (get_arg_val<uint32_t>(LEADS)) {
+        quantise::factors(gathered, get_common_arg_val<uint32_t>(EPS_BITS));
+    }
+    if (part_tiles) {
+        quantise::codes(part_tiles);
+    }
+    if (!columns) {
+        return;
+    }
 
     constexpr uint32_t results = results_of(group);
     cb_wait_front(buffers::SCALES, 2);
@@ -71,7 +79,9 @@ void kernel_main() {
         tile_regs_commit();
         cb_reserve_back(buffers::RESULT, results);
         tile_regs_wait();
-        for (uint32_t c = 0; c < results; c++) { pack_tile(c, buffers::RESULT); }
+        for (uint32_t c = 0; c < results; c++) {
+            pack_tile(c, buffers::RESULT);
+        }
         tile_regs_release();
         cb_push_back(buffers::RESULT, results);
     }

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-import ttnn
 
 from models.bitnet.tt.kernels.common import describe, golden, int8_codes
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment

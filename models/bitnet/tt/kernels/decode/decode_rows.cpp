@@ -28,10 +28,10 @@
 #include "core_arguments.h"
 #include "measurements.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
-constexpr uint32_t parts = get_named_compile_time_arg_val("parts");        // cores that have a part of them
-constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // cores of the team, all of which run this
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");          // tiles of K
+constexpr uint32_t parts = get_named_compile_time_arg_val("parts");          // cores that have a part of them
+constexpr uint32_t cores = get_named_compile_time_arg_val("cores");          // cores of the team, all of which run this
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");    // tiles of sums in GATHERED
 constexpr uint32_t code_rows = get_named_compile_time_arg_val("code_rows");  // rows of a tile of ALL_CODES
 constexpr uint32_t left = get_named_compile_time_arg_val("left"), top = get_named_compile_time_arg_val("top");
 constexpr uint32_t right = get_named_compile_time_arg_val("right"), bottom = get_named_compile_time_arg_val("bottom");
@@ -77,7 +77,9 @@ void read_rows(uint32_t first, uint32_t count) {
 void read_rows(uint32_t first, uint32_t count) {
     const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
     uint32_t to = get_write_ptr(buffers::ROWS);
-    for (uint32_t k = first; k < first + count; k++, to += FLOAT_TILE) { noc_async_read_page(k, rows, to); }
+    for (uint32_t k = first; k < first + count; k++, to += FLOAT_TILE) {
+        noc_async_read_page(k, rows, to);
+    }
 }
 #endif
 
@@ -110,7 +112,9 @@ void send_codes(uint32_t first, uint32_t count) {
     cb_wait_front(buffers::CODES, count);
     uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * code_bytes;
     for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
-        for (uint32_t i = 0; i < pieces; i++, to += bytes) { team.send_to_all(from + i * face_bytes, to, bytes); }
+        for (uint32_t i = 0; i < pieces; i++, to += bytes) {
+            team.send_to_all(from + i * face_bytes, to, bytes);
+        }
     }
 }
 

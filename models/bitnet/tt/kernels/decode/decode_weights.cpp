@@ -25,7 +25,9 @@ void kernel_main() {
     for (uint32_t page = first; page < first + pages; page += pages_at_once) {
         cb_reserve_back(buffers::WEIGHTS, page_tiles * pages_at_once);
         const uint32_t to = get_write_ptr(buffers::WEIGHTS);
-        for (uint32_t i = 0; i < pages_at_once; i++) { noc_async_read_page(page + i, weights, to + i * page_bytes); }
+        for (uint32_t i = 0; i < pages_at_once; i++) {
+            noc_async_read_page(page + i, weights, to + i * page_bytes);
+        }
         noc_async_read_barrier();
         cb_push_back(buffers::WEIGHTS, page_tiles * pages_at_once);
     }

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.describe import Buffer, Described
 from models.bitnet.tt.layout import TILE

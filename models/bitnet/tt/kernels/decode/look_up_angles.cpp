@@ -31,7 +31,9 @@ constexpr uint32_t tile_bytes = faces::tile_bytes(faces::BFLOAT16), half_bytes =
 void spread(uint32_t from, uint32_t tiles) {
     for (uint32_t i = 0; i < halves; i++, from += half_bytes) {
         const uint32_t to = tiles + i / 2 * tile_bytes + faces::half_row(0, i % 2, faces::BFLOAT16);
-        for (uint32_t word = 0; word < half_bytes / 4; word++) { words(to)[word] = words(from)[word]; }
+        for (uint32_t word = 0; word < half_bytes / 4; word++) {
+            words(to)[word] = words(from)[word];
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // Reader: copies this core's columns of the tokens' rows of the embedding table into its shard of the result. Rows of
-// the shard's tiles that belong to no user stay as they are. A token past the vocabulary (NO_TOKEN, of a row that had no
-// best token) reads the first row of the table.
+// the shard's tiles that belong to no user stay as they are. A token past the vocabulary (NO_TOKEN, of a row that had
+// no best token) reads the first row of the table.
 //
 // | buffer         | what it holds                          |
 // |----------------|----------------------------------------|

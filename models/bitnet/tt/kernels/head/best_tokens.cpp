@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Finds the largest values of rows that lie in tiles, and their columns. Both data-movement processors of every core run
-// this kernel. A processor with tiles is a scanner: it looks through its tiles, keeps a list of the best of every row,
-// and sends each list to the core that merges this row. The merging core writes the row's best. Floats are compared as
-// integers, so that the result is exact. Of equal values the first column wins. NaN of either sign counts as more than
-// infinity. A row that holds NaN, infinity or a value above `largest` has no best token: all its tokens are `no_token`,
-// and their values are `largest`.
+// Finds the largest values of rows that lie in tiles, and their columns. Both data-movement processors of every core
+// run this kernel. A processor with tiles is a scanner: it looks through its tiles, keeps a list of the best of every
+// row, and sends each list to the core that merges this row. The merging core writes the row's best. Floats are
+// compared as integers, so that the result is exact. Of equal values the first column wins. NaN of either sign counts
+// as more than infinity. A row that holds NaN, infinity or a value above `largest` has no best token: all its tokens
+// are `no_token`, and their values are `largest`.
 //
 // | buffer          | what it holds                                          | written by     | read by        |
 // |-----------------|--------------------------------------------------------|----------------|----------------|
@@ -22,13 +22,13 @@
 #include "words.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
-constexpr uint32_t count = get_named_compile_time_arg_val("count");              // pairs in a list
+constexpr uint32_t count = get_named_compile_time_arg_val("count");  // pairs in a list
 constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");
 constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // of a logit
 constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together
 constexpr uint32_t no_token = get_named_compile_time_arg_val("no_token");
-constexpr uint32_t largest = get_named_compile_time_arg_val("largest");          // the bits of a float32
+constexpr uint32_t largest = get_named_compile_time_arg_val("largest");  // the bits of a float32
 constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");
 constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");
 constexpr uint32_t GATHERED = get_named_compile_time_arg_val("gathered_buffer");
@@ -76,13 +76,17 @@ public:
     bool is_sound() const { return key(0) <= key_of(largest); }
 
     void clear() const {
-        for (uint32_t i = 0; i < count; i++) { set(i, NOTHING, 0); }
+        for (uint32_t i = 0; i < count; i++) {
+            set(i, NOTHING, 0);
+        }
     }
 
     // Inserts a pair whose key is above the least, behind the pairs with an equal key.
     void insert(int32_t key_in, uint32_t column_in) const {
         uint32_t at = count - 1;
-        for (; at > 0 && key(at - 1) < key_in; at--) { set(at, key(at - 1), column(at - 1)); }
+        for (; at > 0 && key(at - 1) < key_in; at--) {
+            set(at, key(at - 1), column(at - 1));
+        }
         set(at, key_in, column_in);
     }
 
@@ -144,12 +148,16 @@ void scan_all(uint32_t first, uint32_t tiles, uint32_t lists) {
     const auto logits = TensorAccessor(logits_layout, get_common_arg_val<uint32_t>(LOGITS_AT));
     const uint32_t buffer = get_write_ptr(TILES);
     const auto size = [&](uint32_t done) { return tiles - done < at_once ? tiles - done : at_once; };
-    for (uint32_t row = 0; row < rows; row++) { List(lists + row * list_bytes).clear(); }
+    for (uint32_t row = 0; row < rows; row++) {
+        List(lists + row * list_bytes).clear();
+    }
     read(logits, first, size(0), buffer);
     for (uint32_t done = 0, turn = 0; done < tiles; done += at_once, turn ^= 1) {
         noc_async_read_barrier();
         const uint32_t next = done + at_once;
-        if (next < tiles) { read(logits, first + next, size(next), buffer + (turn ^ 1) * at_once * tile_bytes); }
+        if (next < tiles) {
+            read(logits, first + next, size(next), buffer + (turn ^ 1) * at_once * tile_bytes);
+        }
         for (uint32_t row = 0; row < rows; row++) {
             const uint32_t from = buffer + turn * at_once * tile_bytes;
             scan(List(lists + row * list_bytes), row, from, size(done), (first + done) * faces::TILE);
@@ -167,7 +175,9 @@ void send(uint32_t lists, uint32_t scanner, uint32_t arrived) {
         noc_async_write(lists + row * list_bytes, merger(row, slot), list_bytes);
     }
     noc_async_write_barrier();
-    for (uint32_t row = 0; row < rows; row++) { noc_semaphore_inc(merger(row, arrived), 1); }
+    for (uint32_t row = 0; row < rows; row++) {
+        noc_semaphore_inc(merger(row, arrived), 1);
+    }
     noc_async_atomic_barrier();
 }
 
@@ -176,15 +186,21 @@ void merge(List best) {
     best.clear();
     for (uint32_t scanner = 0; scanner < scanners; scanner++) {
         const List list(get_write_ptr(GATHERED) + scanner * list_bytes);
-        for (uint32_t i = 0; i < count && list.key(i) > best.least(); i++) { best.insert(list.key(i), list.column(i)); }
+        for (uint32_t i = 0; i < count && list.key(i) > best.least(); i++) {
+            best.insert(list.key(i), list.column(i));
+        }
     }
 }
 
 // The bits of a whole number below 2^24 as a float32.
 uint32_t as_float(uint32_t number) {
-    if (number == 0) { return 0; }
+    if (number == 0) {
+        return 0;
+    }
     uint32_t exponent = 127 + 23;
-    for (; number < 1 << 23; number <<= 1) { exponent--; }
+    for (; number < 1 << 23; number <<= 1) {
+        exponent--;
+    }
     return exponent << 23 | (number & 0x7fffff);
 }
 
@@ -222,7 +238,9 @@ void kernel_main() {
         scan_all(get_arg_val<uint32_t>(FIRST_TILE), tiles, lists);
         send(lists, get_arg_val<uint32_t>(SCANNER), arrived);
     }
-    if (merged == rows) { return; }
+    if (merged == rows) {
+        return;
+    }
     noc_semaphore_wait(words(arrived), scanners);
     const List best(lists);  // this core's own lists are sent, so their memory is free
     merge(best);

@@ -15,8 +15,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described

@@ -24,7 +24,9 @@ enum ProductArguments : uint32_t { COLUMNS };  // tile columns of this core
 
 void kernel_main() {
     const uint32_t columns = get_arg_val<uint32_t>(COLUMNS);
-    if (!columns) { return; }
+    if (!columns) {
+        return;
+    }
     compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ROWS, buffers::WEIGHTS, buffers::RESULT);
     cb_wait_front(buffers::ROWS, inner);
     for (uint32_t n = 0; n < columns; n += group) {
@@ -41,7 +43,9 @@ void kernel_main() {
         tile_regs_commit();
         cb_reserve_back(buffers::RESULT, group);
         tile_regs_wait();
-        for (uint32_t c = 0; c < wide; c++) { pack_tile(c, buffers::RESULT); }
+        for (uint32_t c = 0; c < wide; c++) {
+            pack_tile(c, buffers::RESULT);
+        }
         tile_regs_release();
         cb_push_back(buffers::RESULT, group);
     }

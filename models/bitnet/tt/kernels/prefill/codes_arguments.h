@@ -7,10 +7,13 @@
 #include <cstdint>
 
 enum CodesArguments : uint32_t {
-    CORE,                      // the core's number in its team, and the number of its part; 0 is the leader
-    PART_FIRST,                // the part: the first tile column of the rows that this core measures and quantises
-    PART_TILES,                // the part: how many tile columns, 0 for a core without a part
-    FIRST_TOKEN_TILE,          // of the team
-    TOKEN_TILES,               // how many of them
-    LEFT, TOP, RIGHT, BOTTOM,  // NoC coordinates of the team's corners
+    CORE,              // the core's number in its team, and the number of its part; 0 is the leader
+    PART_FIRST,        // the part: the first tile column of the rows that this core measures and quantises
+    PART_TILES,        // the part: how many tile columns, 0 for a core without a part
+    FIRST_TOKEN_TILE,  // of the team
+    TOKEN_TILES,       // how many of them
+    LEFT,
+    TOP,
+    RIGHT,
+    BOTTOM,  // NoC coordinates of the team's corners
 };

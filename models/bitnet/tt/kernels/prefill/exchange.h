@@ -31,12 +31,16 @@ struct Exchange {
     void fill(const Tensor& tensor, uint32_t first, uint32_t count, uint32_t page_bytes, uint32_t to) {
         const uint32_t each = (count + wide * high - 1) / (wide * high);
         const uint32_t begin = min(number * each, count), end = min(begin + each, count);
-        for (uint32_t i = begin; i < end; i++) { noc_async_read_page(first + i, tensor, to + i * page_bytes); }
+        for (uint32_t i = begin; i < end; i++) {
+            noc_async_read_page(first + i, tensor, to + i * page_bytes);
+        }
         noc_async_read_barrier();
         rounds++;
         tell_all(ready);
         wait_for_all(ready);
-        if (begin < end) { send(to + begin * page_bytes, (end - begin) * page_bytes); }
+        if (begin < end) {
+            send(to + begin * page_bytes, (end - begin) * page_bytes);
+        }
         noc_async_write_barrier();
         tell_all(arrived);
         wait_for_all(arrived);
@@ -70,7 +74,9 @@ struct Exchange {
             // The second NoC routes the other way: its rectangles begin at the bottom right.
             const uint64_t to = noc_index == 0 ? get_noc_multicast_addr(left, top, right, bottom, at)
                                                : get_noc_multicast_addr(right, bottom, left, top, at);
-            if (others) { noc_async_write_multicast(at, to, bytes, others); }
+            if (others) {
+                noc_async_write_multicast(at, to, bytes, others);
+            }
         }
     }
 };

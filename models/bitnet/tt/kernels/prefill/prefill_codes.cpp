@@ -26,7 +26,9 @@ enum CodesComputeArguments : uint32_t { EPS_BITS };  // of a float32
 
 void kernel_main() {
     const uint32_t part_tiles = get_arg_val<uint32_t>(PART_TILES);
-    if (!part_tiles) { return; }
+    if (!part_tiles) {
+        return;
+    }
     const uint32_t token_tiles = get_arg_val<uint32_t>(TOKEN_TILES);
     const bool leads = get_arg_val<uint32_t>(CORE) == 0;
     compute_kernel_hw_startup(buffers::ROWS, buffers::GAMMA, buffers::PARTIALS);

@@ -12,7 +12,6 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import torch
-import ttnn
 
 from models.bitnet.tt.kernels.common import describe, golden, int8_codes
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment

@@ -42,7 +42,9 @@ void write_codes(uint32_t page, uint32_t count) {
     constexpr uint32_t tile_bytes = get_tile_size(buffers::CODES);
     cb_wait_front(buffers::CODES, count);
     uint32_t from = get_read_ptr(buffers::CODES);
-    for (uint32_t k = 0; k < count; k++, from += tile_bytes) { noc_async_write_page(page + k, codes, from); }
+    for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
+        noc_async_write_page(page + k, codes, from);
+    }
     noc_async_writes_flushed();
     cb_pop_front(buffers::CODES, count);
 }
@@ -73,14 +75,18 @@ void kernel_main() {
         .bottom = get_arg_val<uint32_t>(BOTTOM),
         .cores = cores};
     const uint32_t measured = get_semaphore(MEASURED), scales_sent = get_semaphore(SCALES_SENT);
-    if (!part_tiles) { return; }
+    if (!part_tiles) {
+        return;
+    }
     measurements::clear_unused_rows(parts, gathered);
     for (uint32_t count = 1; count <= token_tiles; count++) {
         const uint32_t token_tile = first_token_tile + count - 1;
         cb_reserve_back(buffers::SCALES, 2);
         measurements::send(team, core, gathered);
         team.tell_leader(measured);
-        if (core == 0) { send_scales(team, token_tile, count, measured, scales_sent); }
+        if (core == 0) {
+            send_scales(team, token_tile, count, measured, scales_sent);
+        }
         noc_semaphore_wait_min(words(scales_sent), count);
         cb_push_back(buffers::SCALES, 2);
         write_codes(token_tile * inner + first, part_tiles);

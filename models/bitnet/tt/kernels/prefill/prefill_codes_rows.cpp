@@ -21,7 +21,9 @@ void kernel_main() {
     const uint32_t first = get_arg_val<uint32_t>(PART_FIRST), part_tiles = get_arg_val<uint32_t>(PART_TILES);
     const uint32_t first_token_tile = get_arg_val<uint32_t>(FIRST_TOKEN_TILE);
     const uint32_t end_token_tile = first_token_tile + get_arg_val<uint32_t>(TOKEN_TILES);
-    if (!part_tiles) { return; }
+    if (!part_tiles) {
+        return;
+    }
     const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
     const auto gamma = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT));
     constexpr uint32_t tile_bytes = get_tile_size(buffers::ROWS);
@@ -32,9 +34,13 @@ void kernel_main() {
         cb_reserve_back(buffers::ROWS, part_tiles);
         uint32_t to = get_write_ptr(buffers::ROWS);
         const uint32_t page = token_tile * inner + first;
-        for (uint32_t k = 0; k < part_tiles; k++, to += tile_bytes) { noc_async_read_page(page + k, rows, to); }
+        for (uint32_t k = 0; k < part_tiles; k++, to += tile_bytes) {
+            noc_async_read_page(page + k, rows, to);
+        }
         noc_async_read_barrier();
         cb_push_back(buffers::ROWS, part_tiles);
-        if (token_tile == first_token_tile) { cb_push_back(buffers::GAMMA, part_tiles); }
+        if (token_tile == first_token_tile) {
+            cb_push_back(buffers::GAMMA, part_tiles);
+        }
     }
 }

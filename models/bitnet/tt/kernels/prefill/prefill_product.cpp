@@ -46,12 +46,16 @@ ALWI void multiply(uint32_t token_tile, uint32_t count) {
 ALWI void block(uint32_t token_tile, uint32_t count) {
     tile_regs_acquire();
     multiply(token_tile, count);
-    for (uint32_t r = 0; r < count; r++) { finish(group, r * group, token_tile + r, SCRATCH); }
+    for (uint32_t r = 0; r < count; r++) {
+        finish(group, r * group, token_tile + r, SCRATCH);
+    }
     tile_regs_commit();
     tile_regs_wait();
     for (uint32_t r = 0; r < count; r++) {
         cb_reserve_back(buffers::RESULT, results);
-        for (uint32_t c = 0; c < results; c++) { pack_tile(r * group + c, buffers::RESULT); }
+        for (uint32_t c = 0; c < results; c++) {
+            pack_tile(r * group + c, buffers::RESULT);
+        }
         cb_push_back(buffers::RESULT, results);
     }
     tile_regs_release();
@@ -69,7 +73,9 @@ void kernel_main() {
         }
         for (uint32_t g = 0; g < groups; g++) {
             cb_wait_front(buffers::WEIGHTS, inner * group);
-            for (uint32_t i = 0; i < count; i += tiles_at_once) { block(i, min(tiles_at_once, count - i)); }
+            for (uint32_t i = 0; i < count; i += tiles_at_once) {
+                block(i, min(tiles_at_once, count - i));
+            }
             cb_pop_front(buffers::WEIGHTS, inner * group);
         }
         if (count) {

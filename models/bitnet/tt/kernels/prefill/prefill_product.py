@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-import ttnn
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe, golden
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role

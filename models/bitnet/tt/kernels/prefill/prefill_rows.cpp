@@ -18,8 +18,8 @@
 #include "faces.h"
 #include "product_arguments.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
-constexpr uint32_t width = get_named_compile_time_arg_val("width");  // tile columns of the results
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");                  // tiles of K
+constexpr uint32_t width = get_named_compile_time_arg_val("width");                  // tile columns of the results
 constexpr uint32_t tiles_of_pass = get_named_compile_time_arg_val("tiles_of_pass");  // token tiles
 constexpr uint32_t tiles_at_once = get_named_compile_time_arg_val("tiles_at_once");  // token tiles multiplied together
 constexpr uint32_t results = get_named_compile_time_arg_val("results");              // result tiles of a group

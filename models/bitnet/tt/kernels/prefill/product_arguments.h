@@ -8,7 +8,8 @@
 #include <cstdint>
 
 enum ProductArguments : uint32_t {
-    CORE_X, CORE_Y,    // where the core is in the grid
+    CORE_X,
+    CORE_Y,            // where the core is in the grid
     FIRST_TOKEN_TILE,  // of this core
     TOKEN_TILES,       // how many of them
     FIRST_GROUP,       // of this core

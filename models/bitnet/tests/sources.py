@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The port's source files, as the tests of its layout read them: here, and in a tt-metal checkout."""
+
+import ast
+from pathlib import Path
+
+MODELS = Path(__file__).resolve().parents[2]  # the folder `models`
+BITNET = MODELS / "bitnet"
+HOLDER = "The BitNet on Tenstorrent authors"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file's first lines name this project as its copyright's holder. In a tt-metal checkout the files of
+    models/common are upstream's."""
+    with path.open(encoding="utf-8") as file:
+        return any(HOLDER in line for _, line in zip(range(2), file))
+
+
+def python_files() -> list[Path]:
+    """All of models/bitnet, and those files of models/common that are ours."""
+    common = [path for path in (MODELS / "common").glob("*.py") if is_ours(path)]
+    return sorted([*BITNET.rglob("*.py"), *common])
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(MODELS.parent))
+
+
+def imports(path: Path) -> list[str]:
+    """Every module named by an import anywhere in the file, `from a import b` as `a.b`: b may be a module."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)} imports relatively; upstream imports absolutely"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
