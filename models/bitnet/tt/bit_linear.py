@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+import ttnn
 from models.bitnet.tt.kernels.common.int8_codes import LARGEST_CODE, SMALLEST_PEAK
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.stock_programs import MatmulConfig

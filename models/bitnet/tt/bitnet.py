@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+import ttnn
 from models.bitnet.tt.checks import as_texts, shown
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.engine.blocks import BlockPool

@@ -4,6 +4,7 @@
 
 import torch
 
+import ttnn
 from models.bitnet.tt.layout import TILE, dram_sharded
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import FusedPrecision

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
+import ttnn
 from models.bitnet.tt.checks import shown
 from models.bitnet.tt.generation.decode_inputs import to_device
 from models.bitnet.tt.kv_cache import LayerCache

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+import ttnn
 from models.bitnet.tt.checks import as_integer, as_number, shown
 from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens
 from models.bitnet.tt.layout import TILE

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+import ttnn
 from models.bitnet.tt.kernels.common import describe, golden, int8_codes
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role
