@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from models.bitnet.demo import demo as demo_module
 from models.bitnet.tests import shipped
 
 SCRIPT = shipped.DEMO / "demo.py"
@@ -108,11 +109,6 @@ def test_a_file_of_prompts(tmp_path, traced):
     ("arguments", "message"),
     [
         (["--model", "no/such-model"], "no/such-model is neither a folder nor a model that the hub gives"),
-        (["--prompts", "no-such-file.json"], "no-such-file.json"),
-        (["--prompts", str(shipped.FOLDER / "config.json")], "is not a JSON list"),
-        ([PROMPT, "--prompts", "x.json"], "give a prompt or --prompts, not both"),
-        (["--max-new-tokens", "0"], "--max-new-tokens"),
-        (["--stop", ""], "--stop"),
         (["--temperature", "-1"], "temperature is -1.0"),
         ([b"caf\xe9"], "is not valid UTF-8"),
     ],
@@ -126,6 +122,32 @@ def test_bad_arguments(arguments, message):
     assert message in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--prompts", "no-such-file.json"], "no-such-file.json"),
+        (["--prompts", str(shipped.FOLDER / "config.json")], "is not a JSON list"),
+        ([PROMPT, "--prompts", "x.json"], "give a prompt or --prompts, not both"),
+        (["--max-new-tokens", "0"], "--max-new-tokens"),
+        (["--stop", ""], "--stop"),
+    ],
+)
+def test_arguments_that_are_refused_before_a_device_opens(monkeypatch, capsys, arguments, message):
+    assert message in refusal(monkeypatch, capsys, *arguments)
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, *arguments: str) -> str:
+    """The last line of the demo's standard error, run in this process, which must end without opening a device."""
+    monkeypatch.setattr(sys, "argv", ["demo.py", *arguments])
+    monkeypatch.setattr(demo_module, "open_device", lambda *_: pytest.fail("a device was opened"))
+    with pytest.raises(SystemExit) as end:
+        demo_module.main()
+    if isinstance(end.value.code, str):  # Python prints such a code, and ends with status 1
+        return end.value.code
+    assert end.value.code not in (0, None)
+    return capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_folder_that_is_no_model(tmp_path):
     done = demo("--model", tmp_path)
     assert done.returncode == 1 and "Traceback" not in done.stderr
@@ -137,12 +159,10 @@ def test_a_folder_that_is_no_model(tmp_path):
     [("[" * 100_000, "is not a JSON list"), ('[{"prompt": "\\ud800"}]', "is not valid UTF-8")],
     ids=["nested", "half a character"],
 )
-def test_a_bad_file_of_prompts(tmp_path, content, message):
+def test_a_bad_file_of_prompts(tmp_path, monkeypatch, capsys, content, message):
     file = tmp_path / "prompts.json"
     file.write_text(content)
-    done = demo("--prompts", file)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert message in done.stderr.splitlines()[-1]
+    assert message in refusal(monkeypatch, capsys, "--prompts", str(file))
 
 
 def test_chat_without_a_template(tmp_path):

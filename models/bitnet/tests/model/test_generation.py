@@ -187,8 +187,7 @@ def test_no_seed_means_another_text_each_time(single):
 # --- the cache -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [ttnn.bfloat16, ttnn.bfloat8_b], ids=["bf16", "bfp8"])
-@pytest.mark.parametrize("block_size", [32, 64])
+@pytest.mark.parametrize("block_size, dtype", [(32, ttnn.bfloat16), (64, ttnn.bfloat8_b)], ids=["bf16", "bfp8"])
 def test_paged_equals_contiguous(open_device, dtype, block_size):
     """Shuffled blocks in a pool that is too small to be contiguous; requests grow over several blocks."""
     prompts = [long_prompt(n, n) for n in (1, 31, 32, 33, 63, 64, 65, 70)]
@@ -310,7 +309,7 @@ def test_logits_that_are_nan_end_their_request_and_no_other(open_device, monkeyp
         assert tokens_of(model.generate(prompts, 8, sampling)) == expected
 
 
-@pytest.mark.parametrize("chunk", [32, 64])
+@pytest.mark.parametrize("chunk", [32, pytest.param(64, marks=pytest.mark.slow)])
 def test_prefill_in_chunks(single, monkeypatch, chunk):
     """The keys and values that later chunks read from the cache are those of the prompt: the tokens are those of one
     pass."""
