@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all test-sim test-vllm card-report lint clean
+.PHONY: help setup demo serve test test-port test-emulator test-all test-sim test-vllm card-report lint clean
 
 PYTHON := .venv/bin/python
 SOURCES := models serving scripts ttnn_emulator card_report conftest.py
@@ -10,7 +10,7 @@ WORKERS ?= $(if $(or $(wildcard /dev/tenstorrent/*),$(TT_METAL_SIMULATOR)),0,2)
 export OMP_NUM_THREADS ?= 1
 
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
 
 setup: ## install what is needed into .venv
 	@scripts/setup
@@ -32,14 +32,21 @@ BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) 
 # what needs several chips
 MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal models/bitnet/tests/mesh
 
-test: setup ## the tests: everything on an emulated n150, what differs by board again on a p150, several chips on a 4xp150
-	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow"
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable -m "not slow" $(BOARD_TESTS)
+PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
+
+test: test-port test-emulator ## the tests: those of the port, then those of the emulated device
+
+test-port: setup ## the port's tests: on an emulated n150, what differs by board again on a p150, several chips on a 4xp150
+	$(PYTEST) -m "not slow" models card_report scripts
+	TTNN_EMULATOR_BOARD=p150 $(PYTEST) -m "not slow" $(BOARD_TESTS)
 	$(MESH_TESTS) -m "not slow"
 
+test-emulator: setup ## the emulated device's tests
+	$(PYTEST) -m "not slow" ttnn_emulator
+
 test-all: setup ## the same, full-size cases included
-	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
-	TTNN_EMULATOR_BOARD=p150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable models
+	$(PYTEST)
+	TTNN_EMULATOR_BOARD=p150 $(PYTEST) models
 	$(MESH_TESTS)
 
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
