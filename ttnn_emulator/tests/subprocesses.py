@@ -27,7 +27,7 @@ def python(*arguments: str, cwd: Path | None = None, **changes: str | None) -> s
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         cwd=cwd,
         env=environment(**changes),
         stdin=subprocess.DEVNULL,

@@ -218,7 +218,7 @@ def test_a_half_written_cache_is_repaired(tmp_path):
     links = [path for path in tmp_path.rglob("*") if path.is_symlink()]
     for link in links:
         link.unlink()
-    assert damaged == 2 and len(links) == 4
+    assert damaged >= 2 and len(links) == 4
     run = emulator("-c", PROGRAM, XDG_CACHE_HOME=str(tmp_path))
     assert (run.returncode, run.stdout, run.stderr) == (0, "2048.0 [] __main__\n", "")
 
