@@ -88,54 +88,48 @@ def test_no_room_imports_one_on_its_own_floor_or_above(folder, floors):
                 assert below, f"{name_of(path)} imports {module}, which is not on a lower floor"
 
 
-@pytest.mark.parametrize("path", PYTHON + SCRIPTS, ids=name_of)
-def test_spdx_header(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = lines[1:3] if lines[:1] and lines[0].startswith("#!") else lines[:2]
-    assert re.fullmatch(r"# SPDX-FileCopyrightText: © \d{4} .+", header[0])
-    assert header[1] == "# SPDX-License-Identifier: Apache-2.0"
+def test_spdx_header():
+    for path in PYTHON + SCRIPTS:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        header = lines[1:3] if lines[:1] and lines[0].startswith("#!") else lines[:2]
+        assert re.fullmatch(r"# SPDX-FileCopyrightText: © \d{4} .+", header[0]), name_of(path)
+        assert header[1] == "# SPDX-License-Identifier: Apache-2.0", name_of(path)
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=name_of)
-def test_imports(path):
+def test_imports():
     """Nothing that a tt-metal checkout lacks, and only what the file's part of the port may know."""
-    part = part_of(path)
-    allowed = ALLOWED.get(part, {"torch", "ttnn", "numpy", "loguru"}) | EXCEPTIONS.get(path, set())
-    foreign = [m for m in imports(path) if m.split(".")[0] not in STANDARD and not is_below(m, allowed)]
-    assert not foreign, f"{part or 'models/common'} must not import {', '.join(foreign)}"
-    outside = [
-        m for m in imports(path) if is_below(m, {"models"}) and not is_below(m, {"models.bitnet", "models.common"})
-    ]
-    assert not outside, f"other models may change or go: {', '.join(outside)}"
+    for path in PYTHON:
+        allowed = ALLOWED.get(part_of(path), {"torch", "ttnn", "numpy", "loguru"}) | EXCEPTIONS.get(path, set())
+        foreign = [m for m in imports(path) if m.split(".")[0] not in STANDARD and not is_below(m, allowed)]
+        assert not foreign, f"{name_of(path)} must not import {', '.join(foreign)}"
+        models = [m for m in imports(path) if is_below(m, {"models"})]
+        outside = [m for m in models if not is_below(m, {"models.bitnet", "models.common"})]
+        assert not outside, f"{name_of(path)}: other models may change or go: {', '.join(outside)}"
 
 
-@pytest.mark.parametrize("path", [path for path in PYTHON if path != OPENS_DEVICES], ids=name_of)
-def test_nothing_names_the_emulated_device(path):
+def test_nothing_names_the_emulated_device():
     """Neither as a name nor in a string that could be imported or run."""
-    if path == Path(__file__).resolve():
-        return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    assert not any("ttnn_emulator" in text.lower() for text in names | strings)
+    for path in set(PYTHON) - {OPENS_DEVICES, Path(__file__).resolve()}:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        assert not any("ttnn_emulator" in text.lower() for text in names | strings), name_of(path)
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in PYTHON if part_of(p) in ("reference", "tt") and p != VLLMS_EDGE], ids=name_of
-)
-def test_the_environment_is_read_at_the_edge_only(path):
-    names = {
-        node.attr for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Attribute)
-    }
-    assert not names & {"environ", "getenv", "putenv"}
+def test_the_environment_is_read_at_the_edge_only():
+    for path in PYTHON:
+        if part_of(path) in ("reference", "tt") and path != VLLMS_EDGE:
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            assert not names & {"environ", "getenv", "putenv"}, name_of(path)
 
 
-@pytest.mark.parametrize("path", sorted({path.parent for path in PYTHON if path.is_relative_to(BITNET)}), ids=name_of)
-def test_packages_and_names(path):
+def test_packages_and_names():
     """Folders that tests and modules are imported from are packages; names are lower case, as upstream's."""
-    if part_of(path / "file.py") in ("", "reference", "tt", "tests"):
-        assert (path / "__init__.py").is_file()
-    assert all(re.fullmatch(r"[a-z0-9_]+\.py", file.name) for file in path.glob("*.py"))
+    for path in PYTHON:
+        if part_of(path) in ("", "reference", "tt", "tests") and path.is_relative_to(BITNET):
+            assert (path.parent / "__init__.py").is_file(), name_of(path)
+        assert re.fullmatch(r"[a-z0-9_]+\.py", path.name), name_of(path)
 
 
 def test_every_reference_module_has_a_twin():
