@@ -6,11 +6,14 @@
 #include "buffers.h"
 #include "tiles.h"
 
-// The sums of `group` columns, in destination tiles from `first` on, become results in the first of them: scaled by tile
-// `scale` of SCALES, then as many tiles of RESIDUAL added, or half of them gated. `scratch`: a free destination tile.
+// The sums of `group` columns, in destination tiles from `first` on, become results in the first of them: scaled by
+// tile `scale` of SCALES, then as many tiles of RESIDUAL added, or half of them gated. `scratch`: a free destination
+// tile.
 ALWI void finish(uint32_t group, uint32_t first, uint32_t scale, uint32_t scratch) {
     tiles::load(buffers::SCALES, scale, scratch);
-    for (uint32_t c = 0; c < group; c++) { tiles::multiply_rows(first + c, scratch); }
+    for (uint32_t c = 0; c < group; c++) {
+        tiles::multiply_rows(first + c, scratch);
+    }
 #if defined(EPILOGUE_RESIDUAL)
     cb_wait_front(buffers::RESIDUAL, group);
     for (uint32_t c = 0; c < group; c++) {

@@ -43,7 +43,9 @@ inline void clear_unused_rows(uint32_t parts, uint32_t gathered) {
     for (uint32_t row = parts; row < gathered * 32; row++) {
         for (uint32_t i = 0; i < 2; i++) {
             const uint32_t at = get_write_ptr(buffers::GATHERED) + (i * gathered + row / 32) * TILE + row_of(row);
-            for (uint32_t word = 0; word < 16; word++) { words(at)[word] = words(at + FACE)[word] = 0; }
+            for (uint32_t word = 0; word < 16; word++) {
+                words(at)[word] = words(at + FACE)[word] = 0;
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // RMS norm and int8 codes of rows whose columns are shared out over cores:
-//     codes = round(x * gamma * rstd * 127 / peak),  rstd = 1 / sqrt(mean(x^2) + eps),  peak = max(|x * gamma| * rstd, 1e-5)
+//     codes = round(x * gamma * rstd * 127 / peak),  rstd = 1 / sqrt(mean(x^2) + eps),  peak = max(|x * gamma| * rstd,
+//     1e-5)
 // in three steps: each core's sums and peaks, the leader's factors, each core's codes.
 #pragma once
 
@@ -23,12 +24,16 @@ ALWI void measure(uint32_t parts) {
         const uint32_t squares = i ? X : SUMS, magnitudes = i ? X : PEAKS;
         tiles::load(buffers::ROWS, i, squares);
         tiles::square(squares);
-        if (i) { tiles::add(SUMS, squares); }
+        if (i) {
+            tiles::add(SUMS, squares);
+        }
         tiles::load(buffers::ROWS, i, magnitudes);
         tiles::load(buffers::GAMMA, i, GAMMA);
         tiles::multiply_columns(magnitudes, GAMMA);
         tiles::magnitude(magnitudes);
-        if (i) { tiles::maximum(PEAKS, magnitudes); }
+        if (i) {
+            tiles::maximum(PEAKS, magnitudes);
+        }
     }
     // columns become rows, so that the results of the 32 rows lie side by side
     tiles::transpose(SUMS);

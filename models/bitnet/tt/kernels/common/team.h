@@ -17,14 +17,18 @@ struct Team {
     // A multicast reaches all cores but its sender.
     void send_to_all(uint32_t from, uint32_t to, uint32_t bytes) const {
         noc_async_write(from, get_noc_addr(to), bytes);
-        if (cores > 1) { noc_async_write_multicast(from, everywhere(to), bytes, cores - 1); }
+        if (cores > 1) {
+            noc_async_write_multicast(from, everywhere(to), bytes, cores - 1);
+        }
     }
 
     // The leader's: sets a semaphore on every core, when all that was sent has arrived.
     void signal_all(uint32_t semaphore, uint32_t value) const {
         noc_async_write_barrier();
         noc_semaphore_set(words(semaphore), value);
-        if (cores > 1) { noc_semaphore_set_multicast(semaphore, everywhere(semaphore), cores - 1); }
+        if (cores > 1) {
+            noc_semaphore_set_multicast(semaphore, everywhere(semaphore), cores - 1);
+        }
         noc_async_write_barrier();
     }
 

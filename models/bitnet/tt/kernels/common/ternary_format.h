@@ -1,8 +1,9 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Two-bit weights: the unpacker of the matrix unit's first source reads sign and one bit of magnitude (block floats of two
-// bits), with the exponent of 1.0 from a register, so that a tile is 256 bytes. No buffer can be declared so: declare it
-// as bfloat4_b, start a product with it, then switch. `end_ternary` must come before anything else is unpacked.
+// Two-bit weights: the unpacker of the matrix unit's first source reads sign and one bit of magnitude (block floats of
+// two bits), with the exponent of 1.0 from a register, so that a tile is 256 bytes. No buffer can be declared so:
+// declare it as bfloat4_b, start a product with it, then switch. `end_ternary` must come before anything else is
+// unpacked.
 #pragma once
 
 #include "api/compute/common.h"

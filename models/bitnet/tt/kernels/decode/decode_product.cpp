@@ -11,9 +11,9 @@
 #include "quantise.h"
 #include "ternary_format.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");    // tiles of K
-constexpr uint32_t block = get_named_compile_time_arg_val("block");    // of these, in a page of weights
-constexpr uint32_t group = get_named_compile_time_arg_val("group");    // columns that are multiplied together
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
+constexpr uint32_t block = get_named_compile_time_arg_val("block");  // of these, in a page of weights
+constexpr uint32_t group = get_named_compile_time_arg_val("group");  // columns that are multiplied together
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");
 constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width");
 
@@ -37,10 +37,18 @@ void kernel_main() {
     const uint32_t parts = get_arg_val<uint32_t>(PARTS), columns = get_arg_val<uint32_t>(COLUMNS);
     const uint32_t eps = get_common_arg_val<uint32_t>(0);
     compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ALL_CODES, buffers::WEIGHTS, buffers::PARTIALS);
-    if (parts) { quantise::measure(parts); }
-    if (get_arg_val<uint32_t>(LEADS)) { quantise::factors(gathered, inverse_width, eps); }
-    if (parts) { quantise::codes(parts); }
-    if (!columns) { return; }
+    if (parts) {
+        quantise::measure(parts);
+    }
+    if (get_arg_val<uint32_t>(LEADS)) {
+        quantise::factors(gathered, inverse_width, eps);
+    }
+    if (parts) {
+        quantise::codes(parts);
+    }
+    if (!columns) {
+        return;
+    }
 
     constexpr uint32_t results = results_of(group);
     cb_wait_front(buffers::SCALES, 2);
@@ -53,7 +61,9 @@ void kernel_main() {
         tile_regs_commit();
         cb_reserve_back(buffers::RESULT, results);
         tile_regs_wait();
-        for (uint32_t c = 0; c < results; c++) { pack_tile(c, buffers::RESULT); }
+        for (uint32_t c = 0; c < results; c++) {
+            pack_tile(c, buffers::RESULT);
+        }
         tile_regs_release();
         cb_push_back(buffers::RESULT, results);
     }

@@ -1,17 +1,17 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Writer: brings this core's part of the rows in, lets the cores exchange what they measured and their codes, and writes
-// the results out. The exchange, with one leader among the cores:
+// Writer: brings this core's part of the rows in, lets the cores exchange what they measured and their codes, and
+// writes the results out. The exchange, with one leader among the cores:
 //     every core          leaves the measurements of its part with the leader, and tells it so
 //     the leader          joins them, multicasts the scales
 //     a core with a part  makes its codes, multicasts them, and tells the leader
 //     the leader          tells all that the codes are complete
 #include "measurements.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");         // tiles of K
 constexpr uint32_t parts_in_all = get_named_compile_time_arg_val("parts");  // cores that have a part of them
-constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // of the rectangle, all of which run this
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles that hold a row of each part
+constexpr uint32_t cores = get_named_compile_time_arg_val("cores");         // of the rectangle, all of which run this
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");   // tiles that hold a row of each part
 constexpr uint32_t code_bytes = get_named_compile_time_arg_val("code_bytes");  // of a tile of codes: rows in use only
 constexpr uint32_t left = get_named_compile_time_arg_val("left"), top = get_named_compile_time_arg_val("top");
 constexpr uint32_t right = get_named_compile_time_arg_val("right"), bottom = get_named_compile_time_arg_val("bottom");
@@ -54,7 +54,9 @@ void read_rows(uint32_t first, uint32_t count) {
 void read_rows(uint32_t first, uint32_t count) {
     const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
     uint32_t to = get_write_ptr(buffers::ROWS);
-    for (uint32_t k = first; k < first + count; k++, to += FLOAT_TILE) { noc_async_read_page(k, rows, to); }
+    for (uint32_t k = first; k < first + count; k++, to += FLOAT_TILE) {
+        noc_async_read_page(k, rows, to);
+    }
 }
 #endif
 
@@ -83,7 +85,9 @@ void send_codes(uint32_t first, uint32_t count) {
     // a tile of at most 8 rows has half of each of two faces, any other has whole faces
     constexpr uint32_t pieces = code_bytes < 2 * CODE_FACE ? 2 : 1, bytes = code_bytes / pieces;
     for (uint32_t k = 0; k < count; k++, from += CODE_TILE) {
-        for (uint32_t i = 0; i < pieces; i++, to += bytes) { team.send_to_all(from + i * CODE_FACE, to, bytes); }
+        for (uint32_t i = 0; i < pieces; i++, to += bytes) {
+            team.send_to_all(from + i * CODE_FACE, to, bytes);
+        }
     }
 }
 

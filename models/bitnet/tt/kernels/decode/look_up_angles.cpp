@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// The angles of one user's position, into the first row of this core's own shards: the others are not read by rotations.
+// The angles of one user's position, into the first row of this core's own shards: the others are not read by
+// rotations.
 #include "words.h"
 
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
@@ -19,7 +20,9 @@ constexpr uint32_t tile_bytes = 2048, half_bytes = 32;
 void spread(uint32_t from, uint32_t tiles) {
     for (uint32_t i = 0; i < halves; i++, from += half_bytes) {
         const uint32_t to = tiles + i / 2 * tile_bytes + half_row(0, i % 2, 2);
-        for (uint32_t word = 0; word < half_bytes / 4; word++) { words(to)[word] = words(from)[word]; }
+        for (uint32_t word = 0; word < half_bytes / 4; word++) {
+            words(to)[word] = words(from)[word];
+        }
     }
 }
 

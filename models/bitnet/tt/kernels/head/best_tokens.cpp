@@ -1,18 +1,18 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Both data-movement processors of every core: the largest values of rows that lie in tiles, and their columns. A scanner
-// looks through its tiles, keeps the best of every row, and sends them to the core that merges that row, which writes
-// them out. Floats are compared as integers, so that the result is exact; of equal values the first column wins.
+// Both data-movement processors of every core: the largest values of rows that lie in tiles, and their columns. A
+// scanner looks through its tiles, keeps the best of every row, and sends them to the core that merges that row, which
+// writes them out. Floats are compared as integers, so that the result is exact; of equal values the first column wins.
 #include "words.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
-constexpr uint32_t count = get_named_compile_time_arg_val("count");              // kept of a row
-constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");    // of them
-constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");        // that have tiles
-constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // 4: float32, 2: bfloat16
-constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together
-constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");       // two times as many
-constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");       // one a row
+constexpr uint32_t count = get_named_compile_time_arg_val("count");               // kept of a row
+constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");     // of them
+constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");         // that have tiles
+constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");   // 4: float32, 2: bfloat16
+constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");           // tiles that are read together
+constexpr uint32_t TILES = get_named_compile_time_arg_val("tiles_buffer");        // two times as many
+constexpr uint32_t LISTS = get_named_compile_time_arg_val("lists_buffer");        // one a row
 constexpr uint32_t GATHERED = get_named_compile_time_arg_val("gathered_buffer");  // of the row that this core merges
 
 constexpr auto logits_layout = TensorAccessorArgs<0>();
@@ -43,13 +43,17 @@ public:
     int32_t least() const { return key(count - 1); }
 
     void clear() const {
-        for (uint32_t i = 0; i < count; i++) { set(i, NOTHING, 0); }
+        for (uint32_t i = 0; i < count; i++) {
+            set(i, NOTHING, 0);
+        }
     }
 
     // Takes one that is above the least, behind those that are as large.
     void insert(int32_t key_in, uint32_t column_in) const {
         uint32_t at = count - 1;
-        for (; at > 0 && key(at - 1) < key_in; at--) { set(at, key(at - 1), column(at - 1)); }
+        for (; at > 0 && key(at - 1) < key_in; at--) {
+            set(at, key(at - 1), column(at - 1));
+        }
         set(at, key_in, column_in);
     }
 
@@ -110,12 +114,16 @@ void scan_all(uint32_t first, uint32_t tiles, uint32_t lists) {
     const auto logits = TensorAccessor(logits_layout, get_common_arg_val<uint32_t>(LOGITS_AT));
     const uint32_t buffer = get_write_ptr(TILES);
     const auto size = [&](uint32_t done) { return tiles - done < at_once ? tiles - done : at_once; };
-    for (uint32_t row = 0; row < rows; row++) { List(lists + row * list_bytes).clear(); }
+    for (uint32_t row = 0; row < rows; row++) {
+        List(lists + row * list_bytes).clear();
+    }
     read(logits, first, size(0), buffer);
     for (uint32_t done = 0, turn = 0; done < tiles; done += at_once, turn ^= 1) {
         noc_async_read_barrier();
         const uint32_t next = done + at_once;
-        if (next < tiles) { read(logits, first + next, size(next), buffer + (turn ^ 1) * at_once * tile_bytes); }
+        if (next < tiles) {
+            read(logits, first + next, size(next), buffer + (turn ^ 1) * at_once * tile_bytes);
+        }
         for (uint32_t row = 0; row < rows; row++) {
             const uint32_t from = buffer + turn * at_once * tile_bytes;
             scan(List(lists + row * list_bytes), row, from, size(done), (first + done) * 32);
@@ -133,7 +141,9 @@ void send(uint32_t lists, uint32_t scanner, uint32_t arrived) {
         noc_async_write(lists + row * list_bytes, merger(row, slot), list_bytes);
     }
     noc_async_write_barrier();
-    for (uint32_t row = 0; row < rows; row++) { noc_semaphore_inc(merger(row, arrived), 1); }
+    for (uint32_t row = 0; row < rows; row++) {
+        noc_semaphore_inc(merger(row, arrived), 1);
+    }
     noc_async_atomic_barrier();
 }
 
@@ -142,15 +152,21 @@ void merge(List best) {
     best.clear();
     for (uint32_t scanner = 0; scanner < scanners; scanner++) {
         const List list(get_write_ptr(GATHERED) + scanner * list_bytes);
-        for (uint32_t i = 0; i < count && list.key(i) > best.least(); i++) { best.insert(list.key(i), list.column(i)); }
+        for (uint32_t i = 0; i < count && list.key(i) > best.least(); i++) {
+            best.insert(list.key(i), list.column(i));
+        }
     }
 }
 
 // The bits of a whole number below 2^24 as a float32.
 uint32_t as_float(uint32_t number) {
-    if (number == 0) { return 0; }
+    if (number == 0) {
+        return 0;
+    }
     uint32_t exponent = 127 + 23;
-    for (; number < 1 << 23; number <<= 1) { exponent--; }
+    for (; number < 1 << 23; number <<= 1) {
+        exponent--;
+    }
     return exponent << 23 | (number & 0x7fffff);
 }
 
@@ -186,7 +202,9 @@ void kernel_main() {
         scan_all(get_arg_val<uint32_t>(FIRST_TILE), tiles, lists);
         send(lists, get_arg_val<uint32_t>(SCANNER), arrived);
     }
-    if (merged == rows) { return; }
+    if (merged == rows) {
+        return;
+    }
     noc_semaphore_wait(words(arrived), scanners);
     const List best(lists);  // its own lists are sent, and their place is free
     merge(best);

@@ -13,7 +13,9 @@ constexpr uint32_t runs = get_named_compile_time_arg_val("runs");    // tiles of
 
 void kernel_main() {
     const uint32_t columns = get_arg_val<uint32_t>(0);
-    if (!columns) { return; }
+    if (!columns) {
+        return;
+    }
     compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ROWS, buffers::WEIGHTS, buffers::RESULT);
     cb_wait_front(buffers::ROWS, inner);
     for (uint32_t n = 0; n < columns; n += group) {
@@ -30,7 +32,9 @@ void kernel_main() {
         tile_regs_commit();
         cb_reserve_back(buffers::RESULT, group);
         tile_regs_wait();
-        for (uint32_t c = 0; c < wide; c++) { pack_tile(c, buffers::RESULT); }
+        for (uint32_t c = 0; c < wide; c++) {
+            pack_tile(c, buffers::RESULT);
+        }
         tile_regs_release();
         cb_push_back(buffers::RESULT, group);
     }

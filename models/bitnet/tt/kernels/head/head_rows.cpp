@@ -16,14 +16,18 @@ void kernel_main() {
     const uint32_t first = get_arg_val<uint32_t>(0), columns = get_arg_val<uint32_t>(1);
     cb_reserve_back(buffers::ROWS, inner);
     uint32_t to = get_write_ptr(buffers::ROWS);
-    for (uint32_t k = 0; k < inner; k++, to += tile_bytes) { noc_async_read_page(k, rows, to); }
+    for (uint32_t k = 0; k < inner; k++, to += tile_bytes) {
+        noc_async_read_page(k, rows, to);
+    }
     noc_async_read_barrier();
     cb_push_back(buffers::ROWS, inner);
     for (uint32_t n = first; n < first + columns; n += group) {
         const uint32_t left = first + columns - n, count = left < group ? left : group;
         cb_wait_front(buffers::RESULT, group);
         uint32_t from = get_read_ptr(buffers::RESULT);
-        for (uint32_t c = 0; c < count; c++, from += tile_bytes) { noc_async_write_page(n + c, result, from); }
+        for (uint32_t c = 0; c < count; c++, from += tile_bytes) {
+            noc_async_write_page(n + c, result, from);
+        }
         noc_async_write_barrier();
         cb_pop_front(buffers::RESULT, group);
     }

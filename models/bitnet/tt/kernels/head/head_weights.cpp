@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Reader: this core's columns of the head's matrix, all from one DRAM bank. Tiles of a row lie one behind the other there,
-// so that those of a group of columns are one read.
+// Reader: this core's columns of the head's matrix, all from one DRAM bank. Tiles of a row lie one behind the other
+// there, so that those of a group of columns are one read.
 #include "api/dataflow/dataflow_api.h"
 #include "buffers.h"
 
@@ -13,7 +13,8 @@ constexpr uint32_t tile_bytes = get_named_compile_time_arg_val("tile_bytes");
 
 void kernel_main() {
     const uint32_t matrix = get_common_arg_val<uint32_t>(0);
-    const uint32_t bank = get_arg_val<uint32_t>(0), first = get_arg_val<uint32_t>(1), columns = get_arg_val<uint32_t>(2);
+    const uint32_t bank = get_arg_val<uint32_t>(0), first = get_arg_val<uint32_t>(1),
+                   columns = get_arg_val<uint32_t>(2);
     for (uint32_t n = first; n < first + columns; n += group) {
         const uint32_t left = first + columns - n, bytes = (left < group ? left : group) * tile_bytes;
         for (uint32_t k = 0; k < inner; k += runs) {

@@ -12,4 +12,4 @@ enum : uint32_t { NUMBER, FIRST_PART, PARTS, FIRST_ROW, ROWS, LEFT, TOP, RIGHT, 
 namespace product_share {  // of prefill_product: groups of columns for some rows of tiles; where the core is in the
 // grid, and NoC coordinates of all the grid's columns and rows
 enum : uint32_t { X, Y, FIRST_ROW, ROWS, FIRST_GROUP, GROUPS, PLACES };
-}
+}  // namespace product_share

@@ -8,13 +8,28 @@
 
 class Exchange {
 public:
-    // The cores in columns [x, x + wide) and in rows y, y + apart, ... (`high` of them) of a grid, whose NoC coordinates
-    // are runtime arguments: those of `columns` columns from argument `places` on, then those of the rows. This core is
-    // the `number`th of them. Semaphores `ready` and `arrived` are the exchange's own, 0 when the program starts.
+    // The cores in columns [x, x + wide) and in rows y, y + apart, ... (`high` of them) of a grid, whose NoC
+    // coordinates are runtime arguments: those of `columns` columns from argument `places` on, then those of the rows.
+    // This core is the `number`th of them. Semaphores `ready` and `arrived` are the exchange's own, 0 when the program
+    // starts.
     Exchange(
-        uint32_t places, uint32_t columns, uint32_t x, uint32_t wide, uint32_t y, uint32_t high, uint32_t apart,
-        uint32_t number, uint32_t ready, uint32_t arrived) :
-        xs(places + x), wide(wide), ys(places + columns + y), high(high), apart(apart), number(number), ready(ready),
+        uint32_t places,
+        uint32_t columns,
+        uint32_t x,
+        uint32_t wide,
+        uint32_t y,
+        uint32_t high,
+        uint32_t apart,
+        uint32_t number,
+        uint32_t ready,
+        uint32_t arrived) :
+        xs(places + x),
+        wide(wide),
+        ys(places + columns + y),
+        high(high),
+        apart(apart),
+        number(number),
+        ready(ready),
         arrived(arrived) {}
 
     // `count` pages from `first` on, which lie in DRAM, to `to` on all cores. All of them call this, when they have
@@ -23,12 +38,16 @@ public:
     void fill(const Tensor& tensor, uint32_t first, uint32_t count, uint32_t page_bytes, uint32_t to) {
         const uint32_t each = (count + wide * high - 1) / (wide * high);
         const uint32_t begin = min(number * each, count), end = min(begin + each, count);
-        for (uint32_t i = begin; i < end; i++) { noc_async_read_page(first + i, tensor, to + i * page_bytes); }
+        for (uint32_t i = begin; i < end; i++) {
+            noc_async_read_page(first + i, tensor, to + i * page_bytes);
+        }
         noc_async_read_barrier();
         rounds++;
         tell_all(ready);
         wait_for_all(ready);
-        if (begin < end) { send(to + begin * page_bytes, (end - begin) * page_bytes); }
+        if (begin < end) {
+            send(to + begin * page_bytes, (end - begin) * page_bytes);
+        }
         noc_async_write_barrier();
         tell_all(arrived);
         wait_for_all(arrived);
@@ -66,7 +85,9 @@ private:
             // the second NoC counts the other way: its rectangles begin at the bottom right
             const uint64_t to = noc_index == 0 ? get_noc_multicast_addr(left, top, right, bottom, at)
                                                : get_noc_multicast_addr(right, bottom, left, top, at);
-            if (others) { noc_async_write_multicast(at, to, bytes, others); }
+            if (others) {
+                noc_async_write_multicast(at, to, bytes, others);
+            }
         }
     }
 };

@@ -12,7 +12,9 @@ constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width
 
 void kernel_main() {
     const uint32_t parts = get_arg_val<uint32_t>(codes_share::PARTS);
-    if (!parts) { return; }
+    if (!parts) {
+        return;
+    }
     const uint32_t rows = get_arg_val<uint32_t>(codes_share::ROWS);
     const bool leads = get_arg_val<uint32_t>(codes_share::NUMBER) == 0;
     const uint32_t eps = get_common_arg_val<uint32_t>(0);

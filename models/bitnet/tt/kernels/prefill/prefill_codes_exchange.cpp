@@ -6,10 +6,10 @@
 #include "measurements.h"
 #include "core_assignment.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
-constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // of a team's rectangle
+constexpr uint32_t inner = get_named_compile_time_arg_val("inner");         // tiles of K
+constexpr uint32_t cores = get_named_compile_time_arg_val("cores");         // of a team's rectangle
 constexpr uint32_t parts_in_all = get_named_compile_time_arg_val("parts");  // of these, cores that have a part
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles that hold a row of each part
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");   // tiles that hold a row of each part
 constexpr auto codes_layout = TensorAccessorArgs<0>();
 constexpr auto steps_layout = TensorAccessorArgs<codes_layout.next_compile_time_args_offset()>();
 
@@ -20,7 +20,9 @@ void write_codes(uint32_t page, uint32_t count) {
     constexpr uint32_t tile_bytes = get_tile_size(buffers::CODES);
     cb_wait_front(buffers::CODES, count);
     uint32_t from = get_read_ptr(buffers::CODES);
-    for (uint32_t k = 0; k < count; k++, from += tile_bytes) { noc_async_write_page(page + k, codes, from); }
+    for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
+        noc_async_write_page(page + k, codes, from);
+    }
     noc_async_writes_flushed();
     cb_pop_front(buffers::CODES, count);
 }
@@ -53,14 +55,18 @@ void kernel_main() {
         cores};
     // the leader counts measurements that arrived; the other has the number of rows whose scales were sent
     const uint32_t measured = get_semaphore(0), scales_sent = get_semaphore(1);
-    if (!parts) { return; }
+    if (!parts) {
+        return;
+    }
     measurements::clear_unused_rows(parts_in_all, gathered);
     for (uint32_t count = 1; count <= rows; count++) {
         const uint32_t row = first_row + count - 1;
         cb_reserve_back(buffers::SCALES, 2);
         measurements::send(team, number, gathered);
         team.tell_leader(measured);
-        if (number == 0) { lead(team, row, count, measured, scales_sent); }
+        if (number == 0) {
+            lead(team, row, count, measured, scales_sent);
+        }
         noc_semaphore_wait_min(words(scales_sent), count);
         cb_push_back(buffers::SCALES, 2);
         write_codes(row * inner + first, parts);

@@ -34,12 +34,16 @@ ALWI void multiply(uint32_t row, uint32_t rows) {
 ALWI void block(uint32_t row, uint32_t rows) {
     tile_regs_acquire();
     multiply(row, rows);
-    for (uint32_t r = 0; r < rows; r++) { finish(group, r * group, row + r, SCRATCH); }
+    for (uint32_t r = 0; r < rows; r++) {
+        finish(group, r * group, row + r, SCRATCH);
+    }
     tile_regs_commit();
     tile_regs_wait();
     for (uint32_t r = 0; r < rows; r++) {
         cb_reserve_back(buffers::RESULT, results);
-        for (uint32_t c = 0; c < results; c++) { pack_tile(r * group + c, buffers::RESULT); }
+        for (uint32_t c = 0; c < results; c++) {
+            pack_tile(r * group + c, buffers::RESULT);
+        }
         cb_push_back(buffers::RESULT, results);
     }
     tile_regs_release();
@@ -58,7 +62,9 @@ void kernel_main() {
         }
         for (uint32_t g = 0; g < groups; g++) {
             cb_wait_front(buffers::WEIGHTS, inner * group);
-            for (uint32_t row = 0; row < rows; row += rows_at_once) { block(row, min(rows_at_once, rows - row)); }
+            for (uint32_t row = 0; row < rows; row += rows_at_once) {
+                block(row, min(rows_at_once, rows - row));
+            }
             cb_pop_front(buffers::WEIGHTS, inner * group);
         }
         if (rows) {

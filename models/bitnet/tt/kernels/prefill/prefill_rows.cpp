@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Writer: the codes of this core's rows and what they are worth, as many rows in a pass as L1 holds; then the results of
-// each pass. Cores that multiply the same rows by other columns read together.
+// Writer: the codes of this core's rows and what they are worth, as many rows in a pass as L1 holds; then the results
+// of each pass. Cores that multiply the same rows by other columns read together.
 #include "buffers.h"
 #include "exchange.h"
 #include "core_assignment.h"

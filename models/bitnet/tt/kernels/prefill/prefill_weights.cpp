@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Reader: this core's groups of ternary columns, whole, once for every pass over its rows. Cores that multiply other rows
-// by the same columns lie below each other, and read together.
+// Reader: this core's groups of ternary columns, whole, once for every pass over its rows. Cores that multiply other
+// rows by the same columns lie below each other, and read together.
 #include "buffers.h"
 #include "exchange.h"
 #include "core_assignment.h"
