@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What each numeric choice costs: one setting changed at a time, as the table of PERF.md.
+"""What each numeric choice costs: one setting changed at a time, as the table of docs/experiments.md.
 
 python models/bitnet/demo/ablation.py
 python models/bitnet/demo/ablation.py --only accumulation --windows 2
