@@ -51,7 +51,7 @@ class StockPrecision:
     matmuls: Mapping[str, MatmulPrecision]
 
     def with_matmul(self, name: str, **changes: Any) -> "StockPrecision":
-        """A copy of this precision with other settings for one matmul, e.g. `PERFORMANCE.with_matmul("o", fidelity=...)`.
+        """A copy of this precision with other settings for one matmul: `PERFORMANCE.with_matmul("o", fidelity=...)`.
 
         `changes` are fields of `MatmulPrecision`.
         """

@@ -144,7 +144,7 @@ class StockPrograms:
 
         # concatenating heads
         self.attention_memory = users_memory_config(users, width, first_cores(users, chip, wide=WIDE))
-        # if the users' cores are no rectangle, the concatenation must be told which cores may hold the result: all of them
+        # if the users' cores are not a rectangle, the concatenation must be told which cores may hold the result: all
         rectangular = users < WIDE or users % WIDE == 0
         self.joining_cores = None if rectangular else first_cores(chip.cores, chip)
 
