@@ -61,8 +61,8 @@ class BitNetQuantization(QuantizationConfig):
 def register() -> None:
     """Register the quantisation and the model with vLLM, and patch vLLM.
 
-    The model is registered under two names: the checkpoint's, and the same with the plugin's prefix "TT". If there is no
-    card, the emulated device is installed first.
+    The model is registered under two names: the checkpoint's, and the same with the plugin's prefix "TT". The emulated
+    device is installed first if there is no card.
     """
     ttnn_emulator.install()
     _end_with_parent()
