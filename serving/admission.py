@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What of a request the engine can take. An error in the engine ends it for everybody, so a request that vLLM lets
-through but that would raise one is refused before it gets there."""
+"""Checks of a request before it reaches vLLM's engine.
+
+An error inside the engine ends the engine for all clients. vLLM accepts some requests that would raise such an error.
+The checks here refuse these requests first.
+"""
 
 import json
 from collections.abc import Iterable
@@ -11,13 +14,13 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.engine import EngineCoreRequest
 
 _SEEDS = 2**31 - 1  # the plugin keeps a seed in 32 bits
-_STRONGEST = 1e30  # of repetition penalties, which the plugin keeps in float32
+_STRONGEST = 1e30  # the largest repetition penalty: the plugin keeps penalties in float32
 
-LONGEST_GRAMMAR = 1 << 15  # characters; ten times as many can keep the engine busy for 10 s and fill a gigabyte
+LONGEST_GRAMMAR = 1 << 15  # characters; a grammar ten times as long can take 10 s of the engine and fill a gigabyte
 
 
 def check_texts(params: SamplingParams) -> None:
-    """Raise VLLMValidationError if vLLM could not read what constrains the text: a blank word, too long a grammar."""
+    """Raise VLLMValidationError if a bad word is blank or a grammar is too long for vLLM."""
     if any(not word.strip() for word in params.bad_words or ()):
         raise VLLMValidationError("a bad word must not be blank", parameter="bad_words", value=params.bad_words)
     rule = params.structured_outputs
@@ -32,8 +35,10 @@ def check_texts(params: SamplingParams) -> None:
 
 
 def check(request: EngineCoreRequest, vocabulary: int) -> None:
-    """Raise VLLMValidationError if a token that the request names is none of the model's (vLLM compares some with the
-    tokenizer's size, some wrongly, and some with nothing), or a number cannot be kept."""
+    """Raise VLLMValidationError if a token is outside the vocabulary or the repetition penalty is out of range.
+
+    vLLM compares some tokens with the size of the tokenizer, some wrongly, and some not at all.
+    """
     params = request.sampling_params
     if not 1 / _STRONGEST <= params.repetition_penalty <= _STRONGEST:
         raise VLLMValidationError(
@@ -58,7 +63,7 @@ def check(request: EngineCoreRequest, vocabulary: int) -> None:
 
 
 def fold_seed(request: EngineCoreRequest) -> None:
-    """Bring a request's seed into the range that the plugin takes. (vLLM has made -1 into none.)"""
+    """Fold a request's seed into the range that the plugin takes. vLLM has already replaced the seed -1 by None."""
     params = request.sampling_params
     if params.seed is not None:
         params.seed %= _SEEDS

@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands before vLLM's front (`vllm serve --middleware serving.front.Front`): which routes there are, how large a
-request may be, how many may wait, and whose fault an error is."""
+"""ASGI middleware in front of vLLM's server (`vllm serve --middleware serving.front.Front`).
+
+The middleware limits the routes, the size of a request and the number of requests that wait. It also decides whether an
+error is the client's (400) or the server's (500).
+"""
 
 import asyncio
 import json
@@ -18,8 +21,8 @@ from vllm.entrypoints.generate.base.serving import GenerateBaseServing
 from vllm.entrypoints.serve.utils.server_utils import AuthenticationMiddleware
 from vllm.exceptions import VLLMValidationError
 
-# OpenAI's API and what watches the server. vLLM has more on the same port: profiling, development, LoRA, scaling, other
-# vendors' APIs, and some that need no key.
+# The routes of OpenAI's API and of monitoring. vLLM has more routes on the same port: profiling, development, LoRA,
+# scaling, other vendors' APIs, and some that need no key.
 ROUTES = {
     "/health",
     "/metrics",
@@ -30,16 +33,16 @@ ROUTES = {
     "/v1/responses",
 }
 LARGEST_BODY = 1 << 20  # bytes; a prompt of 4096 tokens is about 20 kB
-DEEPEST_BODY = 64  # objects and lists in each other
-WAITING = 16  # texts that may wait for each row of the batch
-_PATIENCE_S = 60  # for a body to arrive
+DEEPEST_BODY = 64  # nested objects and lists
+WAITING = 16  # texts that may wait for each user of the batch
+_PATIENCE_S = 60  # the longest wait for a body
 _TAKEN_FOR_REFUSALS = (ValueError, TypeError, OverflowError)  # vLLM answers any of them with 400
 
 logger = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """An answer to a request that vLLM does not get to see."""
+    """The middleware refuses a request with an HTTP status and a reason. vLLM does not see the request."""
 
     def __init__(self, status: int, reason: str):
         super().__init__(reason)
@@ -47,11 +50,11 @@ class Refusal(Exception):
 
 
 class Front:
-    """ASGI middleware around vLLM's app."""
+    """The middleware around vLLM's app."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
-        self._texts = 0  # asked for and not written to their end
+        self._texts = 0  # texts that are being generated or wait
         GenerateBaseServing._raise_if_error = staticmethod(raise_if_error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +66,7 @@ class Front:
             return await _answer(404, "there is no such route")(scope, receive, send)
         if scope["method"] != "POST":
             return await self._app(scope, receive, send)
-        # vLLM asks for the key too, but behind this: without one nobody's body is read
+        # vLLM checks the key only behind this middleware. The check here comes before the body is read.
         keys = [key for key in scope["app"].state.args.api_key or [envs.VLLM_API_KEY] if key]
         post = AuthenticationMiddleware(self._post, keys) if keys else self._post
         await post(scope, receive, send)
@@ -94,7 +97,7 @@ class Front:
         return texts
 
     async def _run(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run vLLM's app on a body that has been read, and tell a client's error from the server's."""
+        """Run vLLM's app on a body that has been read. Its errors become the client's (400) or the server's (500)."""
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         started = False
 
@@ -113,12 +116,12 @@ class Front:
                 raise
             if refused_by_vllm(error) or read_the_body(error):
                 raise Refusal(400, str(error)) from error
-            logger.exception("an error of the server's own")
-            raise Refusal(500, "an internal error, which the server's log tells of") from error
+            logger.exception("an error of the server")
+            raise Refusal(500, "an internal error; the server's log has the details") from error
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
-    """The request's whole body, whether or not its length is told beforehand."""
+    """Read the whole body of a request, with or without a content-length header."""
     request, body = Request(scope, receive), bytearray()
     if int(request.headers.get("content-length", 0)) > LARGEST_BODY:
         raise Refusal(413, f"the body is larger than {LARGEST_BODY} bytes")
@@ -134,12 +137,12 @@ async def _body(scope: Scope, receive: Receive) -> bytes:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`, of Unicode text and not too deep."""
+    """Parse the JSON object in `body`. Refuse text that is not Unicode and nesting that is too deep."""
     try:
         value = json.loads(body, parse_constant=_no_number)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no Unicode
+        json.dumps(value, ensure_ascii=False).encode()  # raises for half a surrogate pair, which is not Unicode
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, f"the body is no JSON: {ascii(str(error))}") from None
+        raise Refusal(400, f"the body is not JSON: {ascii(str(error))}") from None
     if not isinstance(value, dict):
         raise Refusal(400, "the body must be a JSON object")
     level: list[Any] = [value]
@@ -156,11 +159,11 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def count_texts(body: dict[str, Any]) -> int:
-    """How many texts a request is for: `n` for each prompt."""
+    """The number of texts that a request asks for: `n` for each prompt."""
     each = body.get("n", 1)
     if each is None:
         each = 1
@@ -172,26 +175,29 @@ def count_texts(body: dict[str, Any]) -> int:
 
 
 def refused_by_vllm(error: Exception) -> bool:
-    """Whether vLLM or its plugin raised it itself; not a library under them, nor this project."""
+    """Whether vLLM or its plugin raised the error. A library below them or this project may have raised it instead."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return innermost.f_globals["__name__"].partition(".")[0] in ("vllm", "vllm_tt_plugin")
 
 
 def read_the_body(error: Exception) -> bool:
-    """Whether vLLM was about to read the body into its own form, which raises anything if a type is wrong."""
+    """Whether the error came while vLLM validated the body. A wrong type there can raise an error of any class."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code is request_body_to_args.__code__ for frame, _ in frames)
 
 
 def raise_if_error(finish_reason: str | None, request_id: str) -> None:
-    """vLLM ends a text with an error where its grammar refuses a token, and calls that the server's error. But it is
-    because the grammar, or what else the request asks for, leaves no token."""
+    """Raise VLLMValidationError, a client's error, if a text ended with an error.
+
+    vLLM ends a text with an error if the grammar refuses a token, and reports a server's error. The cause is in the
+    request: its grammar, with its other settings, allows no token.
+    """
     if finish_reason == "error":
-        raise VLLMValidationError("no text is as the request wants it: its grammar leaves no token")
+        raise VLLMValidationError("no text fits the request: its grammar allows no token")
 
 
 def _answer(status: int, reason: str) -> JSONResponse:
-    """An error in OpenAI's form."""
+    """An error response in OpenAI's format."""
     kind = "InternalServerError" if status >= 500 else "BadRequestError"
     error = {"message": reason, "type": kind, "param": None, "code": status}
     return JSONResponse({"error": error}, status_code=status)

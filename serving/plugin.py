@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What vLLM has to know of this model. It calls `register` in every process that it starts (entry point
-`vllm.general_plugins`), before a device is opened and before a model's class is looked up."""
+"""Registers this model with vLLM.
+
+vLLM calls `register` in every process that it starts (entry point `vllm.general_plugins`). The call comes before a
+device is opened and before the class of a model is looked up.
+"""
 
 import ctypes
 import multiprocessing
@@ -26,7 +29,10 @@ _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
 
 
 class BitNetQuantization(QuantizationConfig):
-    """The checkpoints' `quantization_config`: known by its name only, because vLLM loads no weights here."""
+    """The quantisation "bitnet" of a checkpoint's `quantization_config`.
+
+    The class has only a name, because vLLM does not load the weights of this model.
+    """
 
     @classmethod
     def get_name(cls) -> str:
@@ -53,8 +59,11 @@ class BitNetQuantization(QuantizationConfig):
 
 
 def register() -> None:
-    """The device where there is none, the quantisation's name, and the model under both names that are looked up: the
-    checkpoint's own, and with the plugin's "TT" before it."""
+    """Register the quantisation and the model with vLLM, and patch vLLM.
+
+    The model is registered under two names: the checkpoint's, and the same with the plugin's prefix "TT". The emulated
+    device is installed first if there is no card.
+    """
     ttnn_emulator.install()
     _end_with_parent()
     _check_requests()
@@ -66,7 +75,10 @@ def register() -> None:
 
 
 def _end_with_parent() -> None:
-    """vLLM's engine outlives a front that was killed, and would keep the device from the next one."""
+    """Make a child process end with its parent.
+
+    Otherwise vLLM's engine would outlive a killed server and keep the device from the next server.
+    """
 
     def ask() -> None:
         ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGTERM)
@@ -77,7 +89,7 @@ def _end_with_parent() -> None:
 
 
 def _check_requests() -> None:
-    """Check every request on its way to the engine, whatever route it came by."""
+    """Patch vLLM so that every request of every route is checked before it reaches the engine."""
     make_ready = InputProcessor.process_inputs
 
     def process_inputs(
@@ -93,8 +105,11 @@ def _check_requests() -> None:
 
 
 def _fold_data_parallel() -> None:
-    """`--data-parallel-size` as so many models in one process (lanes), as the plugin does for models that it knows by
-    name. (For others it starts a process each, and looks for their chips with tt-metal's own models.)"""
+    """Make `--data-parallel-size` run its models as lanes of one process.
+
+    The plugin does this only for the models that it knows by name. For other models it starts one process a model and
+    looks for their chips with tt-metal's models.
+    """
     from vllm_tt_plugin import platform
 
     in_one_process = platform._model_folds_dp_into_lanes

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`vllm serve`, for this machine only unless told otherwise: `python -m serving.start MODEL [OPTION]...`.
+"""Starts `vllm serve` on this machine's address: `python -m serving.start MODEL [OPTION]...`.
 
-On another address than this machine's own it wants a key from its clients, or to be told `--without-key`.
+With an address that other machines reach (`--host`), the server needs an API key or the option `--without-key`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The arguments of `vllm`. Raises ValueError if anybody could come in from outside."""
+    """The command line of `vllm serve`. Raises ValueError if other machines could use the server without a key."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--uds")
@@ -24,23 +24,23 @@ def command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[st
     keys = [key for key in given.api_key or [environment.get("VLLM_API_KEY", "")] if key]
     if not (keys or given.without_key or given.uds or is_local(given.host)):
         raise ValueError(
-            f"others could use the server on {given.host or 'all addresses'} without a key: give one (VLLM_API_KEY, or "
-            "--api-key), or --without-key if none is wanted"
+            f"others could use the server on {given.host or 'all addresses'} without a key: give a key "
+            "(VLLM_API_KEY or --api-key), or give --without-key to serve without a key"
         )
     if given.uds:
         rest += ["--uds", given.uds]
     if given.api_key:
         rest += ["--api-key", *given.api_key]
-    return ["vllm", "serve", *rest, "--host", given.host]  # the last one counts
+    return ["vllm", "serve", *rest, "--host", given.host]  # vLLM takes the last --host
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine reaches the address."""
+    """Whether `host` is an address that only this machine reaches."""
     if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # another name, or none, which is all addresses
+    except ValueError:  # another name, or an empty one, which stands for all addresses
         return False
 
 

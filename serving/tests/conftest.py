@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A server for the session, and what the project's own `generate` makes of the same prompts."""
+"""Fixtures: a server for the session, and the tokens that `BitNet.generate` gives for the same prompts."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,7 @@ from serving.tests.server import Server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    # what such settings add to vLLM's routes must not be there
+    # these settings add routes to vLLM, which the middleware must hide
     settings = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
     with Server(tmp_path_factory.mktemp("server") / "log", **settings) as running:
         yield running
@@ -23,7 +23,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def own() -> Iterator[Callable[..., list[list[int]]]]:
-    """Tokens by `BitNet.generate` in blocks like the server's, end token left out."""
+    """A function that gives the tokens of `BitNet.generate` without the end token.
+
+    The blocks of its KV cache have the size of the server's blocks.
+    """
     device = ttnn.open_device(device_id=0, trace_region_size=shipped.TRACE_REGION)
     with shipped.load(device, max_batch=8, paging=PagedAttentionConfig(32, 128)) as model:
 

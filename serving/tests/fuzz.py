@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests such as no client should send: every field at its edges and beyond them, wrong types, combinations of what
-the host adds to the device's tokens, and bodies that are cut or no JSON. The same seed makes the same requests."""
+"""Generates requests that no client should send. The same seed makes the same requests.
+
+The requests have every field at and beyond its limits, wrong types, combinations of the settings that the host handles,
+bodies that are cut, and bodies that are not JSON.
+"""
 
 import json
 import random
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 COMPLETIONS, CHAT, RESPONSES = "/v1/completions", "/v1/chat/completions", "/v1/responses"
-VOCABULARY, CONTEXT = 2048, 512  # of the shipped model
+VOCABULARY, CONTEXT = 2048, 512  # the sizes of the shipped model
 _TEXT = "And the children of Israel"
 _TOKENS = [VOCABULARY - 1, VOCABULARY, VOCABULARY + 1, 99999, -1, 0, 2, 5, 2**31, 2**63, 0.5, "5", None]
 _NUMBERS = [
@@ -229,7 +232,7 @@ _BASES: dict[str, dict[str, Any]] = {
     CHAT: {"model": "bitnet", "messages": [{"role": "user", "content": _TEXT}], "max_tokens": 2},
     RESPONSES: {"model": "bitnet", "input": _TEXT, "max_output_tokens": 2},
 }
-# what the host adds to the device's tokens, to be had together
+# settings that the host handles; a request has several of them together
 _ON_HOST = [
     *("structured_outputs", "logit_bias", "stop_token_ids", "min_tokens", "n", "logprobs", "echo", "bad_words", "stop"),
     *("allowed_token_ids", "presence_penalty", "repetition_penalty", "min_p", "temperature", "stream"),
@@ -246,7 +249,7 @@ _CONTENT_TYPES = [
 
 @dataclass(frozen=True)
 class Sent:
-    """One request. With `left` its client leaves before the answer ends, with `chunked` it tells no length."""
+    """One request. `left`: the client leaves before the answer ends. `chunked`: the request has no content length."""
 
     path: str
     body: bytes
@@ -256,7 +259,7 @@ class Sent:
 
 
 def requests(seed: int, count: int) -> Iterator[Sent]:
-    """`count` requests of this seed."""
+    """Generate `count` requests from this seed."""
     chance = random.Random(seed)
     for _ in range(count):
         path = chance.choices((COMPLETIONS, CHAT, RESPONSES), (6, 3, 1))[0]
@@ -289,7 +292,10 @@ def _body(chance: random.Random, path: str) -> dict[str, Any]:
 
 
 def _short(body: dict[str, Any], path: str) -> dict[str, Any]:
-    """The same, but if it could fill the context, beginning with most of it: the whole takes a few minutes."""
+    """The body, changed if its answer could fill the context: the prompt then fills most of the context.
+
+    Answers are thereby short, and the whole test takes a few minutes.
+    """
     names = [name for name in ("max_tokens", "max_completion_tokens", "max_output_tokens") if name in body]
     if names and all(isinstance(body[name], (int, float)) and body[name] <= 4 for name in names):
         return body

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""vLLM without a server, in a process of its own: settings as JSON on stdin, tokens as JSON into the file named."""
+"""Runs vLLM without a server in a separate process.
+
+The process reads its settings as JSON from stdin and writes the tokens as JSON to the file of its argument.
+"""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`scripts/serve` in a process group of its own."""
+"""Runs `scripts/serve` in a separate process group."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-_PATIENCE_S = 600  # for the start, and for one answer
+_PATIENCE_S = 600  # the longest wait for the start and for one answer
 
 
 class Server:
-    """Starts when entered; `url` is its address, `log` a file with what it prints."""
+    """A server that starts when its context is entered. `url` is its address. `log` is the file of its output."""
 
     def __init__(self, log: Path, *options: str, **environment: str):
         self.log, self._options, self._environment = log, options, environment
@@ -34,7 +34,7 @@ class Server:
         self.end(signal.SIGTERM)
 
     def start(self) -> None:
-        """Until it answers."""
+        """Start the server and wait until it answers."""
         command = [ROOT / "scripts/serve", "--port", str(self.port), "--max-num-seqs", "4", *self._options]
         environment = {**os.environ, **self._environment}
         with self.log.open("a") as log:
@@ -48,13 +48,16 @@ class Server:
             time.sleep(1)
 
     def end(self, how: signal.Signals) -> None:
-        """All its processes: the engine's too, which outlives a killed front for a moment."""
+        """Send the signal to all processes of the server and wait for their end.
+
+        The engine's process outlives a killed server's process for a moment.
+        """
         if self._process.poll() is None:
             os.killpg(self._process.pid, how)
             self._process.wait(timeout=120)
 
     def kill_front(self) -> None:
-        """kill -9 of the process that listens; the others of its group have to end by themselves."""
+        """Kill the process that listens with SIGKILL. The other processes of its group have to end by themselves."""
         self._process.kill()
         self._process.wait()
         for _ in range(120):
@@ -70,13 +73,13 @@ class Server:
             return False
 
     def post(self, path: str = "/v1/completions", raw: bytes | None = None, **body: Any) -> httpx.Response:
-        """A request to the model, with `raw` as the whole body if given."""
+        """Send a request to the model. `raw`, if given, is the whole body."""
         headers = {"content-type": "application/json"}
         if raw is not None:
             return httpx.post(f"{self.url}{path}", content=raw, headers=headers, timeout=_PATIENCE_S)
         return httpx.post(f"{self.url}{path}", json={"model": "bitnet", **body}, timeout=_PATIENCE_S)
 
     def metric(self, name: str) -> float:
-        """A counter or gauge of vLLM's /metrics."""
+        """The value of a counter or gauge of vLLM's /metrics."""
         lines = httpx.get(f"{self.url}/metrics", timeout=30).text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))

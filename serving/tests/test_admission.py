@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine is not given, and what becomes of a grammar that cannot be made."""
+"""The checks of requests before vLLM's engine, and the replacement of a grammar that cannot be compiled."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ VOCABULARY = 2048
 
 
 def request(prompt: list[int] | None = None, **settings: Any) -> SimpleNamespace:
-    """As vLLM makes it ready for the engine, bad words already in tokens."""
+    """A request as vLLM passes it to the engine, with bad words as tokens."""
     words = settings.pop("bad_tokens", None)
     params = SamplingParams(**settings)
     params._bad_words_token_ids = words
@@ -71,7 +71,7 @@ def test_seeds(seed):
 
 def test_a_grammar_that_cannot_be_made_refuses_every_token(monkeypatch):
     def fail(kind: Any, text: str) -> None:
-        raise RuntimeError("not this grammar")
+        raise RuntimeError("the grammar cannot be compiled")
 
     manager = SimpleNamespace(backend=SimpleNamespace(compile_grammar=fail))
     given = SimpleNamespace(request_id="a", structured_output_request=SimpleNamespace(structured_output_key=(None, "")))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""vLLM on the two chips of an emulated n300: one model shared out among them, and a model on each."""
+"""vLLM on the two chips of an emulated n300: one model tensor parallel over both chips, and a model on each chip."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,14 +15,14 @@ BOARD = {"TTNN_EMULATOR_BOARD": "n300"}
 
 
 def test_one_model_on_both(own, tmp_path):
-    """Greedy and seeded tokens are one chip's."""
+    """Greedy and seeded tokens on two chips are the same as on one chip."""
     params = [*[GREEDY] * 4, *SEEDED[:4]]
     result = by_vllm(tmp_path / "result", TEXTS[:4] * 2, 8, params, **BOARD, MESH_DEVICE="(1, 2)")
     assert without_ends(result["tokens"]) == own(TEXTS[:4], 8, [GREEDY] * 4) + own(TEXTS[:4], 8, SEEDED[:4])
 
 
 def test_a_model_on_each(own, tmp_path):
-    """Eight clients at once, more than the rows of one model; each gets what it gets alone."""
+    """Eight clients at once are more than the users of one model. Each client gets the text that it gets alone."""
     expected = [shipped.tokenizer().decode(row, skip_special_tokens=True) for row in own(TEXTS, 8, [GREEDY] * 8)]
     with (
         Server(tmp_path / "log", "--data-parallel-size", "2", **BOARD) as server,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What stands before vLLM's front, around apps that take its place."""
+"""The middleware in front of vLLM's server, tested around small apps instead of vLLM's."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ COMPLETIONS = "/v1/completions"
 
 
 class Body(BaseModel):
-    """As some of vLLM's bodies, it trips over a wrong type while it is read."""
+    """A request body that raises an AttributeError for a wrong type during validation, as some of vLLM's bodies do."""
 
     @model_validator(mode="before")
     @classmethod
@@ -32,7 +32,7 @@ class Body(BaseModel):
 
 
 class Around:
-    """The front around an app whose completions are what `handle` returns."""
+    """The middleware around an app whose completions are the results of `handle`."""
 
     def __init__(self, handle: Callable[[], Any] = dict, key: str | None = None):
         app = FastAPI()
@@ -132,7 +132,7 @@ def test_texts_of_one_request(body, status):
 
 
 def test_texts_that_wait():
-    """Those beyond are told to come back, at once, and room is made again by those that end."""
+    """Texts beyond the limit are refused with 429 at once. Texts that end make room for new ones."""
 
     async def run() -> None:
         end = asyncio.Event()

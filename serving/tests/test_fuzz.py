@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two thousand requests that no client should send: each has its answer, and the next client has the usual one."""
+"""Two thousand requests that no client should send: each gets an answer, and a later client gets the usual answer."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PATIENCE_S = 600
 
 
 def answer(server: Server, sent: Sent) -> tuple[int, str]:
-    """Status and text, of a connection of its own: the server may end one after a refusal."""
+    """The status and text of the answer. Each request has a new connection, since a refusal may end the connection."""
     content: bytes | Iterator[bytes] = iter([sent.body[:50], sent.body[50:]]) if sent.chunked else sent.body
     headers = {"content-type": sent.content_type}
     with httpx.stream("POST", server.url + sent.path, content=content, headers=headers, timeout=PATIENCE_S) as response:
@@ -27,7 +27,7 @@ def answer(server: Server, sent: Sent) -> tuple[int, str]:
 
 
 def codes(text: str) -> list[int]:
-    """Of the errors in a stream, whose status was told before them."""
+    """The codes of the errors in a stream. The status of a stream is sent before its errors are known."""
     events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith('data: {"error"')]
     return [json.loads(event)["error"]["code"] for event in events]
 

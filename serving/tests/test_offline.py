@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""vLLM without a server: the same tokens as the project's own `generate`."""
+"""vLLM without a server gives the same tokens as `BitNet.generate`."""
 
 import json
 import os
@@ -29,12 +29,12 @@ def by_vllm(result, texts, count, params, **environment):
 
 
 def without_ends(rows):
-    """Tokens as the project's own `generate` gives them, end token left out."""
+    """The tokens without the end token, as `BitNet.generate` gives them."""
     return [[token for token in row if token not in shipped.config().eos_token_ids] for row in rows]
 
 
 def test_greedy_and_seeded(own, tmp_path):
-    """Eight prompts each way, on four rows."""
+    """Eight prompts are decoded greedily and eight with seeds, in a batch of four users."""
     params = [*[GREEDY] * 8, *SEEDED]
     result = by_vllm(tmp_path / "result", TEXTS * 2, 16, params)
     assert result["preemptions"] == 0
@@ -42,8 +42,11 @@ def test_greedy_and_seeded(own, tmp_path):
 
 
 def test_preemption(own, tmp_path):
-    """A cache too small for four long texts: some are computed again, and nobody loses a token. (The text so far is
-    then prefilled, which rounds its own way: two nearly tied tokens may change places, after which texts differ.)"""
+    """The cache is too small for four long texts. vLLM preempts some texts, and no text loses a token.
+
+    A preempted text is prefilled again. Prefill rounds differently from decode, so two nearly tied tokens may change
+    places, and the rest of the text then differs.
+    """
     count = 160
     result = by_vllm(tmp_path / "result", TEXTS[:4], count, [GREEDY] * 4, BITNET_CACHE_TOKENS="512")
     assert result["preemptions"] > 0

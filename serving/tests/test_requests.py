@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing that a client sends ends the server: every request gets an answer, or a refusal of its own."""
+"""No request of a client ends the server: every request gets an answer or a refusal."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from models.bitnet.tests import shipped
 
 PROMPT = shipped.texts(1)[0]
 CHAT = "/v1/chat/completions"
-# settings of a completion, beside the prompt and four tokens at most
+# settings of a completion; the test adds a prompt and max_tokens=4 if they are missing
 SETTINGS = [
     *(
         {"prompt": prompt}
@@ -76,7 +76,7 @@ def test_a_list_is_no_request(server, content_type):
 
 
 def test_a_grammar_without_a_text_is_the_clients(server):
-    """It takes the scheduler to find out."""
+    """Only vLLM's scheduler finds out that the grammar allows no text. The answer is still the client's error, 400."""
     rule = {"structured_outputs": {"grammar": "root ::= root"}}
     assert server.post(prompt=PROMPT, max_tokens=4, **rule).status_code == 400
     stream = server.post(prompt=PROMPT, max_tokens=4, stream=True, **rule)
@@ -90,7 +90,7 @@ def test_too_large(server):
 
 
 def test_only_the_api_is_there(server):
-    """Started for development as it is, see conftest.py."""
+    """The routes of vLLM's development mode are hidden, although conftest.py starts the server in that mode."""
     for path in (
         *("/tokenize", "/detokenize", "/inference/v1/generate", "/scale_elastic_ep", "/invocations", "/start_profile"),
         *("/reset_prefix_cache", "/collective_rpc", "/sleep", "/v1/load_lora_adapter", "/v1/messages", "/pause"),
@@ -103,7 +103,7 @@ def test_only_the_api_is_there(server):
 
 
 def test_only_this_machine_is_listened_to(server):
-    """An address of the same interface that the server would hear if it listened to all."""
+    """The server refuses 127.0.0.2, an address of the same interface that it would hear if it listened to all."""
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(("127.0.0.2", server.port))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAI server: several clients, what the host adds to the device's tokens, clients that leave, kill -9."""
+"""The OpenAI server: several clients, settings that the host handles, clients that leave, and kill -9."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def text_of(tokens):
 
 
 def test_four_clients_at_once(client, own):
-    """Greedy and seeded ones among each other; each gets what it gets alone."""
+    """Two greedy and two seeded clients at once. Each client gets the text that it gets alone."""
     params = [GREEDY, SamplingParams(0.8, 16, 0.95, seed=3), GREEDY, SamplingParams(1.0, seed=4)]
     expected = [text_of(tokens) for tokens in own(TEXTS, 12, params)]
 
@@ -57,7 +57,7 @@ def test_a_stream_is_the_text_in_pieces(client):
 
 
 def test_what_the_host_adds(client):
-    """Log probabilities, a bias, grammars, a least length, penalties: logits go to the host for these steps."""
+    """The host reads the logits for log probabilities, a logit bias, grammars, a least length and penalties."""
     plain = complete(client)
     logged = complete(client, logprobs=5)
     assert logged.text == plain.text
@@ -89,7 +89,7 @@ def test_a_shared_prefix_is_found_again(client, server):
 
 
 def test_a_client_that_leaves_in_mid_stream(client, server):
-    """Its row is free again within a few steps, and the next answer is what it was."""
+    """The user of a client that leaves is free again within a few steps, and a later answer is the usual one."""
     expected = complete(client).text
     stream = client.completions.create(
         model="bitnet", prompt=TEXTS[1], max_tokens=400, stream=True, extra_body={"ignore_eos": True}
@@ -109,18 +109,18 @@ def test_killed_and_started_again(client, server):
 
 
 LEFT_OUT = [
-    # asks for five different texts from a full batch, which is four here
+    # the test wants five different texts from a full batch, which has four users here
     "test_seeding_and_variety.py::TestSeedingAndVariety::test_uniform_noseed_varied",
-    # of penalties by row the first four are 1 or less, which only make "a a a" likelier
+    # the first four penalties of the test are 1 or less, which only make "a a a" likelier
     "test_tt_penalties.py::TestRepetitionPenalty::test_different_repetition_penalties",
-    # takes a text's first character for its first token: this model's words begin with a space
+    # the test takes the first character of a text for its first token, but this model's words begin with a space
     "test_seeding_and_variety.py::TestSeedingAndVariety::test_topk",
 ]
 
 
 @pytest.mark.skipif("PLUGIN" not in os.environ, reason="the plugin's own tests are in its checkout: PLUGIN=<folder>")
 def test_the_plugins_own(server):
-    """Against the running server of four rows; see LEFT_OUT."""
+    """The plugin's tests pass against the running server of four users, except those in LEFT_OUT."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tt"),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may come in: what `vllm serve` is started with."""
+"""The command line of `vllm serve`: which addresses it listens on, and when it needs a key."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What each numeric choice costs: one setting changed at a time, as the table of docs/experiments.md.
+"""Measures the cost of each numeric choice by changing one setting at a time. The output is the table of PERF.md.
 
 python models/bitnet/demo/ablation.py
 python models/bitnet/demo/ablation.py --only accumulation --windows 2
@@ -28,9 +28,9 @@ _POSITION = 512  # where in the context the modelled bytes of the KV cache are c
 
 
 def variants() -> Iterator[tuple[str, Any]]:
-    """(what is changed, the precision). Each row differs from the last one in bold by what it names.
+    """The rows of the table: (the changed setting, the precision).
 
-    The rows of a precision are the choices that it heeds.
+    A row in bold is a precision without changes. Every other row differs from the last row in bold by one setting.
     """
     import ttnn
     from models.bitnet.tt.precision import ACCURACY, FUSED, MATMULS, PERFORMANCE
@@ -81,7 +81,7 @@ def variants() -> Iterator[tuple[str, Any]]:
 
 
 def bytes_per_token(model: Any, precision: Any) -> int:
-    """DRAM bytes that a decode step of one user reads, from shapes: weights, and a cache of 512 positions."""
+    """The DRAM bytes that a decode step of one user reads: the weights, and a cache of 512 positions."""
     import ttnn
     from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES
     from models.bitnet.tt.layout import TILE
@@ -107,7 +107,7 @@ def bytes_per_token(model: Any, precision: Any) -> int:
 
 
 def full_size() -> Any:
-    """The 2B-4T's shape."""
+    """The config of the 2B-4T."""
     from models.bitnet.tt.config import BitNetConfig
 
     return BitNetConfig(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands of this project share: arguments checked before any work, and an end without a traceback."""
+"""Code that all commands of this project use: checks of arguments before any work, and an exit without a traceback."""
 
 import argparse
 import os
@@ -13,7 +13,10 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141  # 128 and the signal's number, as a shell
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a command to its exit status. What nobody reads, or no disk holds, is no reason for a traceback."""
+    """Run a command and exit with its status.
+
+    An interruption, a closed pipe and a full disk end the command without a traceback.
+    """
     _open_streams()
     try:
         status = main()
@@ -32,24 +35,24 @@ def run(main: Callable[[], int]) -> NoReturn:
 
 
 def name() -> str:
-    """The command's own name, for its messages."""
+    """The name of the running command, for its messages."""
     return Path(sys.argv[0]).stem
 
 
 def say(text: str) -> None:
-    """To the person, not into the result."""
+    """Print a message to stderr, apart from the result on stdout."""
     print(text, file=sys.stderr, flush=True)
 
 
 def at_least_one(text: str) -> int:
-    """An argument that counts something."""
+    """Parse an argument that is a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def unicode_text(text: str) -> str:
-    """An argument that is text: bytes that are not UTF-8 arrive as halves of characters."""
+    """Parse an argument that is text. Python passes bytes that are not UTF-8 as lone surrogates, which are refused."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -58,7 +61,7 @@ def unicode_text(text: str) -> str:
 
 
 def new_file(text: str) -> Path:
-    """An argument that names a file to write, at the end of long work."""
+    """Parse an argument that names a file to write, and check it before the long work whose result it takes."""
     path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder; name a file")
@@ -70,7 +73,10 @@ def new_file(text: str) -> Path:
 
 
 def _open_streams() -> None:
-    """A closed stream swallows what is printed, and a character that a stream does not have becomes a question mark."""
+    """Make stdout and stderr safe to print to.
+
+    A closed stream discards its output. A character that a stream cannot encode becomes a question mark.
+    """
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:
             setattr(sys, stream, open(os.devnull, "w"))
@@ -80,5 +86,5 @@ def _open_streams() -> None:
 
 
 def _discard_output() -> None:
-    """What is still buffered is not tried again when the process ends."""
+    """Discard the buffered output, so that Python does not try to write it again when the process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

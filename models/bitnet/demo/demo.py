@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""BitNet b1.58 on a Tenstorrent device: a prompt in, words out, and what each step cost.
+"""Runs BitNet b1.58 on a Tenstorrent device: continues prompts and reports the cost of a decode step.
 
 python models/bitnet/demo/demo.py "And it came to pass"
 python models/bitnet/demo/demo.py --prompts models/bitnet/demo/prompts/prompts_32.json --temperature 0.8
@@ -36,7 +36,7 @@ def main() -> int:
     prompts = read_prompts(options)
     folder = find_model(options.model)
     with open_device(options.board, options.chips) as opened:
-        # what follows is ttnn, which wants the device prepared before it is imported
+        # the device must be prepared before ttnn is imported, so these imports come here
         from models.bitnet.tt.bitnet import BitNet
         from models.bitnet.tt.config import BitNetConfig
         from models.bitnet.tt.generation.sampling import SamplingParams
@@ -79,15 +79,15 @@ def parse_arguments() -> argparse.Namespace:
         "--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id (default: shipped)"
     )
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
-    parser.add_argument("--chips", type=at_least_one, default=1, help="share the model out among so many chips")
+    parser.add_argument("--chips", type=at_least_one, default=1, help="run the model tensor parallel on so many chips")
     parser.add_argument("--precision", choices=PRECISIONS, help=DEFAULT_PRECISION)
     parser.add_argument("--max-new-tokens", type=at_least_one, default=80)
     parser.add_argument("--max-seq-len", type=at_least_one, help="context to keep a cache for (default: the model's)")
     parser.add_argument(
         "--cache-tokens",
         type=at_least_one,
-        help="one KV cache of so many tokens for all prompts: those that begin alike share their blocks, and a text "
-        "that finds it full waits (default: each prompt has a whole context of its own)",
+        help="one KV cache of so many tokens for all prompts: prompts that begin alike use the same blocks, and a "
+        "prompt waits while the cache is full (default: the cache holds a whole context for each prompt)",
     )
     parser.add_argument("--temperature", type=float, default=0.0, help="0 takes the likeliest token")
     parser.add_argument("--top-k", type=int, default=0, help="draw from the k likeliest, 32 at most")
@@ -123,7 +123,7 @@ def read_prompts(options: argparse.Namespace) -> list[str]:
 
 
 def find_model(name: str) -> Path:
-    """The checkpoint's folder, or a line that says why there is none."""
+    """The checkpoint's folder. Exits with a message of one line if there is no such checkpoint."""
     try:
         return find_checkpoint(name)
     except ValueError as error:
@@ -131,7 +131,7 @@ def find_model(name: str) -> Path:
 
 
 def shared_pool(tokens: int | None) -> Any:
-    """The KV cache's blocks if all prompts share them."""
+    """The paging config of one KV cache of this many tokens for all prompts. None if `tokens` is None."""
     from models.bitnet.tt.kv_cache import PagedAttentionConfig
 
     if tokens is None:
@@ -140,7 +140,7 @@ def shared_pool(tokens: int | None) -> Any:
 
 
 def check_chat_template(folder: Path) -> None:
-    """Before the weights are loaded."""
+    """Raise ValueError if the checkpoint has no chat template. The check comes before the weights are loaded."""
     from transformers import AutoTokenizer
 
     if not AutoTokenizer.from_pretrained(folder).chat_template:
@@ -148,7 +148,7 @@ def check_chat_template(folder: Path) -> None:
 
 
 def complete(model: Any, prompts: list[str], options: argparse.Namespace, sampling: Any) -> list[Any]:
-    """Continue the prompts; one alone is shown as it grows, a batch when it is done."""
+    """Continue the prompts. A single text is printed as it grows, a batch at its end."""
     alone = len(prompts) == 1
     if alone:
         print(prompts[0], end="", flush=True)
@@ -169,7 +169,7 @@ def complete(model: Any, prompts: list[str], options: argparse.Namespace, sampli
 
 
 def progress_of(prompts: int) -> Any:
-    """A stream callback that counts for a batch."""
+    """A stream callback that counts the pieces of text of a batch on stderr."""
     shown = [0]
 
     def count(number: int, text: str) -> None:

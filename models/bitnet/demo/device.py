@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Opening what there is: a card, the simulator, or else the emulated device."""
+"""Opens the device: a card, the simulator, or the emulated device if there is neither."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _TRACE_REGION = 64 << 20  # bytes of DRAM for captured decode steps
 
 @dataclass(frozen=True)
 class OpenDevice:
-    """An open device and, in words, what it is."""
+    """An open device with its kind and a description for messages."""
 
     device: Any
     kind: str  # "card", "simulator" or "emulated"
@@ -25,8 +25,10 @@ class OpenDevice:
 
 @contextlib.contextmanager
 def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice]:
-    """Open the first device, or so many chips as one row. `board` chooses which board to emulate where there is neither
-    card nor simulator."""
+    """Open `chips` chips as a mesh of one row.
+
+    `board` is the board to emulate if there is neither a card nor a simulator.
+    """
     kind, name = _prepare(board)
     import ttnn
 
@@ -36,7 +38,9 @@ def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice
             f"{command.name()}: {chips} chips are asked for, and there {'is' if there == 1 else 'are'} {there}"
         )
     if chips > 1:
-        ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D)  # the links between chips, before they are opened
+        ttnn.set_fabric_config(
+            ttnn.FabricConfig.FABRIC_1D
+        )  # the links between chips must be set up before the chips are opened
     device = ttnn.open_mesh_device(ttnn.MeshShape(1, chips), trace_region_size=_TRACE_REGION)
     architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
     shared = f", {chips} chips" if chips > 1 else ""

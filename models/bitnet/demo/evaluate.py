@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is it the same model? The device against the float32 reference, teacher-forced over a text.
+"""Compares the model on the device with the float32 reference, teacher-forced over a text.
 
 python models/bitnet/demo/evaluate.py
 python models/bitnet/demo/evaluate.py --precision performance --layers --plot layers.png
@@ -31,7 +31,7 @@ def main() -> int:
     torch.set_grad_enabled(False)
     folder = find_model(options.model)
     with open_device(options.board) as opened:
-        # what follows is ttnn, which wants the device prepared before it is imported
+        # the device must be prepared before ttnn is imported, so these imports come here
         from models.bitnet.demo import reference_file
         from models.bitnet.demo.evaluation import Case, device_logits, score
         from models.bitnet.tt.bitnet import BitNet
@@ -124,7 +124,7 @@ def report_floor(floor: Any) -> None:
 
 
 def find_layer_errors(model: Any, case: Any, options: argparse.Namespace) -> list[Any]:
-    """Over the first window, in one prefill."""
+    """The errors of all sub-blocks in one prefill of the first window."""
     from models.bitnet.demo.layer_errors import device_stream, layer_errors, plot, ranked_table, reference_stream
 
     tokens = case.windows.tokens[0, :-1]

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""How near the device's model is to the reference: teacher-forced logits of both, and every figure that compares them.
+"""Measures how close the model on the device is to the reference, by the teacher-forced logits of both.
 
-A text is cut into windows. The first half of a window is prefilled, the second half is forced token by token through
-decode, so that both paths count, and each of those positions predicts the token after it.
+A text is cut into windows. The first half of a window is prefilled. The second half is forced token by token through
+decode. The figures therefore cover both paths. Each position of the second half predicts the token after it.
 """
 
 import math
@@ -25,7 +25,7 @@ LONGEST_PREFILL = 512  # as upstream measures: prefill 512, force 511
 
 @dataclass(frozen=True)
 class Windows:
-    """tokens [windows, prefill + positions]: the last `positions` of each are what is predicted."""
+    """The windows of a text: tokens [windows, prefill + positions]. The last `positions` of a window are predicted."""
 
     tokens: Tensor
     prefill: int
@@ -38,7 +38,7 @@ class Windows:
 def cut(
     ids: Sequence[int], context: int, positions: int | None = None, most: int = 32, bos: int | None = None
 ) -> Windows:
-    """Windows of a text's tokens that predict one run of them after the other; none is predicted twice."""
+    """Cut the tokens of a text into windows. Each window predicts the next run of tokens, and no token twice."""
     prefill = min(LONGEST_PREFILL, context // 2)
     positions = positions or prefill
     if not 1 <= positions <= context - prefill:
@@ -52,23 +52,23 @@ def cut(
 
 
 def reference_logits(reference: Model, windows: Windows) -> Tensor:
-    """float32 [windows, positions, vocabulary]."""
+    """The logits of the reference, float32 [windows, positions, vocabulary]."""
     rows = [reference.prefill(tokens[None, :-1])[0][:, windows.prefill - 1 :] for tokens in windows.tokens]
     return torch.cat(rows)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A checkpoint's reference, and the windows of a text to measure it on."""
+    """The reference model of a checkpoint, and the windows of the text to measure on."""
 
     folder: Path
     reference: Model
     windows: Windows
-    target_bytes: int  # how long the predicted text is
+    target_bytes: int  # the length of the predicted text
 
     @classmethod
     def load(cls, folder: str | Path, text: str | Path, positions: int | None = None, most: int = 32) -> "Case":
-        """`text` is a file. ValueError if it is too short for one window."""
+        """Load the checkpoint in `folder` and cut the file `text`. Raises ValueError if the text is too short."""
         from tokenizers import Tokenizer
 
         folder = Path(folder)
@@ -82,17 +82,17 @@ class Case:
 
     @property
     def context(self) -> int:
-        """The cache that a window needs, in whole tiles."""
+        """The positions of KV cache that a window needs, in whole tiles."""
         return -(-self.windows.tokens.shape[1] // 32) * 32
 
     def reference_logits(self) -> Tensor:
         return reference_logits(self.reference, self.windows)
 
     def disturbed_logits(self, size: float = 1e-6) -> Tensor:
-        """The reference's logits again, its embedding off by relative noise of float32's size.
+        """The logits of the reference with relative noise of about float32's precision on its embedding.
 
-        An int8 code that lies next to a rounding boundary flips, and flips others after it: what the reference then
-        disagrees with itself by is what no implementation can be held to, unless it copies every float32 rounding.
+        The noise flips an int8 code that lies next to a rounding boundary, which flips later codes. No implementation
+        that rounds float32 values differently can agree with the reference better than the reference with noise does.
         """
         exact = self.reference.embedding
         noise = torch.randn(exact.shape, generator=torch.Generator().manual_seed(0))
@@ -108,7 +108,10 @@ class Case:
 
 
 def device_logits(model: BitNet, windows: Windows) -> Tensor:
-    """The same from the device: the prefill's last row, then one decode step a position. One window is one user."""
+    """The logits of the device, float32 [windows, positions, vocabulary]. Each window is a user.
+
+    The first position is the last of the prefill. Each other position is a decode step.
+    """
     tokens, generator = windows.tokens, model.generator
     users, length = tokens.shape
     for user in range(users):
@@ -125,12 +128,12 @@ def device_logits(model: BitNet, windows: Windows) -> Tensor:
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement of the device with the reference. Shares are fractions; `worst` and `mean` are over positions."""
+    """The agreement of the device with the reference. `worst` and `mean` are taken over positions."""
 
     positions: int
-    top1: float  # the device's likeliest token is the reference's
-    top5: float  # the reference's likeliest token is among the device's five likeliest
-    pcc: float  # of all logits
+    top1: float  # fraction of positions where the device's likeliest token is the reference's
+    top5: float  # fraction where the reference's likeliest token is among the device's five likeliest
+    pcc: float  # PCC of all logits
     pcc_mean: float
     pcc_worst: float
     relative_error: float  # Frobenius norm of the difference over that of the reference
@@ -147,8 +150,10 @@ class Scores:
 
 
 def score(device: Tensor, reference: Tensor, targets: Tensor, text_bytes: int | None = None) -> Scores:
-    """device, reference: [windows, positions, vocabulary]; targets: [windows, positions], the tokens of the text, which
-    `text_bytes` bytes spell."""
+    """Compare logits of the device and of the reference, both [windows, positions, vocabulary].
+
+    targets: [windows, positions], the tokens of the text; text_bytes: the length of that text.
+    """
     if not device.isfinite().all():
         raise ValueError(f"{int((~device.isfinite()).sum())} of the device's logits are not finite")
     pccs, errors, divergences, losses, losses_reference = [], [], [], [], []
@@ -195,7 +200,7 @@ def _pcc(first: Tensor, second: Tensor) -> float:
 
 
 class _Sums:
-    """Correlation and relative error of two long tensors that come piece by piece, in float64."""
+    """Computes the PCC and the relative error of two long tensors in float64, piece by piece."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where error enters: the residual stream after every sub-block, on the device and in the reference."""
+"""Finds the sub-blocks that add error: compares the residual stream of the device and of the reference after each."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ Stream = dict[str, Tensor]  # name of a sub-block -> the residual stream after i
 
 @dataclass(frozen=True)
 class LayerError:
-    """The device's residual stream after one sub-block, against the reference's. All are relative to the latter."""
+    """The error of the device's residual stream after one sub-block, relative to the reference's stream."""
 
     name: str
     stream: float  # the error so far
-    growth: float  # how much larger it is than before this sub-block
-    own: float  # what the sub-block itself adds: the device's against the reference's given the device's own input
+    growth: float  # the increase of the error in this sub-block
+    own: float  # the error that this sub-block adds: the device against the reference, both on the device's input
 
 
 def device_stream(model: BitNet, tokens: Tensor) -> Stream:
-    """A prefill of `tokens` [positions] as the first user."""
+    """The residual stream of the device in a prefill of `tokens` [positions] as the first user."""
     parts: dict[str, list[Tensor]] = defaultdict(list)
     decoder, forward = model.generator.model, model.generator.model.forward_prefill
 
@@ -41,7 +41,7 @@ def device_stream(model: BitNet, tokens: Tensor) -> Stream:
     try:
         model.generator.prefill_forward_text(tokens[None], model.pool.page_table()[:1])
     finally:
-        del decoder.forward_prefill  # the class's own again
+        del decoder.forward_prefill  # restores the method of the class
         model.pool.release(0)
     return {name: torch.cat(chunks)[: len(tokens)] for name, chunks in parts.items()}
 
@@ -53,7 +53,7 @@ def reference_stream(reference: Model, tokens: Tensor) -> Stream:
 
 
 def layer_errors(reference: Model, device: Stream, golden: Stream) -> list[LayerError]:
-    """One entry a sub-block, in the model's order, the embedding first."""
+    """The errors of the embedding and of every sub-block, in the order of the model."""
     names = list(golden)
     assert list(device) == names, "the two sides have different sub-blocks"
     cos, sin = rope_tables(reference.config, 0, len(golden[names[0]]))
@@ -77,7 +77,7 @@ def layer_errors(reference: Model, device: Stream, golden: Stream) -> list[Layer
 
 
 def ranked_table(errors: list[LayerError], most: int = 20) -> str:
-    """The sub-blocks that add most, first."""
+    """A table of the sub-blocks that add most error, largest first."""
     ranked = sorted(errors, key=lambda error: error.own, reverse=True)
     lines = [f"  {'sub-block':<28}{'adds itself':>12}{'grows by':>12}{'error after':>13}"]
     lines += [f"  {e.name:<28}{e.own:>12.3%}{e.growth:>+12.3%}{e.stream:>13.3%}" for e in ranked[:most]]
@@ -87,7 +87,7 @@ def ranked_table(errors: list[LayerError], most: int = 20) -> str:
 
 
 def plot(errors: list[LayerError], path: Path, title: str) -> None:
-    """A PNG of the error over the depth of the model."""
+    """Write a PNG of the error over the depth of the model."""
     import matplotlib
 
     matplotlib.use("Agg")

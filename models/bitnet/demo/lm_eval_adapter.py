@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""lm-evaluation-harness (pip install lm_eval) on a loaded model.
+"""Runs lm-evaluation-harness (pip install lm_eval) on a loaded model.
 
 with BitNet.from_pretrained(folder, device, max_batch=32) as model:
     results = lm_eval.simple_evaluate(BitNetLM(model), tasks=["arc_easy"])
@@ -20,7 +20,7 @@ _MAX_NEW_TOKENS = 256
 
 
 class BitNetLM(TemplateLM):
-    """As many requests at once as the model has users."""
+    """The harness's interface to a model. It runs as many requests at once as the model has users."""
 
     def __init__(self, model: BitNet):
         super().__init__()
@@ -45,7 +45,7 @@ class BitNetLM(TemplateLM):
         )
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        if add_special_tokens is None:  # a chat template has written the first token already
+        if add_special_tokens is None:  # the text of a chat template has the first token already
             add_special_tokens = not string.startswith(self.tokenizer.bos_token)
         return self.tokenizer.encode(string, add_special_tokens=add_special_tokens)
 
@@ -67,7 +67,7 @@ class BitNetLM(TemplateLM):
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
         texts = [""] * len(requests)
         batches: dict[str, list[int]] = {}
-        for number, request in enumerate(requests):  # requests that share settings share the batch
+        for number, request in enumerate(requests):  # a batch has requests with the same settings
             batches.setdefault(repr(request.args[1]), []).append(number)
         for numbers in batches.values():
             settings = requests[numbers[0]].args[1]
@@ -87,8 +87,10 @@ class BitNetLM(TemplateLM):
         return texts
 
     def _score(self, pairs: list[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
-        """For each (context, continuation): the log-probability of the continuation, and whether greedy decoding gives
-        it. The context is prefilled and the continuation forced; what does not fit is cut off on the left."""
+        """For each (context, continuation): the log-probability of the continuation, and whether it is the greedy text.
+
+        The context is prefilled and the continuation is forced. A text that is too long loses its start.
+        """
         users, results = self.model.config.users, []
         for begin in range(0, len(pairs), users):
             results += self._score_batch(pairs[begin : begin + users])
@@ -96,7 +98,7 @@ class BitNetLM(TemplateLM):
 
     def _score_batch(self, pairs: list[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
         model, users = self.model, self.model.config.users
-        # the last token of a continuation is predicted and never read, so it needs no room
+        # the last token of a continuation is predicted and never an input, so it needs no position
         rooms = [self.max_length + 1 - len(continuation) for _, continuation in pairs]
         pairs = [(context[max(0, len(context) - room) :], cont) for (context, cont), room in zip(pairs, rooms)]
         if any(not context for context, _ in pairs):

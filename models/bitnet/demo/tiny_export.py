@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the small model as a Hugging Face folder, and measures what was written: the files, not the training state."""
+"""Writes the small model as a Hugging Face folder, and measures the written files, not the training state."""
 
 import json
 import math
@@ -144,7 +144,7 @@ def bits_per_byte(
 
 @torch.no_grad()
 def greedy(model: Model, ids: list[int], count: int, stop: tuple[int, ...]) -> list[int]:
-    """The `count` most likely next tokens, fewer if one of them is in `stop`."""
+    """The next `count` tokens by greedy decoding. The text ends before a token in `stop`."""
     logits, cache = model.prefill(torch.tensor([ids]))
     result: list[int] = []
     token = logits[:, -1].argmax(dim=-1)

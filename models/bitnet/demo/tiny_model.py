@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""BitNet b1.58 for training on a CPU: parameter names and arithmetic of transformers' BitNetForCausalLM.
+"""BitNet b1.58 for training on a CPU, with the parameter names and arithmetic of transformers' BitNetForCausalLM.
 
-Forward multiplies ternary weights by int8 activations; backward treats both roundings as the identity
-(straight-through). Integers up to 128 and {-1, 0, 1} are exact in bf16, so training may multiply in bf16, several
-times faster on CPUs that have it; measuring multiplies in fp32, where the sums are exact too.
+The forward pass multiplies ternary weights by int8 activations. The backward pass treats both roundings as the identity
+(straight-through estimator). Integers up to 128 and {-1, 0, 1} are exact in bf16. Training may therefore multiply in
+bf16, which is several times faster on CPUs with bf16 arithmetic. Measuring multiplies in fp32, where the sums are exact
+too.
 """
 
 from typing import Any
@@ -15,13 +16,13 @@ from torch import Tensor, nn
 
 
 def ternary(master: Tensor) -> tuple[Tensor, Tensor]:
-    """(W in {-1, 0, 1}, its scale)."""
+    """Quantise a full-precision matrix to (W in {-1, 0, 1}, the scale of W)."""
     scale = master.abs().mean().clamp(min=1e-5)
     return (master * (1.0 / scale)).round().clamp(-1, 1), scale
 
 
 class _BitLinear(torch.autograd.Function):
-    """Several projections of one input: x [N, in] -> y [N, sum of outs]; quantises x once."""
+    """Several projections of one input: x [N, in] -> y [N, sum of outs]. x is quantised once."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, dtype: torch.dtype, *masters: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ class BitLinear(nn.Module):
 
 
 def project(x: Tensor, dtype: torch.dtype, *layers: BitLinear) -> tuple[Tensor, ...]:
-    """x [..., in] through projections that share it, quantised once."""
+    """Apply several projections to x [..., in]. x is quantised once."""
     y = _BitLinear.apply(x.reshape(-1, x.shape[-1]), dtype, *(m.weight for m in layers))
     return y.view(*x.shape[:-1], -1).split([m.weight.shape[0] for m in layers], dim=-1)
 
@@ -126,7 +127,7 @@ class Decoder(nn.Module):
 
 
 class TinyBitNet(nn.Module):
-    """tokens [B, T] -> logits [B, T, vocab]; the output matrix is the embedding."""
+    """The model: tokens [B, T] -> logits [B, T, vocab]. The output matrix is the embedding."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -150,6 +151,6 @@ class TinyBitNet(nn.Module):
 
 
 def rotate(x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotary positions on [B, heads, T, head_dim], first half paired with second half."""
+    """Rotary position embedding on [B, heads, T, head_dim]. The first half of a head is paired with the second half."""
     first, second = x.chunk(2, dim=-1)
     return x * rope[0] + torch.cat([-second, first], dim=-1) * rope[1]

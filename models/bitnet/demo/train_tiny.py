@@ -4,9 +4,9 @@
 
     python -m models.bitnet.demo.train_tiny --minutes 60
 
-Ctrl-C saves; the same command goes on from there. `--minutes 0` only writes the model trained so far.
-The schedule follows the minutes spent training, not steps: a slow or busy machine ends with fewer steps, never with
-a learning rate that has not come down.
+Ctrl-C saves the training state, and the same command resumes from it. `--minutes 0` only writes the model trained so
+far. The schedule follows the minutes of training, not the steps. A slow or busy machine therefore trains fewer steps,
+but its learning rate still falls to zero.
 """
 
 import argparse
@@ -37,8 +37,8 @@ CONFIG: dict[str, Any] = {
     "rms_norm_eps": 1e-5,
 }
 TOKENS_PER_STEP = 4096
-WARMUP, LONG_ROWS_FROM = 0.02, 0.8  # shares of the training time
-DECAY_UNTIL = 0.5  # weight decay keeps ternary weights flipping; they are to settle in the second half
+WARMUP, LONG_ROWS_FROM = 0.02, 0.8  # fractions of the training time
+DECAY_UNTIL = 0.5  # weight decay keeps ternary weights flipping; without it they settle in the second half
 EVERY_MINUTES = 5.0
 
 
@@ -67,7 +67,7 @@ def duration(text: str) -> float:
 
 
 def learning_rate(peak: float, progress: float) -> float:
-    """Linear up, then linear down to nothing."""
+    """The learning rate at `progress` in [0, 1]: a linear warm-up to `peak`, then a linear decay to zero."""
     return peak * min(progress / WARMUP, (1.0 - progress) / (1.0 - WARMUP)) if progress < 1.0 else 0.0
 
 
@@ -104,7 +104,7 @@ class Trainer:
                 f"train_tiny: {self.args.state} is not a training state of this model; --no-resume starts anew and "
                 "replaces it"
             ) from None
-        self.rows.rng.seed(self.step)  # not the rows already seen
+        self.rows.rng.seed(self.step)  # a seed that does not draw the rows already seen
 
     def save(self) -> None:
         self.args.state.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ class Trainer:
         new.replace(self.args.state)
 
     def held_out_bpb(self, every: int) -> float:
-        """Bits per byte of every `every`th held-out chapter; exact integer sums, as deployed."""
+        """Bits per byte of every `every`th held-out chapter, with exact integer sums as in inference."""
         dtype, self.model.dtype = self.model.dtype, torch.float32
         self.model.eval()
         context = CONFIG["max_position_embeddings"]
@@ -149,7 +149,7 @@ class Trainer:
                 begin = time.perf_counter()
                 loss = self.train_step(forward, self.seconds / limit)
                 spent = time.perf_counter() - begin
-                # A step far slower than its neighbours compiled something, which is no training time.
+                # A step far slower than its neighbours compiled something. Compilation does not count as training time.
                 if not recent or spent > 10 * recent[-1]:
                     spent = min(spent, recent[-1] if recent else 1.0)
                 recent = [*recent[-19:], spent]

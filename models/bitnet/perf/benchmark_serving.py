@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Requests that come at random times, served in three ways: as they come, in closed batches, and one by one.
+"""Serves requests that arrive at random times in three ways: as they come, in closed batches, and one by one.
 
 python models/bitnet/perf/benchmark_serving.py --requests 24 --rate 1
 
-The same requests at the same times (Poisson arrivals, a mix of prompt and answer lengths) in one run, so that ratios
-hold on a noisy machine. On the emulated device the seconds are the emulation's, where a step of many rows costs more
-than one of few; on a card it does not.
+One run serves the same requests at the same times in all three ways, so that ratios hold on a noisy machine. Arrivals
+are a Poisson process. Prompts and answers have several lengths. On the emulated device the seconds are those of the
+emulation, where a decode step of many users costs more than a step of few users. On a card both cost the same.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from models.bitnet.demo.demo import SHIPPED_MODEL  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 PROMPTS_FILE = SHIPPED_MODEL.parent / "prompts" / "prompts_32.json"
-PROMPTS, ANSWERS = (8, 24, 48, 96), (4, 12, 24, 48)  # tokens, each as likely as the others
+PROMPTS, ANSWERS = (8, 24, 48, 96), (4, 12, 24, 48)  # lengths in tokens, all equally likely
 WAYS = ("as they come", "closed batches", "one by one")
 
 
 @dataclass
 class Arrival:
-    """A request, when it is due, and when its tokens came (seconds from the beginning)."""
+    """A request, its arrival time, and the times of its tokens, in seconds from the start of the run."""
 
     due: float
     request: Any
@@ -51,8 +51,11 @@ def arrivals(count: int, rate: float, text: list[int], seed: int) -> list[Arriva
 
 
 def serve(engine: Any, requests: list[Arrival], together: int | None) -> tuple[float, list[int]]:
-    """Seconds for all, and the bytes that each decode step uploaded. `together`: only when nothing runs are requests
-    taken, so many at most; None: whenever they come."""
+    """Serve all requests. Returns the seconds of the run and the bytes that each decode step uploaded.
+
+    If `together` is None, a request starts when it arrives. Otherwise requests start only when no request runs, and at
+    most `together` of them start at once.
+    """
     waiting, running, uploads = list(requests), {}, []
     began = time.perf_counter()
     while waiting or engine.busy:
@@ -136,10 +139,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--board", help="which board to emulate where there is neither card nor simulator")
     parser.add_argument("--precision", default="fused", choices=["accuracy", "performance", "fused"])
-    parser.add_argument("--batch", type=command.at_least_one, default=8, help="rows of a step")
+    parser.add_argument("--batch", type=command.at_least_one, default=8, help="users of a decode step")
     parser.add_argument("--requests", type=command.at_least_one, default=24)
     parser.add_argument("--rate", type=float, default=1.0, help="requests a second")
-    parser.add_argument("--seed", type=int, default=0, help="of arrivals and lengths")
+    parser.add_argument("--seed", type=int, default=0, help="seed of arrivals and lengths")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
     options = parser.parse_args()
     if not 0 < options.rate < float("inf"):

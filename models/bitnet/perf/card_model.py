@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model of a decode step's time on a card: bytes over a share of the DRAM bandwidth, plus a cost a program, plus what
-the unpackers of two-bit weights take longer than DRAM.
+"""A model of the time of a decode step on a card.
 
-Nothing here was measured by us. The two constants are fitted to published speeds of other models on the same cards; how
-far the fit is from each of them is what a modelled figure is worth. It knows no single operation's speed.
+The modelled time is the sum of three terms: the DRAM bytes over a fraction of the DRAM bandwidth, a cost for each
+program, and the time by which unpacking two-bit weights exceeds reading them. This project measured nothing here. The
+two constants are fitted to published speeds of other models on the same cards. The error of the fit on these speeds is
+the uncertainty of a modelled figure. The model does not know the speed of any single operation.
 """
 
 import functools
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 _BFP4, _BFP8 = 0.5625, 1.0625  # bytes a weight
-# GB/s of one bank as `dram_grid_size` counts them: 288 over Wormhole's 12, 512 over Blackhole's 8
+# GB/s of one bank of `dram_grid_size`: Wormhole has 288 GB/s over 12 banks, Blackhole 512 GB/s over 8 banks
 _BANK_BANDWIDTH = {"wormhole_b0": 24.0, "blackhole": 64.0}
 
-# Two-bit block floats are unpacked at 16 bytes a cycle at most (tt-isa-documentation, UNPACR), so a tile of 256 bytes
-# takes 16 cycles; clocks as specified, GHz
+# A core unpacks two-bit block floats at 16 bytes a cycle at most (tt-isa-documentation, UNPACR), so a tile of 256 bytes
+# takes 16 cycles. The clocks are the specified ones, in GHz.
 UNPACK_CYCLES_A_TILE = 16
 _CLOCK = {"wormhole_b0": 1.0, "blackhole": 1.35}
 
@@ -34,12 +35,12 @@ _PORT = (
 
 @dataclass(frozen=True)
 class Published:
-    """A measured decode speed: tokens a second and user, batch 1, and what the step consists of."""
+    """A published decode speed (tokens/s/user, batch 1) with the weights and programs of the step."""
 
     model: str
     card: str
     bandwidth: float  # GB/s, as specified
-    gigabytes: float  # of weights, read once a token
+    gigabytes: float  # weights, which are read once a token
     programs: int
     speed: float
     source: str
@@ -72,7 +73,10 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class CardModel:
-    """`share` of the specified bandwidth that a step reaches, and the microseconds that every program adds."""
+    """The constants of the model. `share` is the fraction of the specified DRAM bandwidth that a step reaches.
+
+    `program_us` is the time in microseconds that every program adds.
+    """
 
     share: float
     program_us: float
@@ -84,13 +88,13 @@ class CardModel:
         return 1e3 * gigabytes / (self.share * bandwidth)
 
     def error(self, row: Published) -> float:
-        """Modelled over published speed, less one: positive where the model is too fast."""
+        """The modelled over the published speed, minus one. The error is positive if the model is too fast."""
         return row.milliseconds / self.milliseconds(row.gigabytes, row.programs, row.bandwidth) - 1
 
 
 @functools.cache
 def fit(rows: tuple[Published, ...] = PUBLISHED) -> CardModel:
-    """The constants with the least squared relative errors of time."""
+    """The constants that minimise the squared relative errors of the time."""
     a = np.array([[1e3 * r.gigabytes / r.bandwidth, 1e-3 * r.programs] for r in rows])
     relative = a / np.array([[r.milliseconds] for r in rows])
     slope, program_us = np.linalg.lstsq(relative, np.ones(len(rows)), rcond=None)[0]
@@ -98,7 +102,7 @@ def fit(rows: tuple[Published, ...] = PUBLISHED) -> CardModel:
 
 
 def unpack_ms(architecture: str, tiles: int) -> float:
-    """The least time in which a core unpacks so many tiles of two-bit weights."""
+    """The least time in milliseconds in which a core unpacks this many tiles of two-bit weights."""
     return 1e-6 * UNPACK_CYCLES_A_TILE * tiles / _CLOCK[architecture]
 
 
@@ -108,12 +112,12 @@ def bandwidth(architecture: str, banks: int) -> float:
 
 
 def fits_without_one() -> list[CardModel]:
-    """The fit with each of the published rows left out."""
+    """The fits to all published rows but one, one fit for each row left out."""
     return [fit(tuple(other for other in PUBLISHED if other is not row)) for row in PUBLISHED]
 
 
 def calibration_table() -> str:
-    """The fit, and its error on every published row."""
+    """The fitted constants and the error on every published row, as a table."""
     model = fit()
     lines = [
         f"Modelled with {100 * model.share:.0f} % of the specified DRAM bandwidth and {model.program_us:.1f} us a "

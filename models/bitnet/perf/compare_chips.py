@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""From which batch and context several chips pay: the modelled time of a decode step of the 2B-4T on one, two and four
-chips of a board, as `profile_decode.py` models each, and on one chip in `fused`, which runs on no more than one.
+"""Compares the modelled time of a decode step of the 2B-4T on one, two and four chips of a board.
+
+The tables show from which batch and context several chips are faster. `profile_decode.py` models each step. `fused`
+runs on one chip only.
 
 python models/bitnet/perf/compare_chips.py --board 4xp150
 """
@@ -55,7 +57,7 @@ def main() -> int:
 
 
 def profiles_of(device: object, chips: int, batches: Sequence[int]) -> "dict[Key, DecodeProfile]":
-    """Of every precision and batch, at one tile of context."""
+    """The profiles of every precision and batch on this many chips, at one tile of context."""
     from models.bitnet.perf.decode_profile import profile
     from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
     from models.bitnet.perf.random_weights import SharedWeights
@@ -68,14 +70,16 @@ def profiles_of(device: object, chips: int, batches: Sequence[int]) -> "dict[Key
             profiles[chips, precision, batch] = profile(model, TILE - 1)
             model.generator.close()
         del model, weights
-        gc.collect()  # before the next ones are built: two sets of weights do not fit into everyone's memory
+        gc.collect()  # frees the weights before the next model is built, because two sets may not fit in memory
         print(f"{chips} chips, {precision}: counted", file=sys.stderr, flush=True)
     return profiles
 
 
 def at(profile: "DecodeProfile", context: int) -> "DecodeProfile":
-    """Of a profile at one tile of context, that at another: a step reads so many times the keys and values, and is the
-    same otherwise."""
+    """The profile at another context, from a profile at one tile of context.
+
+    The reads of keys and values grow with the context. All else in a step stays the same.
+    """
     more = -(-context // TILE) - 1
     layer = [
         replace(p, kv_read=p.kv_read * (1 + more), dram_read=p.dram_read + p.kv_read * more) for p in profile.layer
@@ -84,7 +88,7 @@ def at(profile: "DecodeProfile", context: int) -> "DecodeProfile":
 
 
 def times(profiles: "dict[Key, DecodeProfile]", row: Sequence[int], batches: Sequence[int]) -> str:
-    """A line a precision, batch and context."""
+    """The table of modelled times, one line for each precision, batch and context."""
     names = [f"{chips} chips" if chips > 1 else "1 chip" for chips in row]
     lines = [f"| precision | batch | context | {' | '.join(names)} | fused, 1 chip |", "|---" * (4 + len(row)) + "|"]
     for precision in PRECISIONS:
@@ -97,7 +101,7 @@ def times(profiles: "dict[Key, DecodeProfile]", row: Sequence[int], batches: Seq
 
 
 def thresholds(profiles: "dict[Key, DecodeProfile]", shared: Sequence[int], batches: Sequence[int]) -> str:
-    """A line a precision and batch."""
+    """The table of contexts from which several chips are faster, one line for each precision and batch."""
     from models.bitnet.perf.links import COLLECTIVE_US_RANGE
 
     lines = [

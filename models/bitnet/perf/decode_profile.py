@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step of the 30-layer model asks of the device, of several chips each: counted on a model of two layers,
-and scaled."""
+"""Counts the programs and bytes of a decode step of the 30-layer model, on one chip or on each of several chips.
+
+The figures are counted on a model of two layers and scaled to 30.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,7 +35,7 @@ class DecodeProfile:
         return sum(times * figure(program) for program, times in self.counted())
 
     def counted(self) -> list[tuple[Program, int]]:
-        """Every program, and how often a step runs it."""
+        """Every program with the number of times that a step runs it."""
         rest = [(program, 1) for program in self.before], [(program, 1) for program in self.after]
         return rest[0] + [(program, self.layers) for program in self.layer] + rest[1]
 
@@ -50,11 +52,11 @@ class DecodeProfile:
         return time_of_all(self.counted(), self.card)
 
     def modelled_ms_of(self, program: Program) -> float:
-        """One program's part of the modelled time."""
+        """The modelled milliseconds of one program."""
         return time_of_all([(program, 1)], self.card).total
 
     def on(self, **changes: Any) -> "DecodeProfile":
-        """The same step on a card that differs in this."""
+        """The same step on a card with `changes`, which are fields of `Card`."""
         return replace(self, card=replace(self.card, **changes))
 
     @property
@@ -95,8 +97,11 @@ class DecodeProfile:
 
 
 def profile(model: SteppingModel, context: int, active: int | None = None, time_host: bool = False) -> DecodeProfile:
-    """The step that writes position `context`, of a model of two layers that was just built (or its circular buffers
-    are not known). With `time_host` the library's time on this host is taken too."""
+    """Profile the decode step that writes position `context`.
+
+    The model has two layers and must be new: circular buffers are known only when a program is built. With `time_host`
+    the profile also has the time of the ttnn library on this host.
+    """
     device = model.config.device
 
     def programs() -> list[Program]:
@@ -113,7 +118,7 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
     built = {program.key: program for program in two if program.l1_bytes}
     two = [_known(program, built) for program in two]
     length = len(two) - len(one)
-    # the layers: the first stretch of that length that comes twice in a row
+    # the programs of a layer are the first sequence of that length that comes twice in a row
     keys = [program.key for program in two]
     first = next(i for i in range(len(keys)) if keys[i : i + length] == keys[i + length : i + 2 * length])
     return DecodeProfile(
@@ -129,7 +134,7 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
 
 
 def host_ms(step: Callable[[], object], repeats: int = 10) -> float:
-    """The library's own milliseconds on this host in the quickest of several steps."""
+    """The milliseconds inside the ttnn library on this host, in the quickest of several steps."""
     step()
     times = []
     for _ in range(repeats):
@@ -140,11 +145,11 @@ def host_ms(step: Callable[[], object], repeats: int = 10) -> float:
 
 
 def _known(program: Program, built: dict[tuple, Program]) -> Program:
-    """The program with the cores and circular buffers that were seen when it was built."""
+    """The program with the cores and circular buffers that the capture showed when the program was built."""
     seen = built.get(program.key)
     return replace(program, cores=seen.cores, l1_bytes=seen.l1_bytes) if seen else program
 
 
 def _stored_weight(program: Program) -> int:
-    """A sharded matrix with the padding of its last bank; our own pages have none."""
+    """The stored bytes of a program's weight. A sharded matrix has padding in its last bank, two-bit pages none."""
     return program.inputs[1].stored_bytes if program.name == "Matmul" else program.weight_bytes

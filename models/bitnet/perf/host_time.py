@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The time that the ttnn library itself takes on the host: inside its compiled functions, nothing around them."""
+"""Measures the time inside the compiled functions of the ttnn library on the host."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FastOperation = ttnn.decorators.FastOperation
 
 
 class LibraryTime:
-    """Calls of ttnn operations, outermost only, and the seconds inside them."""
+    """The number of outermost calls of ttnn operations, and the seconds inside them."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -38,7 +38,7 @@ class LibraryTime:
 
 
 class _Timed:
-    """Stands in for an operation's function."""
+    """A wrapper that times the function of an operation."""
 
     def __init__(self, function: Any, timer: LibraryTime):
         self._function, self._timer = function, timer
@@ -52,7 +52,7 @@ class _Timed:
 
 @contextmanager
 def library_time() -> Iterator[LibraryTime]:
-    """Time the library in this block. What an emulated device does after each call is not in it."""
+    """Time the library in this block. The time excludes the work of an emulated device after each call."""
     timer = LibraryTime()
     original = FastOperation.__dict__.get("function")
     FastOperation.function = property(lambda self: _Timed(self.__dict__["function"], timer))

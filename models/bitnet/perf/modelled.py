@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The modelled time of programs on a card, in four terms; see card_model.py for what the model is worth, and links.py
-for the one that only several chips have."""
+"""The modelled time of programs on a card, in four terms.
+
+card_model.py says how reliable the model is. links.py models the term that only several chips have.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,12 +13,12 @@ from models.bitnet.perf.card_model import CardModel, bandwidth, fit, fits_withou
 from models.bitnet.perf.links import COLLECTIVE_US, Links, link_ms, links_here
 from models.bitnet.perf.programs import Program
 
-Counted = Iterable[tuple[Program, int]]  # programs and how often each runs
+Counted = Iterable[tuple[Program, int]]  # programs and the number of times that each runs
 
 
 @dataclass(frozen=True)
 class Card:
-    """A chip, or each of several in a row."""
+    """The figures of a card that the model needs. On a row of chips they are those of each chip."""
 
     architecture: str
     dram_banks: int
@@ -32,18 +34,18 @@ class Card:
 
     @property
     def bandwidth(self) -> float:
-        """Specified, GB/s, of one chip."""
+        """The specified DRAM bandwidth of one chip in GB/s."""
         return bandwidth(self.architecture, self.dram_banks)
 
 
 @dataclass(frozen=True)
 class Time:
-    """Milliseconds."""
+    """The terms of a modelled time, in milliseconds."""
 
     dram: float
-    programs: float  # the cost of each, whatever it does
-    unpackers: float  # what unpacking two-bit weights takes longer than reading them
-    links: float = 0.0  # between chips
+    programs: float  # the cost that each program has, whatever it does
+    unpackers: float  # the time by which unpacking two-bit weights exceeds reading them
+    links: float = 0.0  # collectives between chips
 
     @property
     def total(self) -> float:
@@ -51,7 +53,7 @@ class Time:
 
 
 def time_of(program: Program, card: Card, model: CardModel) -> Time:
-    """A program unpacks while it reads, so that only the longer of both counts."""
+    """The modelled time of one program. A program unpacks while it reads, so only the longer of the two counts."""
     dram = model.dram_ms((program.dram_read + program.dram_written) / 1e9, card.bandwidth)
     unpacking = unpack_ms(card.architecture, program.unpacked_tiles)
     links = link_ms(program, card.chips, card.links, card.collective_us)
@@ -59,7 +61,7 @@ def time_of(program: Program, card: Card, model: CardModel) -> Time:
 
 
 def time_of_all(programs: Counted, card: Card, model: CardModel | None = None) -> Time:
-    """Of programs that run one after the other."""
+    """The modelled time of programs that run one after the other."""
     model = model or fit()
     times = [(time_of(program, card, model), count) for program, count in programs]
     terms = ("dram", "programs", "unpackers", "links")
@@ -67,7 +69,7 @@ def time_of_all(programs: Counted, card: Card, model: CardModel | None = None) -
 
 
 def speed_range(programs: Counted, card: Card) -> tuple[float, float]:
-    """The slowest and fastest modelled steps a second when any one published row is left out of the fit."""
+    """The slowest and the fastest modelled steps a second over the fits that leave out one published row."""
     counted = list(programs)
     speeds = [1e3 / time_of_all(counted, card, model).total for model in fits_without_one()]
     return min(speeds), max(speeds)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A decode step as a stacked bar of modelled time, beside the least time that its DRAM bytes take."""
+"""Draws a decode step as a stacked bar of modelled time, beside the least time of its DRAM bytes."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from matplotlib import pyplot  # noqa: E402
 from models.bitnet.perf.decode_profile import DecodeProfile  # noqa: E402
 from models.bitnet.perf.programs import Program  # noqa: E402
 
-# how a step's programs are put together in the picture
+# the groups of a step's programs in the picture
 _GROUPS = {
     "ternary products": lambda p: p.name == "decode_product" or p.name == "Matmul" and "DRAMSharded" in p.kernel,
     "output matrix": lambda p: p.name == "Matmul",
@@ -25,7 +25,7 @@ _GROUPS = {
 
 
 def draw(profile: DecodeProfile, title: str, path: Path) -> None:
-    """Write the picture, as SVG or PNG by the file's ending."""
+    """Write the picture. The suffix of `path` chooses SVG or PNG."""
     groups = dict.fromkeys(_GROUPS, 0.0)
     for program, times in profile.counted():
         groups[_group(program)] += times * profile.modelled_ms_of(program)

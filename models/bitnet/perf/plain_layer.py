@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A BitNet decode layer as a general transformer library would run it on ttnn, for comparison.
 
-The same matrix products on the same weights, but the habits of general code: the projections' scales are programs of
-their own, tensors return to one known layout between blocks, queries and keys, keys' and values' caches are handled one
-by one. It computes what `DecoderLayer` does; only its programs and its time on the host are compared.
+The matmuls and weights are the same, but the rest is written as general code: a separate program multiplies by each
+weight scale, tensors return to one layout between blocks, queries and keys are rotated separately, and the caches of
+keys and values are updated separately. The layer computes the same as `DecoderLayer`. Only its programs and its time on
+the host are compared.
 """
 
 import torch
@@ -21,7 +22,7 @@ _RELU_SQUARED = [ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam
 
 
 class PlainLayer:
-    """Built on an existing `layer`'s weights (performance precision)."""
+    """A plain layer with the weights of an existing `layer` in precision performance."""
 
     def __init__(self, config: ModelConfig, layer: DecoderLayer, rope: RotaryEmbedding):
         self.layer, self.config = layer, config
@@ -51,7 +52,7 @@ class PlainLayer:
     def forward_decode(
         self, x: ttnn.Tensor, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
     ) -> ttnn.Tensor:
-        """The residual stream -> the same."""
+        """The residual stream of one token of each user -> the same after this layer."""
         x = ttnn.add(x, self._attention(x, cache, page_table, positions), memory_config=self.config.residual_memory)
         return ttnn.add(x, self._mlp(x), memory_config=self.config.residual_memory)
 
@@ -113,5 +114,5 @@ class PlainLayer:
         )
 
     def _home(self, y: ttnn.Tensor) -> ttnn.Tensor:
-        """Through the interleaved layout to the residual stream's."""
+        """Move a result through the interleaved layout to the layout of the residual stream."""
         return ttnn.to_memory_config(ttnn.to_memory_config(y, _INTERLEAVED), self.config.residual_memory)

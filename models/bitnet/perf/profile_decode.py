@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a decode step of the 2B-4T goes: its programs one by one, its bytes, and a modelled time for the card.
+"""Profiles a decode step of the 2B-4T: its programs one by one, its bytes, and its modelled time on a card.
 
 python models/bitnet/perf/profile_decode.py --board p150 --batch 32 --context 1024 --picture step.svg
 
-Counted on two layers of random weights of the full sizes and scaled to 30. On boards of several chips (n300, p300, t3k,
-4xp150) a row of them shares the model out: programs and bytes are then each chip's, and the step's gathers are counted
-and modelled too; --chips 1 is one of them alone. On a card, `--csv` takes tt-metal's profiler
-further: this file has its columns, without times.
+The figures are counted on two layers of random weights of the full sizes and scaled to 30. On boards of several chips
+(n300, p300, t3k, 4xp150) the model is tensor parallel over a row of chips. Programs and bytes are then those of each
+chip, and the all-gathers of the step are counted and modelled too. --chips 1 profiles a single chip. `--csv` writes the
+columns of tt-metal's profiler without times.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ROWS = {"n300": 2, "p300": 2, "t3k": 4, "4xp150": 4}  # chips
 def main() -> int:
     options = parse_arguments()
     with open_device(options.board, options.chips) as opened:
-        # what follows is ttnn, which wants the device prepared before it is imported
+        # the device must be prepared before ttnn is imported, so these imports come here
         import ttnn
         from models.bitnet.perf import report
         from models.bitnet.perf.card_model import calibration_table
@@ -43,7 +43,7 @@ def main() -> int:
             model = SteppingModel(opened.device, precision, options.batch)
         except ValueError as error:
             raise SystemExit(f"profile_decode: {error}") from None
-        # the host's time of a mesh is mostly the emulation's of its chips
+        # on an emulated mesh the host's time is mostly that of the emulation
         profiled = profile(model, options.context - 1, time_host=options.chips == 1)
         head = f" with a {options.head_weight} head" if options.head_weight else ""
         title = (
@@ -76,7 +76,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")
-    parser.add_argument("--chips", type=int, help="how many share the model out (default: a row of the board)")
+    parser.add_argument("--chips", type=int, help="chips to run the model on, tensor parallel (default: a row)")
     parser.add_argument("--batch", type=int, default=1, help="users that decode together, 1 to 32")
     parser.add_argument("--context", type=int, default=1024, help="tokens that each user attends to")
     parser.add_argument("--precision", default="performance", choices=("accuracy", "performance", "fused"))

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The device programs of a piece of work, read off the library's own graph of it, and what each moves over DRAM.
+"""Lists the device programs of some work and the bytes that each program moves over DRAM.
 
-Works on a card as on an emulated one. Bytes are counted from shapes: all of a program's DRAM inputs and results, as
-stored (a sharded weight with the padding of its last bank), except where a kernel is known to touch less: a look-up
-reads the rows it is asked for, the choice of tokens the logits' rows in use, a cache update one row of tiles a head,
-attention the tiles up to each user's position.
+The programs come from ttnn's graph capture, on a card as on the emulated device. Bytes are counted from shapes. A
+program moves all its DRAM inputs and results as stored: a sharded weight counts with the padding of its last bank. Some
+kernels are known to touch less. A look-up reads the rows of its tokens. The choice of tokens reads the logits of the
+users. A cache update moves one row of tiles a head. Attention reads the tiles up to the position of each user.
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Any
 import ttnn
 
 _TILE = 32
-_TILE_BYTES = {"BFLOAT4_B": 576, "BFLOAT8_B": 1088, "UINT16": 2048, "BFLOAT16": 2048}  # the others: four bytes a value
+_TILE_BYTES = {"BFLOAT4_B": 576, "BFLOAT8_B": 1088, "UINT16": 2048, "BFLOAT16": 2048}  # others: four bytes a value
 _TERNARY_PER_BYTE = 4
 _L1 = 1  # the graph's number for an L1 buffer
 _MOVEMENT = ("InterleavedToSharded", "ShardedToInterleaved", "Reshard", "Copy", "Clone", "Concat", "Slice", "Move")
@@ -26,13 +26,13 @@ _MOVEMENT += ("Transpose", "Permute", "Pad", "Reshape", "Tilize", "Untilize", "T
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor as a program sees it."""
+    """An input or a result of a program: its shape, data type, layout and memory."""
 
     shape: tuple[int, ...]
     dtype: str
     layout: str
     memory: str  # such as "L1_WIDTH_SHARDED"
-    shards: tuple[int, tuple[int, ...]] | None  # how many, each of what shape
+    shards: tuple[int, tuple[int, ...]] | None  # the number of shards and the shape of each
 
     @property
     def in_dram(self) -> bool:
@@ -40,7 +40,7 @@ class Tensor:
 
     @property
     def bytes(self) -> int:
-        """Without the padding of shards."""
+        """The bytes of the tensor without the padding of shards."""
         return _bytes(self.shape, self.dtype, self.layout)
 
     @property
@@ -51,7 +51,7 @@ class Tensor:
         return prod(self.shape[:-2]) * count * _bytes(shape, self.dtype, self.layout)
 
     def bytes_of_rows(self, rows: int) -> int:
-        """Of `rows` rows of the last dimension."""
+        """The bytes of `rows` rows, where a row is the last dimension."""
         return round(rows * self.bytes / prod(self.shape[:-1]))
 
 
@@ -60,37 +60,39 @@ class Program:
     """One program that was enqueued."""
 
     name: str
-    kernel: str  # which of the operation's implementations
+    kernel: str  # the implementation of the operation
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     attributes: str
     fidelity: str
-    cores: int  # 0: this program was built before the capture
-    l1_bytes: int  # circular buffers on the fullest core; 0 likewise
+    cores: int  # 0 if the program was built before the capture
+    l1_bytes: int  # circular buffers on the fullest core; 0 if the program was built before the capture
     cached: bool
-    weight_bytes: int  # read from a matrix product's second operand, without padding
+    weight_bytes: int  # bytes read from the second operand of a matmul, without padding
     kv_read: int
     dram_read: int
     dram_written: int
     flops: int
-    unpacked_tiles: int  # of two-bit weights, on the core that has most of them
+    unpacked_tiles: int  # tiles of two-bit weights on the core that has most of them
 
     @property
     def moves_only(self) -> bool:
-        """Computes nothing: changes where or how a tensor is stored."""
+        """Whether the program computes nothing and only changes where or how a tensor is stored."""
         return self.name.startswith(_MOVEMENT)
 
     @property
     def key(self) -> tuple:
-        """The same for the same program in another layer."""
+        """A key that is equal for the same program in another layer."""
         return self.name, self.kernel, tuple((t.shape, t.dtype, t.memory) for t in self.inputs + self.outputs)
 
 
 def capture(work: Callable[[], Any], positions: Sequence[int] = (), chips: int = 1) -> list[Program]:
-    """The programs of `work` on each of `chips`, in order. `positions` are the users' in a decode step (negative:
-    idle), or the last position of every user in prefill: what attention reads depends on them, and no shape tells
-    them."""
-    graph_capture = ttnn._ttnn.graph  # ttnn.graph's own functions add a warning
+    """The programs of `work` on each of `chips`, in order.
+
+    `positions` are the positions of the users in a decode step (negative for an idle user), or the last position of
+    every user in prefill. The bytes that attention reads depend on the positions, which no shape shows.
+    """
+    graph_capture = ttnn._ttnn.graph  # the functions of ttnn.graph add a warning
     graph_capture.begin_graph_capture(graph_capture.RunMode.NORMAL)
     try:
         work()
@@ -100,10 +102,10 @@ def capture(work: Callable[[], Any], positions: Sequence[int] = (), chips: int =
 
 
 def programs_of(graph: list[dict], positions: Sequence[int] = (), chips: int = 1) -> list[Program]:
-    """The programs of a captured graph, which has each once a chip."""
+    """The programs of a captured graph. The graph has each program once for each chip."""
     tensors = {node["counter"]: _tensor(node["params"]) for node in graph if node["node_type"] == "tensor"}
     programs: list[Program] = []
-    calls: list[_Call] = []  # open at this point, outermost first
+    calls: list[_Call] = []  # the calls that are open at this point, outermost first
     for node in graph:
         kind = node["node_type"]
         if kind == "function_start":
@@ -134,10 +136,10 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
     params, arguments = call.start["params"], call.start["arguments"]
     inputs = [tensors[counter] for counter in call.start["input_tensors"] if counter in tensors]
     if params["name"] == "GenericOpDeviceOperation":
-        inputs = inputs[:-2]  # behind what it reads its result comes twice
+        inputs = inputs[:-2]  # the graph lists the result twice behind the inputs
     attributes = arguments[0] if arguments else ""
     kernels = re.findall(r"kernel_source=\S*/(\w+)\.cpp", attributes)
-    # a program of our own bears its compute kernel's name, which is described last
+    # a fused program has the name of its compute kernel, which is described last
     name = kernels[-1] if kernels else params["name"].removesuffix("DeviceOperation")
     fidelity = re.search(r"math_fidelity=(\w+)", attributes)
     cores, l1_bytes = _footprint(call.buffers)
@@ -163,21 +165,29 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
 
 
 def _weights(name: str, inputs: list[Tensor]) -> list[Tensor]:
-    """The matrices in DRAM that a product reads: a library's product and our head have theirs as the second operand,
-    our other products as packed words."""
+    """The weights in DRAM that a matmul reads.
+
+    The weight of a stock matmul and of the fused lm_head is the second operand. Other fused programs read packed words.
+    """
     if name in ("Matmul", "head_product"):
         return [tensor for tensor in inputs[1:2] if tensor.in_dram]
     return [tensor for tensor in inputs if name.endswith("_product") and tensor.dtype == "UINT32" and tensor.in_dram]
 
 
 def _passes(attributes: str) -> int:
-    """How often prefill's product of ours reads its weights: once for as many rows as a core's L1 holds."""
+    """The number of times that a fused program of prefill reads its weights.
+
+    The program reads its weights once for as many token rows as fit into the L1 of a core.
+    """
     found = re.search(r"/prefill_weights\.cpp.*?\{passes, (\d+)\}", attributes)
     return int(found.group(1)) if found else 1
 
 
 def _unpacked_tiles(attributes: str) -> int:
-    """Decode's program of ours says how many tiles a page has, and every core how many pages it reads."""
+    """The most tiles of two-bit weights that a core unpacks in a fused program of decode.
+
+    The program's arguments have the number of tiles in a page and the number of pages that each core reads.
+    """
     reader = re.search(r"/decode_weights\.cpp.*?\{page_tiles, (\d+)\}.*?runtime_args=(.*?),common", attributes)
     if reader is None:
         return 0
@@ -185,7 +195,7 @@ def _unpacked_tiles(attributes: str) -> int:
 
 
 def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Sequence[int]) -> tuple[int, ...]:
-    """(bytes read, bytes written, of those read from the KV cache, multiplications and additions)."""
+    """The work of a program: (bytes read, bytes written, bytes read from the KV cache, multiplies and adds)."""
 
     def in_dram(tensors: Sequence[Tensor]) -> int:
         return sum(tensor.stored_bytes for tensor in tensors if tensor.in_dram)
@@ -206,7 +216,7 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
         angles = sum(rows.bytes_of_rows(2 * users) for rows in (cos, sin))
         return in_dram([tokens, positions]) + table.bytes_of_rows(users) + angles, 0, 0, 0
     if name == "best_tokens":
-        # of the logits' tiles the rows in use
+        # the choice of tokens reads the logits of the users only, not whole tiles
         logits, *results = inputs + outputs
         return _bytes(logits.shape, logits.dtype, "ROW_MAJOR"), in_dram(results), 0, 0
     if name == "SdpaDecode":
@@ -215,7 +225,7 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
         kv_read = sum(cache.bytes_of_rows(tokens * cache.shape[1]) for cache in (keys, values))
         return in_dram([query, *others]) + kv_read, written, kv_read, 4 * tokens * prod(query.shape[-2:])
     if name == "SDPAOperation":
-        # of prefill: the chunk attends to itself and to what lies before, up to the position given (at least itself)
+        # in prefill a chunk attends to itself and to all before it, up to the given position
         query, keys, values, *others = inputs
         tokens = max([position + 1 for position in active] or [query.shape[2]])
         kv_read = sum(cache.bytes_of_rows(tokens * cache.shape[1]) for cache in (keys, values))
@@ -241,7 +251,10 @@ def _bytes(shape: Sequence[int], dtype: str, layout: str) -> int:
 
 
 def _footprint(buffers: list[dict]) -> tuple[int, int]:
-    """Cores that have circular buffers, and their bytes on the fullest; those on top of a tensor cost nothing."""
+    """The number of cores with circular buffers, and the bytes of these buffers on the fullest core.
+
+    A circular buffer that lies on a tensor costs nothing.
+    """
     per_core: dict[tuple[int, int], int] = {}
     for buffer in buffers:
         size = 0 if buffer.get("globally_allocated") in ("1", True) else int(buffer["size"])
@@ -253,7 +266,7 @@ def _footprint(buffers: list[dict]) -> tuple[int, int]:
 
 
 def _shard_cores(inputs: list[Tensor], outputs: list[Tensor]) -> int:
-    """Where the library tells of no circular buffers: the cores that the largest sharded tensor lies on."""
+    """The cores of a program without circular buffers in the graph: the cores of its largest sharded tensor."""
     return max((t.shards[0] for t in inputs + outputs if t.shards and not t.in_dram), default=0)
 
 

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The published BitNet port, as a witness: its programs, and how near transformers it comes, as published and mended.
+"""Runs the published BitNet port for comparison: its programs, and its logits and tokens against transformers.
 
 git clone https://github.com/deveworld/bitnet-tt
 python models/bitnet/perf/published_port.py bitnet-tt
 
-Random weights of the 2B-4T's sizes, two layers, a vocabulary of 4096. ttnn 0.81.1 has no `argmax(use_multicore=...)`,
-so it runs without. As published, prefill rotates neighbouring columns of queries and keys, whose projections are in
-the order of halves, and by the negative angle; decode does neither. Mended, prefill does as decode.
+The model has random weights of the 2B-4T's sizes, two layers and a vocabulary of 4096. ttnn 0.81.1 has no
+`argmax(use_multicore=...)`, so the port runs without this option. The published prefill rotates adjacent columns of
+queries and keys, although the projections are in the order of halves. It also rotates by the negative angle. The
+published decode does neither. "Mended" is the port with a prefill that agrees with its decode.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a checkout of deveworld/bitnet-tt")
     parser.add_argument("--board", default="p150", help="which board to emulate without a card")
-    parser.add_argument("--weights", default="bf16", choices=("bf16", "bfp8", "bfp4"), help="its weights' data type")
+    parser.add_argument("--weights", default="bf16", choices=("bf16", "bfp8", "bfp4"), help="the port's weight dtype")
     options = parser.parse_args()
     if not (options.folder / "src" / "bitnet_tt").is_dir():
         parser.error(f"{options.folder} has no src/bitnet_tt; give a checkout of deveworld/bitnet-tt")
@@ -59,7 +60,7 @@ def main() -> int:
 
 
 def master_weights() -> dict[str, torch.Tensor]:
-    """Under Hugging Face's names, before they are made ternary."""
+    """Random full-precision weights under Hugging Face's names."""
     from models.bitnet.perf.random_model import sizes
     from models.bitnet.tt.weights.state_dict import tensor_shapes
 
@@ -71,7 +72,7 @@ def master_weights() -> dict[str, torch.Tensor]:
 
 
 def transformers_model(weights: dict[str, torch.Tensor]) -> Any:
-    """transformers' BitNet, quantising weights and activations as it goes."""
+    """transformers' BitNet, which quantises weights and activations in every call."""
     import transformers
     from transformers.integrations.bitnet import replace_with_bitnet_linear
     from transformers.utils.quantization_config import BitNetQuantConfig
@@ -94,12 +95,12 @@ def greedy(model: Any, prompt: torch.Tensor) -> list[int]:
 
 
 def theirs(name: str) -> Any:
-    """A module of the published port, from the folder that was given."""
+    """Import a module of the published port from the given folder."""
     return importlib.import_module(f"bitnet_tt.{name}")
 
 
 class Port:
-    """The published port with these weights, through its own functions."""
+    """The published port with the given weights. It is called through its public functions."""
 
     def __init__(self, device: Any, weights: dict[str, torch.Tensor], dtype: str, mended: bool):
         import ttnn
@@ -119,7 +120,7 @@ class Port:
         self.generator._ensure_kv_caches(max_seq_len=256)
 
     def prefill(self, prompt: torch.Tensor) -> tuple[int, torch.Tensor]:
-        """Programs of a prefill, and the logits of the prompt [tokens, vocabulary]."""
+        """The number of programs of a prefill, and the logits of the prompt [tokens, vocabulary]."""
         import ttnn
 
         results = []
@@ -128,7 +129,7 @@ class Port:
         return programs, logits
 
     def generate(self, prompt: torch.Tensor) -> tuple[int, list[int]]:
-        """Programs of a step, and the greedy tokens."""
+        """The number of programs of a decode step, and the greedy tokens."""
         text = self.generator.generate(prompt.numpy(), max_new_tokens=STEPS, temperature=0.0, top_k=1)
         position = prompt.shape[1] + STEPS
 
@@ -140,7 +141,7 @@ class Port:
 
 
 def mend(attention: Any, name: str, weights: dict[str, torch.Tensor]) -> None:
-    """Prefill's projections in the order of its rotation, and that by the positive angle."""
+    """Reorder the projections of prefill for its rotation, and rotate by the positive angle."""
     import ttnn
 
     permute = theirs("layers.attention")._permute_halfsplit_to_adjacent
@@ -149,11 +150,11 @@ def mend(attention: Any, name: str, weights: dict[str, torch.Tensor]) -> None:
         linear = getattr(attention, projection)
         columns = weights[f"{name}.{projection}.weight"].numpy().T
         linear.load_weights(permute(columns, heads, attention.head_dim).T.copy())
-        linear.weight_scale = 1.0  # attention's scale holds it
+        linear.weight_scale = 1.0  # the scale of attention includes the weight scale
 
 
 class Tokens:
-    """A tokenizer for those who have tokens already."""
+    """A tokenizer that takes and returns tokens."""
 
     eos_token_id = None
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model of the 2B-4T's sizes with random weights and few layers, ready to step: what the speed tests run.
+"""A model of the 2B-4T's sizes with random weights and few layers, for the speed tests.
 
-A layer's programs do not depend on how many there are, so a figure of the whole model is that of the programs outside
-the layers plus 30 times a layer's.
+The programs of a layer do not depend on the number of layers. A figure of the whole model is therefore that of the
+programs outside the layers plus 30 times that of a layer.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,10 @@ def sizes(layers: int = 2, vocabulary: int = VOCABULARY_2B) -> BitNetConfig:
 
 
 def cheap_state(model: BitNetConfig) -> dict[str, torch.Tensor]:
-    """A random state whose large tables repeat one small block: they take no time to draw, and their values no part."""
+    """A random state dict whose large tables repeat one small block.
+
+    The values of these tables have no effect on speed, and a small block takes no time to draw.
+    """
     state = random_state(replace(model, vocab_size=256))
     for name in ("model.embed_tokens.weight", "lm_head.weight"):
         state[name] = state[name].repeat(-(-model.vocab_size // 256), 1)[: model.vocab_size]
@@ -41,9 +44,10 @@ def cheap_state(model: BitNetConfig) -> dict[str, torch.Tensor]:
 
 
 class SteppingModel:
-    """A model on `device`, and decode steps through its public generator.
+    """A model on `device` that runs decode steps through its public generator.
 
-    `users` rows, of which the first `active` decode (the others idle) at position `context`; the cache holds noise.
+    The batch has `users` users. The first `active` users decode at position `context`; the others are idle. The cache
+    holds noise.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class SteppingModel:
     ):
         self.model_config = model or sizes()
         self.config = ModelConfig(self.model_config, device, precision, users, max_seq_len)
-        # blocks are shared between users here: only their count matters
+        # all users have the same blocks here: only the number of blocks matters
         self.paging = PagedAttentionConfig(max_num_blocks=max_seq_len // 32)
         self.model = BitNetModel(self.config, weights or DeviceWeights(device), state or cheap_state(self.model_config))
         self.cache = allocate_kv_cache(self.config, self.paging)
@@ -71,14 +75,17 @@ class SteppingModel:
         self.positions = torch.full((users,), IDLE, dtype=torch.int32)
 
     def start(self, context: int, active: int | None = None) -> "SteppingModel":
-        """The next step writes position `context` of `active` users (default: all) and attends to all before it."""
+        """Prepare the next step. It writes position `context` of `active` users (default: all users).
+
+        The step attends to all positions up to `context`.
+        """
         self.positions[:] = IDLE
         self.positions[: active if active is not None else self.config.users] = context
         self.tokens.zero_()
         return self
 
     def step(self, sampling: SamplingParams = GREEDY, trace: bool = False) -> torch.Tensor:
-        """One decode step; the next one feeds its tokens back."""
+        """Run one decode step. The next step takes its tokens as inputs."""
         self.tokens = self.generator.decode_forward(
             self.tokens,
             self.positions,
@@ -91,12 +98,12 @@ class SteppingModel:
         return self.tokens
 
     def prefill(self, length: int) -> None:
-        """One prompt of `length` tokens."""
+        """Prefill one prompt of `length` tokens."""
         self.generator.prefill_forward_text(torch.zeros(1, length, dtype=torch.int32), self.page_table[:1])
 
     @contextmanager
     def first_layers(self, count: int) -> Iterator[None]:
-        """The same model with fewer layers, for the difference."""
+        """Inside this block the model has only its first `count` layers."""
         layers = self.model.layers
         self.model.layers = layers[:count]
         try:
@@ -105,7 +112,7 @@ class SteppingModel:
             self.model.layers = layers
 
     def layers_and_rest(self, measure: Callable[[], float], layers: int = LAYERS_2B) -> float:
-        """`measure` for a model of `layers` layers, from its difference between one layer and two."""
+        """The result of `measure` for `layers` layers, extrapolated from its results for one layer and two layers."""
         with self.first_layers(1):
             one = measure()
         with self.first_layers(2):

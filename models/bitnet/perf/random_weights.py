@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Models of random weights: sizes, state dicts, and matrices that several models on one device share."""
+"""Models of random weights: sizes, state dicts, and uploads that several models on one device use together."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from models.bitnet.tt.weights.upload import DeviceWeights
 def shape(
     heads: int, kv_heads: int, head_dim: int, intermediate: int, vocab: int = 320, layers: int = 1
 ) -> BitNetConfig:
-    """A model's sizes; the rest as in the 2B-4T."""
+    """A model config with these sizes. All other fields are those of the 2B-4T."""
     return BitNetConfig(
         hidden_size=heads * head_dim,
         intermediate_size=intermediate,
@@ -39,7 +39,7 @@ def random_ternary(out: int, inner: int) -> torch.Tensor:
 
 
 def spread(*size: int, low: float = 1e-3, high: float = 1e3) -> torch.Tensor:
-    """Magnitudes evenly spread between `low` and `high` on a logarithmic scale."""
+    """Random magnitudes, uniform between `low` and `high` on a logarithmic scale."""
     low, high = torch.tensor(low).log10(), torch.tensor(high).log10()
     return 10 ** (low + (high - low) * torch.rand(size))
 
@@ -47,10 +47,11 @@ def spread(*size: int, low: float = 1e-3, high: float = 1e3) -> torch.Tensor:
 def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, torch.Tensor]:
     """A normalised state dict: ternary weights with their scales, norms, embedding and output matrix.
 
-    Badly scaled, every weight scale lies anywhere between 1e-3 and 1e3, and one that is lost shows. Three relations are
-    kept in bounds, or there would be nothing to compare: q's scale times k's, since a saturated softmax shows only
-    rounding; gate's squared times up's, since eps would swallow the hidden row; down's to o's, since a layer's smaller
-    update would vanish beside the larger.
+    With `badly_scaled` every weight scale lies anywhere between 1e-3 and 1e3, so that a lost scale shows. Three
+    relations are bounded, because results could not be compared otherwise. The product of the scales of q and k is
+    bounded, because a saturated softmax shows only rounding. The square of gate's scale times up's is bounded, because
+    eps would exceed the hidden row. The ratio of the scales of down and o is bounded, because the smaller update of a
+    layer would vanish beside the larger.
     """
 
     def gamma(width: int) -> torch.Tensor:
@@ -92,7 +93,7 @@ def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, t
 
 
 class SharedWeights(DeviceWeights):
-    """Uploads a matrix once, however many models hold it in the same form."""
+    """Device weights that upload a matrix once, however many models use it in the same form."""
 
     def __init__(self, device: ttnn.MeshDevice):
         super().__init__(device)

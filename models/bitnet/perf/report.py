@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A decode profile as a table, as sentences, and as a file for tt-perf-report."""
+"""Formats a decode profile as a table, as sentences, and as a file for tt-perf-report."""
 
 import csv
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ _PREFILL_ROWS, _ROWS_OF_A_TILE = 1024, 32
 
 @dataclass
 class Row:
-    """Programs that are the same but for their layer or their weight."""
+    """Programs that differ only in their layer or their weight."""
 
     program: Program
     count: int = 0
@@ -32,7 +32,7 @@ def rows_of(profile: DecodeProfile) -> list[Row]:
 
 
 def table(profile: DecodeProfile) -> str:
-    """One line a kind of program, in the order in which a step runs them."""
+    """A table with one line for each kind of program, in the order in which a step runs them."""
     header = ("program", "count", "inputs", "cores", "fidelity", "MB a step", "MFLOP", "L1 kB", "modelled share")
     lines, whole = [header], profile.modelled.total
     for row in rows_of(profile):
@@ -56,7 +56,7 @@ def table(profile: DecodeProfile) -> str:
 
 
 def _columns(lines: list[tuple[str, ...]], left: tuple[int, ...]) -> str:
-    """Under the first line, those of `left` aligned there."""
+    """Align the cells of the lines in columns. The columns in `left` are aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     text = [
         "  ".join(
@@ -105,12 +105,12 @@ def _of_links(time: Time) -> str:
 
 
 def collectives(profile: DecodeProfile) -> str:
-    """What the chips tell each other in a step, and what that is modelled to take."""
+    """The collectives of a step, with their bytes and their modelled time."""
     lines = [("all_gather_async of", "a step", "bytes a chip brings", "MB received a step", "MB sent a step, at most")]
     gathers = profile.collectives
     for gather in gathers:
         received, sent = f"{gather.received / 1e6:.3f}", f"{gather.sent / 1e6:.3f}"
-        lines.append((gather.what, str(gather.times), str(gather.share_bytes), received, sent))
+        lines.append((gather.what, str(gather.times), str(gather.shard_bytes), received, sent))
     whole = sum(gather.received for gather in gathers), sum(gather.sent for gather in gathers)
     lines.append(("all", str(sum(gather.times for gather in gathers)), "", *(f"{total / 1e6:.3f}" for total in whole)))
 
@@ -134,7 +134,7 @@ def collectives(profile: DecodeProfile) -> str:
 
 
 def write_csv(profile: DecodeProfile, path: Path) -> None:
-    """The columns of tt-metal's profiler; the device's times are empty, nothing having been timed on a card."""
+    """Write the columns of tt-metal's profiler. The times of the device are empty, because no card was timed."""
     columns = [
         *("OP CODE", "OP TYPE", "GLOBAL CALL COUNT", "DEVICE ID", "DEVICE ARCH", "ATTRIBUTES", "MATH FIDELITY"),
         *("CORE COUNT", "AVAILABLE WORKER CORE COUNT", "HOST START TS", "HOST DURATION [ns]"),

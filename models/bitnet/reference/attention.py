@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Causal self-attention: several query heads share one key/value head, and one more norm sits before o_proj."""
+"""Causal grouped-query self-attention with one more norm before o_proj."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,10 @@ LayerCache = tuple[torch.Tensor, torch.Tensor]
 
 
 class Attention:
-    """q_proj, k_proj, v_proj, o_proj and attn_sub_norm under `<prefix>`, e.g. `model.layers.0.self_attn`."""
+    """Self-attention: q_proj, k_proj, v_proj, attn_sub_norm and o_proj under `<prefix>`.
+
+    An example of `<prefix>` is `model.layers.0.self_attn`.
+    """
 
     def __init__(self, config: Any, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         self.head_dim = config.head_dim
@@ -31,9 +34,9 @@ class Attention:
     def __call__(
         self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, cache: LayerCache | None = None
     ) -> tuple[torch.Tensor, LayerCache]:
-        """x: [batch, length, hidden], the positions that follow those in `cache`; cos, sin: their tables.
+        """x: [batch, length, hidden], the positions that follow those in `cache`; cos, sin: tables of x's positions.
 
-        Returns the output, of x's shape, and a new cache that has the new positions appended. The given one stays.
+        Returns the output, of x's shape, and a new cache with x's positions appended. `cache` is not changed.
         """
         q = apply_rope(self._heads(self.q_proj(x)), cos, sin)
         k = apply_rope(self._heads(self.k_proj(x)), cos, sin)
@@ -42,7 +45,7 @@ class Attention:
             k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
 
         length, positions = q.shape[2], k.shape[2]
-        # Row i stands at position (positions - length + i) and sees that position and all before it.
+        # Row i is at position (positions - length + i) and attends to all positions up to its own.
         visible = torch.ones(length, positions, dtype=torch.bool).tril(diagonal=positions - length)
         scores = q @ self._per_query_head(k).transpose(2, 3) * self.head_dim**-0.5
         weights = scores.masked_fill(~visible, float("-inf")).softmax(dim=-1)
@@ -54,5 +57,5 @@ class Attention:
         return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
 
     def _per_query_head(self, x: torch.Tensor) -> torch.Tensor:
-        """[batch, kv_heads, ...] -> [batch, heads, ...]: each KV head repeated for the query heads that share it."""
+        """[batch, kv_heads, ...] -> [batch, heads, ...]: each KV head is repeated for the query heads that read it."""
         return x.repeat_interleave(self.queries_per_kv_head, dim=1)

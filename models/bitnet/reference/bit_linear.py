@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""BitLinear: a linear layer with ternary weights and int8 activations, both with one scale a row or matrix.
+"""BitLinear: a linear layer with ternary weights and int8 activations.
 
     s = 127 / max(|x|)          one scale for each token (row of x)
     q = round(x * s)            int8
     y = (q @ W^T) * (w / s)     W in {-1, 0, +1}, w one positive number for the whole matrix
 
-The product q @ W^T is a sum of integers and has one right answer, whatever the order of the additions. This is the
-definition that every other implementation in the project is measured against.
+The product q @ W^T is a sum of integers. It has one right answer, whatever the order of the additions. Every other
+implementation in the project is measured against this definition.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ def quantise_activation(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def quantise_weight(master: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Quantise a full-precision matrix [out, in] to ternary int8 and its scale w (float32, 0-d).
 
-    The master is approximately ternary * w. It is multiplied by 1 / w, not divided by w, as the model was trained:
-    on a value that falls next to a rounding boundary the two can differ.
+    `master` is approximately ternary * w. `master` is multiplied by 1 / w, as in training, and not divided by w: the
+    two can differ for a value next to a rounding boundary.
     """
     master = master.float()
     w = master.abs().mean().clamp(min=1e-5)
@@ -42,16 +42,19 @@ def quantise_weight(master: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def integer_matmul(q: torch.Tensor, ternary: torch.Tensor) -> torch.Tensor:
     """q [..., in] int8 times ternary [out, in] int8, transposed: exact int32 [..., out].
 
-    The product is taken in float32, which torch has fast routines for. Every partial sum is an integer of at most
-    128 * in < 2^24, float32 holds all of those, and so no addition rounds.
+    The product is computed in float32, for which torch has fast routines. Every partial sum is an integer of at most
+    128 * in < 2^24. float32 holds all these integers, so no addition rounds.
     """
     assert 128 * q.shape[-1] < 2**24, "the sums would not fit float32 exactly"
     return (q.float() @ ternary.float().T).to(torch.int32)
 
 
 class BitLinear:
-    """One projection, from `<prefix>.weight`: either full precision [out, in], quantised here, or already ternary
-    int8 [out, in] with `<prefix>.weight_scale`, which multiplies."""
+    """One projection with the weight `<prefix>.weight` [out, in].
+
+    A full-precision weight is quantised here. An int8 weight is already ternary, and `<prefix>.weight_scale` multiplies
+    it.
+    """
 
     def __init__(self, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         weight = state[f"{prefix}.weight"]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One decoder layer: attention and MLP, each behind a norm and added to the residual stream."""
+"""One decoder layer: x = x + attention(norm(x));  x = x + mlp(norm(x))."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from models.bitnet.reference.attention import Attention, LayerCache
 from models.bitnet.reference.mlp import MLP
 from models.bitnet.reference.rms_norm import RMSNorm
 
-# Called with a name and the residual stream [batch, length, hidden] after each sub-block.
+# A layer calls the hook after each sub-block, with a name and the residual stream [batch, length, hidden].
 ResidualHook = Callable[[str, torch.Tensor], None]
 
 
@@ -21,7 +21,7 @@ def no_hook(name: str, residual: torch.Tensor) -> None:
 
 
 class DecoderLayer:
-    """Everything under `<prefix>`, e.g. `model.layers.0`."""
+    """The decoder layer whose tensors are under `<prefix>`, e.g. `model.layers.0`."""
 
     def __init__(self, config: Any, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         self.prefix = prefix
@@ -40,7 +40,7 @@ class DecoderLayer:
     ) -> tuple[torch.Tensor, LayerCache]:
         """x: the residual stream [batch, length, hidden] -> (the stream after this layer, the layer's new cache).
 
-        on_residual is called as `<prefix>.self_attn` and `<prefix>.mlp`.
+        on_residual is called with the names `<prefix>.self_attn` and `<prefix>.mlp`.
         """
         attended, cache = self.self_attn(self.input_layernorm(x), cos, sin, cache)
         x = x + attended

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The feed-forward block: a gate through relu squared, and one more norm before the projection back."""
+"""The MLP: down(norm(relu(gate(x))^2 * up(x)))."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from models.bitnet.reference.rms_norm import RMSNorm
 
 
 class MLP:
-    """gate_proj, up_proj, down_proj and ffn_sub_norm under `<prefix>`, e.g. `model.layers.0.mlp`."""
+    """The MLP: gate_proj, up_proj, ffn_sub_norm and down_proj under `<prefix>`, e.g. `model.layers.0.mlp`."""
 
     def __init__(self, config: Any, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         self.gate_proj = BitLinear(state, f"{prefix}.gate_proj")

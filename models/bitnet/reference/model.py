@@ -17,9 +17,9 @@ Cache = list[LayerCache]  # one (keys, values) pair for each layer
 
 
 class Model:
-    """Built from a config with Hugging Face's attribute names and a state dict with Hugging Face's tensor names.
+    """The reference model, from a config and a state dict with Hugging Face's names.
 
-    Without `lm_head.weight` in the state dict the embedding serves as the output matrix too.
+    If the state dict has no `lm_head.weight`, the embedding is the output matrix too.
     """
 
     def __init__(self, config: Any, state: Mapping[str, torch.Tensor]) -> None:
@@ -36,8 +36,11 @@ class Model:
     def decode(
         self, tokens: torch.Tensor, cache: Cache, on_residual: ResidualHook = no_hook
     ) -> tuple[torch.Tensor, Cache]:
-        """tokens: [batch], one for each sequence, at the position after the cache's last -> (logits [batch, vocab],
-        cache one position longer). All sequences of a batch are equally long; run unequal ones one by one."""
+        """tokens: [batch], one token of each sequence -> (logits [batch, vocab], cache that is one position longer).
+
+        The tokens are at the position after the last position of `cache`. All sequences of a batch have one length.
+        Sequences of different lengths need one call each.
+        """
         logits, cache = self._forward(tokens[:, None], cache, cache[0][0].shape[2], on_residual)
         return logits[:, 0], cache
 

@@ -10,7 +10,7 @@ import torch
 
 
 class RMSNorm:
-    """One normalisation, from `<prefix>.weight` [features]."""
+    """One RMSNorm with the weight `<prefix>.weight` [features]."""
 
     def __init__(self, config: Any, state: Mapping[str, torch.Tensor], prefix: str) -> None:
         self.weight = state[f"{prefix}.weight"].float()

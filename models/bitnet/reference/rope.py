@@ -9,9 +9,9 @@ import torch
 
 
 def rope_tables(config: Any, start: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines for the positions start .. start + length - 1, each [length, head_dim] float32.
+    """The cosines and sines of the positions start .. start + length - 1, each [length, head_dim] float32.
 
-    The pair i turns by position * rope_theta ** (-2i / head_dim); both halves of a row hold the same angles.
+    Pair i is rotated by position * rope_theta ** (-2i / head_dim). Both halves of a row hold the same angles.
     """
     exponent = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     inverse_frequency = 1.0 / (config.rope_theta**exponent)

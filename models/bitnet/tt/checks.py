@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller may give: integers, numbers, tokens and texts of the right type, or an error that names the field."""
+"""Checks of a caller's arguments: integers, numbers, tokens and texts. An error names the field and shows its value."""
 
 import reprlib
 from collections.abc import Iterable, Mapping, Set
@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-_LONGEST = 100  # characters of a value in a message
-_MOST_BITS = 128  # of an integer that a message shows in digits: Python refuses to print very long ones
+_LONGEST = 100  # the most characters of a value in a message
+_MOST_BITS = 128  # the longest integer that a message shows in digits, because Python refuses to print very long ones
 
 
 class _Short(reprlib.Repr):
@@ -27,7 +27,7 @@ def shown(value: Any) -> str:
 
 
 def as_integer(name: str, value: Any) -> int:
-    """The value as Python's int. NumPy's integers and integer tensors without dimensions are taken, bools are not."""
+    """The value as Python's int. Accepts NumPy's integers and integer tensors without dimensions. Refuses bools."""
     number = value.item() if isinstance(value, torch.Tensor) and value.ndim == 0 else value
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise TypeError(f"{name} is {shown(value)}, must be an integer")
@@ -35,7 +35,7 @@ def as_integer(name: str, value: Any) -> int:
 
 
 def as_number(name: str, value: Any) -> float:
-    """The value as Python's float. Bools are no numbers."""
+    """The value as Python's float. Refuses bools."""
     number = value.item() if isinstance(value, torch.Tensor) and value.ndim == 0 else value
     if isinstance(number, bool) or not isinstance(number, Real):
         raise TypeError(f"{name} is {shown(value)}, must be a number")
@@ -46,7 +46,7 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_tokens(name: str, values: Any) -> tuple[int, ...]:
-    """Token numbers from a sequence of integers, or from an array or a tensor of one dimension."""
+    """The token ids of a sequence of integers, or of an array or tensor with one dimension."""
     numbers = values.tolist() if hasattr(values, "tolist") else values
     if not _is_list(numbers):
         raise TypeError(f"{name} is {shown(values)}, must be a sequence of token numbers")
@@ -54,7 +54,7 @@ def as_tokens(name: str, values: Any) -> tuple[int, ...]:
 
 
 def as_texts(name: str, values: Any) -> tuple[str, ...]:
-    """A list of strings, none of them empty."""
+    """The value as a tuple of strings. Refuses empty strings."""
     texts = tuple(values) if _is_list(values) else None
     if texts is None or not all(isinstance(text, str) for text in texts):
         raise TypeError(f"{name} is {shown(values)}; give a list of strings, none of them empty")
@@ -64,5 +64,5 @@ def as_texts(name: str, values: Any) -> tuple[str, ...]:
 
 
 def _is_list(values: Any) -> bool:
-    """Whether the values come one by one in an order, and are no text."""
+    """Whether `values` is an ordered collection and not a text."""
     return isinstance(values, Iterable) and not isinstance(values, str | bytes | bytearray | Mapping | Set)

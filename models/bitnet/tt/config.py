@@ -15,10 +15,11 @@ TILE = 32
 
 @dataclass(frozen=True)
 class BitNetConfig:
-    """All sizes of one model, under Hugging Face's names. Immutable; knows neither devices nor the environment.
+    """All sizes of one model, under Hugging Face's names. The config is immutable and independent of any device.
 
-    `linear_class` says what a checkpoint's `weight_scale` means: it multiplies the ternary weights for
-    'autobitlinear', divides them for 'bitlinear'. None: the config does not say (full-precision weights have no scale).
+    `linear_class` says what the `weight_scale` of a checkpoint means. The scale multiplies the ternary weights for
+    'autobitlinear' and divides them for 'bitlinear'. `linear_class` is None if the config does not name it, as for
+    full-precision weights, which have no scale.
     """
 
     hidden_size: int
@@ -69,9 +70,10 @@ class BitNetConfig:
 
     @classmethod
     def from_hf(cls, hf_config: Any) -> "BitNetConfig":
-        """From a Hugging Face config: the dict of its config.json, or the config object itself.
+        """Reads a Hugging Face config: the dict of its config.json, or the config object itself.
 
-        Raises ValueError with one line if the model is not a BitNet or needs what this port does not have.
+        Raises ValueError with a message of one line if the model is not a BitNet or needs something that this port does
+        not have.
         """
         hf = dict(hf_config if isinstance(hf_config, Mapping) else hf_config.to_dict())
         quantization = hf.get("quantization_config") or {}
@@ -91,14 +93,16 @@ class BitNetConfig:
             tie_word_embeddings=hf.get("tie_word_embeddings", False),
             bos_token_id=hf.get("bos_token_id"),
             eos_token_ids=_token_ids(hf.get("eos_token_id")),
-            # transformers' own default for a quantised BitNet that does not name its class
+            # transformers' default for a quantised BitNet whose config does not name the class
             linear_class=quantization.get("linear_class", "bitlinear") if quantization else None,
         )
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "BitNetConfig":
-        """From `config.json` in a checkpoint folder, and the stop tokens of `generation_config.json` where it has one:
-        the published model names its end-of-turn token only there. Errors name the file."""
+        """Reads `config.json` of a checkpoint folder, and the stop tokens of `generation_config.json` if that exists.
+
+        The published model names its end-of-turn token only in `generation_config.json`. Errors name the file.
+        """
         path = Path(folder) / "config.json"
         generation_path = path.with_name("generation_config.json")
         try:
@@ -114,7 +118,7 @@ class BitNetConfig:
             raise ValueError(f"{path}: {error}") from error
 
     def to_hf(self) -> dict[str, Any]:
-        """The dict to write as config.json; `from_hf` reads it back to an equal config, as does transformers."""
+        """The dict to write as config.json. `from_hf` reads an equal config from it. transformers reads it too."""
         hf: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         eos, linear_class = hf.pop("eos_token_ids"), hf.pop("linear_class")
         hf |= {"architectures": ["BitNetForCausalLM"], "model_type": "bitnet", "hidden_act": "relu2"}
@@ -135,18 +139,24 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _token_ids(value: int | list[int] | None) -> tuple[int, ...]:
-    """No token, one, or several, as a tuple."""
+    """The token ids of a config field, which holds no token, one token or a list, as a tuple."""
     return () if value is None else tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def _head_dim(hidden_size: Any, heads: Any) -> Any:
-    """What config.json leaves out where the heads share the width; what cannot be divided is refused by its name."""
+    """The head dimension for a config that does not name it: the hidden size over the number of heads.
+
+    If one of the two is not a valid size, this returns `hidden_size`, and the config's checks refuse the field by name.
+    """
     sizes = type(hidden_size) is int and type(heads) is int and heads > 0
     return hidden_size // heads if sizes else hidden_size
 
 
 def _rope_theta(hf: Mapping[str, Any]) -> float:
-    """The rotation base. transformers 5 keeps it in `rope_parameters`, the published checkpoints at the top level."""
+    """The base of the rotation. transformers 5 keeps `rope_theta` in `rope_parameters`.
+
+    The published checkpoints keep `rope_theta` at the top level.
+    """
     rope = {**(hf.get("rope_scaling") or {}), **(hf.get("rope_parameters") or {})}
     rope_type = rope.get("rope_type", rope.get("type", "default"))
     _require(rope_type == "default", f"rope scaling {rope_type!r} is not supported")

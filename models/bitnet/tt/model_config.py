@@ -13,15 +13,15 @@ from models.bitnet.tt.stock_programs import NormConfig, StockPrograms, compute_c
 from models.bitnet.tt.tensor_parallel import parallelism_of
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
-_PREFILL_CHUNK = 1024  # tokens that one pass of prefill takes
+_PREFILL_CHUNK = 1024  # the most tokens of one prefill pass
 
 
 class ModelConfig:
-    """What a model's modules are built with.
+    """The config that a model's modules are built with.
 
-    `users` is the number of decode rows, `max_seq_len` the context that positions may reach, `cache_dtype` (default:
-    the precision's) the KV cache's data type. `programs` are those of projections and head: stock operations for a
-    `StockPrecision`, fused programs for a `FusedPrecision`.
+    `users` is the size of the decode batch. `max_seq_len` is the largest context of a user. `cache_dtype` is the data
+    type of the KV cache (default: the cache dtype of the precision). `programs` are the programs of the projections and
+    of lm_head: stock operations for a `StockPrecision`, fused programs for a `FusedPrecision`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ModelConfig:
         self.cache_dtype = cache_dtype or self.precision.cache
         self.chip = Chip.of(device)
         self.parallelism = parallelism_of(device)
-        # of each chip; groups that fill up the last ones are of zeros
+        # heads of each chip; groups of zeros pad the last chips
         self.kv_heads = -(-model.num_key_value_heads // self.parallelism.chips)
         self.heads = self.kv_heads * (model.num_attention_heads // model.num_key_value_heads)
         self._check()
@@ -50,7 +50,7 @@ class ModelConfig:
         self.prefill_chunk = _PREFILL_CHUNK
         self.attention_compute = compute_config(device, self.precision.attention_fidelity)
 
-        # decode: where the residual stream lies between programs
+        # decode: the memory of the residual stream between programs
         residual = columns(model.hidden_size, self.chip)
         self.residual_memory = residual.memory_config()
         self.residual_norm = NormConfig.over(residual, device)
@@ -64,7 +64,7 @@ class ModelConfig:
                 model, device, self.precision, users, self.parallelism, self.heads, self.kv_heads
             )
 
-        # attention: one user on each core, queries and keys on neighbouring ranges of cores
+        # decode attention: one user on each core, queries and keys on neighbouring ranges of cores
         self.head_memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1)
         self.query_key_cores = first_cores(2 * users, self.chip)
         self.rope_memory = users_memory_config(2 * users, model.head_dim, self.query_key_cores)
@@ -74,16 +74,19 @@ class ModelConfig:
         )
 
     def prefill_attention(self, rows: int, block_size: int) -> ttnn.SDPAProgramConfig:
-        """Attention of `rows` queries: queries and keys are taken a cache block at a time, or the largest power of two
-        that divides the rows, 256 at most. `Prefill.passes` cuts prompts so that a position always gets the same one:
-        the kernel rounds between two of them."""
+        """The program config of prefill attention over `rows` queries.
+
+        The kernel processes queries and keys in chunks. The chunk is a cache block or the largest power of two that
+        divides `rows`, whichever is smaller, and 256 at most. The kernel rounds between two chunks. `Prefill.passes`
+        therefore cuts prompts so that a position always gets the same chunk.
+        """
         block = min(rows & -rows, block_size, 256)
         return ttnn.SDPAProgramConfig(
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=block, k_chunk_size=block, exp_approx_mode=False
         )
 
     def _check(self) -> None:
-        """Refuse what the layouts cannot hold, with the reason."""
+        """Raise ValueError, with the reason, if the layouts cannot hold this model, batch or context."""
         model, cores = self.model, self.chip.cores
         head_cores = min(WIDE, self.chip.grid[0]) * self.chip.grid[1]
         if not 1 <= self.users <= MAX_USERS:
@@ -106,9 +109,9 @@ class ModelConfig:
 
 
 def default_precision(model: BitNetConfig, device: ttnn.MeshDevice, users: int) -> Precision:
-    """The precision of a caller who names none: `FUSED` where its programs fit, `ACCURACY` otherwise.
+    """The precision for a caller who names none: `FUSED` if the fused programs fit, `ACCURACY` otherwise.
 
-    The log says which of them it is. For `ACCURACY` it says why.
+    The log names the chosen precision. If the choice is `ACCURACY`, the log also gives the reason.
     """
     try:
         ModelConfig(model, device, FUSED, users)

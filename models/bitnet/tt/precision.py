@@ -5,7 +5,7 @@
 | setting                  | accuracy                                | performance             | fused               |
 |--------------------------|-----------------------------------------|-------------------------|---------------------|
 | ternary projections      | stock operations                        | stock operations        | fused programs      |
-| activations into ternary | int8, one scale a row, held in bfloat16 | bfloat16, not quantised | as accuracy         |
+| ternary matmuls' inputs  | int8, one scale a row, held in bfloat16 | bfloat16, not quantised | same as accuracy    |
 | ternary weights          | bfloat4_b (exact)                       | bfloat4_b (exact)       | two bits (exact)    |
 | matmul fidelity          | LoFi: exact for these operands          | LoFi                    | LoFi                |
 | accumulation             | float32: exact below 2**24              | float32                 | float32             |
@@ -32,7 +32,7 @@ HEAD_WEIGHTS = (ttnn.bfloat4_b, ttnn.bfloat8_b, ttnn.bfloat16)  # dtypes that th
 
 @dataclass(frozen=True)
 class MatmulPrecision:
-    """One matrix product: how its weight is stored, which operand bits are multiplied, how sums are kept."""
+    """The numeric choices of one matmul: the dtype of its weight, its math fidelity and its accumulation."""
 
     weight: ttnn.DataType
     fidelity: ttnn.MathFidelity
@@ -41,17 +41,20 @@ class MatmulPrecision:
 
 @dataclass(frozen=True)
 class StockPrecision:
-    """Every numeric choice of a model whose projections and head are operations of the library."""
+    """Every numeric choice of a model whose projections and lm_head are stock operations of ttnn."""
 
     name: str
-    quantise: bool  # round the rows that enter a ternary matmul to int8
-    activations: ttnn.DataType  # what travels between operations
+    quantise: bool  # whether the input rows of a ternary matmul are rounded to int8
+    activations: ttnn.DataType  # the dtype of activations between operations
     cache: ttnn.DataType
     attention_fidelity: ttnn.MathFidelity
     matmuls: Mapping[str, MatmulPrecision]
 
     def with_matmul(self, name: str, **changes: Any) -> "StockPrecision":
-        """The same precision with other settings for one matmul: `PERFORMANCE.with_matmul("down", fidelity=...)`."""
+        """A copy of this precision with other settings for one matmul: `PERFORMANCE.with_matmul("o", fidelity=...)`.
+
+        `changes` are fields of `MatmulPrecision`.
+        """
         _check_matmul(name)
         changed = {**self.matmuls, name: replace(self.matmuls[name], **changes)}
         return replace(self, matmuls=MappingProxyType(changed))
@@ -61,7 +64,7 @@ class StockPrecision:
 class FusedPrecision:
     """Every numeric choice that a model of fused programs leaves open."""
 
-    activations: ClassVar[ttnn.DataType] = ttnn.float32  # what travels between programs
+    activations: ClassVar[ttnn.DataType] = ttnn.float32  # the dtype of activations between programs
 
     name: str
     cache: ttnn.DataType
@@ -74,8 +77,10 @@ class FusedPrecision:
             raise ValueError(f"fused cannot read the weight of lm_head as {given}; choose one of {choices}")
 
     def with_matmul(self, name: str, **changes: Any) -> "FusedPrecision":
-        """The same precision with another weight dtype for the head: `FUSED.with_matmul("lm_head", weight=...)`. The
-        other settings of the head and the other matmuls cannot be changed."""
+        """A copy of this precision with another weight dtype for lm_head: `FUSED.with_matmul("lm_head", weight=...)`.
+
+        Other settings of lm_head and settings of other matmuls cannot be changed.
+        """
         _check_matmul(name)
         open_settings = {"weight"} if name == "lm_head" else set()
         if fixed := sorted(changes.keys() - open_settings):
@@ -130,7 +135,7 @@ PRECISIONS: Mapping[str, Precision] = {precision.name: precision for precision i
 
 
 def find_precision(precision: str | Precision) -> Precision:
-    """A precision by its name. A precision object is returned as it is."""
+    """Returns the precision of this name. A precision object is returned unchanged."""
     if isinstance(precision, Precision):
         return precision
     if precision not in PRECISIONS:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The stock operations of a model on a device: the configs of its projections, of the joining of heads, and of lm_head.
+"""The configs of the stock operations of a model: projections, concatenation of heads, and lm_head.
 
-`FusedPrograms` is its counterpart for fused programs.
+`FusedPrograms` is the counterpart of `StockPrograms` for fused programs.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from models.bitnet.tt.tensor_parallel import Parallelism
 
 @dataclass(frozen=True, eq=False)
 class MatmulConfig:
-    """One matrix product in decode and in prefill."""
+    """The configs of one matmul in decode and in prefill."""
 
     inner: int
     width: int
@@ -51,7 +51,7 @@ class MatmulConfig:
 
 @dataclass(frozen=True)
 class NormConfig:
-    """A norm over sharded rows in decode; in prefill the library's default serves."""
+    """The configs of a norm over sharded rows in decode. Prefill uses ttnn's defaults."""
 
     program: ttnn.LayerNormShardedMultiCoreProgramConfig
     memory: ttnn.MemoryConfig
@@ -59,14 +59,17 @@ class NormConfig:
 
     @classmethod
     def over(cls, where: Columns, device: ttnn.MeshDevice) -> "NormConfig":
-        """A norm of rows that lie on a rectangle of cores."""
+        """The configs of a norm over rows that are sharded on a rectangle of cores."""
         return cls(sharded_norm(where.rectangle, where.tiles), where.memory_config(), norm_compute(device))
 
 
 @dataclass(frozen=True)
 class ResultMemory:
-    """Where a projection's results lie: `sharded`, as its matmuls leave them (a device's columns), and `whole`, after
-    `all_gather` has made whole rows of them."""
+    """The memory of a projection's results.
+
+    `sharded` is the memory of the matmul's output, which is a device's columns. `whole` is the memory after
+    `all_gather`, when every device has whole rows.
+    """
 
     sharded: ttnn.MemoryConfig
     whole: ttnn.MemoryConfig
@@ -75,21 +78,21 @@ class ResultMemory:
 
 @dataclass(frozen=True)
 class ProjectionConfig:
-    """A norm, the products that share its rows, and what becomes of them, with stock operations."""
+    """The configs of a projection with stock operations: a norm, the matmuls that read its output, and the epilogue."""
 
     norm: NormConfig
     matmuls: tuple[MatmulConfig, ...]
     epilogue: Epilogue
-    dtype: ttnn.DataType  # of the results
+    dtype: ttnn.DataType  # the dtype of the results
     prefill: ResultMemory
     decode: ResultMemory
 
 
 class StockPrograms:
-    """`heads` and `kv_heads` are those of one chip.
+    """The configs of every stock operation of a model, built once.
 
-    `projections` has the config of each projection by its name. `hidden_memory` is the memory of the hidden rows, which
-    gate_up writes and down reads.
+    `heads` and `kv_heads` are the numbers of heads on one chip. `projections` maps the name of a projection to its
+    config. `hidden_memory` is the memory of the hidden rows, which gate_up writes and down reads.
     """
 
     def __init__(
@@ -108,7 +111,7 @@ class StockPrograms:
         residual, hidden = columns(model.hidden_size, chip), columns(model.intermediate_size, chip)
         self.hidden_memory = hidden.memory_config()
         self.hidden_norm = NormConfig.over(hidden, device)
-        # the heads' joining places one head on each core, row by row over the whole width of the chip
+        # concatenating the heads puts one head on each core, row by row over the whole width of the chip
         all_heads = model.num_attention_heads
         head_rows = (min(all_heads, chip.grid[0]), -(-all_heads // chip.grid[0]))
         self.heads_norm = NormConfig(
@@ -117,7 +120,7 @@ class StockPrograms:
             norm_compute(device),
         )
 
-        # q, k and v in one product give each core one whole head, so that heads are split without a copy
+        # one matmul for q, k and v gives each core one whole head, so that heads are split without a copy
         qkv_heads = heads + 2 * kv_heads
         sharded_heads = Scattered(qkv_heads * width, qkv_heads, chip)
         sharded_residual = parallelism.columns(model.hidden_size, chip)
@@ -130,7 +133,7 @@ class StockPrograms:
         residual_norm, residual_memory = NormConfig.over(residual, device), residual.memory_config()
         kept = precision.activations
         self.projections = {
-            # attention's kernels take bfloat16, whatever travels between the other operations
+            # the attention kernels read bfloat16, whatever the dtype of the other activations is
             "qkv": self._projection(
                 residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, sharded_heads.memory_config()
             ),
@@ -139,9 +142,9 @@ class StockPrograms:
             "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, residual_memory),
         }
 
-        # joining heads
+        # concatenating heads
         self.attention_memory = users_memory_config(users, width, first_cores(users, chip, wide=WIDE))
-        # joining heads from cores that are no rectangle wants to be told where the result may lie: anywhere
+        # if the users' cores are not a rectangle, the concatenation must be told which cores may hold the result: all
         rectangular = users < WIDE or users % WIDE == 0
         self.joining_cores = None if rectangular else first_cores(chip.cores, chip)
 
@@ -167,16 +170,16 @@ class StockPrograms:
         decode = ResultMemory(matmuls[0].decode_memory, whole, all_gather)
         return ProjectionConfig(norm, matmuls, epilogue, dtype, ResultMemory(dram, dram, all_gather), decode)
 
-    def _matmul(self, name: str, inner_tiles: int, own: Columns | Scattered) -> MatmulConfig:
+    def _matmul(self, name: str, inner_tiles: int, outputs: Columns | Scattered) -> MatmulConfig:
         inner = {"down": self._model.intermediate_size}.get(name, self._model.hidden_size)
         return MatmulConfig(
             inner=inner,
-            width=own.width,
+            width=outputs.width,
             weight_dtype=self._precision.matmuls[name].weight,
-            weight_memory=dram_sharded(inner, own.width, self._chip),
+            weight_memory=dram_sharded(inner, outputs.width, self._chip),
             compute=self._compute_of(name),
-            decode_program=dram_sharded_matmul(inner_tiles, own.tiles),
-            decode_memory=own.memory_config(),
+            decode_program=dram_sharded_matmul(inner_tiles, outputs.tiles),
+            decode_memory=outputs.memory_config(),
             chip=self._chip,
         )
 

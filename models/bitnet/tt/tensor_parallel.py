@@ -1,19 +1,21 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tensor parallel: how one model is sharded over the devices of a mesh with one row. `ModelConfig` chooses it once.
+"""Tensor parallel: how one model is sharded over the devices of a mesh with one row.
 
-Every matrix is sharded by its columns (its outputs). A device therefore sums over whole rows. Norm and int8 peak see
-whole rows too, so its integer sums and its int8 codes are those of a single device. Four all-gathers a layer make
-whole rows of the devices' columns:
+`ModelConfig` chooses between a single device and tensor parallel once. Every matrix is sharded by its columns (its
+outputs). A device therefore sums over whole rows. The norm and the int8 peak are taken over whole rows too. The integer
+sums and the int8 codes are therefore the same as on a single device. Four all-gathers a layer turn the columns of the
+devices into whole rows:
 
 | all-gathered      | because                                                       |
 |-------------------|---------------------------------------------------------------|
-| joined heads      | the norm and the int8 peak of o are those of the whole row    |
+| attention heads   | the norm and the int8 peak of o are those of the whole row    |
 | o's result        | every device holds the whole residual stream                  |
 | relu(gate)^2 * up | the norm and the int8 peak of down are those of the whole row |
 | down's result     | every device holds the whole residual stream                  |
 
-Query, key and value heads stay on the device that computes them, in whole groups. So does each shard of the vocabulary.
+Query, key and value heads stay, in whole groups, on the device that computes them. The logits of each shard of the
+vocabulary also stay on the device that computes them.
 """
 
 from dataclasses import dataclass
@@ -122,7 +124,7 @@ Parallelism = SingleDevice | TensorParallel
 
 
 def parallelism_of(device: ttnn.MeshDevice) -> Parallelism:
-    """Tensor parallel for a row of several devices, a single device otherwise."""
+    """Returns `TensorParallel` for a row of several devices and `SingleDevice` for one device."""
     rows, chips = tuple(device.shape)
     if rows != 1:
         raise ValueError(

@@ -70,7 +70,7 @@ def test_what_is_gathered(counted):
     heads = -(-MODEL.num_key_value_heads // chips) * 4 * MODEL.head_dim
     hidden, inner = MODEL.hidden_size // chips, MODEL.intermediate_size // chips
     layer, token = [32 * value * width for width in (heads, hidden, inner, hidden)], 32 * 32 * 4
-    assert [(gather.what, gather.times, gather.share_bytes) for gather in step.collectives] == [
+    assert [(gather.what, gather.times, gather.shard_bytes) for gather in step.collectives] == [
         *((what, 30, share) for what, share in zip(OF_A_LAYER, layer, strict=True)),
         *((what, 1, token) for what in OF_A_TOKEN),
     ]

@@ -8,8 +8,10 @@ _WANTED = ["*.json", "*.safetensors", "*.jinja"]
 
 
 def find_checkpoint(name: str) -> Path:
-    """A folder as it is; anything else is a Hugging Face hub id, of which only weights, configs and the tokenizer are
-    fetched. Raises ValueError if it is neither."""
+    """The folder of a checkpoint. `name` is a folder, which is returned as it is, or an id on the Hugging Face hub.
+
+    Only the weights, configs and the tokenizer are downloaded from the hub. Raises ValueError if `name` is neither.
+    """
     folder = Path(name)
     if folder.is_dir():
         return folder

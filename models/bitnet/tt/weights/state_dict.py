@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checkpoint files to a checked state dict of ternary weights and scales, and back. Plain torch and safetensors.
+"""Reads checkpoint files into a checked state dict of ternary weights and scales, and writes them.
 
-The normalised form, whatever the checkpoint held, has Hugging Face's tensor names and
+The state dict has one normalised form for every form of checkpoint. It has Hugging Face's tensor names:
 
     <projection>.weight         int8 [out, in], every value -1, 0 or +1
     <projection>.weight_scale   float32, 0-d, multiplies the weight
     norms, embedding, lm_head   as stored (float32, float16 or bfloat16)
 
-`lm_head.weight` is there only if the checkpoint has it; without it the embedding is the output matrix too.
+`lm_head.weight` is in the state dict only if the checkpoint has it. Otherwise the embedding is the output matrix too.
 """
 
 import hashlib
@@ -29,19 +29,19 @@ from tqdm import tqdm
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.weights.packing import is_ternary, pack_ternary, ternarise, unpack_ternary
 
-# Part of content_hash: raise it whenever device-ready tensors made from the same checkpoint would come out different.
+# A part of content_hash. Raise it whenever the conversion makes other device tensors from the same checkpoint.
 PACKING_VERSION = 1
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; one line naming the file and the tensor."""
+    """A checkpoint cannot be used. The message is one line that names the file and the tensor."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One stored tensor: where it is, and how to read it."""
+    """One stored tensor: its file, its name and a function that reads it."""
 
     origin: str
     name: str
@@ -54,13 +54,13 @@ class _Entry:
 def load_state_dict(
     source: str | Path | Mapping[str, torch.Tensor], config: BitNetConfig | None = None, progress: bool = True
 ) -> dict[str, torch.Tensor]:
-    """Read a checkpoint into the normalised form described at the top of this file.
+    """Read a checkpoint into the normalised form that the top of this file describes.
 
-    source: a Hugging Face folder (`config.json`, and `model.safetensors` or shards with an index), or a state dict,
-    which needs `config`. Projections may be stored in full precision, packed four to a byte, or already ternary.
-    progress: show a bar on a terminal's stderr when it takes more than a second.
+    source: a Hugging Face folder (`config.json`, and `model.safetensors` or shards with an index), or a state dict. A
+    state dict needs `config`. Projections may be stored in full precision, packed four to a byte, or already ternary.
+    progress: show a progress bar on a terminal's stderr if loading takes more than a second.
 
-    Raises CheckpointError (or ValueError, for a config) and returns nothing if anything at all is wrong.
+    Raises CheckpointError for any error in the checkpoint, and ValueError for an error in its config.
     """
     if isinstance(source, Mapping):
         if config is None:
@@ -91,13 +91,13 @@ def load_state_dict(
 
 
 def projection_names(config: BitNetConfig) -> list[str]:
-    """The ternary projections, e.g. `model.layers.0.self_attn.q_proj`: seven a layer."""
+    """The names of the ternary projections, seven a layer, e.g. `model.layers.0.self_attn.q_proj`."""
     parts = [f"self_attn.{p}_proj" for p in "qkvo"] + [f"mlp.{p}_proj" for p in ("gate", "up", "down")]
     return [f"model.layers.{layer}.{part}" for layer in range(config.num_hidden_layers) for part in parts]
 
 
 def tensor_shapes(config: BitNetConfig) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every weight of the model, scales left out, `lm_head.weight` included."""
+    """The name and shape of every weight of the model, with `lm_head.weight` and without the scales."""
     hidden, wide, kv = config.hidden_size, config.intermediate_size, config.num_key_value_heads * config.head_dim
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (config.vocab_size, hidden)}
     for layer in range(config.num_hidden_layers):
@@ -119,10 +119,10 @@ def tensor_shapes(config: BitNetConfig) -> dict[str, tuple[int, ...]]:
 
 
 def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, torch.Tensor]) -> None:
-    """Write a normalised state dict as a folder in the published packed layout, readable by transformers too.
+    """Write a normalised state dict as a checkpoint folder in the published packed layout. transformers reads it too.
 
-    Scales are kept in float32, so that loading gives back exactly this state dict. Each file appears whole or not at
-    all, in place of one that was there.
+    Scales are stored in float32, so that loading gives back exactly this state dict. Each file replaces an older file
+    of the same name only when it is complete.
     """
     config = replace(config, linear_class="autobitlinear")
     projections = {f"{name}.weight" for name in projection_names(config)}
@@ -131,7 +131,7 @@ def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, to
         tensor = pack_ternary(tensor) if name in projections else tensor
         packed[name] = tensor.reshape(1) if name.endswith(".weight_scale") else tensor.contiguous()
     if "lm_head.weight" in packed:
-        packed["lm_head.weight"] = packed["lm_head.weight"].clone()  # a tied one shares memory, which save_file refuses
+        packed["lm_head.weight"] = packed["lm_head.weight"].clone()  # save_file refuses a tied head's shared memory
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, to
 
 
 def content_hash(folder: str | Path) -> str:
-    """A hex digest of what device-ready tensors are made from: the weights' bytes, the config and PACKING_VERSION."""
+    """A hex digest of everything that device tensors are made from: the weights, the config and PACKING_VERSION."""
     folder = Path(folder)
     digest = hashlib.sha256(f"{PACKING_VERSION} {BitNetConfig.from_pretrained(folder)}".encode())
     for path in sorted(_checkpoint_files(folder)):
@@ -156,7 +156,7 @@ def content_hash(folder: str | Path) -> str:
 
 
 def _checkpoint_files(folder: Path) -> dict[Path, set[str] | None]:
-    """The safetensors files of a folder, each with the tensors its index promises (None without an index)."""
+    """The safetensors files of a folder, each with the names of its tensors in the index (None without an index)."""
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.is_file():
         return {single: None}
@@ -190,7 +190,7 @@ def _open_folder(folder: Path) -> dict[str, _Entry]:
 
 
 def _check_names(origin: str, entries: dict[str, _Entry], shapes: dict[str, tuple], projections: list[str]) -> None:
-    """Refuse missing and unknown tensors. Either every projection has a weight_scale or none has."""
+    """Raise CheckpointError for missing and unknown tensors. Either every projection has a weight_scale or none has."""
     scales = {f"{name}.weight_scale" for name in projections}
     required = list(shapes) + (sorted(scales) if not scales.isdisjoint(entries) else [])
     for problem, names in (
@@ -203,7 +203,7 @@ def _check_names(origin: str, entries: dict[str, _Entry], shapes: dict[str, tupl
 
 
 def _read_float(entry: _Entry, shape: tuple[int, ...]) -> torch.Tensor:
-    """A floating-point tensor of exactly this shape, all of it finite."""
+    """Read a floating-point tensor. Raises CheckpointError if its shape is another or a value is not finite."""
     tensor = entry.read()
     if tensor.dtype not in _FLOATS:
         entry.fail(f"wrong dtype {tensor.dtype}, must be floating point")
@@ -216,7 +216,7 @@ def _read_float(entry: _Entry, shape: tuple[int, ...]) -> torch.Tensor:
 def _read_projection(
     weight: _Entry, scale: _Entry | None, shape: tuple[int, ...], config: BitNetConfig
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One projection in any stored form -> (ternary int8 [out, in], float32 0-d scale that multiplies)."""
+    """Read one projection in any stored form -> (ternary int8 [out, in], float32 0-d scale that multiplies)."""
     if scale is None:
         if (stored := weight.read()).dtype in (torch.uint8, torch.int8):
             weight.fail(f"{stored.dtype} weights need a weight_scale: missing tensor")
@@ -236,13 +236,13 @@ def _read_projection(
         ternary = stored.to(torch.int8)
     else:
         weight.fail(f"wrong dtype {stored.dtype}, must be uint8, int8 or floating point")
-    # int8 is this module's own form, whose scale multiplies whatever the config says of the others.
+    # int8 is the normalised form of this module. Its scale always multiplies, whatever the config says.
     linear_class = "autobitlinear" if stored.dtype == torch.int8 else config.linear_class
     return ternary, _read_scale(scale, linear_class)
 
 
 def _read_scale(entry: _Entry, linear_class: str | None) -> torch.Tensor:
-    """A weight_scale, turned into the multiplying convention."""
+    """Read a weight_scale and convert it to the scale that multiplies."""
     if linear_class is None:
         entry.fail("the config's quantization_config does not say whether this multiplies or divides")
     stored = entry.read()

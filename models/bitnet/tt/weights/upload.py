@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights on their way to the device: converted once, kept on disk, shown on a progress bar."""
+"""Loads weights onto the device. Each weight is converted once and cached on disk."""
 
 import tempfile
 import warnings
@@ -18,9 +18,9 @@ from models.bitnet.tt.weights.packing import is_ternary
 class DeviceWeights:
     """Loads matrices onto `device`.
 
-    With a `cache` folder (named by the checkpoint's content hash) each converted matrix is kept there, in a file named
-    by the tensor, its sharding, its data type and its layout, so that the next start skips the conversion. `on_load` is
-    told the name of every matrix.
+    `cache` is a folder whose name is the checkpoint's content hash. If it is given, each converted matrix is stored in
+    it, so that the next start skips the conversion. The name of the file has the tensor, its sharding, its data type
+    and its layout. `on_load` is called with the name of every matrix.
     """
 
     def __init__(
@@ -36,8 +36,10 @@ class DeviceWeights:
         memory: ttnn.MemoryConfig,
         sharding: WeightSharding = REPLICATED,
     ) -> ttnn.Tensor:
-        """A projection `weight` [out, in] -> [1, 1, in, out] in tiles, of which each chip gets its part; `memory` is of
-        that."""
+        """A projection `weight` [out, in] -> [1, 1, in, out] in tiles, sharded over the chips.
+
+        `memory` is the memory config of the shard of one chip.
+        """
 
         def transposed() -> torch.Tensor:
             return weight.to(torch.bfloat16).T[None, None]
@@ -47,8 +49,8 @@ class DeviceWeights:
         return ttnn.to_device(host, self._device, memory)
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
-        """Ternary matrices [out, in] that are multiplied together, by name -> [1, 1, pages, words] in DRAM."""
-        # how the pages are cut is in the name too: boards cut differently, and may share a folder of weights
+        """Ternary matrices [out, in] of one matmul, by name -> [1, 1, pages, words] in DRAM."""
+        # the page size is in the file's name too: boards with other pages may use the same cache folder
         cut = f"{pages.group}x{pages.block}"
         name = "+".join(matrices)
 
@@ -66,7 +68,7 @@ class DeviceWeights:
         return ttnn.to_device(host, self._device, ttnn.DRAM_MEMORY_CONFIG)
 
     def load_table(self, name: str, table: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
-        """A look-up `table` [rows, width], one row after the other in DRAM."""
+        """A look-up `table` [rows, width] -> the same in DRAM, in row-major layout."""
         host = self._converted(name, dtype, ttnn.ROW_MAJOR_LAYOUT, lambda: table)
         self._on_load(name)
         return ttnn.to_device(host, self._device, ttnn.DRAM_MEMORY_CONFIG)
@@ -88,10 +90,10 @@ class DeviceWeights:
         if path.exists():
             try:
                 return ttnn.load_tensor(str(path))
-            except RuntimeError:  # the library found it too short, or not its own
+            except RuntimeError:  # ttnn found the file too short, or in another format
                 warnings.warn(f"{path} is damaged and is written anew", stacklevel=2)
         self._cache.mkdir(parents=True, exist_ok=True)
-        # a name that no other process has, nor one in another container that has this process's number
+        # a temporary folder has a name that no other process uses, even one with the same id in another container
         with tempfile.TemporaryDirectory(dir=self._cache) as folder:
             unfinished = Path(folder) / path.name
             ttnn.dump_tensor(str(unfinished), convert())
