@@ -25,15 +25,7 @@ from models.bitnet.tt.layout import (
     sharded_norm,
 )
 from models.bitnet.tt.model_config import ModelConfig, default_precision
-from models.bitnet.tt.precision import (
-    ACCURACY,
-    FUSED,
-    MATMULS,
-    PERFORMANCE,
-    PRECISIONS,
-    FusedPrecision,
-    find_precision,
-)
+from models.bitnet.tt.precision import ACCURACY, FUSED, MATMULS, PERFORMANCE, PRECISIONS, FusedPrecision, find_precision
 from models.bitnet.tt.stock_programs import NormConfig, StockPrograms
 
 N150, P100, P150 = Chip((8, 8), 12), Chip((11, 10), 7), Chip((11, 10), 8)
