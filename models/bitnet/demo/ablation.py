@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the cost of each numeric choice by changing one setting at a time. The output is the table of docs/experiments.md.
+"""Measures the cost of each numeric choice by changing one setting at a time: the table of docs/experiments.md.
 
 python models/bitnet/demo/ablation.py
 python models/bitnet/demo/ablation.py --only accumulation --windows 2
