@@ -3,6 +3,7 @@
 """Fixtures: a server for the session, and the tokens that `BitNet.generate` gives for the same prompts."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,17 +22,33 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+Generate = Callable[[list[str], int, list[SamplingParams]], list[list[int]]]
+
+
 @pytest.fixture(scope="session")
-def own() -> Iterator[Callable[..., list[list[int]]]]:
-    """A function that gives the tokens of `BitNet.generate` without the end token.
+def device() -> Iterator[ttnn.MeshDevice]:
+    opened = ttnn.open_device(device_id=0, trace_region_size=shipped.TRACE_REGION)
+    yield opened
+    ttnn.close_device(opened)
 
-    The blocks of its KV cache have the size of the server's blocks.
-    """
-    device = ttnn.open_device(device_id=0, trace_region_size=shipped.TRACE_REGION)
-    with shipped.load(device, max_batch=8, paging=PagedAttentionConfig(32, 128)) as model:
 
-        def generate(texts: list[str], count: int, params: list[SamplingParams]) -> list[list[int]]:
-            return [completion.tokens for completion in model.generate(texts, count, params)]
+@pytest.fixture(scope="session")
+def own(device: ttnn.MeshDevice) -> Iterator[Generate]:
+    """A function that gives the tokens of `BitNet.generate`, without the end token, in the server's precision."""
+    with _model(device, None) as model:
+        yield model
 
-        yield generate
-    ttnn.close_device(device)
+
+@pytest.fixture(scope="session")
+def own_in_accuracy(device: ttnn.MeshDevice) -> Iterator[Generate]:
+    """As `own`, in the precision that a server on several chips runs in."""
+    with _model(device, "accuracy") as model:
+        yield model
+
+
+@contextmanager
+def _model(device: ttnn.MeshDevice, precision: str | None) -> Iterator[Generate]:
+    """The blocks of the KV cache have the size of the server's blocks."""
+    paging = PagedAttentionConfig(32, 128)
+    with shipped.load(device, precision=precision, max_batch=8, paging=paging) as model:
+        yield lambda texts, count, params: [completion.tokens for completion in model.generate(texts, count, params)]

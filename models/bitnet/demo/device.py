@@ -38,9 +38,8 @@ def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice
             f"{command.name()}: {chips} chips are asked for, and there {'is' if there == 1 else 'are'} {there}"
         )
     if chips > 1:
-        ttnn.set_fabric_config(
-            ttnn.FabricConfig.FABRIC_1D
-        )  # the links between chips must be set up before the chips are opened
+        # the links between chips must be set up before the chips are opened
+        ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D)
     device = ttnn.open_mesh_device(ttnn.MeshShape(1, chips), trace_region_size=_TRACE_REGION)
     architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
     shared = f", {chips} chips" if chips > 1 else ""

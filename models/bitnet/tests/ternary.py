@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of fused programs share: the definition of norm, int8 codes and ternary product in float64 and
-integers, and rows whose codes are known beforehand."""
+"""Helpers for the tests of fused programs.
+
+They define norm, int8 codes and ternary products in float64 and integers, and make rows whose codes are known.
+"""
 
 from dataclasses import dataclass
 
@@ -12,19 +14,22 @@ from models.bitnet.perf.random_weights import spread
 
 EPS = 1e-5
 ULP = 2.0**-23  # the distance of two neighbouring float32 values, relative to the smaller
-# A code's place before it is rounded passes through sums, a root, a reciprocal and products of float32. Closer to a
-# boundary than this, either side is right.
+# A code before rounding is computed by sums, a root, a reciprocal and products in float32. If it is closer to a
+# rounding boundary than this, both neighbouring codes are right.
 TIE = 127 * 4 * ULP
-# Of float32 results. Sum, mean, root, peak and product of a scale round one after the other: up to 1.8 ulp from float64
-# on the real kernels (simulated), 2.2 in torch.
+# The largest error of float32 results, in ulps. Sum, mean, root, peak and product of a scale round one after the other.
+# The real kernels (simulated) are up to 1.8 ulp off float64, torch up to 2.2.
 ULPS = 2.5
-KINDS = 6  # of rows that `coded_rows` makes
+KINDS = 6  # the number of kinds of rows of `coded_rows`
 
 
 def coded_rows(count: int, width: int, gamma: torch.Tensor, first: int = 0) -> torch.Tensor:
-    """Rows [count, width] none of whose codes lies near a boundary, from the `first` kind on: all codes from -127 to
-    127 (as many as fit), all 127, all zero, 127 and -127, few small ones beside one peak, and a smaller peak. Each has
-    another size; times `gamma`, powers of two, they are integers times that size."""
+    """Rows [count, width] whose codes are far from rounding boundaries, from the `first` kind on.
+
+    The kinds are: all codes from -127 to 127 (as many as fit), all 127, all zero, 127 and -127, few small codes beside
+    one peak, and a smaller peak. Each row has another size. A row times `gamma`, which are powers of two, is integers
+    times that size.
+    """
     rows = []
     for number in range(first, first + count):
         kind = number % KINDS
@@ -35,7 +40,7 @@ def coded_rows(count: int, width: int, gamma: torch.Tensor, first: int = 0) -> t
             codes = torch.full((width,), 127 if kind == 1 else 0)
         elif kind == 3:
             codes = torch.randint(0, 2, (width,)) * 254 - 127
-        else:  # with an odd peak, nothing lies half-way between two codes
+        else:  # with an odd peak, no value lies half-way between two codes
             peak = (127, 93)[kind - 4]
             codes = torch.randint(-3 if kind == 4 else 1 - peak, 4 if kind == 4 else peak, (width,))
             codes[number % width] = -peak
@@ -47,7 +52,7 @@ VALUES = ("normal", "twenty binades", "below the smallest peak", "around the sma
 
 
 def random_values(kind: str, rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(rows, gamma) that know nothing of codes."""
+    """Random (rows, gamma) of a kind in VALUES, whose codes may lie anywhere."""
     x, gamma = torch.randn(rows, width), torch.rand(width) + 0.5
     if kind == "normal":
         return x * spread(rows, 1, low=1e-6, high=1e6), gamma
@@ -63,13 +68,13 @@ def random_values(kind: str, rows: int, width: int) -> tuple[torch.Tensor, torch
 
 
 def powers_of_two(width: int) -> torch.Tensor:
-    """Of either sign."""
+    """Random powers of two of both signs."""
     return 2.0 ** torch.randint(-2, 3, (width,)) * (torch.randint(0, 2, (width,)) * 2 - 1)
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Of rows [.., K]: `exact` before rounding, and what one code is worth [.., 1], in float64."""
+    """The int8 codes of rows [.., K] in float64: `exact` before rounding, and `step`, the value of one code [.., 1]."""
 
     exact: torch.Tensor
     step: torch.Tensor
@@ -87,19 +92,22 @@ class Codes:
 
     @property
     def tied(self) -> torch.Tensor:
-        """1 where either neighbour is right."""
+        """1 for a code that is so close to a rounding boundary that both neighbours are right, 0 for other codes."""
         return ((self.exact - self.exact.floor() - 0.5).abs() < TIE).double()
 
 
 def check_codes(codes: torch.Tensor, expected: Codes) -> None:
-    """`codes` as a device gave them."""
+    """Assert that the device's `codes` are the expected ones."""
     assert torch.equal(codes, codes.round()) and codes.abs().max() <= 127
     wrong = (codes - expected.rounded).abs() > expected.tied
     assert not wrong.any(), f"{wrong.sum()} codes of {wrong.numel()} are wrong"
 
 
 def check_scaled(y: torch.Tensor, expected: Codes, weight: torch.Tensor, ulps: float) -> None:
-    """float32 results of codes times `weight` [K, N]: the integer sums, recovered, and what the scaling rounds."""
+    """Assert that `y` is the rescaled product of codes and `weight` [K, N].
+
+    The integer sums are recovered from `y` and must be exact. The scaling may round by `ulps`.
+    """
     sums = (y.double() / expected.step).round()
     doubt = expected.tied @ weight.abs().double()
     wrong = (sums - expected.rounded @ weight.double()).abs() > doubt
@@ -108,7 +116,7 @@ def check_scaled(y: torch.Tensor, expected: Codes, weight: torch.Tensor, ulps: f
 
 
 def check_near(y: torch.Tensor, expected: torch.Tensor, ulps: float, size: torch.Tensor | None = None) -> None:
-    """No further from `expected` than `ulps` of its own size, or of `size`."""
+    """Assert that `y` is at most `ulps` from `expected`, relative to its own size or to `size`."""
     assert y.isfinite().all()
     size = expected.abs() if size is None else size
     off = ((y.double() - expected).abs() / size.clamp(min=1e-30) / ULP).max().item()
@@ -123,14 +131,14 @@ def to_device(
     memory: ttnn.MemoryConfig = ttnn.DRAM_MEMORY_CONFIG,
     pad_value: float = 0.0,
 ) -> ttnn.Tensor:
-    """In tiles."""
+    """Upload values in tile layout."""
     return ttnn.from_torch(
         values, dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device, memory_config=memory, pad_value=pad_value
     )
 
 
 def rows_to_device(values: torch.Tensor, device: ttnn.MeshDevice, dtype: ttnn.DataType) -> ttnn.Tensor:
-    """One row after the other, in DRAM: packed weights, or a norm's weights as [.., K / 32, 32]."""
+    """Upload values in row-major layout to DRAM: packed weights, or the weights of a norm as [.., K / 32, 32]."""
     return ttnn.from_torch(
         values, dtype=dtype, layout=ttnn.ROW_MAJOR_LAYOUT, device=device, memory_config=ttnn.DRAM_MEMORY_CONFIG
     )

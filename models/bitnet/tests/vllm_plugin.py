@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""vLLM's plugin for Tenstorrent as the adapter sees it, without vLLM: the calls that it makes, with their arguments,
-types and order, on one model or on several (lanes)."""
+"""A stand-in for vLLM's plugin for Tenstorrent, without vLLM.
+
+It makes the plugin's calls of the adapter with the same arguments, types and order, on one model or on several (lanes).
+"""
 
 import itertools
 from dataclasses import dataclass, field
@@ -18,14 +20,14 @@ from models.bitnet.tt.generator_vllm import BitNetForCausalLM
 from models.bitnet.tt.vllm.lanes import Lanes
 from models.bitnet.tt.vllm.penalties import Penalties
 
-ROWS, BLOCK, CONTEXT, BLOCKS = 4, 32, 96, 16  # rows and blocks are those of a model
+ROWS, BLOCK, CONTEXT, BLOCKS = 4, 32, 96, 16  # the rows and blocks of one model
 VOCABULARY = shipped.config().vocab_size
 NEUTRAL = Penalties()
 SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.9, seed=11)
 
 
 def start(adapter: BitNetForCausalLM | Lanes, num_layers: int, rows: int = ROWS) -> None:
-    """Give it its cache and warm it up; `rows` are those of the whole batch."""
+    """Allocate the adapter's cache and warm it up. `rows` is the number of rows of the whole batch."""
     config = shipped.config()
     cache = adapter.allocate_kv_cache(
         (BLOCKS, config.num_key_value_heads, BLOCK, config.head_dim), torch.bfloat16, num_layers
@@ -42,18 +44,21 @@ def start(adapter: BitNetForCausalLM | Lanes, num_layers: int, rows: int = ROWS)
 
 
 def models_of(adapter: BitNetForCausalLM | Lanes) -> list[BitNetForCausalLM]:
-    """One, or each lane's."""
+    """The adapter itself, or the adapter of each lane."""
     return adapter.models if isinstance(adapter, Lanes) else [adapter]
 
 
 @dataclass
 class Running:
-    """A request in a row: its text as far as the host has it, of which `prompt_length` tokens were its prompt."""
+    """A request in a row of the batch.
+
+    `text` is the text so far that the host has. Its first `prompt_length` tokens are the prompt.
+    """
 
     text: list[int]
     params: SamplingParams = GREEDY
-    prompt_length: int = 0  # 0: all of the text so far
-    computed: int = 0  # tokens that are in the cache already
+    prompt_length: int = 0  # 0: all of the text is the prompt
+    computed: int = 0  # the tokens that are already in the cache
     blocks: list[int] = field(default_factory=list)
     penalties: Penalties = NEUTRAL
 
@@ -66,7 +71,7 @@ class Running:
 
 
 class Plugin:
-    """Which request is in which row of the batch, and the steps that are made of it."""
+    """The batch of the plugin: keeps the request of each row and runs steps."""
 
     def __init__(self, adapter: BitNetForCausalLM | Lanes):
         self.adapter = adapter
@@ -74,8 +79,8 @@ class Plugin:
         self.lanes = len(caches)
         self.cache: Any = caches if isinstance(adapter, Lanes) else caches[0]
         self.rows: dict[int, Running] = {}
-        self.changed = True  # since the last decode step
-        self._free = [iter(range(1, BLOCKS)) for _ in caches]  # each lane's blocks have numbers of their own
+        self.changed = True  # whether the batch has changed since the last decode step
+        self._free = [iter(range(1, BLOCKS)) for _ in caches]  # each lane numbers its blocks
 
     # requests
 
@@ -113,7 +118,7 @@ class Plugin:
         return [request.text[-1] for request in new]
 
     def end(self, row: int) -> list[int]:
-        """A request is over; returns what it generated."""
+        """End a request. Returns the tokens that it generated."""
         self.changed = True
         return self.rows.pop(row).generated
 
@@ -123,7 +128,7 @@ class Plugin:
     # steps
 
     def submit(self, device: bool = True, read_async: bool = False, penalised: bool = False) -> Any:
-        """One decode step on the tokens that the host has."""
+        """Submit one decode step on the tokens that the host has."""
         capacity = self.lanes * ROWS
         batch = [self.rows.get(row) for row in range(capacity)]
         given: dict[str, Any] = {}
@@ -149,26 +154,26 @@ class Plugin:
         return self.adapter.read_decode_output(output, async_read=True) if read_async else output
 
     def finish(self, output: Any, device: bool = True) -> torch.Tensor:
-        """A step's tokens, or logits [rows, vocabulary], on the host."""
+        """Read the tokens of a step, or its logits [rows, vocabulary], to the host."""
         if not isinstance(output, torch.Tensor):
             output = self.adapter.process_decode_output_host(output, is_tokens=device)
         assert output.shape == ((self.lanes * ROWS,) if device else (self.lanes * ROWS, 1, VOCABULARY))
         return output if device else output[:, 0]
 
     def finish_async(self, pending: tuple[Any, list[Any]]) -> torch.Tensor:
-        """The tokens of a step that was submitted with `read_async`."""
+        """Read the tokens of a step that was submitted with `read_async`."""
         host, events = pending
         for event in events:
             ttnn.event_synchronize(event)
         return self.finish(host)
 
     def step(self, device: bool = True, **options: Any) -> None:
-        """A step whose tokens the host has before the next one."""
+        """Run a step and read its tokens before the next step."""
         output = self.finish(self.submit(device, **options), device)
         self.take(output if device else output.argmax(dim=-1))
 
     def steps_ahead(self, count: int) -> None:
-        """Steps of which each is submitted before the last one's tokens are read: what the host sends is old."""
+        """Run steps, each submitted before the tokens of the step before are read. The host thus sends old tokens."""
         pending = self.submit(read_async=True)
         for _ in range(count - 1):
             following = self.submit(read_async=True)
@@ -182,7 +187,10 @@ class Plugin:
 
 
 def sampling(requests: list[Running]) -> SimpleNamespace:
-    """As the plugin gives it: greedy has one candidate and no temperature, no top-k is the vocabulary."""
+    """The sampling parameters in the plugin's form.
+
+    A greedy request has temperature 0 and top-k 1. A request without top-k has the size of the vocabulary as top-k.
+    """
     params, penalties = [r.params for r in requests], [r.penalties for r in requests]
     return SimpleNamespace(
         temperature=[p.temperature for p in params],

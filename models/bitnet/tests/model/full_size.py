@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a model of the 2B-4T's full size with random weights, and prints what it gave and cost as one line of JSON.
+"""Runs a model of the 2B-4T's full size with random weights, and prints its results and costs as one line of JSON.
 
     python -m models.bitnet.tests.model.full_size p150
-    python -m models.bitnet.tests.model.full_size 4xp150 4       # shared out among four chips
+    python -m models.bitnet.tests.model.full_size 4xp150 4       # tensor parallel on four chips
 
-A program of its own, so that its peak memory is its own.
+The model runs in a separate process, so that the peak memory of the process is that of the model.
 """
 
 import json
@@ -34,7 +34,7 @@ SIZES = {
 
 
 class RandomState(Mapping):
-    """A state dict whose tensors are drawn when they are asked for and kept by nobody: the host never holds a model."""
+    """A state dict that draws a tensor at every access and keeps none, so that the host never holds a whole model."""
 
     def __init__(self, shapes: dict[str, tuple[int, ...]], layers: int):
         self._shapes, self._layers = shapes, layers
@@ -44,7 +44,7 @@ class RandomState(Mapping):
         shape = self._shapes[weight]
         torch.manual_seed(list(self._shapes).index(weight))
         if name != weight:
-            # a normalised row keeps its size; the branches of all layers together add as much as the embedding
+            # a normalised row keeps its size; the updates of all layers together are as large as the embedding
             last = weight.endswith(("o_proj.weight", "down_proj.weight"))
             return torch.tensor((2 / 3 * shape[1]) ** -0.5 * ((2 * self._layers) ** -0.5 if last else 1))
         if "_proj" in name:
@@ -67,7 +67,7 @@ def peak_gb() -> float:
 def run(board: str, chips: int = 1) -> dict:
     torch.set_num_threads(1)
     with open_device(board, chips) as opened:
-        # what follows is ttnn, which wants the device prepared before it is imported
+        # the device must be prepared before ttnn is imported, so these imports come here
         from models.bitnet.tt.bitnet import BitNet
         from models.bitnet.tt.config import BitNetConfig
         from models.bitnet.tt.generation.sampling import GREEDY

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Is it the same model? The shipped checkpoint's whole-model bars, and the figures themselves on cases by hand."""
+"""The accuracy of the shipped model on the device against the reference, and tests of the figures of accuracy."""
 
 import json
 import math
@@ -20,15 +20,16 @@ from models.bitnet.tt.weights.state_dict import content_hash
 WINDOWS = 4
 REFERENCE_OUTPUTS = evaluate.SHIPPED_MODEL.parent / "tiny_reference.safetensors"
 
-# Least top-1, top-5 and PCC of the logits, most the perplexity may be off: the project's bars, but for the perplexity
-# of accuracy mode. Its bar of 0.1 % was met only as long as the emulated device computed attention and norms better
-# than the kernels do: with up to 16 heads decode attention takes a fast exponential, and norms multiply 11 significant
-# bits.
+# The least top-1, top-5 and PCC of the logits, and the largest relative error of the perplexity. These are the
+# project's bars, except for the perplexity of accuracy. Its bar of 0.1 % was met only while the emulated device
+# computed attention and norms better than the kernels do. Decode attention of up to 16 heads uses a fast exponential,
+# and norms multiply 11 significant bits.
 BARS = {"accuracy": (0.995, 1.0, 0.9998, 0.004), "performance": (0.97, 0.995, 0.998, 0.01)}
 BARS["fused"] = BARS["accuracy"]  # the same arithmetic
-# What a sub-block may add to the residual stream given the reference's weights and the device's own input. In accuracy
-# mode the MLP's int8 and ternary products are exact: what is left is the norms', whose kernel multiplies 11 significant
-# bits, and the int8 codes that this flips: 0.25 %. The attention kernels' bfloat16 queries, keys and values cost 0.2 %.
+# The largest error that a sub-block may add to the residual stream, with the device and the reference on the device's
+# input. In accuracy the int8 and ternary products of the MLP are exact. Its error of 0.25 % comes from the norms, whose
+# kernel multiplies 11 significant bits, and from int8 codes that flip. The bfloat16 queries, keys and values of the
+# attention kernels cost 0.2 %.
 OWN_ERROR = {"accuracy": {"self_attn": 0.008, "mlp": 4e-3}, "performance": {"self_attn": 0.02, "mlp": 0.02}}
 OWN_ERROR["fused"] = OWN_ERROR["accuracy"]
 STREAM_ERROR = {"accuracy": 0.03, "performance": 0.05, "fused": 0.03}  # after the last layer
@@ -48,11 +49,11 @@ def load(device, precision: str, users: int = WINDOWS) -> BitNet:
     return BitNet.from_pretrained(evaluate.SHIPPED_MODEL, device, precision, max_batch=users, progress=False)
 
 
-# performance takes as long, and every bit of its logits is held elsewhere, to the kernels' (test_simulated_logits.py)
+# performance is slow, and test_simulated_logits.py already compares every bit of its logits with the kernels'
 @pytest.mark.parametrize("precision", ["accuracy", pytest.param("performance", marks=pytest.mark.slow), "fused"])
 @pytest.mark.parametrize("device_params", [{"trace_region_size": 64 << 20}], indirect=True)
 def test_shipped_model(device, case: Case, golden: torch.Tensor, precision: str) -> None:
-    """Live against the reference, and against the reference's outputs as committed."""
+    """The device agrees with the reference, and with the committed outputs of the reference."""
     top1, top5, pcc, off = BARS[precision]
     with load(device, precision) as model:
         logits = device_logits(model, case.windows)
@@ -71,17 +72,17 @@ def test_shipped_model(device, case: Case, golden: torch.Tensor, precision: str)
     loss = -log_probabilities.gather(-1, stored.windows.targets[..., None]).mean()
     assert abs(math.expm1(loss + stored.target_log_probabilities.mean())) <= off
 
-    if scores.top1 < top1:  # see PERF.md: disturbed by 1e-6, the reference does not agree with itself this often
+    if scores.top1 < top1:  # see PERF.md: the reference with noise of 1e-6 does not agree with itself this often
         floor = score(case.disturbed_logits(), golden, case.windows.targets)
         print(floor)
         assert floor.top1 < top1, "and the reference reproduces itself: the device is at fault"
-        # of 1024 choices luck moves 5; the attention kernels' steps, all in bfloat16, cost 11 (PERF.md)
+        # of 1024 choices chance moves 5; the bfloat16 of the attention kernels costs 11 (PERF.md)
         assert scores.top1 >= floor.top1 - 0.015 and scores.relative_error <= 1.5 * floor.relative_error
         pytest.xfail(f"top-1 is {scores.top1:.2%}; the reference with 1e-6 of noise has {floor.top1:.2%} with itself")
 
 
 def test_stored_reference_is_the_shipped_models(case: Case, golden: torch.Tensor, tmp_path: Path) -> None:
-    """If this fails the weights changed: run evaluate.py --write-reference."""
+    """The stored outputs are those of the reference. If the weights changed, run evaluate.py --write-reference."""
     assert REFERENCE_OUTPUTS.stat().st_size < 100_000
     reference_file.write(tmp_path / "now.safetensors", case, golden)
     stored, now = reference_file.read(REFERENCE_OUTPUTS), reference_file.read(tmp_path / "now.safetensors")
@@ -95,7 +96,10 @@ def test_stored_reference_is_the_shipped_models(case: Case, golden: torch.Tensor
 
 @every_precision
 def test_every_sub_block_of_the_shipped_model(device, case: Case, precision: str, tmp_path: Path) -> None:
-    """The residual stream, and what each sub-block adds to its error; the device's hook has the reference's names."""
+    """The error of the residual stream is small, and so is the error that each sub-block adds.
+
+    The hook of the device has the same names as the hook of the reference.
+    """
     tokens = case.windows.tokens[0, :300]  # 300: not a whole tile
     model = load(device, precision, users=1)
     errors = layer_errors(case.reference, device_stream(model, tokens), reference_stream(case.reference, tokens))
@@ -114,7 +118,7 @@ def test_every_sub_block_of_the_shipped_model(device, case: Case, precision: str
 
 
 def test_decode_hook_sees_what_a_prefill_sees(device, case: Case) -> None:
-    """The residual stream of a decode step is the last row of a prefill of one token more."""
+    """The residual stream of a decode step is the last row of a prefill with one more token."""
     import ttnn
 
     tokens = case.windows.tokens[0, :65]
@@ -147,7 +151,10 @@ def test_scores_of_the_reference_itself() -> None:
 
 
 def test_scores_by_hand() -> None:
-    """Of two positions one agrees; at the other the reference's choice is the device's sixth. All is doubled there."""
+    """The scores of two positions, computed by hand.
+
+    One position agrees. At the other, the reference's choice is the device's sixth, and all logits are doubled.
+    """
     reference = torch.tensor([[[4.0, 3, 2, 1, 0, -1], [4.0, 3, 2, 1, 0, -1]]])
     device = torch.stack([reference[0, 0], torch.tensor([-1.0, 4, 3, 2, 1, 0])])[None]
     scores = score(device, reference, torch.tensor([[0, 0]]))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo as a person runs it: a program of its own, from two folders, with good arguments and bad ones."""
+"""The demo as a person runs it: as a command, from two folders, with good and bad arguments."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from models.bitnet.tests import shipped
 SCRIPT = shipped.DEMO / "demo.py"
 ROOT = SCRIPT.parents[3]
 PROMPT = "And it came to pass"
-LONG = "in the days of the judges, " * 6  # over a cache block of 32 tokens
+LONG = "in the days of the judges, " * 6  # more than a cache block of 32 tokens
 KEYS = {
     "text",
     "tokens",
@@ -35,7 +35,7 @@ KEYS = {
 
 
 def demo(*arguments: str, folder: Path = ROOT, script: str | Path = SCRIPT) -> subprocess.CompletedProcess:
-    """A finished run. The hub is not asked for models."""
+    """Run the demo to its end, without access to the hub."""
     command = [sys.executable, str(script), *(a if isinstance(a, bytes) else str(a) for a in arguments)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
@@ -48,7 +48,7 @@ def result(done: subprocess.CompletedProcess) -> dict:
 
 @pytest.fixture(scope="module")
 def traced() -> tuple[dict, str]:
-    """One run with the defaults, from the repository's root: its JSON, and all it printed."""
+    """The JSON and the whole output of a run with the defaults from the repository's root."""
     done = demo(PROMPT, "--json", "--max-new-tokens", "24")
     return result(done), done.stdout
 
@@ -69,7 +69,7 @@ def test_json(traced):
 
 
 def test_without_trace_and_from_the_models_folder(traced):
-    """`cd models/bitnet && python demo/demo.py`: the same text, program by program."""
+    """`cd models/bitnet && python demo/demo.py --no-trace` gives the same text as the traced run."""
     done = demo(
         PROMPT,
         "--json",
@@ -85,8 +85,10 @@ def test_without_trace_and_from_the_models_folder(traced):
 
 
 def test_a_file_of_prompts(tmp_path, traced):
-    """Three at once in one cache, drawn with a seed but for what is certain: each text follows its prompt, and two that
-    begin alike share their whole blocks."""
+    """Three prompts at once in one KV cache, with seeded draws: each text follows its prompt.
+
+    Two prompts that begin alike use the same whole blocks.
+    """
     prompts = [PROMPT, f"{PROMPT} {LONG} the LORD", f"{PROMPT} {LONG} then"]
     both = zip(*(shipped.tokenizer().encode(prompt) for prompt in prompts[1:]))
     alike = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], both)))
@@ -115,7 +117,7 @@ def test_a_file_of_prompts(tmp_path, traced):
     ids=lambda value: " ".join(map(str, value))[-30:] if isinstance(value, list) else "",
 )
 def test_bad_arguments(arguments, message):
-    """One clear line, and no traceback."""
+    """A bad argument gives an error of one line and no traceback."""
     done = demo(*arguments)
     assert done.returncode not in (0, -signal.SIGINT)
     assert "Traceback" not in done.stderr
@@ -166,7 +168,7 @@ def test_a_bad_file_of_prompts(tmp_path, monkeypatch, capsys, content, message):
 
 
 def test_chat_without_a_template(tmp_path):
-    """Refused before the weights are read: the folder has none."""
+    """--chat is refused before the weights are read: the folder has no weights."""
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_text((shipped.FOLDER / name).read_text())
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
@@ -178,7 +180,7 @@ def test_chat_without_a_template(tmp_path):
 
 
 def test_a_short_context():
-    """Less than a tile of rows."""
+    """A context shorter than a tile works."""
     numbers = result(demo(PROMPT, "--json", "--max-seq-len", "20", "--max-new-tokens", "40"))
     assert 0 < len(numbers["tokens"]) < 20 and numbers["completions"][0]["finish_reason"] == "length"
 
@@ -194,7 +196,7 @@ def test_an_unknown_board():
 
 
 def start(*arguments: str) -> subprocess.Popen:
-    # a shell's background job ignores Ctrl-C, and so would what it starts
+    # the background job of a shell ignores Ctrl-C, and so would its child processes
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import runpy, sys; "
     run = "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-u", "-c", listen + run, str(SCRIPT), *arguments]
@@ -203,7 +205,7 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 def test_ctrl_c_while_it_writes():
-    """It ends with the table of what was done, and keeps the text so far."""
+    """After Ctrl-C the demo keeps the text so far and ends with the table."""
     process = start(PROMPT, "--json", "--max-new-tokens", "400")
     shown = b""
     while shown.count(b" ") < 8:  # the prompt has four
@@ -223,7 +225,7 @@ def test_ctrl_c_while_it_writes():
 
 
 def test_ctrl_c_while_it_loads():
-    """Nothing to keep: it ends without a traceback."""
+    """After Ctrl-C during loading the demo ends without a traceback."""
     process = start(PROMPT)
     seen = b""
     while b"warming up" not in seen:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The 2B-4T's full size, all 30 layers: it loads, prefills and decodes within the memory of a common machine."""
+"""A model of the 2B-4T's full size loads, prefills and decodes within the memory of a common machine."""
 
 import json
 import subprocess
@@ -25,6 +25,6 @@ def test_the_full_size_runs(board: str, chips: int) -> None:
     print(result)
     assert len(result["tokens"]) == full_size.STEPS and len(set(result["tokens"])) > 1
     assert result["finite"]
-    # one by one or prefilled at once, the same text has the same logits but for roundings that flip int8 codes
+    # decoded or prefilled at once, the same text has the same logits, up to roundings that flip int8 codes
     assert result["pcc"] > 0.99
     assert result["peak_gb"] < MOST_GB

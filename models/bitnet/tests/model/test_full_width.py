@@ -1,15 +1,18 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A stack as wide as the 2B-4T, from embedding to logits, with random weights that keep activations in a trained
-model's range. Layers are made, run on both sides and dropped one by one, so that memory holds one of them.
+"""A model as wide as the 2B-4T, from embedding to logits, with random weights, against the reference.
 
-How the weights are scaled. 35 % of the ternary values are zero. A projection's scale is 1 / sqrt(0.65 * inputs), which
-keeps the variance of a normalised row: queries and keys have unit variance, and scores too, so that softmax neither
-saturates nor is flat. The embedding's rows have unit variance; o_proj and down_proj are 1 / sqrt(2 * layers) of the
-above, the usual scaling of residual branches, so that all of them together add as much as the embedding brought.
+Layers are created, run on the device and in the reference, and freed one by one, so that memory holds only one layer.
 
-Beside the reference runs the reference with attention's tensors rounded to bfloat16, which is all that the attention
-kernels take. int8 codes that this flips, and relu squared, enlarge it in any BitNet; the device must add little to it.
+The weights keep activations in the range of a trained model. 35 % of the ternary values are zero. The scale of a
+projection is 1 / sqrt(0.65 * inputs), which keeps the variance of a normalised row. Queries, keys and scores therefore
+have unit variance, so that softmax is neither saturated nor flat. The rows of the embedding have unit variance. The
+scales of o_proj and down_proj are also multiplied by 1 / sqrt(2 * layers), the usual scaling of residual branches. The
+updates of all layers together are then as large as the embedding.
+
+A second reference rounds the tensors of attention to bfloat16, because the attention kernels read bfloat16 only.
+Flipped int8 codes and relu squared enlarge this rounding in any BitNet. The device must add little to the error of the
+second reference.
 """
 
 import pytest
@@ -41,7 +44,7 @@ from models.bitnet.tt.rope import RotaryEmbedding
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.utility_functions import comp_pcc
 
-ROWS = 64  # prefilled; one decode step follows
+ROWS = 64  # prefilled tokens; one decode step follows
 ZEROS = 0.35
 
 
@@ -50,7 +53,7 @@ def gamma(width: int) -> torch.Tensor:
 
 
 def random_layer(model: BitNetConfig, number: int) -> dict[str, torch.Tensor]:
-    """The state of one layer."""
+    """The random state dict of one layer."""
     prefix, hidden, inner = f"model.layers.{number}", model.hidden_size, model.intermediate_size
     kv, branch = model.num_key_value_heads * model.head_dim, (2 * model.num_hidden_layers) ** -0.5
     state = {}
@@ -74,7 +77,7 @@ def random_layer(model: BitNetConfig, number: int) -> dict[str, torch.Tensor]:
 
 
 def round_attention(layer: ReferenceLayer) -> ReferenceLayer:
-    """The same layer with q, k, v and what attention makes of them in bfloat16."""
+    """Make the layer round q, k, v and the output of attention to bfloat16. Returns the layer."""
     attention = layer.self_attn
     for name in ("q_proj", "k_proj", "v_proj"):
         project = getattr(attention, name)
@@ -85,8 +88,10 @@ def round_attention(layer: ReferenceLayer) -> ReferenceLayer:
 
 
 def run_stack(device, layers: int, vocab: int, precision: Precision) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Logits of the last 32 prefilled positions and the decoded one: the reference's, the device's, and those of the
-    reference with bfloat16 attention."""
+    """The logits of the last 32 prefilled positions and of the decoded position.
+
+    Returns those of the reference, of the device, and of the reference with bfloat16 attention.
+    """
     model = shape(20, 5, 128, 6912, vocab=vocab, layers=layers)
     config = ModelConfig(model, device, precision, users=1, max_seq_len=2 * ROWS)
     rope, weights, pages = RotaryEmbedding(config), DeviceWeights(device), Pages(1, 2 * ROWS)
@@ -136,7 +141,7 @@ def run_stack(device, layers: int, vocab: int, precision: Precision) -> tuple[to
 
 
 def check(golden: torch.Tensor, calculated: torch.Tensor, rounded: torch.Tensor, pcc: float, relative: float) -> None:
-    """Prefill and decode each by itself."""
+    """Check the logits of prefill and of decode separately."""
     _, floor = comp_relative(golden, rounded, relative)
     print(f"bfloat16 attention alone: logits PCC {comp_pcc(golden, rounded)[1]:.6f}, relative error {floor:.3%}")
     for name, rows in (("prefill", slice(TILE)), ("decode", slice(TILE, None))):
@@ -146,7 +151,7 @@ def check(golden: torch.Tensor, calculated: torch.Tensor, rounded: torch.Tensor,
         assert correlated and near, name
 
 
-# relative error = sqrt(2 * (1 - PCC)): the same demand twice, except that PCC does not see a scale
+# relative error = sqrt(2 * (1 - PCC)): the two bars are equivalent, except that PCC does not show a wrong scale
 @pytest.mark.parametrize("precision", [ACCURACY, PERFORMANCE, FUSED], ids=lambda precision: precision.name)
 def test_four_layers(device, reset_seeds, precision: Precision) -> None:
     pcc, relative = {"performance": (0.998, 0.0632)}.get(precision.name, (0.999, 0.0447))

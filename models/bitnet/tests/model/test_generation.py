@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`BitNet.generate`: what a request gives depends on its own prompt alone, whoever shares the batch and wherever its
-cache lies; every way a request can end; what is shown while it grows."""
+"""Tests of `BitNet.generate`: batches, the KV cache, the ends of texts, streaming and interruption.
+
+The text of a request depends on its prompt alone, whatever else is in the batch and wherever its cache blocks are.
+"""
 
 import dataclasses
 import math
@@ -26,7 +28,7 @@ SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)
 
 @pytest.fixture(scope="module")
 def single(open_device):
-    """One request at a time."""
+    """A model that runs one request at a time."""
     paging = PagedAttentionConfig.contiguous(1, CONTEXT, block_size=32)
     with shipped.load_short(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as loaded:
         yield loaded
@@ -34,7 +36,7 @@ def single(open_device):
 
 @pytest.fixture(scope="module")
 def batch(open_device):
-    """Four slots over a pool of few blocks."""
+    """A model with four slots and a pool of few blocks."""
     paging = PagedAttentionConfig(block_size=32, max_num_blocks=12)
     with shipped.load_short(open_device, max_batch=4, max_seq_len=CONTEXT, paging=paging) as loaded:
         yield loaded
@@ -42,7 +44,7 @@ def batch(open_device):
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(single, batch):
-    """After every test, whatever happened in it: no slot taken, every block free."""
+    """Assert after every test that no slot is taken and that every block is free."""
     yield
     for model in (single, batch):
         assert not model.engine.busy and not model.engine.scheduler.running
@@ -51,7 +53,7 @@ def nothing_left_behind(single, batch):
 
 
 def shuffle(model: BitNet) -> None:
-    """Take and return blocks in a random order, so that no user's blocks lie in a row."""
+    """Take and return blocks in a random order, so that the blocks of a user are not consecutive."""
     model.pool.forget()
     random.Random(0).shuffle(model.pool._free)
 
@@ -69,7 +71,7 @@ def tokens_of(completions: list[Completion]) -> list[list[int]]:
 
 
 def alone(single: BitNet, prompts, count: int, sampling=GREEDY) -> list[list[int]]:
-    """Each prompt's tokens in a run of its own."""
+    """The tokens of each prompt in a separate run."""
     return [single.generate([prompt], count, sampling)[0].tokens for prompt in prompts]
 
 
@@ -77,13 +79,13 @@ def alone(single: BitNet, prompts, count: int, sampling=GREEDY) -> list[list[int
 
 
 def full_batch() -> tuple[list[list[int]], list[SamplingParams]]:
-    """32 prompts of many lengths, every other one drawn."""
+    """32 prompts of many lengths. Every other prompt has draws, the rest are greedy."""
     prompts = [long_prompt(1 + 3 * i, start=i) for i in range(32)]
     return prompts, [GREEDY if i % 2 else dataclasses.replace(SEEDED, seed=i) for i in range(32)]
 
 
 def test_a_full_batch_equals_single_runs(open_device, single):
-    """Each prompt again by itself, in a model of one row."""
+    """Each prompt in a full batch gives the same tokens as alone in a model of one user."""
     prompts, sampling = full_batch()
     paging = PagedAttentionConfig.contiguous(32, CONTEXT, block_size=32)  # as large as the single one's
     with shipped.load_short(open_device, max_batch=32, max_seq_len=CONTEXT, paging=paging) as model:
@@ -93,8 +95,11 @@ def test_a_full_batch_equals_single_runs(open_device, single):
 
 
 def test_a_full_batch_equals_lonely_runs(open_device):
-    """The same in performance mode, by itself among 31 idle rows: where rows are not integers, the order of a sum, and
-    so its last bit, may depend on how many rows there are."""
+    """In performance each prompt of a full batch gives the same tokens as among 31 idle users.
+
+    The batch size is the same in both, because the rows are not integers here. The order of a sum, and with it the last
+    bit, may depend on the batch size.
+    """
     prompts, sampling = full_batch()
     with shipped.load_short(open_device, precision="performance", max_batch=32, max_seq_len=CONTEXT) as model:
         together = model.generate(prompts, 12, sampling)
@@ -103,17 +108,17 @@ def test_a_full_batch_equals_lonely_runs(open_device):
 
 
 def test_more_prompts_than_slots(batch, single):
-    """Eleven prompts through four slots; slots are refilled while others run."""
+    """Eleven prompts run in four slots. A free slot is filled while other slots run."""
     prompts = [long_prompt(2 + 4 * i, start=i) for i in range(11)]
     shuffle(batch)
     assert tokens_of(batch.generate(prompts, 10)) == alone(single, prompts, 10)
 
 
 def test_requests_of_different_lengths_share_the_batch(batch, single, monkeypatch):
-    """Requests that end early, at an end token, make room for others in the middle of a run."""
+    """A request that ends early, at an end token, makes room for another request in the middle of a run."""
     prompts = [long_prompt(3 + 5 * i, start=2 * i) for i in range(9)]
     full = alone(single, prompts, 16)
-    # end tokens that some of these texts hit, each somewhere else
+    # some of these texts reach these end tokens, at different steps
     ends = {full[0][5], full[3][2], full[6][11]}
     changed = dataclasses.replace(batch.config.model, eos_token_ids=tuple(ends))
     monkeypatch.setattr(batch.config, "model", changed)
@@ -126,8 +131,10 @@ def test_requests_of_different_lengths_share_the_batch(batch, single, monkeypatc
 
 
 def test_a_preempted_slot_is_refilled_without_a_trace_in_the_others(batch, single):
-    """A request is thrown out in the middle, its blocks go to another that starts in its slot; both neighbours, one of
-    them drawing, write on as if nothing had happened."""
+    """A request is preempted, and its blocks go to a new request in its slot.
+
+    The texts of both neighbours, of which one has draws, do not change.
+    """
     prompts = [long_prompt(20), long_prompt(40, 5), long_prompt(31, 9)]
     replacement, steps, cut = long_prompt(50, 70), 14, 6
     params = [GREEDY, GREEDY, SEEDED, GREEDY]
@@ -166,7 +173,7 @@ def test_a_preempted_slot_is_refilled_without_a_trace_in_the_others(batch, singl
 
 @pytest.mark.parametrize("temperature", [0.7, 1.5])
 def test_a_seed_gives_the_same_tokens_everywhere(batch, single, temperature):
-    """Alone, first and last in a batch, among greedy rows and among others that draw, after other requests."""
+    """A seeded request gives the same tokens alone, first or last in a batch, and among any other requests."""
     params = SamplingParams(temperature, top_k=0, top_p=0.9, seed=11)
     prompt, others = long_prompt(17), [long_prompt(5 + i, 3 * i) for i in range(3)]
     expected = alone(single, [prompt], 16, params)[0]
@@ -189,7 +196,7 @@ def test_no_seed_means_another_text_each_time(single):
 
 @pytest.mark.parametrize("block_size, dtype", [(32, ttnn.bfloat16), (64, ttnn.bfloat8_b)], ids=["bf16", "bfp8"])
 def test_paged_equals_contiguous(open_device, dtype, block_size):
-    """Shuffled blocks in a pool that is too small to be contiguous; requests grow over several blocks."""
+    """Shuffled blocks in a small pool give the same tokens as a contiguous cache. Requests grow over several blocks."""
     prompts = [long_prompt(n, n) for n in (1, 31, 32, 33, 63, 64, 65, 70)]
     options = {"max_batch": 4, "max_seq_len": CONTEXT, "cache_dtype": dtype}
     contiguous = PagedAttentionConfig.contiguous(4, CONTEXT, block_size)
@@ -214,7 +221,7 @@ def test_blocks_are_taken_as_the_text_grows_and_returned_at_its_end(batch):
 
 
 def test_a_request_without_room_is_preempted_and_loses_nothing(open_device, single):
-    """4 blocks; two requests of one block each grow into a third, which there is not for both."""
+    """The pool has 4 blocks. Two requests of one block each grow to three blocks, for which there is no room."""
     prompts, params = [long_prompt(20), long_prompt(24, 7)], [SEEDED, dataclasses.replace(SEEDED, seed=8)]
     paging = PagedAttentionConfig(block_size=32, max_num_blocks=4)
     with shipped.load_short(open_device, max_batch=2, max_seq_len=CONTEXT, paging=paging) as model:
@@ -225,7 +232,10 @@ def test_a_request_without_room_is_preempted_and_loses_nothing(open_device, sing
 
 
 def test_prompts_that_begin_alike_share_blocks(batch, single):
-    """The same tokens as without; and what was shared is still whole when its first owner has gone."""
+    """Prompts that begin alike use the same blocks and give the same tokens as alone.
+
+    The blocks remain intact when the first request that used them ends.
+    """
     beginning = long_prompt(70, 40)
     prompts = [beginning + long_prompt(n, 5 * n) for n in (3, 9, 20)]
     batch.pool.forget()
@@ -236,7 +246,7 @@ def test_prompts_that_begin_alike_share_blocks(batch, single):
 
 
 def test_a_prompt_waits_for_room(batch, single):
-    """Slots are free, blocks are not: the third prompt waits until the first two are done."""
+    """There are free slots but no free blocks. The third prompt waits until the first two end."""
     prompts = [long_prompt(150), long_prompt(140, 3), long_prompt(100, 9)]
     completions = batch.generate(prompts, 4)
     assert [c.finish_reason for c in completions] == ["length"] * 3
@@ -255,7 +265,7 @@ def test_a_prompt_that_no_pool_can_hold(open_device):
 
 
 def test_the_end_of_the_context(batch, single):
-    """Up to the last position a token can be written to; the other request goes on."""
+    """A text may grow to the last position of the context. The other request continues."""
     near, other = long_prompt(CONTEXT - 5), long_prompt(10)
     completions = batch.generate([near, other], 30)
     assert completions[0].finish_reason == "length" and f"context of {CONTEXT} tokens is full" in completions[0].error
@@ -286,8 +296,10 @@ def test_prompts_that_cannot_be_run_do_not_stop_the_others(batch, single):
 
 @pytest.mark.parametrize("sampling", [GREEDY, SEEDED], ids=["greedy", "drawn"])
 def test_logits_that_are_nan_end_their_request_and_no_other(open_device, monkeypatch, sampling):
-    """From the third decode step on, in one row: its text ends there with a reason, and the other is what it was. A
-    step still downloads four bytes a user."""
+    """The logits of one user are NaN from the third decode step on. Its text ends there with a reason.
+
+    The other text does not change. A step still downloads four bytes a user.
+    """
     prompts = [long_prompt(20), long_prompt(9, 5)]
     with shipped.load_short(open_device, max_batch=2, max_seq_len=64, enable_trace=False) as model:
         expected = tokens_of(model.generate(prompts, 8, sampling))
@@ -311,8 +323,7 @@ def test_logits_that_are_nan_end_their_request_and_no_other(open_device, monkeyp
 
 @pytest.mark.parametrize("chunk", [32, pytest.param(64, marks=pytest.mark.slow)])
 def test_prefill_in_chunks(single, monkeypatch, chunk):
-    """The keys and values that later chunks read from the cache are those of the prompt: the tokens are those of one
-    pass."""
+    """A prefill in chunks gives the same tokens as in one pass: later chunks read the prompt's keys and values."""
     prompts = [long_prompt(n) for n in (chunk - 1, chunk, chunk + 1, 100, 128, 150)]
     expected = alone(single, prompts, 8)
     passes: list[int] = []
@@ -329,7 +340,7 @@ def test_prefill_in_chunks(single, monkeypatch, chunk):
 
 
 def test_a_chunk_begins_with_a_block(open_device, monkeypatch):
-    """Chunks smaller than a cache block are as large as one."""
+    """A prefill chunk is never smaller than a cache block."""
     prompts = [long_prompt(n) for n in (63, 65, 100)]
     paging = PagedAttentionConfig(block_size=64, max_num_blocks=3)
     with shipped.load_short(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as model:
@@ -343,7 +354,10 @@ def test_a_chunk_begins_with_a_block(open_device, monkeypatch):
 
 
 def test_any_end_token_stops(single, monkeypatch):
-    """Each of several; it is neither among the tokens nor in the text. The first token may be one too."""
+    """Each of several end tokens ends the text. The end token is neither in the tokens nor in the text.
+
+    The first token may be an end token too.
+    """
     prompt = long_prompt(25)
     full = alone(single, [prompt], 16)[0]
     for place in (0, 4, 9):
@@ -356,7 +370,7 @@ def test_any_end_token_stops(single, monkeypatch):
 
 
 def test_stop_strings(single):
-    """The text ends before it, wherever it lies over the tokens, and nothing of it is ever shown."""
+    """The text ends before a stop string, wherever token boundaries are, and no part of the stop string is shown."""
     prompt = long_prompt(25)
     full = single.generate([prompt], 30)[0]
     pieces = [shipped.tokenizer().decode(full.tokens[:n]) for n in range(31)]
@@ -394,7 +408,7 @@ class Bytes:
 
 @pytest.mark.parametrize("text", ["plain", "naïve", "北京 and ελληνικά", "🙂👍🏽 ends", "a\ufffdb"])
 def test_no_half_character_is_shown(text):
-    """Byte by byte: what was shown is always a beginning of the text, and all of it in the end."""
+    """The text comes byte by byte. The shown text is always a prefix of the text, and all of it in the end."""
     stream, shown = TextStream(Bytes()), ""
     for byte in text.encode():
         shown += stream.add(byte)
@@ -440,7 +454,7 @@ def test_a_stop_string_is_held_back_until_it_is_none(text, stops, expected):
 
 
 def test_what_is_streamed_is_the_text(batch):
-    """Of every request, drawn wildly so that the bytes of rare characters come up too."""
+    """The streamed text of every request is its text. A high temperature makes bytes of rare characters occur too."""
     prompts = [long_prompt(4 + i, i) for i in range(6)]
     shown = [""] * 6
 
@@ -462,7 +476,7 @@ def test_text_prompts_and_token_prompts_are_the_same(single):
 
 
 def test_chat_goes_through_the_template(single):
-    """Its special tokens are each one token, and there is one beginning of text."""
+    """Each special token of the template is one token, and there is one beginning of text."""
     messages = [
         {"role": "user", "content": "Tell me about Moses."},
         {"role": "assistant", "content": "He was a man."},
@@ -483,7 +497,7 @@ def test_chat_goes_through_the_template(single):
 
 @pytest.mark.parametrize("calls_before", [0, 5])
 def test_ctrl_c_while_streaming(batch, single, calls_before):
-    """Every request keeps what it has; those that wait have nothing; the model serves the next call as ever."""
+    """Every running request keeps its text, and waiting requests have none. The model serves the next call as usual."""
     prompts = [long_prompt(5 + i, i) for i in range(6)]
     expected = alone(single, prompts, 12)
     calls = [0]
@@ -505,7 +519,7 @@ def test_ctrl_c_while_streaming(batch, single, calls_before):
 
 @pytest.mark.parametrize("place", ["first_token", "read_decode_output"])
 def test_ctrl_c_inside_a_step(batch, single, monkeypatch, place):
-    """Before the host knows what the device did: the same prompts give the same tokens afterwards."""
+    """A step is interrupted before the host knows its result. Later the same prompts give the same tokens."""
     prompts = [long_prompt(33), long_prompt(8, 5)]
     expected = alone(single, prompts, 6)
     function, calls = getattr(batch.generator, place), [0]
@@ -528,7 +542,7 @@ def test_ctrl_c_inside_a_step(batch, single, monkeypatch, place):
 
 
 def test_ctrl_c_at_the_very_first_step(single, monkeypatch):
-    """The step was run, the host did not hear of it; the same prompt then starts from the same token and position."""
+    """The device ran the step, but the host was interrupted. The same prompt then gives the same tokens."""
     prompt = long_prompt(21)
     expected = alone(single, [prompt], 6)
     execute = ttnn.execute_trace
@@ -545,14 +559,17 @@ def test_ctrl_c_at_the_very_first_step(single, monkeypatch):
 
 @pytest.fixture
 def pythons_handler():
-    """Python's own, which a process that was started as a background job does not have."""
+    """Install Python's default handler of SIGINT, which a process that was started as a background job lacks."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step(single, monkeypatch, pythons_handler):
-    """A real signal in a step: the step's token is kept, the text ends there, and a second signal would not wait."""
+    """A real signal comes in a step. The token of the step is kept, and the text ends there.
+
+    A second signal interrupts the step at once.
+    """
     prompt, read = long_prompt(9), single.generator.read_decode_output
     expected = alone(single, [prompt], 8)[0]
     for signals in (1, 2):
@@ -572,7 +589,7 @@ def test_ctrl_c_waits_for_the_end_of_a_step(single, monkeypatch, pythons_handler
 
 
 def test_ctrl_c_is_left_to_who_handles_it(single, pythons_handler):
-    """A program with a handler of its own hears of the signal at once, and the text goes on."""
+    """A program's handler of SIGINT is called at once, and the text continues."""
     heard: list[int] = []
     signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     completion = single.generate([long_prompt(9)], 4, stream=lambda *_: signal.raise_signal(signal.SIGINT))[0]

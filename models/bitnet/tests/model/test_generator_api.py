@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The calls that a server makes, under upstream's names: what they return, what they move, what they refuse."""
+"""Tests of the generator's calls under upstream's names: their results, their transfers and their refusals."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from models.bitnet.tt.precision import FUSED
 
 USERS, CONTEXT, BLOCKS = 4, 160, 5
 PCC, ERROR = 0.9998, 0.02
-TABLE_BYTES = USERS * 8 * 4  # the device's table covers whole chunks of 8 blocks
+TABLE_BYTES = USERS * 8 * 4  # the page table on the device has whole chunks of 8 blocks
 
 
 PAGING = PagedAttentionConfig.contiguous(USERS, CONTEXT, block_size=32)
@@ -45,18 +45,18 @@ def text(length: int) -> list[int]:
 
 
 def padded(prompts: list[list[int]]) -> torch.Tensor:
-    """[batch, longest], the rest filled with what must not matter."""
+    """The prompts as a tensor [batch, longest]. The padding holds tokens that must not have an effect."""
     longest = max(map(len, prompts))
     return torch.tensor([prompt + [7] * (longest - len(prompt)) for prompt in prompts])
 
 
 def scattered() -> torch.Tensor:
-    """A page table of a server: every block somewhere else."""
+    """A page table like that of a server, with the blocks in a random order."""
     return torch.randperm(USERS * BLOCKS, generator=torch.Generator().manual_seed(0)).reshape(USERS, BLOCKS).int()
 
 
 def start(generator, params=None, draws=None, table=None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Prompts of different lengths: (first tokens, their positions, page table)."""
+    """Prefill prompts of different lengths. Returns (first tokens, their positions, page table)."""
     prompts = [text(n) for n in (40, 5, 33, 64)]
     table = scattered() if table is None else table
     draws = draws or [Draws() for _ in range(USERS)]
@@ -78,7 +78,7 @@ def whole_model(open_device):
 
 
 def test_logits_at_mixed_positions(whole_model, reference):
-    """Prompts of 40, 5, 33 and 64 tokens prefilled in one call, then three steps, against the reference."""
+    """One prefill call of prompts with 40, 5, 33 and 64 tokens and then three decode steps, against the reference."""
     generator = whole_model.generator
     prompts, table = [text(n) for n in (40, 5, 33, 64)], scattered()
     first = generator.prefill_forward_text(padded(prompts), table, prompt_lens=[len(p) for p in prompts])
@@ -92,7 +92,7 @@ def test_logits_at_mixed_positions(whole_model, reference):
         rows.append(logits[:, 0])
         for t, token in zip(texts, tokens.tolist()):
             t.append(token)
-    # all rows at once: on the four of one prompt a single int8 code that flips costs more than the bar leaves
+    # all rows are compared at once: in the four rows of one prompt a single flipped int8 code exceeds the bar
     expected = [reference.prefill(torch.tensor([whole]))[0][0, -4:] for whole in texts]
     assert_close(torch.stack(expected), torch.stack(rows, 1), PCC, ERROR)
 
@@ -112,7 +112,7 @@ def test_a_result_may_stay_on_the_device(generator, params, enable_trace):
 
 
 def test_tokens_that_were_never_read_are_not_taken_for_known(generator):
-    """Two steps with the same tokens fed, the first one's result left on the device."""
+    """Two steps have the same input tokens. The result of the first step stays on the device."""
     tokens, positions, table = start(generator)
     params = [GREEDY] * USERS
     generator.decode_forward(tokens, positions, table, sampling_params=params, read_from_device=False)
@@ -140,7 +140,7 @@ def test_a_steady_step_uploads_nothing_and_downloads_four_bytes_a_user(generator
 
 
 def test_no_other_transfers_happen_in_a_steady_step(generator, monkeypatch):
-    """The library's own functions for transfers are called for the result alone."""
+    """In a steady step ttnn's functions for transfers are called only to read the result."""
     tokens, positions, table = start(generator)
     params, calls = [GREEDY] * USERS, []
     tokens = generator.decode_forward(tokens, positions, table, sampling_params=params)
@@ -154,7 +154,10 @@ def test_no_other_transfers_happen_in_a_steady_step(generator, monkeypatch):
 
 
 def test_a_changed_page_table_is_uploaded(generator):
-    """Alone, and it counts: the same cache contents under other blocks give the same tokens."""
+    """Only the changed page table is uploaded, and the step uses it.
+
+    The same keys and values in other blocks give the same tokens.
+    """
     params = [GREEDY] * USERS
 
     def write(table: torch.Tensor, moved: torch.Tensor) -> list[torch.Tensor]:
@@ -181,7 +184,7 @@ def test_a_changed_page_table_is_uploaded(generator):
 
 
 def test_a_join_or_leave_uploads_only_rows(generator):
-    """Tokens and positions change with who runs; the page table does not."""
+    """If a user joins or leaves, tokens and positions change, but not the page table."""
     tokens, positions, table = start(generator)
     params = [GREEDY] * USERS
     tokens = generator.decode_forward(tokens, positions, table, sampling_params=params)
@@ -194,7 +197,7 @@ def test_a_join_or_leave_uploads_only_rows(generator):
 
 @pytest.mark.parametrize("enable_trace", [True, False])
 def test_idle_rows_stay_idle_on_the_device(generator, enable_trace):
-    """Step after step: a row that became 0 would write into the cache's first block."""
+    """The position of an idle user stays IDLE at every step. A position 0 would write to the cache's first block."""
     tokens, positions, table = start(generator)
     positions[1] = positions[3] = IDLE
     for step in range(3):
@@ -206,7 +209,7 @@ def test_idle_rows_stay_idle_on_the_device(generator, enable_trace):
 
 
 def test_a_step_that_is_captured_runs_with_idle_rows(generator, monkeypatch):
-    """It is run once before the capture, to build its programs, and must not write into anybody's cache."""
+    """A step runs once before its capture, to build its programs. This run must not write to the cache of any user."""
     tokens, positions, table = start(generator)
     generator.close()
     forward, seen = generator.model.forward_decode, []
@@ -225,7 +228,7 @@ def test_a_step_that_is_captured_runs_with_idle_rows(generator, monkeypatch):
 
 
 def test_warm_up(open_device, monkeypatch):
-    """Afterwards nothing is captured any more, and the tokens are those of a model that was not warmed up."""
+    """After the warm-up no trace is captured, and the tokens are those of a model without warm-up."""
     prompt = shipped.prompts(1)
     with shipped.load(open_device, max_batch=2, max_seq_len=96) as cold:
         expected = cold.generate(prompt, 6)[0].tokens
@@ -347,7 +350,7 @@ def test_bad_settings(open_device):
 
 
 def test_bad_folders(open_device, tmp_path):
-    """Not a model, and one with NaN in a weight: one line that names the file and the tensor."""
+    """A folder without a model and a model with NaN in a weight are refused in one line that names file and tensor."""
     with refuses("config.json: no such file"):
         BitNet.from_pretrained(tmp_path, open_device, progress=False)
     folder = tmp_path / "model"
@@ -387,7 +390,7 @@ def test_pool():
 
 
 def test_contiguous_pool():
-    """Every user has its run of blocks for good."""
+    """Every user has a fixed run of blocks."""
     pool = BlockPool(PagedAttentionConfig.contiguous(3, 100, 32), users=3, max_seq_len=100)
     table = pool.page_table()
     assert table.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]

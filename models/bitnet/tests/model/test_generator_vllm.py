@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter under the calls that vLLM's plugin was seen to make: their arguments, types and order, without vLLM."""
+"""The adapter under the calls of vLLM's plugin, without vLLM, with the observed arguments, types and order."""
 
 import itertools
 import math
@@ -29,7 +29,7 @@ def open_device():
 
 @pytest.fixture(scope="module")
 def alone(open_device):
-    """What the project's own `generate` makes of a prompt."""
+    """A function that gives the tokens of `BitNet.generate` for a prompt."""
     paging = PagedAttentionConfig(BLOCK, BLOCKS)
     options = {"max_batch": ROWS, "max_seq_len": CONTEXT, "paging": paging, "enable_trace": False}
     with shipped.load_short(open_device, **options) as model:
@@ -38,7 +38,7 @@ def alone(open_device):
 
 @pytest.fixture(scope="module")
 def adapter(open_device, alone):
-    """Loaded, given its cache and warmed up in the plugin's order. The other model is there before its traces are."""
+    """The adapter, loaded and warmed up in the plugin's order. The model of `alone` is loaded before its traces exist."""
     short = shipped.load_short(open_device, max_batch=ROWS, max_seq_len=CONTEXT)
     adapter = BitNetForCausalLM(short.generator.model)
     start(adapter, adapter.model.config.model.num_hidden_layers)
@@ -61,7 +61,7 @@ def test_capabilities_and_the_size_of_the_cache():
 
 
 def test_load(open_device):
-    """From a folder; the precision by the plugin's option, or by an entry of the config, or the default."""
+    """The adapter loads a folder. The precision comes from the plugin's option, from the config, or is the default."""
     load = BitNetForCausalLM.initialize_vllm_model
     config = SimpleNamespace(_name_or_path=str(shipped.FOLDER))
     given = {"mesh_device": open_device, "max_batch_size": ROWS, "max_seq_len": CONTEXT, "tt_data_parallel": 1}
@@ -74,7 +74,7 @@ def test_load(open_device):
 
 
 def test_read_at_once(adapter, alone):
-    """Rows that join one after the other; a steady step uploads nothing."""
+    """Requests join one after the other. A steady step uploads nothing."""
     plugin = Plugin(adapter)
     for prompt, params in REQUESTS:
         plugin.add(prompt, params)
@@ -89,7 +89,7 @@ def test_read_at_once(adapter, alone):
 
 
 def test_the_host_may_be_a_step_behind(adapter, alone):
-    """The next step is submitted before the last one's tokens are read: what the host sends is old."""
+    """The next step is submitted before the tokens of the last step are read, so the host sends old tokens."""
     plugin = Plugin(adapter)
     for prompt, params in REQUESTS:
         plugin.add(prompt, params)
@@ -100,8 +100,10 @@ def test_the_host_may_be_a_step_behind(adapter, alone):
 
 
 def test_host_and_device_take_turns(adapter, alone):
-    """A grammar or log probabilities send a step's logits to the host; the device then goes on with the host's
-    tokens, though the rows are the same."""
+    """A grammar or log probabilities send the logits of a step to the host.
+
+    The device then continues with the host's tokens, although the batch has not changed.
+    """
     plugin = Plugin(adapter)
     prompts = [prompt for prompt, _ in REQUESTS]
     for prompt in prompts:
@@ -114,8 +116,11 @@ def test_host_and_device_take_turns(adapter, alone):
 
 @pytest.mark.parametrize("params", [GREEDY, replace(SEEDED, seed=20)], ids=["greedy", "seeded"])
 def test_resume_after_preemption(adapter, alone, params):
-    """The text so far comes back as one prompt, in other blocks: the draws go on where they were. (Prefill rounds its
-    own way, so a draw at the very edge between two tokens may change: one in ten seeds here. This seed has none.)"""
+    """After a preemption the text so far is prefilled as one prompt into other blocks. The draws continue.
+
+    Prefill rounds differently from decode, so a draw at the very edge between two tokens may change. That happens for
+    one in ten seeds here, but not for this one.
+    """
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt, params)
     for _ in range(3):
@@ -128,7 +133,7 @@ def test_resume_after_preemption(adapter, alone, params):
 
 
 def test_logits_that_are_nan_end_their_text(adapter, open_device, monkeypatch, caplog):
-    """vLLM gets an end token for them, from a prompt and from a step, and the log says which rows they were."""
+    """For logits that are NaN vLLM gets an end token, after a prefill and after a step. The log names the rows."""
     end = (*adapter.model.config.model.eos_token_ids, 0)[0]
     nan = torch.full((1, 1, 1, 1), math.nan)
     poison = ttnn.from_torch(nan, dtype=adapter.model.config.activations, layout=ttnn.TILE_LAYOUT, device=open_device)
@@ -146,7 +151,7 @@ def test_logits_that_are_nan_end_their_text(adapter, open_device, monkeypatch, c
 
 
 def test_prefill_behind_shared_blocks(adapter, alone):
-    """Two prompts with their first block in common: the second one's prefill begins behind it."""
+    """Two prompts have the same first block. The prefill of the second prompt begins after this block."""
     shared = (REQUESTS[0][0] * BLOCK)[:BLOCK]
     first, second = shared + REQUESTS[1][0], shared + REQUESTS[2][0]
     plugin = Plugin(adapter)
@@ -157,7 +162,7 @@ def test_prefill_behind_shared_blocks(adapter, alone):
 
 
 def test_penalties(adapter):
-    """The tokens of a row are the largest logits after its penalties; its neighbour without any is not touched."""
+    """The tokens of a request are the largest logits after its penalties. A neighbour without any is not affected."""
     penalties = Penalties(repetition=1.5, presence=0.5, frequency=0.8)
     prompt, neighbour = REQUESTS[0][0], REQUESTS[1][0]
     plugin = Plugin(adapter)
@@ -165,7 +170,7 @@ def test_penalties(adapter):
     plugin.add(neighbour)
     for _ in range(6):
         plugin.step(penalised=True)
-    # by hand: the same texts through a plugin that takes logits, which are penalised here one by one
+    # the same texts by hand: the plugin takes logits, and the test applies the penalties one by one
     by_hand = Plugin(adapter)
     by_hand.add(prompt, sample=False)
     by_hand.add(neighbour, sample=False)
@@ -186,7 +191,7 @@ def test_penalties(adapter):
 
 
 def test_penalties_of_drawn_tokens(adapter, alone):
-    """Neutral in effect but not in form (a tiny frequency penalty): the same tokens as drawn at a step's end."""
+    """A tiny frequency penalty changes no logit but takes the path of penalties. The drawn tokens are the same."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt, SEEDED, penalties=Penalties(frequency=1e-30))
     for _ in range(5):
@@ -222,7 +227,7 @@ def test_whatever_a_client_asks_for_is_cut_to_what_the_device_does():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_one_candidate_is_greedy(adapter, alone, seed):
-    """However hot: both the first token, which follows the prompt, and those of decode steps."""
+    """With one candidate all tokens are greedy at any temperature, also the first token after the prompt."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt, SamplingParams(temperature=100.0, top_k=1, seed=seed))
     for _ in range(3):
@@ -231,7 +236,7 @@ def test_one_candidate_is_greedy(adapter, alone, seed):
 
 
 def test_an_error_leaves_nothing_to_go_on_with(adapter, alone, monkeypatch):
-    """After a step that was cut short the next one takes the host's tokens, whatever it says of the rows."""
+    """After a failed step the next step uses the host's tokens, even if the plugin says that the batch is unchanged."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt)
     plugin.step()

@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A call into the library that fails, or Ctrl-C in it, wherever it is: the next request writes what it would have. A
-failure reaches the caller: of a decode step as the exception, of a prompt's pass in that prompt's completion."""
+"""Any call of ttnn may fail or be interrupted by Ctrl-C. Later requests give the same tokens as without the failure.
+
+A failure reaches the caller. The failure of a decode step is raised. The failure of a prefill pass is in the completion
+of its prompt.
+"""
 
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -15,16 +18,16 @@ from models.bitnet.tt.kv_cache import PagedAttentionConfig
 
 PROMPTS = [(prompt * 4)[:length] for prompt, length in zip(shipped.prompts(2), (40, 8))]  # two passes, and one
 SAMPLING = [GREEDY, SamplingParams(temperature=0.8, top_k=20, seed=3)]
-BLOCKS = 3  # fewer than two whole contexts have: shared
-PLAIN_FUNCTIONS = ("execute_trace", "begin_trace_capture", "end_trace_capture", "release_trace")  # no operations
+BLOCKS = 3  # fewer blocks than two whole contexts need
+PLAIN_FUNCTIONS = ("execute_trace", "begin_trace_capture", "end_trace_capture", "release_trace")  # not operations
 
 
 class Failure(RuntimeError):
-    """That the tests cause."""
+    """The error that the tests raise on purpose."""
 
 
 class Cut:
-    """Raises in one call of many, before it does anything or when it has done all."""
+    """Raises an error in the call number `place`, before or after the call has its effect."""
 
     def __init__(self, place: int, error: type[BaseException], is_after: bool):
         self.place, self.error, self.is_after = place, error, is_after
@@ -46,7 +49,7 @@ def model(open_device):
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch, hear: Callable[[str, bool], None]):
-    """`hear(name, over)` before and after each call into the library."""
+    """Call `hear(name, over)` before and after each call of ttnn. `over` is true after the call."""
     operations = ttnn.decorators.FastOperation
     call = operations.__call__
 
@@ -68,7 +71,7 @@ def watched(monkeypatch: pytest.MonkeyPatch, hear: Callable[[str, bool], None]):
 
 
 def tokens_of(model) -> list[list[int]]:
-    model.pool.forget()  # or prefill has nothing to do the second time
+    model.pool.forget()  # otherwise the second prefill would find all its blocks in the cache
     completions = model.generate(PROMPTS, 2, SAMPLING)
     for completion in completions:
         if completion.finish_reason == "error":
@@ -78,11 +81,11 @@ def tokens_of(model) -> list[list[int]]:
 
 
 def cut_everywhere(model, monkeypatch, is_cold: bool, chosen: Callable[[list[str]], list[int]]) -> int:
-    """Fail in the chosen ones of a generation's calls, one run each; how many were cut."""
+    """Raise in each of the chosen calls of a generation, in one run each. Returns the number of runs."""
     expected = tokens_of(model)
 
     def prepare() -> None:
-        if is_cold:  # without traces: they are captured in the run
+        if is_cold:  # the model has no traces and captures them in the run
             model.close()
 
     calls: list[str] = []
@@ -91,7 +94,7 @@ def cut_everywhere(model, monkeypatch, is_cold: bool, chosen: Callable[[list[str
         tokens_of(model)
     places = chosen(calls)
     for number, place in enumerate(places):
-        # a capture whose number nobody heard cannot be ended, and one that its own end leaves open cannot either
+        # a capture cannot be ended if the host never got its id, or if end_trace_capture raised before its effect
         is_after = {"begin_trace_capture": False, "end_trace_capture": True}.get(calls[place], number % 4 >= 2)
         cut = Cut(place, KeyboardInterrupt if number % 2 else Failure, is_after)
         prepare()
@@ -109,7 +112,7 @@ def cut_everywhere(model, monkeypatch, is_cold: bool, chosen: Callable[[list[str
 
 
 def last_of_each(calls: list[str]) -> list[int]:
-    """The place of each function's last call."""
+    """The places of the last calls, one for each function."""
     return sorted({name: place for place, name in enumerate(calls)}.values())
 
 

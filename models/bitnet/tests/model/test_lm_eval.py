@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""lm-evaluation-harness drives the device's model over small tasks made here; nothing is downloaded."""
+"""lm-evaluation-harness runs small tasks of this file on the device's model. Nothing is downloaded."""
 
 import math
 from collections.abc import Iterator
@@ -61,14 +61,14 @@ def requests(kind: str, arguments: list[tuple]) -> list:
 
 
 def expected(reference: Model, tokens: list[int], scored: int) -> tuple[float, bool]:
-    """Log-probability of the last `scored` tokens, and whether each is the likeliest."""
+    """The log-probability of the last `scored` tokens by the reference, and whether each of them is the likeliest."""
     rows = reference.prefill(torch.tensor(tokens[:-1])[None])[0][0, -scored:].double().log_softmax(-1)
     last = torch.tensor(tokens[-scored:])
     return rows.gather(-1, last[:, None]).sum().item(), torch.equal(rows.argmax(-1), last)
 
 
 def test_loglikelihood(adapter, reference: Model, tokenizer: Tokenizer) -> None:
-    """More requests than users, of unequal lengths, one of them without a context."""
+    """There are more requests than users. The requests have different lengths, and one has no context."""
     pairs = [(context, f" {choice}") for context, choices, _ in CHOICES for choice in choices] + [("", PASSAGES[0])]
     results = adapter.loglikelihood(requests("loglikelihood", pairs), disable_tqdm=True)
     assert len(results) == len(pairs)
@@ -90,7 +90,7 @@ def test_a_context_that_is_too_long_loses_its_start(adapter, reference: Model, t
 
 
 def test_loglikelihood_rolling(adapter, reference: Model, tokenizer: Tokenizer) -> None:
-    """Every token counts once; every window after the first is as long as the context allows."""
+    """Every token counts once. Every window after the first is as long as the context allows."""
     adapter.max_length = 32
     text = " ".join(PASSAGES)
     ids = tokenizer.encode(text, add_special_tokens=False).ids
@@ -109,7 +109,7 @@ def test_loglikelihood_rolling(adapter, reference: Model, tokenizer: Tokenizer) 
 
 
 def test_generate_until(adapter) -> None:
-    """As the model's own greedy text, cut at the stop string; settings may differ between requests."""
+    """The text is the model's greedy text up to the stop string. Requests may have different settings."""
     prompts = ["And it came to pass, when", "Then the people", "The LORD", "And the king"]
     settings = [{"until": [","], "max_gen_toks": 12}] * 3 + [{"until": [], "max_gen_toks": 5}]
     texts = adapter.generate_until(requests("generate_until", list(zip(prompts, settings))), disable_tqdm=True)
@@ -119,7 +119,7 @@ def test_generate_until(adapter) -> None:
 
 
 def test_harness_runs_tasks(adapter, monkeypatch, reference: Model, tokenizer: Tokenizer) -> None:
-    """Three tasks of three kinds, through the harness's own evaluation."""
+    """The harness evaluates three tasks of three kinds."""
     datasets, harness_tasks = pytest.importorskip("datasets"), pytest.importorskip("lm_eval.tasks")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
@@ -156,7 +156,7 @@ def test_harness_runs_tasks(adapter, monkeypatch, reference: Model, tokenizer: T
         metric_list=[{"metric": "exact_match", "ignore_punctuation": True}],
         filter_list=[{"name": "strip", "filter": [{"function": "remove_whitespace"}]}],
     )
-    no_defaults = harness_tasks.TaskManager(include_defaults=False)  # else it reads thousands of files first
+    no_defaults = harness_tasks.TaskManager(include_defaults=False)  # the defaults are thousands of files
     tasks = [choices, rolling, said]
     results = lm_eval.simple_evaluate(adapter, tasks=tasks, bootstrap_iters=0, task_manager=no_defaults)["results"]
     assert results["choices"]["acc,none"] == 1.0
@@ -165,7 +165,7 @@ def test_harness_runs_tasks(adapter, monkeypatch, reference: Model, tokenizer: T
     )
     bits /= math.log(2) * sum(len(text.encode()) for text in PASSAGES)
     assert results["rolling"]["bits_per_byte,none"] == pytest.approx(bits, rel=0.01)
-    assert results["said"]["exact_match,strip"] in (0.0, 1.0)  # greedy text is the model's business
+    assert results["said"]["exact_match,strip"] in (0.0, 1.0)  # any greedy text is right
 
 
 def test_chat_template_does_not_double_the_first_token(adapter) -> None:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole shipped model in a few untraced steps, which a simulator of the real kernels can run (`make test-sim`).
+"""A few untraced steps of the shipped model, which a simulator of the real kernels can run (`make test-sim`).
 
-A card, the simulator and the emulated device are all held to the same reference, token by token. Where two of them
-part, both tokens are therefore nearly tied.
+A card, the simulator and the emulated device are compared with the same reference, token by token. If two of them give
+different tokens, both tokens are therefore nearly tied.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from models.bitnet.tests.choices import assert_chosen, assert_parts_at_a_tie
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 
-LENGTH = 40  # of the prompt: more than one tile
+LENGTH = 40  # tokens of the prompt: more than one tile
 GREEDY_STEPS, FEWER_STEPS = 16, 8
 SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.95, seed=7)
 
@@ -30,7 +30,7 @@ def generate(model: BitNet, prompts: list[list[int]], count: int, sampling=GREED
     return [completion.tokens for completion in completions]
 
 
-# the emulated device's logits in the stock precisions are held to recorded ones bit for bit (test_simulated_logits.py)
+# the emulated device need not run these: test_simulated_logits.py compares its logits with recorded ones bit for bit
 STOCK = [pytest.param(precision, marks=pytest.mark.slow) for precision in ("accuracy", "performance")]
 
 
@@ -55,7 +55,7 @@ def test_seeded_draws(model, reference):
 
 @pytest.mark.slow
 def test_a_batch_of_three(open_device, reference):
-    """Prompts of different lengths, one of them drawn from."""
+    """Three prompts of different lengths in one batch. One request has draws."""
     prompts, sampling = [prompt(length) for length in (5, LENGTH, 33)], [GREEDY, SEEDED, GREEDY]
     with shipped.load(open_device, max_batch=3, max_seq_len=64, enable_trace=False) as model:
         texts = generate(model, prompts, FEWER_STEPS, sampling)
@@ -66,7 +66,7 @@ def test_a_batch_of_three(open_device, reference):
 
 @pytest.mark.slow
 def test_fused_chooses_what_accuracy_chooses(open_device, reference):
-    """On the same device, prompt by prompt, until two tokens are nearly tied."""
+    """On one device, fused gives the same greedy tokens as accuracy until two tokens are nearly tied."""
     prompts, texts = [prompt(length) for length in (5, LENGTH, 33)], []
     for precision in ("accuracy", "fused"):
         with shipped.load(open_device, precision=precision, max_batch=3, max_seq_len=64, enable_trace=False) as model:

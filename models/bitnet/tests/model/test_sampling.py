@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens chosen on the device: the distribution of draws against torch's, the generators' states, the limits."""
+"""Sampling on the device: the distribution of draws, the states of the random generators, and the limits."""
 
 import math
 import os
@@ -19,10 +19,10 @@ from models.bitnet.tt.layout import Chip
 
 VOCABULARY = 512
 ROWS = 32
-# of 32 rows each: 1536 draws, or 384 where a simulator takes seconds for a step
+# steps of 32 users: 1536 draws, or 384 on a simulator, which takes seconds for a step
 STEPS = 12 if os.environ.get("TT_METAL_SIMULATOR") else 48
-SMALLEST_P = 1e-4  # a wrong distribution gives far less; the draws are seeded, so the outcome does not change
-FEWEST = 5  # expected draws of a chi-square's cell
+SMALLEST_P = 1e-4  # a wrong distribution gives far less; the draws are seeded, so the result never changes
+FEWEST = 5  # the least expected number of draws of a cell of the chi-square test
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def to_tokens(device, rows: int = ROWS) -> ttnn.Tensor:
 
 
 def chi_square(observed: torch.Tensor, expected: torch.Tensor) -> float:
-    """The probability of counts at least as far from the expected ones as these."""
+    """The p-value of a chi-square test: the probability of counts at least as far from the expected ones."""
     statistic = ((observed.double() - expected) ** 2 / expected).sum()
     freedom = torch.tensor(len(observed) - 1, dtype=torch.float64)
     return torch.special.gammaincc(freedom / 2, statistic / 2).item()
 
 
 def draw(sampler: Sampler, device, values: torch.Tensor, params: list, draws: list[Draws], steps: int) -> torch.Tensor:
-    """[steps, rows] tokens, drawn one step after the other from the same logits."""
+    """Draw tokens [steps, rows], one step after the other, from the same logits."""
     inputs, tokens = SamplerInputs(device, len(params)), to_tokens(device, len(params))
     inputs.set(params, draws)
     drawn = []
@@ -75,7 +75,7 @@ def draw(sampler: Sampler, device, values: torch.Tensor, params: list, draws: li
     ids=lambda p: f"t{p.temperature}-k{p.top_k}-p{p.top_p}",
 )
 def test_draws_have_torchs_distribution(sampler, open_device, params):
-    """A chi-square over the tokens, and not one draw of a token that is left out."""
+    """The draws pass a chi-square test, and no draw is a token that top-k or top-p excludes."""
     torch.manual_seed(1)
     logits = torch.randn(VOCABULARY) * 2
     draws = [Draws.from_seed(row) for row in range(ROWS)]
@@ -86,7 +86,7 @@ def test_draws_have_torchs_distribution(sampler, open_device, params):
     assert torch.equal(more > 0, probabilities > 0), "the test's own edge is too near"
     assert (probabilities[drawn] > 0).all(), "a token was drawn that top-k or top-p leaves out"
     counts, expected = torch.bincount(drawn, minlength=VOCABULARY).double(), probabilities * len(drawn)
-    rare = expected < FEWEST  # together in one cell
+    rare = expected < FEWEST  # these tokens are one cell
     cells = [(counts[i].item(), expected[i].item()) for i in range(VOCABULARY) if not rare[i]]
     if expected[rare].sum() >= FEWEST:
         cells.append((counts[rare].sum().item(), expected[rare].sum().item()))
@@ -99,7 +99,7 @@ def test_draws_have_torchs_distribution(sampler, open_device, params):
 
 
 def test_rows_and_steps_are_independent(sampler, open_device):
-    """Of two equally likely tokens: pairs of neighbouring rows, and of consecutive steps, come out evenly."""
+    """With two equally likely tokens, all pairs of neighbouring rows and of consecutive steps are equally frequent."""
     logits = torch.full((VOCABULARY,), -50.0)
     logits[[3, 400]] = 2.0
     draws = [Draws.from_seed(row) for row in range(ROWS)]
@@ -112,7 +112,7 @@ def test_rows_and_steps_are_independent(sampler, open_device):
 
 
 def test_each_row_by_its_own_parameters(sampler, open_device):
-    """Greedy rows among rows that draw, each with its own temperature, top-k and top-p."""
+    """Greedy rows are among rows with draws. Each row has another temperature, top-k and top-p."""
     torch.manual_seed(2)
     logits = torch.randn(ROWS, VOCABULARY) * 3
     kinds = [
@@ -135,7 +135,7 @@ def test_each_row_by_its_own_parameters(sampler, open_device):
 
 @pytest.mark.parametrize("dtype", [ttnn.float32, ttnn.bfloat16], ids=["float32", "bfloat16"])
 def test_greedy_is_the_first_largest(sampler, open_device, dtype):
-    """By the greedy step and by a row with one candidate, also where logits tie as they do in bfloat16."""
+    """A greedy step and a row with one candidate choose the first largest logit, also of tied logits in bfloat16."""
     torch.manual_seed(3)
     values = (torch.randn(ROWS, VOCABULARY) * 4).bfloat16().float()
     values[::2] = values[::2].round()
@@ -152,7 +152,7 @@ def test_greedy_is_the_first_largest(sampler, open_device, dtype):
 
 
 def test_the_hosts_mirror_of_the_generators(sampler, open_device):
-    """After many steps every row's state is exactly the host's (`draw` asserts it), from any seed."""
+    """After many steps the state of every row is exactly the host's, from any seed. `draw` asserts it."""
     draws = [Draws.from_seed(seed) for seed in [0, 1, -1, 2**63, "text", *range(100, 127)]]
     before = [d.state for d in draws]
     draw(sampler, open_device, torch.randn(ROWS, 64), [SamplingParams(1.0)] * ROWS, draws, STEPS)
@@ -160,7 +160,7 @@ def test_the_hosts_mirror_of_the_generators(sampler, open_device):
 
 
 def test_the_mirror_through_generation(open_device):
-    """Prefill and decode advance a request's generator once a token, and no other does."""
+    """Prefill and decode advance the generator of a request once for each of its tokens, and never otherwise."""
     traced = not os.environ.get("TT_METAL_SLOW_DISPATCH_MODE")  # with which the library has no traces
     with shipped.load(open_device, max_batch=2, max_seq_len=96) as model:
         draws, params = [Draws.from_seed(4), Draws.from_seed(5)], [SamplingParams(1.0), GREEDY]
@@ -185,7 +185,7 @@ def test_the_mirror_through_generation(open_device):
 
 @pytest.fixture
 def two_candidates(open_device):
-    """Two tokens drawn from so hotly that their chances are equal."""
+    """A sampler of two tokens at a temperature so high that both are equally likely."""
     values = torch.full((1, VOCABULARY), -100.0)
     values[0, 70], values[0, 90] = 9.0, 8.0
     return to_logits(values, open_device), SamplingParams(1e30, top_k=2)
@@ -193,7 +193,7 @@ def two_candidates(open_device):
 
 @pytest.mark.parametrize("number", [0.0, 0.5])
 def test_a_draw_on_the_edge_of_two_candidates(sampler, open_device, two_candidates, monkeypatch, number):
-    """Each candidate's share begins with its lower edge and ends before its upper one."""
+    """The interval of each candidate includes its lower edge and excludes its upper edge."""
     constant = ttnn.full((1, 1, 1, 1), number, dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=open_device)
     monkeypatch.setattr(sampler, "_draw", lambda state: constant)
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
@@ -204,7 +204,7 @@ def test_a_draw_on_the_edge_of_two_candidates(sampler, open_device, two_candidat
 
 
 def test_top_p_that_is_just_reached(sampler, open_device, two_candidates):
-    """What the likeliest have together reaches p: the next is left out."""
+    """If the probabilities of the likeliest tokens reach p, the next token is excluded."""
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
     logits, params = two_candidates
     inputs.set([replace(params, top_p=0.5)], [Draws.from_seed(0)])
@@ -216,14 +216,14 @@ def test_top_p_that_is_just_reached(sampler, open_device, two_candidates):
 
 
 def test_a_draw_next_to_one_stays_below_the_candidates_sum(sampler, open_device):
-    """States whose number is next to 1 in float32: a rank past the last could be drawn."""
+    """A draw next to 1 in float32 never chooses a rank past the last candidate."""
     x, y = torch.meshgrid(torch.arange(1, 200), torch.arange(1, 30307), indexing="ij")
     so_far = (x / 30269.0).double() + (y / 30307.0).double()
     z = ((1 - so_far.frac()) * 30323).floor().clamp(1, 30322)
     numbers = (x.double() / 30269 + y.double() / 30307 + z / 30323).frac()
     closest = (numbers.flatten() - (1 - 2**-22)).abs().topk(ROWS, largest=False).indices
     after = torch.stack([t.flatten()[closest].long() for t in (x, y, z)], -1).tolist()
-    # the generator's step is undone: the sampler makes it
+    # undo one step of the generator, because the sampler makes this step
     inverses = [pow(a, -1, m) for a, m in zip((171, 172, 170), (30269, 30307, 30323))]
     draws = [Draws(tuple(s * i % m for s, i, m in zip(row, inverses, (30269, 30307, 30323)))) for row in after]
     inputs = SamplerInputs(open_device, ROWS)
@@ -242,7 +242,7 @@ def test_seeds():
 
 
 def test_the_draw_is_uniform():
-    """The published generator itself, in exact arithmetic: its numbers fill [0, 1) evenly."""
+    """The numbers of the published generator, in exact arithmetic, are uniform in [0, 1)."""
     first = Draws((1, 1, 1))
     first.advance()
     assert first.state == (171, 172, 170)
@@ -277,7 +277,7 @@ def test_limits(values, message):
 
 @pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7F800000])
 def test_rows_with_nan_or_infinity_choose_no_token(sampler, open_device, bits):
-    """Whatever they ask for; every other row chooses as it does without them."""
+    """A row with NaN or infinity gives no token, whatever its parameters are. All other rows are not affected."""
     torch.manual_seed(5)
     logits = torch.randn(ROWS, VOCABULARY) * 3
     kinds = [
@@ -303,7 +303,7 @@ def test_rows_with_nan_or_infinity_choose_no_token(sampler, open_device, bits):
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-6, 1e-30, 1e-320, 1e30])
 def test_extreme_temperatures_give_tokens(sampler, open_device, temperature):
-    """Almost none is greedy, almost infinite is even; neither overflows."""
+    """A temperature near zero is greedy. A near infinite temperature is uniform. Neither overflows."""
     torch.manual_seed(4)
     logits = torch.randn(ROWS, VOCABULARY) * 5
     logits[torch.arange(ROWS), logits.argmax(1)] += 0.1

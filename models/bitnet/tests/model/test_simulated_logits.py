@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped model's logits, after a prompt and some decode steps, are what a simulator of the real kernels gave:
-every bit of them.
+"""The shipped model's logits after a prompt and some decode steps equal those of a simulator of the real kernels.
 
-`<prefix of a simulator> .venv/bin/python -m models.bitnet.tests.model.test_simulated_logits` records them again.
+They are equal bit for bit. `<prefix of a simulator> .venv/bin/python -m
+models.bitnet.tests.model.test_simulated_logits` records the simulator's logits again.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ import ttnn
 from models.bitnet.tests import shipped
 
 _RECORD = Path(__file__).with_name("simulated_logits.safetensors")
-_PRECISIONS = ["accuracy", "performance"]  # what is made of the library's own operations
+_PRECISIONS = ["accuracy", "performance"]  # the precisions with stock operations
 _LENGTH, _STEPS = 40, 4
 
 
 def _logits(device: ttnn.MeshDevice, precision: str) -> torch.Tensor:
-    """[1 + steps, vocabulary]"""
+    """The logits [1 + steps, vocabulary] after the prompt and after each step."""
     text = sum(shipped.prompts(), [])
     with shipped.load(device, precision=precision, max_seq_len=64, enable_trace=False) as model:
         rows = [shipped.prefill(model, {0: text[:_LENGTH]})[0][0]]

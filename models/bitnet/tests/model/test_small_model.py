@@ -16,10 +16,10 @@ from models.bitnet.tests.common import assert_close
 from models.bitnet.tt.generator import IDLE
 
 PROMPTS, STEPS = 10, 64
-SURE = 0.05  # between the two likeliest logits, each of which is off by some 0.04 on the device
+SURE = 0.05  # the least difference of the two likeliest logits, each of which is off by about 0.04 on the device
 # logits against the reference: smallest PCC, largest relative error
 THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03), "fused": (0.9998, 0.02)}
-LENGTHS = (1, 31, 32, 33, 65, 160)  # of prompts, around the edges of tiles
+LENGTHS = (1, 31, 32, 33, 65, 160)  # lengths of prompts, around the edges of tiles
 
 
 @pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
@@ -30,14 +30,17 @@ def model(request, open_device):
 
 @pytest.fixture(scope="module")
 def expected(reference) -> list[tuple[list[int], torch.Tensor]]:
-    """What the reference makes of each prompt: its greedy tokens, and the logits they come from."""
+    """The greedy tokens of the reference for each prompt, and the logits that the tokens are chosen from."""
     with torch.no_grad():
         return [shipped.greedy(reference, prompt, STEPS) for prompt in shipped.prompts()]
 
 
 @pytest.fixture(scope="module")
 def hf() -> transformers.BitNetForCausalLM:
-    """transformers' own model with its own ternary layers, in float32. (Its loader of packed ones needs accelerate.)"""
+    """The shipped model in transformers, with transformers' ternary layers, in float32.
+
+    The weights are set here, because transformers' loader of packed weights needs `accelerate`.
+    """
     settings = {key: value for key, value in shipped.config().to_hf().items() if key != "quantization_config"}
     model = transformers.BitNetForCausalLM(transformers.BitNetConfig(**settings)).eval()
     quantization = BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline")
@@ -55,7 +58,7 @@ def assert_logits(model, golden: torch.Tensor, calculated: torch.Tensor) -> None
 
 
 def test_prefill_logits(model, reference):
-    """The last token's, for prompts of many lengths; no length may be worse than the rest."""
+    """The logits of the last token are right for prompts of many lengths, each length on its own."""
     text = sum(shipped.prompts(), [])
     logits, _ = reference.prefill(torch.tensor([text[: max(LENGTHS)]]))
     rows = []
@@ -67,7 +70,7 @@ def test_prefill_logits(model, reference):
 
 
 def test_decode_logits(model, expected):
-    """Prompts of different lengths, each fed the reference's tokens."""
+    """Decode after prompts of different lengths. Each step gets the reference's token."""
     prompts = shipped.prompts(PROMPTS)
     first = shipped.prefill(model, dict(enumerate(prompts)))
     calculated = [[first[row][0]] for row in range(PROMPTS)]
@@ -85,7 +88,7 @@ def test_decode_logits(model, expected):
 
 
 def test_logits_against_transformers(open_device, hf, expected):
-    """Prefill of half of what the reference wrote, then decode of the rest."""
+    """Prefill of half of the reference's text and decode of the rest agree with transformers."""
     prompts = shipped.prompts(4)
     with (
         shipped.load(open_device, precision="accuracy", max_batch=4, max_seq_len=256) as model,
@@ -109,15 +112,15 @@ def test_logits_against_transformers(open_device, hf, expected):
 
 
 def test_greedy_tokens(open_device, reference, expected):
-    """Every token of all of the demo's prompts is the reference's choice, or nearly tied with it; and the texts of
-    which the reference is sure at every one of the 64 tokens are identical.
+    """Every token for the demo's prompts is the reference's choice, or nearly tied with it.
 
-    Not nine of any ten: noise of a millionth on the reference's own attention moves int8 codes over their rounding
-    boundaries, changes its logits by half a percent, and 10 of these 32 texts.
+    A text is identical if the reference is sure at each of its 64 tokens. Other texts may differ. Relative noise of
+    1e-6 on the reference's attention flips int8 codes, changes the logits by half a percent, and changes 10 of these 32
+    texts.
     """
     prompts = shipped.prompts()
     with shipped.load(open_device, precision="accuracy", max_batch=len(prompts), max_seq_len=128) as model:
-        # end tokens too are compared, and do not end a text
+        # end tokens are compared too and do not end a text
         model.config.model = dataclasses.replace(model.config.model, eos_token_ids=())
         texts = [completion.tokens for completion in model.generate(prompts, STEPS)]
     identical, margins = [], []
@@ -133,7 +136,7 @@ def test_greedy_tokens(open_device, reference, expected):
 
 
 def test_idle_rows_do_not_matter(model, expected):
-    """One prompt in the last row of an otherwise idle batch."""
+    """A prompt in the last row gives the expected tokens in an otherwise idle batch."""
     prompt, (tokens, logits) = shipped.prompts(1)[0], expected[0]
     row = PROMPTS - 1
     shipped.prefill(model, {row: prompt})

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The model that ships with the demo: complete, consistent, readable by transformers, and it has learned its book."""
+"""The shipped model is complete and consistent, transformers reads it, and it has learned its book."""
 
 import json
 import math
@@ -58,8 +58,11 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
 
 
 def check_logits(actual: torch.Tensor, expected: torch.Tensor) -> None:
-    """Equal to float32 accuracy, until noise moves an activation over a rounding boundary, by one of its 127 steps:
-    that token and all that attend to it are then off a little."""
+    """Assert that logits are equal to float32 accuracy up to flipped int8 codes.
+
+    Noise may move an activation over a rounding boundary, by one of its 127 steps. That token and all tokens that
+    attend to it are then slightly off.
+    """
     assert actual.shape == expected.shape and actual.isfinite().all()
     errors = ((actual - expected).norm(dim=-1) / expected.norm(dim=-1)).flatten()
     print(f"relative errors: first token {errors[0]:.1e}, median {errors.median():.1e}, worst {errors.max():.1e}")
@@ -87,7 +90,7 @@ def test_stored_tensors(config: BitNetConfig) -> None:
         weight, scale = stored.pop(f"{name}.weight"), stored.pop(f"{name}.weight_scale")
         assert weight.dtype == torch.uint8 and scale.dtype == torch.float32
         assert scale.shape == (1,) and scale > 0
-        values = unpack_ternary(weight)  # refuses the code that stands for no ternary value
+        values = unpack_ternary(weight)  # raises for the code that is not a ternary value
         shares = [(values == v).float().mean().item() for v in (-1, 0, 1)]
         assert min(shares) > 0.1, f"{name}: shares of -1, 0, +1 are {shares}"
     assert all(tensor.dtype == torch.bfloat16 for tensor in stored.values())
@@ -141,8 +144,10 @@ def test_prompts(tokenizer: transformers.PreTrainedTokenizerFast, config: BitNet
 
 
 def test_the_model_knows_its_book(reference: Model) -> None:
-    """Bits per byte in the text's own language, and in another, which a model that learned nothing would not tell
-    apart."""
+    """English text in the style of the book needs few bits per byte, and French text needs many.
+
+    A model that has learned nothing would not tell the two apart.
+    """
     tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
 
     def bits_per_byte(text: str) -> float:
@@ -179,7 +184,10 @@ def test_transformers_computes_the_same(
     state: dict[str, torch.Tensor],
     tokenizer: transformers.PreTrainedTokenizerFast,
 ) -> None:
-    """transformers with its own ternary layers, in float32. (Its loader for packed files needs `accelerate`.)"""
+    """transformers' ternary layers in float32 give the same logits.
+
+    The weights are set here, because transformers' loader of packed weights needs `accelerate`.
+    """
     quantization = HfQuantization(linear_class="autobitlinear", quantization_mode="offline")
     settings = {key: value for key, value in config.to_hf().items() if key != "quantization_config"}
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
@@ -196,12 +204,12 @@ def test_transformers_computes_the_same(
 
 
 def test_the_training_model_exports_what_it_computes(tmp_path: Path) -> None:
-    """Masters trained in tiny_model, written and read back, give the reference the same logits."""
+    """A model of tiny_model, exported and loaded into the reference, gives the same logits."""
     torch.manual_seed(0)
     sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "vocab_size": 512}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64}
     model = TinyBitNet(sizes | heads | {"rope_theta": 10000.0, "rms_norm_eps": 1e-5})
-    with torch.no_grad():  # the stored form of an embedding
+    with torch.no_grad():  # the embedding is stored in bfloat16
         model.model.embed_tokens.weight.copy_(model.model.embed_tokens.weight.bfloat16())
     tokenizer = tiny_data.train_tokenizer([["And the evening and the morning were the first day."]], 512)
     config = tiny_export.export(model, tokenizer, tmp_path)
@@ -211,12 +219,15 @@ def test_the_training_model_exports_what_it_computes(tmp_path: Path) -> None:
         expected.square().mean().backward()
     actual, _ = Model(config, load_state_dict(tmp_path)).prefill(tokens)
     check_logits(actual, expected)
-    # straight-through: every master gets a gradient
+    # the straight-through estimator gives every parameter a gradient
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
 def test_ngram_by_hand() -> None:
-    """Trained on "abac" with one byte of context. Alone: a 2 of 4, three kinds of byte. After a: b once, c once."""
+    """Probabilities of a model with one byte of context, trained on "abac", computed by hand.
+
+    Without context, a occurs 2 times of 4, and there are three kinds of byte. After a, b and c occur once each.
+    """
     ngram = ByteNGram(b"abac", order=1)
     uniform = 1 / 256
     alone = {b: (count + 3 * uniform) / (4 + 3) for b, count in ((b"a", 2), (b"b", 1), (b"c", 1), (b"z", 0))}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the ablation: what they change, and the bytes that they are said to read."""
+"""The rows of the ablation: the settings that they change, and their bytes per token."""
 
 import json
 from dataclasses import fields, replace
@@ -38,7 +38,7 @@ def test_fused_has_a_row_for_each_of_its_choices():
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_bytes_of_the_2b_are_those_that_the_library_was_counted_to_read(chip, precision):
-    """On chips whose DRAM banks hold the weights without padding; the cache at half of the counted context."""
+    """The chips have DRAM banks that hold the weights without padding. The cache has half of the counted context."""
     counted = json.loads(FILE.read_text())[chip][f"{precision.name}, batch 1"]
     cache = counted["kv_bytes_read_per_step"] * 512 // CONTEXT
     assert bytes_per_token(full_size(), precision) == counted["stored_weight_bytes_per_token"] + cache

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The attention sub-block on the device, norm and residual stream included, against the reference."""
+"""The attention sub-block on the device, with its norm and the residual stream, against the reference."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ CONTEXT = 256
 
 
 class Case:
-    """One attention block on the device and its reference; `weights` are shared between cases of one test."""
+    """One attention block on the device and its reference. The cases of one test use the same `weights`."""
 
     def __init__(self, device, model, precision, users, state, weights=None):
         self.model, self.state = model, state
@@ -62,7 +62,7 @@ class Case:
         return x + y, cache
 
     def prefill(self, x, pages, cache, user=0, start=0):
-        """One user's rows [length, hidden] at positions from `start` on."""
+        """Prefill the token rows [length, hidden] of a user, at positions from `start` on."""
         rows, device = whole_tiles(len(x)), self.config.device
         page_table, chunk = pages.prefill_tables(user, start, rows, device)
         rotation = self.rope.forward_prefill(start, rows)
@@ -70,7 +70,7 @@ class Case:
         return to_rows(y, len(x))
 
     def decode(self, x, pages, cache, positions):
-        """One row a user [users, hidden]."""
+        """Decode one token of each user: [users, hidden] -> the same."""
         device = self.config.device
         table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
         rotation = decode_rotation(self.rope, positions)
@@ -78,7 +78,7 @@ class Case:
         return to_rows(self.attention.forward_decode(row, rotation, cache, table, at), len(x))
 
     def golden(self, x):
-        """Prefill in the reference: (rows, cache)."""
+        """Prefill in the reference. Returns (token rows, cache)."""
         y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
         return y[0], cache
 
@@ -99,7 +99,7 @@ def mixed_positions(users):
 @every_precision
 @tiny_and_full
 def test_attention_prefill(device, reset_seeds, model, precision, badly_scaled):
-    """Lengths around tiles and pages; the cache holds what the reference's does."""
+    """Lengths are around the edges of tiles and pages. The cache has the keys and values of the reference."""
     case = Case(device, model, precision, 1, random_state(model, badly_scaled))
     for length in (33, 160) if model is FULL else LENGTHS:
         pages = Pages(2, length)
@@ -114,7 +114,7 @@ def test_attention_prefill(device, reset_seeds, model, precision, badly_scaled):
 @every_precision
 @tiny_and_full
 def test_attention_decode(device, reset_seeds, model, precision, badly_scaled):
-    """Every batch, each user at its own position; only the new position of each user's cache changes."""
+    """Every batch size, with users at different positions. Only the new position of each user's cache changes."""
     state, weights = random_state(model, badly_scaled), SharedWeights(device)
     for users in BATCHES:
         case = Case(device, model, precision, users, state, weights)
@@ -136,7 +136,7 @@ def test_attention_decode(device, reset_seeds, model, precision, badly_scaled):
 
 @every_precision
 def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, precision):
-    """v's scale so small that attended rows are of eps's size: folded without it, eps is far off."""
+    """The scale of v is so small that attended rows have about the size of eps. Eps without this scale is far off."""
     state = random_state(TINY) | {f"{PREFIX}.v_proj.weight_scale": torch.tensor(1e-3)}
     case, length = Case(device, TINY, precision, 1, state), 33
     pages, x = Pages(1, length + 1), case.random_rows(length + 1)
@@ -149,10 +149,10 @@ def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, prec
 @every_precision
 @pytest.mark.parametrize("model", [TINY, FULL], ids=["tiny", "2b"])
 def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
-    """Three steps after a prefill give the rows that a prefill of the longer sequence gives.
+    """Three decode steps after a prefill give the same rows as a prefill of the longer sequence.
 
-    Not bit for bit: one kernel adds in another order than the other, and a sum that falls next to a rounding boundary
-    then moves an int8 code by one step.
+    The rows are not equal bit for bit, because the kernels add in different orders. A sum next to a rounding boundary
+    then changes an int8 code by one.
     """
     case = Case(device, model, precision, 2, random_state(model))
     for length in (32, 65) if model is FULL else LENGTHS:
@@ -169,8 +169,10 @@ def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
 @every_precision
 @pytest.mark.parametrize("first, rest", [(64, 33), (96, 31), (128, 65)])
 def test_attention_prefill_in_chunks(device, reset_seeds, precision, first, rest):
-    """A prompt in two chunks gives the rows and the cache of the whole; where rows are integers, bit for bit. (The
-    emulated device adds up floats in an order that goes by the number of rows.)"""
+    """A prompt in two chunks gives the same rows and cache as in one chunk, bit for bit if rows are integers.
+
+    The order in which the emulated device adds floats depends on the number of rows.
+    """
     case = Case(device, SMALL, precision, 1, random_state(SMALL))
     pages, x = Pages(1, first + rest), case.random_rows(first + rest)
     whole = case.prefill(x, pages, empty_cache(case.config, pages))
@@ -185,7 +187,7 @@ def test_attention_prefill_in_chunks(device, reset_seeds, precision, first, rest
 
 @every_precision
 def test_attention_prefill_leaves_others_alone(device, reset_seeds, precision):
-    """A prefill writes its own pages and no other."""
+    """A prefill of a user writes the pages of this user and no others."""
     case = Case(device, TINY, precision, 1, random_state(TINY))
     pages = Pages(3, 96)
     cache = empty_cache(case.config, pages)
@@ -199,7 +201,7 @@ def test_attention_prefill_leaves_others_alone(device, reset_seeds, precision):
 
 @every_precision
 def test_attention_decode_skips_idle_users(device, reset_seeds, precision):
-    """Users at -1 write nothing, and nobody else's row depends on them."""
+    """Users with position -1 write nothing, and the rows of other users do not depend on them."""
     state = random_state(TINY)
     case = Case(device, TINY, precision, 7, state)
     pages, positions = Pages(7, CONTEXT), [40, -1, 0, 127, -1, -1, 64]
@@ -219,7 +221,7 @@ def test_attention_decode_skips_idle_users(device, reset_seeds, precision):
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_attention_prefill_then_decode_of_any_shape(device, data):
-    """Any heads, pages, batch and lengths: every user's prefill, then one step of all of them."""
+    """Prefill of every user and then one decode step of all users, with any heads, pages, batch and lengths."""
     torch.manual_seed(data.draw(st.integers(0, 1000), "seed"))
     kv_heads = data.draw(st.integers(1, 4), "kv heads")
     heads = kv_heads * data.draw(st.integers(1, 4), "queries a kv head")

@@ -19,7 +19,7 @@ every_width = pytest.mark.parametrize("width", [32, 320, 128256])
 
 
 def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
-    """The greedy choice and the candidates of `values` [rows, width]."""
+    """Check the greedy choice and the candidates for logits `values` [rows, width]."""
     if dtype == ttnn.bfloat16:
         # the upper half of the bits where torch would give every NaN the same ones
         nan_bits = (values.view(torch.int32) >> 16 << 16).view(torch.float32)
@@ -46,14 +46,17 @@ def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
 @every_width
 @every_batch
 def test_random_rows(device, reset_seeds, rows, width, dtype):
-    """Logits of both signs. In bfloat16 many are equal."""
+    """Random logits of both signs. Many logits in bfloat16 are equal."""
     check(device, torch.randn(rows, width) * 4, dtype)
 
 
 @every_dtype
 @every_batch
 def test_equal_values(device, reset_seeds, rows, dtype):
-    """Five different values: every rank is a tie, within a core and between cores. One row has zeros of both signs."""
+    """Logits with five different values: every rank is a tie, within a core and between cores.
+
+    One row has zeros of both signs.
+    """
     values = torch.randint(-2, 3, (rows, 4128)).float()
     values[rows // 2] = torch.where(torch.rand(4128) < 0.5, 0.0, -0.0)
     check(device, values, dtype)
@@ -68,7 +71,7 @@ def test_all_negative(device, reset_seeds, rows, dtype):
 @every_dtype
 @pytest.mark.parametrize("finite", [0, 1, 20])
 def test_minus_infinity(device, reset_seeds, finite, dtype):
-    """-inf is a candidate where there are too few others."""
+    """A logit of -inf is a candidate if there are too few other logits."""
     values = torch.full((7, 320), -torch.inf)
     values[:, 300 - finite : 300] = torch.randn(7, finite)
     check(device, values, dtype)
@@ -78,8 +81,10 @@ def test_minus_infinity(device, reset_seeds, finite, dtype):
 @pytest.mark.parametrize("place", [0, 31, 32, 4127])
 @pytest.mark.parametrize("bits", [0x7FC00000, 0xFFC00000, 0x7F810000, 0xFF810000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800000])
 def test_a_row_with_nan_or_infinity_has_no_best_token(device, reset_seeds, bits, place, dtype):
-    """NaN of both signs, quiet and signalling, and +inf, wherever it is; every other row has its own. The largest
-    number that is taken for a logit is one."""
+    """A row with NaN or +inf at any place has no best token. All other rows have theirs.
+
+    NaN has both signs, and is quiet or signalling. The largest accepted logit is still a logit.
+    """
     values = torch.randn(7, 4128)
     values.view(torch.int32)[[1, 3], place] = torch.tensor(bits).to(torch.int32)
     values[3] = torch.where(values[3].isfinite(), -torch.inf, values[3])
@@ -89,7 +94,7 @@ def test_a_row_with_nan_or_infinity_has_no_best_token(device, reset_seeds, bits,
 
 
 def test_a_logit_that_is_too_large(device):
-    """The next number after the largest that is taken for a logit is as infinity."""
+    """The next number after the largest accepted logit counts as infinity."""
     values = torch.zeros(2, 64)
     values[0, 9], values[1, 9] = 1e30, torch.tensor(1e30).nextafter(torch.tensor(torch.inf))
     check(device, values, ttnn.float32)

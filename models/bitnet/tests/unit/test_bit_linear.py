@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A ternary projection against the integer definition: in `accuracy` exact up to the final scaling's rounding."""
+"""A ternary projection against the integer definition. In `accuracy` only the final scaling rounds."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ ULP = 2.0**-23  # the distance of two neighbouring float32 values, relative to t
 
 
 def random_rows(rows: int, width: int) -> torch.Tensor:
-    """Rows of very different sizes; one is all zeros and one has an outlier that leaves the others few codes."""
+    """Rows of very different sizes. One row is all zeros. One row has an outlier, which leaves the rest few codes."""
     x = torch.randn(rows, width) * spread(rows, 1)
     x[rows // 2] = 0
     x[rows - 1, width // 3] *= 1000
@@ -39,7 +39,10 @@ def random_rows(rows: int, width: int) -> torch.Tensor:
 
 
 def check_codes(codes: torch.Tensor, x: torch.Tensor) -> None:
-    """The reference's int8 codes, but for values that float32 cannot place on one side of a rounding boundary."""
+    """Assert that `codes` are the reference's int8 codes.
+
+    A code may differ if float32 cannot tell on which side of a rounding boundary its value lies.
+    """
     expected, s = quantise_activation(x)
     assert torch.equal(codes, codes.round()) and codes.abs().max() <= 127
     differ = codes != expected.float()
@@ -52,8 +55,11 @@ def check_codes(codes: torch.Tensor, x: torch.Tensor) -> None:
 def check_exact(
     codes: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, y: torch.Tensor, dtype: ttnn.DataType
 ) -> None:
-    """y is the integer product of the codes, rescaled. What the three float32 roundings of the scaling leave is less
-    than half an integer, so the sums themselves are recovered and compared."""
+    """Assert that y is the rescaled integer product of the codes.
+
+    The three float32 roundings of the scaling change a sum by less than half an integer. The sums are therefore
+    recovered from y and compared.
+    """
     check_codes(codes, x)
     sums = codes.double() @ weight.double().T  # integers below 2**53: exact
     peak = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-5).double()
@@ -67,17 +73,20 @@ def check_exact(
 
 
 def check(precision, x, weight, codes, y, dtype):
-    """Against the definition, and row by row against the reference: a projection follows each row's own size."""
+    """Check results against the integer definition, and each row against the reference.
+
+    The rows are compared one by one, because each row has another size.
+    """
     if precision == "accuracy":
         check_exact(codes, x, weight, y, dtype)
     golden = ReferenceBitLinear({"w.weight": weight, "w.weight_scale": torch.tensor(1.0)}, "w")(x)
-    ordinary = torch.arange(len(x)) < len(x) - 1  # the outlier's row is what quantising is bad at: exact above
+    ordinary = torch.arange(len(x)) < len(x) - 1  # without the outlier's row, which quantising represents badly
     size = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-5)
     assert_level(precision, "module", (golden / size)[ordinary], (y / size)[ordinary])
 
 
 def input_memory(config: ModelConfig, name: str) -> ttnn.MemoryConfig:
-    """Where decode's rows lie before a projection."""
+    """The memory config of the input rows of a projection in decode."""
     stock = config.programs
     return {"o": stock.heads_norm.memory, "down": stock.hidden_memory}.get(name, config.residual_memory)
 
@@ -92,7 +101,7 @@ class Case:
         self.linear = BitLinear(self.config, weights, name, self.weight, matmul, dtype=self.dtype)
 
     def prefill(self, x):
-        """(codes, results)."""
+        """Run the projection in prefill. Returns (codes, results)."""
         rows = self.linear.rows.quantise(to_prefill(x, self.config), ttnn.DRAM_MEMORY_CONFIG)
         return to_rows(rows.values, len(x)), to_rows(self.linear.forward_prefill(rows), len(x))
 
@@ -105,7 +114,7 @@ class Case:
 @stock_precision
 @tiny_and_full
 def test_bit_linear_prefill(device, reset_seeds, model, precision):
-    """Every projection of a layer; short ones at every length, the 2B-4T's at one that ends inside a tile."""
+    """Every projection of a layer. Small models run at every length, the 2B-4T at a length that ends inside a tile."""
     weights = SharedWeights(device)
     for name in PROJECTIONS:
         case = Case(device, model, precision, 1, name, weights=weights)
@@ -117,7 +126,7 @@ def test_bit_linear_prefill(device, reset_seeds, model, precision):
 @stock_precision
 @tiny_and_full
 def test_bit_linear_decode(device, reset_seeds, model, precision):
-    """Every projection of a layer, every batch."""
+    """Every projection of a layer at every batch size."""
     for name in PROJECTIONS:
         weight, weights = None, SharedWeights(device)
         for users in BATCHES:
@@ -133,7 +142,7 @@ def test_bit_linear_decode(device, reset_seeds, model, precision):
 
 @pytest.mark.parametrize("name", ["gate", "down"])
 def test_bit_linear_largest_sums(device, reset_seeds, name):
-    """All codes +-127 and no zero weight: the largest sums of the 2B-4T (877,824) need 20 bits, bfloat16 has 8."""
+    """All codes are +-127 and no weight is zero. The largest sum of the 2B-4T needs 20 bits (877,824), bfloat16 has 8."""
     weight = torch.randint(0, 2, (FULL.intermediate_size, FULL.hidden_size), dtype=torch.int8) * 2 - 1
     weight[:64] = 1
     case = Case(device, FULL, "accuracy", 7, name, weight if name == "gate" else weight.T.contiguous())
@@ -146,7 +155,7 @@ def test_bit_linear_largest_sums(device, reset_seeds, name):
 
 @stock_precision
 def test_bit_linear_decode_equals_prefill(device, reset_seeds, precision):
-    """The same rows through both programs: the very same integers, so the very same result in `accuracy`."""
+    """Prefill and decode of the same rows give the same integers, and therefore the same result in `accuracy`."""
     case = Case(device, SMALL, precision, 32, "up")
     x = random_rows(32, SMALL.hidden_size)
     (prefill_codes, prefill), (decode_codes, decode) = case.prefill(x), case.decode(x)
@@ -157,7 +166,7 @@ def test_bit_linear_decode_equals_prefill(device, reset_seeds, precision):
 
 
 def test_bit_linear_zero_and_tiny_rows_prefill(device, reset_seeds):
-    """A row of zeros gives zeros; a row below the smallest peak is quantised with that peak, as the definition says."""
+    """A row of zeros gives zeros. A row below the smallest peak is quantised with that peak, as in the definition."""
     case = Case(device, TINY, "accuracy", 3, "gate")
     x = torch.randn(3, TINY.hidden_size)
     x[0], x[1] = 0, x[1] * 1e-6

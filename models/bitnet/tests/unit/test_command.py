@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""How commands end when nobody reads, the disk is full or a terminal lacks a character; how they check arguments."""
+"""Commands end without a traceback for a closed pipe, a full disk or a missing character, and check their arguments."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ PROGRAM = "from models.bitnet.demo import command\ndef main():\n    {body}\n    
 
 
 def shell(line: str, body: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess:
-    """`line` in a shell, where $program runs a command whose main is `body`; PIPESTATUS is its own exit status."""
+    """Run `line` in a shell. $program is a command whose main is `body`. PIPESTATUS has the command's exit status."""
     script = tmp_path / "some_command.py"
     script.write_text(PROGRAM.format(body=body), encoding="utf-8")
     environment = os.environ | {"program": f"{sys.executable} {script}", "PYTHONPATH": str(ROOT)} | environment

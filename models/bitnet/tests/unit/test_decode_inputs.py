@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step reads on the device is what `set` was last given, whatever the host believed before."""
+"""A decode step reads the inputs that `set` was last given, whatever the host knew of the device before."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def inputs(device) -> DecodeInputs:
 
 
 def held(inputs: DecodeInputs) -> list[torch.Tensor]:
-    """Tokens, positions and the page table, as they lie on the device."""
+    """The tokens, positions and page table on the device."""
     on_device = (inputs.tokens, inputs.positions, inputs.page_table)
     tokens, positions, table = (ttnn.to_torch(tensor).to(torch.int64) for tensor in on_device)
     return [tokens.flatten(), positions.flatten(), table[:, :BLOCKS]]
@@ -39,7 +39,7 @@ def states(inputs: DecodeInputs) -> list[tuple[int, ...]]:
 
 
 def test_what_the_caller_changes_afterwards_is_uploaded(inputs):
-    """The caller may keep one tensor of each and write into it."""
+    """A caller may keep its tensors and write new values into them. The new values are uploaded."""
     tokens, positions, table = TOKENS.int(), POSITIONS.int(), TABLE.clone()
     inputs.set(tokens, positions, table)
     for tensor in (tokens, positions, table):
@@ -49,7 +49,7 @@ def test_what_the_caller_changes_afterwards_is_uploaded(inputs):
 
 
 def test_what_is_forgotten_is_uploaded(inputs):
-    """A step that the host did not follow has changed tokens and positions on the device."""
+    """Inputs are uploaded after `forget`: a step may have changed tokens and positions without the host's knowledge."""
     inputs.set(TOKENS, POSITIONS, TABLE)
     ttnn.plus_one(inputs.positions)
     inputs.forget()
@@ -60,7 +60,7 @@ def test_what_is_forgotten_is_uploaded(inputs):
 @pytest.mark.parametrize("last", range(3), ids=["tokens", "positions", "page_table"])
 @pytest.mark.parametrize("written", [False, True])
 def test_an_upload_cut_short_is_made_again(inputs, monkeypatch, last, written):
-    """Whether it reached the device or not."""
+    """An upload that raises is repeated at the next call, whether or not the data reached the device."""
     inputs.set(TOKENS, POSITIONS, TABLE)
     write, calls = ttnn.copy_host_to_device_tensor, [0]
 
@@ -113,7 +113,7 @@ def test_nothing_is_uploaded_twice(inputs):
 
 
 def test_idle_rows(inputs):
-    """An idle row's token does not matter, and its position is IDLE on the device."""
+    """The token of an idle user does not matter. The position of an idle user is IDLE on the device."""
     positions = torch.where(torch.tensor([True, False, True, False]), POSITIONS, IDLE)
     inputs.set(TOKENS, positions, TABLE)
     assert_holds(inputs, torch.where(positions == IDLE, 0, TOKENS), positions)

@@ -58,13 +58,13 @@ def test_look_up(device, reset_seeds, model, precision, users):
 
 
 def test_look_up_in_the_whole_vocabulary(device, reset_seeds):
-    """The table has 128256 rows, so that a token needs more than 16 bits. The rows are narrow to be quick."""
+    """The table has 128256 rows, so that a token needs more than 16 bits. The rows are narrow to save time."""
     case = Case(device, shape(2, 1, 32, 64, vocab=128256), "performance", 7)
     case.check(torch.tensor([128255, 65536, 65535, 128009, 1, 0, 32768]), edges_and_random(7))
 
 
 def test_look_up_of_a_row_without_a_best_token(device, reset_seeds):
-    """The step before has left NO_TOKEN: the first row of the table is read, and nothing past its end."""
+    """The step before gave NO_TOKEN. The look-up then reads the first row of the table, and nothing past its end."""
     case = Case(device, shape(4, 2, 32, 224), "accuracy", 4)
     tokens, positions = torch.tensor([5, NO_TOKEN, 319, 320]), torch.tensor([5, 6, 77, 8])
     x, _ = case.look_up(to_integers(tokens[None, None], device, ttnn.uint32), to_integers(positions, device))

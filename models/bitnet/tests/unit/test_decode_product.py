@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode's fused program against its definition: integers exactly, float32 results within a few ulps."""
+"""The fused program of decode against its definition: integers exactly, float32 results within a few ulps."""
 
 import pytest
 import torch
@@ -65,7 +65,7 @@ class Product:
         self.weight = random_ternary(inner * TILE, matrices * width * TILE)
 
     def __call__(self, x, gamma, residual=None, eps=EPS):
-        """[users, K] -> [users, N]. With `head_tiles`, x is [users, heads, head width]."""
+        """Run the program: [users, K] -> [users, N]. With `head_tiles`, x is [users, heads, head width]."""
         added = None if residual is None else to_device(residual[None, None], self.device)
         if x.dim() == 2:
             rows = to_device(x[None, None], self.device)
@@ -81,7 +81,7 @@ class Product:
         return ttnn.to_torch(y)[0, 0].float()
 
     def batches(self, gamma):
-        """Rows of every kind, `users` at a time."""
+        """Input rows of every kind, `users` rows at a time."""
         for first in range(0, KINDS, self.users):
             yield coded_rows(self.users, self.inner, gamma, first)
 

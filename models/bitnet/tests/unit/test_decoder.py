@@ -38,7 +38,7 @@ from models.bitnet.tt.rope import RotaryEmbedding
 
 CONTEXT = 256
 
-# at full width in the ordinary run: the badly scaled weights, which show what even ones show and lost scales too
+# the ordinary run has the badly scaled weights at full width: they show lost scales besides all other errors
 every_layer = pytest.mark.parametrize(
     "model, badly_scaled",
     [
@@ -57,7 +57,7 @@ def _torch(dtype: ttnn.DataType) -> torch.dtype:
 
 
 class Case:
-    """Layer `number` on the device and in the reference."""
+    """Decoder layer `number` on the device and in the reference."""
 
     def __init__(self, device, model, precision, users, state, weights=None, number=0):
         self.model, self.config = model, ModelConfig(model, device, precision, users, max_seq_len=CONTEXT)
@@ -68,7 +68,7 @@ class Case:
         self.stream = lambda rows: random_stream(rows, model, state, number).to(_torch(self.config.activations)).float()
 
     def prefill(self, x, pages, cache, user=0, start=0):
-        """One user's rows [length, hidden] at positions from `start` on."""
+        """Prefill the token rows [length, hidden] of a user, at positions from `start` on."""
         rows = whole_tiles(len(x))
         page_table, chunk = pages.prefill_tables(user, start, rows, self.config.device)
         rotation = self.rope.forward_prefill(start, rows)
@@ -76,7 +76,7 @@ class Case:
         return to_rows(y, len(x))
 
     def decode(self, x, pages, cache, positions):
-        """One row a user [users, hidden]."""
+        """Decode one token of each user: [users, hidden] -> the same."""
         device = self.config.device
         table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
         row = to_decode(x, self.config, self.config.residual_memory)
@@ -85,17 +85,17 @@ class Case:
         return to_rows(y, len(x))
 
     def golden(self, x):
-        """Prefill in the reference: (rows, cache)."""
+        """Prefill in the reference. Returns (token rows, cache)."""
         y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
         return y[0], cache
 
     def check(self, x, golden, y, bars):
-        """The stream, and what the layer added to it."""
+        """Check the residual stream, and the update that the layer added to it."""
         assert_level(bars, "layer", golden, y)
         assert_level(bars, "update", golden - x, y - x)
 
     def check_prefill(self, x, pages, cache, user=0):
-        """Returns the reference's cache."""
+        """Check a prefill against the reference. Returns the reference's cache."""
         golden, reference_cache = self.golden(x)
         self.check(x, golden, self.prefill(x, pages, cache, user), self.config.precision)
         return reference_cache
@@ -134,7 +134,7 @@ def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
 @every_precision
 @pytest.mark.parametrize("model", [SMALL, pytest.param(FULL, marks=pytest.mark.slow)], ids=["small", "2b"])
 def test_decoder_decode_after_prefill(device, reset_seeds, model, precision):
-    """Steps after a prefill give the rows that a prefill of the longer sequence gives, up to a flipped int8 code."""
+    """Decode steps after a prefill give the rows of a prefill of the longer sequence, up to a flipped int8 code."""
     case = Case(device, model, precision, 2, random_state(model))
     for length in (33,) if model is FULL else (31, 32, 127):
         pages, x = Pages(2, length + 2 + 32), case.stream(length + 2)
@@ -149,7 +149,7 @@ def test_decoder_decode_after_prefill(device, reset_seeds, model, precision):
 
 @every_precision
 def test_decoder_prefill_and_decode_of_the_second_layer(device, reset_seeds, precision):
-    """A layer takes its own weights, not the first's."""
+    """The second layer uses the weights of the second layer, not of the first."""
     model = shape(4, 2, 32, 224, layers=2)
     state = random_state(model, badly_scaled=True)
     case = Case(device, model, precision, 3, state, number=1)
@@ -162,7 +162,7 @@ def test_decoder_prefill_and_decode_of_the_second_layer(device, reset_seeds, pre
 @settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_decoder_prefill_then_decode_of_any_shape(device, data):
-    """Any sizes, pages, batch and lengths: every user's prefill, then one step of all of them."""
+    """Prefill of every user and then one decode step of all users, with any sizes, pages, batch and lengths."""
     torch.manual_seed(data.draw(st.integers(0, 1000), "seed"))
     kv_heads = data.draw(st.integers(1, 3), "kv heads")
     heads = kv_heads * data.draw(st.integers(1, 4), "queries a kv head")

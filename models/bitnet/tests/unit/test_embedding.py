@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Looking tokens up: the very rows of the table."""
+"""The embedding of tokens: exactly the rows of the table."""
 
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +30,7 @@ class Case:
 
 
 def random_tokens(count: int, vocab: int) -> torch.Tensor:
-    """The first and the last of the vocabulary among them, and one twice."""
+    """Random tokens, with the first and the last of the vocabulary, and one token twice."""
     tokens = torch.randint(0, vocab, (count,))
     tokens[: min(3, count)] = torch.tensor([vocab - 1, 0, 0])[: min(3, count)]
     return tokens
@@ -45,7 +45,7 @@ def test_embedding_prefill(device, reset_seeds, model, precision):
 
 
 def test_embedding_prefill_of_the_whole_vocabulary(device, reset_seeds):
-    """128256 rows: a token is not cut to 16 bits. Narrow rows, to be quick."""
+    """The table has 128256 rows, so that a token needs more than 16 bits. The rows are narrow to save time."""
     case = Case(device, shape(2, 1, 32, 64, vocab=128256), "performance")
     case.check_prefill(torch.tensor([128255, 65536, 65535, 128009, 1, 0, 32768]))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all fused programs share: two-bit weights, a device that they leave as they found it, and refusals."""
+"""Properties of all fused programs: two-bit weights, no effect on later programs, and refusals."""
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
 
 
 def stock_operations(device):
-    """Results of the library's operations, on the same values every time."""
+    """The results of stock operations on the same values every time."""
     torch.manual_seed(0)
     a, b = torch.randn(1, 1, 64, 128), torch.randn(1, 1, 128, 96)
     wide = to_device(a, device)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The head's fused program: bit for bit where rows and weights are integers, close to a float64 product otherwise."""
+"""The fused program of lm_head: bit for bit for integer rows and weights, close to a float64 product otherwise."""
 
 import pytest
 import torch
@@ -27,9 +27,9 @@ def product(
     sharded: bool,
     held_as: ttnn.DataType = ttnn.bfloat8_b,
 ) -> torch.Tensor:
-    """[rows, K] @ [K, N] by the program.
+    """Compute [rows, K] @ [K, N] by the program.
 
-    The weight is stored as `held_as`. The rows lie in L1 if `sharded`, in DRAM otherwise.
+    The weight is stored as `held_as`. The rows are in L1 if `sharded`, in DRAM otherwise.
     """
     chip = Chip.of(device)
     inner, width = weight.shape
@@ -50,7 +50,7 @@ def product(
     [(1, 1), (3, 30), (8, 50), (5, 777), pytest.param(80, 4008, marks=pytest.mark.slow)],
 )
 def test_integers(device, reset_seeds, inner, width, sharded, rows):
-    """Bit for bit. Each face of the matrix has an exponent of its own, so that a misplaced tile shows."""
+    """Integer rows and weights give exact results. Each face of the matrix has another exponent: a wrong tile shows."""
     x = torch.randint(-EXACT, EXACT + 1, (rows, inner * TILE)).float()
     weight = torch.randint(-1, 2, (inner * TILE, width * TILE)) * 2.0 ** (torch.arange(width * TILE) // 16 % 40 - 20)
     expected = (x.double() @ weight.double()).float()
@@ -59,7 +59,7 @@ def test_integers(device, reset_seeds, inner, width, sharded, rows):
 
 @pytest.mark.parametrize("held_as", HEAD_WEIGHTS, ids=lambda dtype: dtype.name.lower())
 def test_every_weight_dtype(device, reset_seeds, held_as):
-    """The head's weight in every dtype that `FusedPrecision.head_weight` may ask for."""
+    """The weight of lm_head in every dtype that `FusedPrecision.head_weight` may have."""
     x, weight = torch.randint(-EXACT, EXACT + 1, (7, 96)).float(), torch.randint(-1, 2, (96, 416)).float()
     assert torch.equal(product(device, x, weight, ttnn.float32, False, held_as), x @ weight)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names and numbers that the C++ kernels and their Python descriptions both have are the same."""
+"""Names and numbers that occur both in the C++ kernels and in Python are the same in both."""
 
 import re
 from enum import IntEnum
@@ -44,7 +44,10 @@ def test_there_are_enums():
 
 @pytest.mark.parametrize("path, name, enumerators", ENUMS, ids=lambda value: getattr(value, "name", str(value)))
 def test_an_enum_of_a_kernel_has_the_order_of_its_python_class(path, name, enumerators):
-    """Runtime arguments and semaphores: Python passes them by position, the kernel takes them by name."""
+    """The order of runtime arguments and semaphores is the same in Python and C++.
+
+    Python passes them by position. The kernel takes them by name.
+    """
     assert python_names(path.parent, name) == [enumerators]
 
 

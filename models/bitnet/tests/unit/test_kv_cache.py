@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The book of blocks: nobody shares one, none is lost, and a request that does not fit changes nothing."""
+"""The pool of KV cache blocks: no block has two users, none is lost, and a request that does not fit has no effect."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_paging_refuses(block_size, blocks):
 
 @pytest.mark.parametrize("max_seq_len, blocks", [(1, 1), (31, 1), (32, 1), (33, 2), (4096, 128)])
 def test_contiguous_pool_has_every_users_blocks_for_good(max_seq_len, blocks):
-    """A fixed run for each user, before and after requests: the table never changes."""
+    """Each user has a fixed run of blocks before and after requests. The page table never changes."""
     paging = PagedAttentionConfig.contiguous(7, max_seq_len, block_size=32)
     assert (paging.block_size, paging.max_num_blocks) == (32, 7 * blocks)
     pool = BlockPool(paging, 7, max_seq_len)
@@ -70,14 +70,14 @@ def test_release_gives_the_blocks_to_whoever_asks_next():
     pool.reserve(0, 96)
     blocks = set(pool.page_table()[0].tolist())
     pool.release(0)
-    pool.release(0)  # nothing left to give: nothing happens
+    pool.release(0)  # the user has no blocks, so this has no effect
     assert pool.free_blocks == 4 and (pool.page_table() == 0).all()
     pool.reserve(1, 96)
     assert set(pool.page_table()[1].tolist()) == blocks
 
 
 class Requests(RuleBasedStateMachine):
-    """Requests that grow and end in any order, against a plain list of what each user owns."""
+    """Requests that grow and end in any order, against a plain list of the blocks of each user."""
 
     def __init__(self):
         super().__init__()
@@ -143,7 +143,7 @@ def test_a_pool_with_just_enough_blocks_serves_everyone(lengths, block_size, spa
 @every_precision
 @pytest.mark.parametrize("dtype", [None, ttnn.bfloat16, ttnn.bfloat8_b], ids=["default", "bfloat16", "bfloat8_b"])
 def test_allocated_cache_for_prefill_and_decode(device, reset_seeds, precision, dtype):
-    """Zeroes of the asked-for type for every layer, and no two layers in one place."""
+    """The cache has zeros of the given dtype for every layer, and no two layers have the same memory."""
     model = shape(TINY.num_attention_heads, 2, 32, 64, layers=3)
     config = ModelConfig(model, device, precision, 2, max_seq_len=96, cache_dtype=dtype)
     caches = allocate_kv_cache(config, PagedAttentionConfig(64, 5))

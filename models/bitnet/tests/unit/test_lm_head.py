@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Logits against a float64 product with the output matrix, whole and in pieces."""
+"""The logits of lm_head against a float64 product with the output matrix, whole and in pieces."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ class Case:
         self.head = lm_head.lm_head(self.config, weights or SharedWeights(device), self.weight)
 
     def check(self, x, rows):
-        """x [rows, hidden], on the device as `rows`."""
+        """Check the logits of x [rows, hidden]. `rows` is x on the device."""
         logits = to_rows(self.head(rows), len(x))
         assert_level(self.config.precision, "module", (x.double() @ self.weight.double().T).float(), logits)
 
@@ -48,7 +48,7 @@ class Case:
 @every_precision
 @tiny_and_full
 def test_lm_head_prefill(device, reset_seeds, model, precision):
-    """The one tile of rows that prefill keeps, anywhere in DRAM."""
+    """The input is the one tile of token rows that prefill keeps, anywhere in DRAM."""
     case = Case(device, model, precision, 1)
     for rows in (1, 31, 32):
         case.check_prefill(torch.randn(rows, model.hidden_size))
@@ -64,8 +64,11 @@ def test_lm_head_decode(device, reset_seeds, model, precision):
 
 @every_precision
 def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, precision):
-    """Rows of the matrix from 1e-3 to 1e3. In `accuracy` each word's logits are right for its own size; in
-    `performance` 16 neighbouring words share an exponent, and the sizes lie 16 words apart."""
+    """The rows of the output matrix have sizes from 1e-3 to 1e3.
+
+    In `accuracy` the logits of every token are accurate relative to the size of its row. In `performance` 16
+    neighbouring tokens have one exponent, so the size changes every 16 tokens.
+    """
     sizes = spread(TINY.vocab_size, 1) if precision == "accuracy" else spread(TINY.vocab_size // 16, 1)
     sizes = sizes.repeat_interleave(TINY.vocab_size // len(sizes), dim=0)
     case = Case(device, TINY, precision, 7, (torch.randn(TINY.vocab_size, TINY.hidden_size) * sizes).bfloat16())
@@ -77,7 +80,7 @@ def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, p
 
 @pytest.mark.parametrize("precision", ["accuracy", "performance"])
 def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, monkeypatch, precision):
-    """A vocabulary of several pieces, the last one narrower; every column in its place."""
+    """The vocabulary has several pieces, of which the last is narrower. Every column is in its place."""
     monkeypatch.setattr(lm_head, "_TILES_PER_CORE", 1)
     tiles = Chip.of(device).cores * 2 + 5
     case = Case(device, shape(4, 2, 32, 64, vocab=32 * tiles), precision, 7)
@@ -88,7 +91,7 @@ def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, monkeypatch, 
 
 @pytest.mark.parametrize("model", [TINY, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "2b"])
 def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
-    """All 128256 words of the 2B-4T, in as many pieces as this chip needs."""
+    """All 128256 tokens of the 2B-4T, in as many pieces as the chip needs."""
     model = replace(model, vocab_size=128256)
     words = torch.randn(64, model.hidden_size).bfloat16()
     case = Case(device, model, "performance", 32, words.repeat(2004, 1))
@@ -114,7 +117,7 @@ def test_lm_head_prefill_and_decode_of_any_shape(device, heads, vocab, users, pr
 
 @pytest.mark.parametrize("held_as", HEAD_WEIGHTS, ids=lambda dtype: dtype.name.lower())
 def test_fused_lm_head_prefill_and_decode_in_every_weight_dtype(device, reset_seeds, held_as):
-    """Against a product with the weight as its dtype rounds it."""
+    """The logits are those of a product with the weight rounded to its dtype."""
     case = Case(device, TINY, FUSED.with_matmul("lm_head", weight=held_as), 7)
     assert case.head.weight.dtype == held_as
     columns = ttnn.from_torch(case.weight.float().T.contiguous(), dtype=held_as, layout=ttnn.TILE_LAYOUT)

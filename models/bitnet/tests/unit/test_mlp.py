@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The feed-forward sub-block on the device, norm and residual stream included, against the reference."""
+"""The MLP sub-block on the device, with its norm and the residual stream, against the reference."""
 
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -73,7 +73,7 @@ def test_mlp_decode(device, reset_seeds, model, precision, badly_scaled):
 
 @every_precision
 def test_mlp_prefill_and_decode_where_eps_counts(device, reset_seeds, precision):
-    """Scales so small that the hidden rows are of eps's size: folded without one of them, eps is far off."""
+    """The scales are so small that hidden rows have about the size of eps. Eps without one of the scales is far off."""
     state = random_state(SMALL)
     state |= {
         f"{PREFIX}.gate_proj.weight_scale": torch.tensor(1e-2),

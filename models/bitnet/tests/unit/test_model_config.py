@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Layouts and configs are functions of the model's shape and the chip's: no device is opened here."""
+"""Layouts and configs depend on the model config and the chip only. These tests open no device."""
 
 import re
 from dataclasses import fields, replace
@@ -36,7 +36,7 @@ without_deadline = settings(max_examples=60, deadline=None, derandomize=True)
 
 
 class ChipAlone:
-    """Answers what a config asks of a device."""
+    """A stand-in for a device that answers the questions of `ModelConfig`."""
 
     shape = (1, 1)
 
@@ -63,7 +63,7 @@ def shards(memory: ttnn.MemoryConfig) -> tuple[int, list[int]]:
 
 
 def corners(memory: ttnn.MemoryConfig) -> tuple[int, int]:
-    """Columns and rows of the smallest rectangle from (0, 0) that holds the cores."""
+    """The columns and rows of the smallest rectangle from (0, 0) that contains the cores."""
     box = memory.shard_spec.grid.bounding_box()
     return box.end.x + 1, box.end.y + 1
 
@@ -73,7 +73,7 @@ def corners(memory: ttnn.MemoryConfig) -> tuple[int, int]:
 
 @every_chip
 def test_columns_of_the_2b(chip):
-    """The residual stream on 40 cores and the hidden rows on 24, as the decode layer is planned."""
+    """The residual stream is on 40 cores and the hidden rows are on 24 cores."""
     residual, hidden = columns(2560, chip), columns(6912, chip)
     assert (residual.rectangle, residual.cores, residual.tiles) == ((8, 5), 40, 2)
     assert (hidden.rectangle, hidden.cores, hidden.tiles) == ((8, 3), 24, 9)
@@ -84,8 +84,8 @@ def test_columns_of_the_2b(chip):
 
 @without_deadline
 @given(chip=any_chip, tiles=st.integers(1, 600))
-def test_columns_share_whole_tiles_out(chip, tiles):
-    """A rectangle inside the chip, nothing left over, and no rectangle of full rows would be larger."""
+def test_columns_have_whole_tiles(chip, tiles):
+    """The cores are a rectangle of the chip with equal numbers of tiles. No larger rectangle of full rows would do."""
     cut = columns(tiles * TILE, chip)
     x, y = cut.rectangle
     assert 1 <= x <= 8 and (y == 1 or x == 8) and y <= chip.grid[1]
@@ -108,7 +108,7 @@ def test_dram_sharded_weights_use_every_bank(chip, rows, width):
 @without_deadline
 @given(chip=any_chip, rows=st.integers(1, 32), inner=st.integers(1, 250), width=st.integers(1, 400))
 def test_prefill_matmuls_cover_the_product(chip, rows, inner, width):
-    """Blocks cover rows and columns, divide as the library demands, and fit the accumulator (4 float32 tiles)."""
+    """Blocks cover rows and columns, divide as ttnn demands, and fit the accumulator (4 float32 tiles)."""
     program = prefill_matmul(rows * TILE, inner * TILE, width * TILE, chip)
     grid = program.compute_with_storage_grid_size
     assert (grid.x, grid.y) == chip.grid
@@ -151,13 +151,13 @@ def test_first_cores(chip, count):
 
 
 def check_config(config: ModelConfig) -> None:
-    """Every tensor of decode lies on cores the chip has, and every program agrees with the layouts around it."""
+    """Check that decode uses only cores of the chip and that every program agrees with the layouts around it."""
     model, chip = config.model, config.chip
     residual_cores, (_, residual_width) = shards(config.residual_memory)
     assert residual_cores * residual_width == model.hidden_size
     assert config.residual_norm.memory == config.residual_memory
     check_norm(config.residual_norm)
-    # queries and keys of every user on cores of their own
+    # the queries and the keys of every user are on separate cores
     assert shards(config.rope_memory) == (2 * config.users, [TILE, model.head_dim])
     assert shards(config.rotation_memory) == (2 * config.users, [TILE, TILE])
     check_on_chip(chip, config.residual_memory, config.rope_memory, config.rotation_memory)
@@ -173,7 +173,7 @@ def check_stock(config: ModelConfig, stock: StockPrograms, residual_width: int) 
     heads, kv_heads, width = model.num_attention_heads, model.num_key_value_heads, model.head_dim
     hidden_cores, (_, hidden_width) = shards(stock.hidden_memory)
     assert hidden_cores * hidden_width == model.intermediate_size
-    # the input's tiles on each core, and where the result lies
+    # the tiles of the input on each core, and the memory of the result
     total = (heads + 2 * kv_heads) * width
     for matmul, inner_width, inner, out in (
         (stock.qkv, residual_width, model.hidden_size, total),
@@ -233,14 +233,14 @@ def test_config_for_prefill_and_decode(chip, precision, model):
     users=st.integers(1, 32),
 )
 def test_config_for_prefill_and_decode_of_any_shape(chip, kv_heads, group, head_dim, intermediate, users):
-    """Whatever is a multiple of 32 has a layout, as long as each head finds a core."""
+    """Any sizes that are multiples of 32 have a layout if there is a core for each head."""
     assume(kv_heads * (group + 2) <= chip.cores)
     check_config(config_of(shape(kv_heads * group, kv_heads, 32 * head_dim, 32 * intermediate), chip, users=users))
 
 
 @every_chip
 def test_configs_of_the_2b(chip):
-    """The layouts that the decode layer is planned with."""
+    """The exact layouts of the 2B-4T in decode."""
     config = config_of(FULL, chip)
     stock = config.programs
     assert shards(stock.qkv.decode_memory) == (30, [32, 128])
@@ -296,7 +296,7 @@ def test_precisions_by_name():
 
 @pytest.mark.parametrize("precision", STOCK, ids=lambda precision: precision.name)
 def test_ternary_matmuls_are_exact_in_both_stock_precisions(precision):
-    """bfloat4_b holds ternary values and LoFi multiplies them exactly; float32 sums them exactly."""
+    """The weights are bfloat4_b, the fidelity is LoFi and sums are float32. Ternary products are exact in all three."""
     assert set(precision.matmuls) == set(MATMULS)
     for name in set(MATMULS) - {"lm_head"}:
         matmul = precision.matmuls[name]
@@ -360,7 +360,7 @@ def test_fused_has_no_other_settings():
 
 @pytest.mark.parametrize("chip", [N150, P150], ids=["n150", "p150"])
 def test_compute_configs(chip):
-    """Float32 sums everywhere, in `accuracy` and `fused` also between operations."""
+    """Sums are float32 everywhere. In `accuracy` and `fused` activations between operations are float32 too."""
     for name, precision in PRECISIONS.items():
         config = config_of(FULL, chip, precision)
         computes = [config.residual_norm.compute, config.attention_compute]
@@ -377,7 +377,7 @@ def test_compute_configs(chip):
 
 @pytest.fixture
 def logged():
-    """The lines that the program logs."""
+    """The list of logged lines."""
     lines: list[str] = []
     number = logger.add(lambda line: lines.append(line.strip()), format="{message}")
     yield lines
@@ -402,7 +402,7 @@ def test_the_default_is_fused_where_it_fits(chip, model, logged):
     ids=["heads", "hidden rows", "residual stream"],
 )
 def test_the_default_is_accuracy_where_fused_does_not_fit(model, reason, logged):
-    """An explicit `fused` is still refused, with the reason that the log gives for the default."""
+    """The default is `accuracy`, with a logged reason. An explicit `fused` is refused with the same reason."""
     assert default_precision(model, ChipAlone(N150), 32) is ACCURACY
     (line,) = logged
     assert re.match(f"precision accuracy: {reason}", line)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill's fused programs against their definition: codes and integer sums exactly, float32 within a few ulps."""
+"""The fused programs of prefill against their definition: codes and sums exactly, float32 results within a few ulps."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ FEW = PRODUCTS["two bands, a column without work"]
 
 
 def quantise(device, token_tiles, inner, grid, x, gamma, dtype=ttnn.float32, eps=EPS):
-    """[tokens, K] -> (codes [tokens, K], steps [tokens, 1]). A step is what one code of a row is worth."""
+    """Quantise [tokens, K] -> (codes [tokens, K], steps [tokens, 1]). The step of a row is the value of one code."""
     program = PrefillCodes(token_tiles, inner, grid)
     codes, steps = program(to_device(x[None, None], device, dtype), gamma_to_device(gamma, device), eps=eps)
     return ttnn.to_torch(codes)[0, 0].float(), ttnn.to_torch(steps)[0, 0, :, :1]
@@ -83,7 +83,7 @@ def test_codes_of_any_values(device, reset_seeds, kind, dtype):
 
 
 class Product:
-    """A program, its weight, and codes and steps of its tokens."""
+    """A program of prefill with its weight, and the codes and steps of its tokens."""
 
     def __init__(self, device, token_tiles, inner, width, group, grid, epilogue=Epilogue.SCALE, dtype=ttnn.float32):
         matrices = 2 if epilogue is Epilogue.GATED else 1
@@ -97,7 +97,7 @@ class Product:
 
     @property
     def scaled(self):
-        """The integer sums, rescaled in float32, which rounds once."""
+        """The integer sums, rescaled in float32 with one rounding."""
         return (self.codes.double() @ self.weight.double()).float() * self.steps
 
     def __call__(self, residual=None):
@@ -117,7 +117,7 @@ def test_products_are_the_integers_rescaled(device, reset_seeds, shape):
 
 
 def test_products_in_passes_over_the_columns(device, reset_seeds, monkeypatch):
-    """A core has five token tiles, and room for the codes of two."""
+    """A core has five token tiles, but L1 for the codes of two."""
     monkeypatch.setattr(prefill_product, "_L1", 2 * 7 * 2048 + 2 * 7 * 256)
     product = Product(device, 5, 7, 2, 1, (2, 1))
     assert torch.equal(product(), product.scaled)

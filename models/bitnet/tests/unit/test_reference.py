@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The reference against transformers' BitNet classes, in float32 with random, badly scaled weights."""
+"""The reference against transformers' BitNet classes in float32, with random weights of very different sizes."""
 
 import math
 import statistics
@@ -31,7 +31,7 @@ every_mode = pytest.mark.parametrize("mode", MODES, ids="-".join)
 
 @pytest.fixture(autouse=True)
 def plain_torch():
-    """No gradients, and transformers' torch.compile decorators do nothing."""
+    """Switch off gradients and transformers' torch.compile decorators."""
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
         yield
 
@@ -69,30 +69,33 @@ def token_errors(actual: torch.Tensor, expected: torch.Tensor) -> list[float]:
 
 
 def check_tokens(errors: list[float]) -> None:
-    """A chain of BitLinears agrees to float32 accuracy, except where an activation lies so close to a rounding boundary
-    that float32 noise moves it by one of its 127 steps. Here that shifts a token by about one percent, and happens to
-    few tokens: most must not show it, none may show more."""
+    """Check the errors of tokens after several BitLinears.
+
+    Most tokens must agree to float32 accuracy. If an activation lies next to a rounding boundary, float32 noise can
+    move it by one of its 127 steps. That changes a token by about one percent here. Few tokens may have this error, and
+    none a larger one.
+    """
     print(f"median {statistics.median(errors):.1e}, above 1e-6: {sum(e > 1e-6 for e in errors)} of {len(errors)}")
     assert statistics.median(errors) < 1e-6
     assert max(errors) < 5e-2
 
 
 def random_master(seed: int) -> dict[str, torch.Tensor]:
-    """Full-precision weights under transformers' own names. Matrices differ in size up to ten thousand times."""
+    """Random full-precision weights under transformers' names. The sizes of matrices differ by up to ten thousand."""
     torch.manual_seed(seed)
     state = {}
     for name, tensor in transformers.BitNetForCausalLM(hf_config()).state_dict().items():
         if "norm" in name:
             state[name] = torch.rand(tensor.shape) + 0.5
         elif "q_proj" in name or "k_proj" in name:
-            state[name] = torch.randn(tensor.shape) * 0.1  # kept moderate: a saturated softmax would only show noise
+            state[name] = torch.randn(tensor.shape) * 0.1  # moderate, because a saturated softmax would only show noise
         else:
             state[name] = torch.randn(tensor.shape) * 10 ** (4 * torch.rand(()).item() - 2)
     return state
 
 
 def ternary_state(master: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Every projection as int8 `weight` and `weight_scale`, worked out here in float64."""
+    """The state dict with every projection as int8 `weight` and `weight_scale`, computed in float64."""
     state = dict(master)
     for name in [name for name in master if "_proj" in name]:
         scale = master[name].double().abs().mean()
@@ -102,7 +105,7 @@ def ternary_state(master: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def hf_state(master: dict[str, torch.Tensor], linear_class: str, quantization_mode: str) -> dict[str, torch.Tensor]:
-    """The same weights as transformers stores them in this mode."""
+    """The state dict of transformers for these weights in this mode."""
     if quantization_mode == "online":
         return master
     state = ternary_state(master)
@@ -116,7 +119,7 @@ def hf_state(master: dict[str, torch.Tensor], linear_class: str, quantization_mo
 
 
 def build(seed: int, mode: tuple[str, str]) -> tuple[transformers.BitNetForCausalLM, dict[str, torch.Tensor]]:
-    """transformers' model in one mode, and the state dict for the reference: master weights or already ternary."""
+    """The model of transformers in one mode, and the state dict for the reference (full precision or ternary)."""
     master = random_master(seed)
     quantization = transformers.BitNetQuantConfig(linear_class=mode[0], quantization_mode=mode[1])
     hf = transformers.BitNetForCausalLM(hf_config()).eval()
@@ -136,7 +139,7 @@ def hf_rope(start: int, length: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("features", [32, 2560, 6912])
 def test_integer_matmul_is_exact(features):
-    """Against int64, on random values and on the largest sums there are."""
+    """The product equals that of int64, for random values and for the largest possible sums."""
     torch.manual_seed(features)
     q = torch.randint(-128, 128, (5, features), dtype=torch.int8)
     ternary = torch.randint(-1, 2, (7, features), dtype=torch.int8)
@@ -148,7 +151,7 @@ def test_integer_matmul_is_exact(features):
 
 @pytest.mark.parametrize("size", [0.0, 1e-8, 1e-3, 1.0, 1e3])
 def test_activation_quantisation(size):
-    """Within half a step of x, the largest magnitude at 127, and zeros (or almost) stay zero without a NaN."""
+    """Codes are within half a step of x. The largest magnitude becomes 127. Rows of zeros give zeros and no NaN."""
     torch.manual_seed(0)
     x = torch.randn(4, 96) * size
     q, s = quantise_activation(x)
@@ -165,7 +168,7 @@ def test_activation_quantisation_rounds_halves_to_even():
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_weight_quantisation(size, dtype):
-    """Against the definition in float64; bfloat16 masters are widened first."""
+    """The result is that of the definition in float64. A bfloat16 matrix is converted first."""
     torch.manual_seed(1)
     master = (torch.randn(64, 96) * size).to(dtype)
     ternary, w = quantise_weight(master)
@@ -177,7 +180,7 @@ def test_weight_quantisation(size, dtype):
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_bit_linear_equals_dequantised_form(size, scale):
-    """(q @ W^T) * (w / s) is (q / s) @ (w * W)^T."""
+    """BitLinear computes (q @ W^T) * (w / s), which equals (q / s) @ (w * W)^T."""
     torch.manual_seed(2)
     x = torch.randn(3, 5, 160) * size
     state = {
@@ -236,7 +239,7 @@ def test_attention_prefill(mode):
 
 @every_mode
 def test_attention_decode(mode):
-    """One position at a time from an empty cache; the caches must agree too."""
+    """Decode of one position after another from an empty cache. The caches agree too."""
     hf, state = build(8, mode)
     attention, cache = Attention(CONFIG, state, f"{LAYER}.self_attn"), None
     hf_attention, hf_cache = hf.model.layers[1].self_attn, transformers.DynamicCache()
@@ -276,7 +279,7 @@ def test_model_prefill(mode):
 
 @every_mode
 def test_model_decode(mode):
-    """A prompt, then the rest of the tokens one by one, each side with its own cache."""
+    """Prefill of a prompt and decode of the remaining tokens, in the reference and in transformers."""
     errors = []
     for seed in range(8):
         hf, state = build(seed, mode)
@@ -292,7 +295,7 @@ def test_model_decode(mode):
 
 
 def test_model_decode_continues_prefill():
-    """Decoding the last tokens gives the logits that prefilling the whole text gives."""
+    """Decode of the last tokens gives the same logits as a prefill of the whole text."""
     errors = []
     for seed in range(8):
         torch.manual_seed(seed)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The norm on the device against the reference, on the layouts of all its three places in a layer."""
+"""The norm on the device against the reference, in the layouts of all three norms of a layer."""
 
 import pytest
 import torch
@@ -32,12 +32,15 @@ class Eps:
 
 
 def places(precision: str) -> tuple[str, ...]:
-    """Where this module norms. In `fused` it is the norm before the head only: the fused programs norm their rows."""
+    """The norms that the module computes in this precision.
+
+    In `fused` it computes only the norm before lm_head, because the fused programs contain all other norms.
+    """
     return PLACES[:1] if precision == "fused" else PLACES
 
 
 class Case:
-    """One norm; `gamma` random and as wide as the place is."""
+    """One norm with a random `gamma` of the norm's width."""
 
     def __init__(self, device, model, precision, users, place, eps=1e-5):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
@@ -63,7 +66,7 @@ def test_rms_norm_prefill(device, reset_seeds, model, precision):
     for place in places(precision):
         case = Case(device, model, precision, 1, place)
         for length in (33,) if model is FULL else LENGTHS:
-            # every row comes out equally large, so a wrong one shows
+            # all rows of the result have about the same size, so a wrong row shows
             case.check_prefill(torch.randn(length, case.width) * spread(length, 1, low=0.1))
 
 
@@ -79,7 +82,7 @@ def test_rms_norm_decode(device, reset_seeds, model, precision):
 @every_precision
 @pytest.mark.parametrize("eps", [1e-20, 1e-11, 10.0, 1e6, 1e12], ids="{:.0e}".format)
 def test_rms_norm_prefill_and_decode_with_folded_eps(device, reset_seeds, precision, eps):
-    """Folding scales makes eps as small as 1e-23 or as large as 1e13: rows of a size at which it counts."""
+    """Folded scales make eps as small as 1e-23 or as large as 1e13. The rows have sizes at which eps has an effect."""
     case = Case(device, SMALL, precision, 7, places(precision)[-1], eps)
     x = torch.randn(7, case.width) * eps**0.5
     case.check_prefill(x)

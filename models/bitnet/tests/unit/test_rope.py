@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rotation on the device, on heads in the order of neighbours, against the reference on heads in halves."""
+"""The rotation on the device, with heads in adjacent pairs, against the reference, with heads in halves."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def new_rope(device, model, precision="accuracy", users=1, max_seq_len=CONTEXT) 
 
 
 def rotate_prefill(rope: RotaryEmbedding, heads: torch.Tensor, start: int) -> torch.Tensor:
-    """heads [1, heads, length, head_dim] in the reference's order, rotated by the device and back in the device's."""
+    """Rotate heads [1, heads, length, head_dim] on the device: the reference's order -> the device's order."""
     length = heads.shape[2]
     padded = torch.randn(1, heads.shape[1], whole_tiles(length), heads.shape[3])
     padded[:, :, :length] = pairs_order(heads)
@@ -45,10 +45,10 @@ def rotate_prefill(rope: RotaryEmbedding, heads: torch.Tensor, start: int) -> to
 
 
 def rotate_decode(rope: RotaryEmbedding, q: torch.Tensor, k: torch.Tensor, positions: list[int]):
-    """q, k [users, heads, head_dim] in the reference's order, rotated by the device and in the device's."""
+    """Rotate q, k [users, heads, head_dim] on the device: the reference's order -> the device's order."""
     config, users, rotation = rope.config, len(positions), decode_rotation(rope, positions)
-    # as heads are split: queries on the first cores, keys on those that follow, row by row: shard i of the angles must
-    # lie where row i does (`both.subtract(queries)` has the same cores in another order)
+    # Queries are on the first cores and keys on the cores that follow, row by row, as after the split of heads. Shard i
+    # of the angles must be on the core of row i. (`both.subtract(queries)` has the same cores in another order.)
     queries = first_cores(users, config.chip)
     both = ttnn.corerange_to_cores(first_cores(2 * users, config.chip), 2 * users, row_wise=True)
     keys = ttnn.CoreRangeSet([ttnn.CoreRange(core, core) for core in both[users:]])
@@ -80,7 +80,7 @@ def check_decode(rope: RotaryEmbedding, positions: list[int]) -> None:
 
 @tiny_and_full
 def test_rope_prefill(device, reset_seeds, model):
-    """Chunks at several starts: attention kernels take bfloat16 in both precisions, so there is one threshold."""
+    """Chunks start at several positions. All precisions have one threshold, because attention kernels read bfloat16."""
     rope = new_rope(device, model)
     for start in (0, 32, 512):
         for length in (160,) if model is FULL else LENGTHS:
@@ -92,18 +92,18 @@ def test_rope_prefill(device, reset_seeds, model):
 @tiny_and_full
 @pytest.mark.parametrize("users", BATCHES)
 def test_rope_decode(device, reset_seeds, model, users):
-    """Queries and keys of all users in one program, each at its own position."""
+    """One program rotates the queries and keys of all users. Each user has another position."""
     edges = [31, 32, CONTEXT - 1, 0, 127, 128, 33]
     check_decode(new_rope(device, model, users=users), (edges + torch.randint(0, CONTEXT, (25,)).tolist())[:users])
 
 
 def test_rope_decode_with_idle_users(device, reset_seeds):
-    """An idle user's position (-1) has some angle, and the others theirs."""
+    """An idle user (position -1) gets any angle. The other users get theirs."""
     check_decode(new_rope(device, TINY, users=4), [5, -1, 77, -1])
 
 
 def test_rope_prefill_whole_context(device, reset_seeds):
-    """Every angle of the 2B-4T's context, computed in float64 and rounded once to bfloat16."""
+    """Every angle of the 2B-4T's context is that of float64, rounded once to bfloat16."""
     rope = new_rope(device, FULL, max_seq_len=FULL.max_position_embeddings)
     rotation = rope.forward_prefill(0, FULL.max_position_embeddings)
     exponent = torch.arange(0, FULL.head_dim, 2, dtype=torch.float64) / FULL.head_dim
@@ -123,7 +123,7 @@ def test_rope_prefill_context_that_ends_inside_a_tile(device, reset_seeds):
 
 @every_precision
 def test_rope_prefill_and_decode_agree(device, reset_seeds, precision):
-    """A score of a decoded query with a prefilled key: if the two turned differently, none would be right."""
+    """Scores of decoded queries with prefilled keys are right, which they are only if both rotations agree."""
     rope = new_rope(device, SMALL, precision, users=1)
     k = torch.randn(1, 1, 96, SMALL.head_dim).bfloat16().float()
     q = torch.randn(1, SMALL.num_attention_heads, SMALL.head_dim).bfloat16().float()

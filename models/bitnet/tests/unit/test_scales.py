@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every scale that costs no program is proved: float64 blocks with the scales where the model has them, and with bare
-ternary matrices and the folded constants, give the same rows. A scale that is lost gives others."""
+"""Proves in float64 that folding the weight scales is right.
+
+A block with the scales of the model and a block with ternary matrices and folded constants give the same rows. If one
+scale is lost, the rows differ.
+"""
 
 import math
 from dataclasses import replace
@@ -21,7 +24,7 @@ ROWS = 9
 
 
 class Layer:
-    """The float64 parts of a layer. `quantised`: rows pass int8 before every projection, as they do in the model."""
+    """The parts of a layer in float64. If `quantised`, rows are quantised to int8 before every projection."""
 
     def __init__(self, state, quantised=False):
         self.state, self.quantised = state, quantised
@@ -33,7 +36,7 @@ class Layer:
         return self.state[f"{PREFIX}.{name}.weight"].double()
 
     def bare(self, x, name):
-        """x @ W^T for the ternary W alone."""
+        """Compute x @ W^T with the ternary matrix W, without its scale."""
         if self.quantised:
             s = 127 / x.abs().amax(dim=-1, keepdim=True)
             x = (x * s).round() / s
@@ -48,7 +51,7 @@ def norm(x, gamma, eps):
 
 
 def attend(q, k, v, scale):
-    """Full attention of grouped heads; q [rows, heads * d], k and v [rows, kv_heads * d]."""
+    """Grouped-query attention without a mask. q: [rows, heads * d]; k and v: [rows, kv_heads * d]."""
     q, k, v = (x.unflatten(-1, (-1, TINY.head_dim)).transpose(0, 1) for x in (q, k, v))
     group = q.shape[0] // k.shape[0]
     k, v = k.repeat_interleave(group, 0), v.repeat_interleave(group, 0)
@@ -87,13 +90,13 @@ def with_scales(state, **scales):
 
 
 def row_sizes(scale: torch.Tensor, power: int = 1) -> torch.Tensor:
-    """Rows such that, after the scale, sub-norms see values from well below sqrt(eps) to well above it."""
+    """Sizes of rows. After the scale, sub-norms get values from well below sqrt(eps) to well above it."""
     return (spread(ROWS, 1, low=1e-5, high=1.0).double() / (9 * scale)) ** (1 / power)
 
 
 @pytest.fixture(autouse=True)
 def seeds(reset_seeds):
-    """Every test here draws random numbers."""
+    """Reset the seeds for every test, because every test here draws random numbers."""
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -123,7 +126,7 @@ def test_attention_eps_takes_the_scale_of_v(v):
 @pytest.mark.parametrize("gate", [1e-3, 0.1, 1.0, 1e3])
 @pytest.mark.parametrize("up", [1e-3, 1.0, 7.0, 1e3])
 def test_hidden_eps_takes_those_of_gate_and_up(gate, up):
-    """gate's squared, since it goes through relu2."""
+    """The folded eps has the square of gate's scale, because gate goes through relu2."""
     state = with_scales(random_state(TINY), **{"mlp.gate_proj": gate, "mlp.up_proj": up, "mlp.down_proj": 1.0})
     layer, scales = Layer(state), fold_scales(TINY, state, 0)
     product = layer.scale("mlp.gate_proj") ** 2 * layer.scale("mlp.up_proj")
@@ -135,7 +138,7 @@ def test_hidden_eps_takes_those_of_gate_and_up(gate, up):
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("quantised", [False, True], ids=["plain", "int8"])
 def test_gammas_take_the_scales_of_o_and_down(scale, quantised):
-    """A row's int8 scale follows the row, so quantising it changes nothing."""
+    """The folded gammas are right with and without int8: the codes of a row do not depend on a factor of the row."""
     state = with_scales(random_state(TINY), **{"self_attn.o_proj": scale, "mlp.down_proj": scale})
     layer, scales = Layer(state, quantised), fold_scales(TINY, state, 0)
     for name, width, gamma_name, folded in (
@@ -150,7 +153,7 @@ def test_gammas_take_the_scales_of_o_and_down(scale, quantised):
 @pytest.mark.parametrize("quantised", [False, True], ids=["plain", "int8"])
 @pytest.mark.parametrize("seed", range(6))
 def test_blocks_with_folded_scales_are_the_blocks(seed, quantised):
-    """All folds at once, scales from 1e-3 to 1e3. int8 codes next to a rounding boundary may fall on either side."""
+    """All scales are folded at once. They are from 1e-3 to 1e3. An int8 code next to a rounding boundary may flip."""
     torch.manual_seed(seed)
     layer = Layer(random_state(TINY, badly_scaled=True), quantised)
     scales = fold_scales(TINY, layer.state, 0)
@@ -161,7 +164,7 @@ def test_blocks_with_folded_scales_are_the_blocks(seed, quantised):
 
 @pytest.mark.parametrize("lost", PROJECTIONS)
 def test_a_lost_scale_shows(lost):
-    """Each scale away from 1 and of a size at which it matters: folding without it is at least 5 % wrong."""
+    """Every scale has a size at which it matters. Without one of the scales, the rows are at least 5 % off."""
     scales = {"self_attn.q_proj": 0.25, "self_attn.k_proj": 0.05, "self_attn.v_proj": 3e-3, "self_attn.o_proj": 40.0}
     scales |= {"mlp.gate_proj": 2e-2, "mlp.up_proj": 3e-2, "mlp.down_proj": 1e-2}
     state = with_scales(random_state(TINY), **scales)

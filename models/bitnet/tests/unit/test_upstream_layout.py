@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`models/bitnet` drops into a tt-metal checkout: licences, names, who imports whom, and the proof by copying it."""
+"""`models/bitnet` fits into a tt-metal checkout: licences, names, imports, and tests that pass in a copy."""
 
 import ast
 import os
@@ -22,7 +22,7 @@ STANDARD = frozenset(sys.stdlib_module_names)
 CHECKOUT = {"torch", "ttnn", "transformers", "safetensors", "tqdm", "pytest", "loguru", "numpy", "matplotlib", "models"}
 CHECKOUT |= {"tokenizers", "huggingface_hub"}
 TESTS_NEED = {"hypothesis"}  # the one package to add to upstream's requirements for tests
-# which modules a part of the port may import, beside Python's own; each name stands for all below it
+# The modules that a part of the port may import besides the standard library. A name stands for all modules below it.
 ALLOWED = {
     "reference": {"torch", "models.bitnet.reference"},
     "tt": {"ttnn", "torch", "safetensors", "tqdm", "loguru", "models.common", "models.bitnet.tt"},
@@ -30,8 +30,8 @@ ALLOWED = {
     "demo": CHECKOUT,
     "perf": CHECKOUT,
 }
-# The rooms of tt, from the ground up. A room imports rooms of lower floors only.
-FLOORS = (
+# The import layers of tt, lowest first. A module or folder imports only itself and those of lower layers.
+LAYERS = (
     {"checks", "config", "precision"},
     {"layout"},
     {"kernels"},
@@ -48,19 +48,19 @@ FLOORS = (
     {"engine", "generator_vllm"},
     {"bitnet"},
 )
-KERNEL_ROOMS = ({"common"}, {"decode", "prefill", "head"})
+KERNEL_LAYERS = ({"common"}, {"decode", "prefill", "head"})
 EXCEPTIONS = {
     BITNET / "demo" / "device.py": {"ttnn_emulator"},  # opens the emulated device where there is no card
     BITNET / "demo" / "lm_eval_adapter.py": {"lm_eval"},  # imported by whoever runs that harness
     BITNET / "tt" / "bitnet.py": {"transformers.AutoTokenizer"},  # text in, text out
-    BITNET / "tt" / "weights" / "hub.py": {"huggingface_hub"},  # asked for what is no folder
+    BITNET / "tt" / "weights" / "hub.py": {"huggingface_hub"},  # used for a name that is not a folder
 }
 OPENS_DEVICES = BITNET / "demo" / "device.py"
-VLLMS_EDGE = BITNET / "tt" / "generator_vllm.py"  # what it is told comes from vLLM and, for the rest, the environment
+VLLMS_EDGE = BITNET / "tt" / "generator_vllm.py"  # its settings come from vLLM and from the environment
 
 
 def part_of(path: Path) -> str:
-    """The folder of the port that a file belongs to; files of models/common and those at the top: none."""
+    """The folder of the port that a file belongs to, or "" for files of models/common and files at the top."""
     inside = path.relative_to(MODELS).parts
     return inside[1] if inside[0] == "bitnet" and len(inside) > 2 else ""
 
@@ -73,22 +73,22 @@ def test_there_are_files():
     assert {part_of(path) for path in PYTHON} >= {"reference", "tt", "tests", "demo", "perf", ""}
 
 
-@pytest.mark.parametrize("folder, floors", [("tt", FLOORS), ("tt/kernels", KERNEL_ROOMS)], ids=["tt", "kernels"])
-def test_no_room_imports_one_on_its_own_floor_or_above(folder, floors):
-    """Every file of the folder belongs to a room, and its imports lead to the same room or to lower floors."""
+@pytest.mark.parametrize("folder, layers", [("tt", LAYERS), ("tt/kernels", KERNEL_LAYERS)], ids=["tt", "kernels"])
+def test_imports_lead_to_lower_layers(folder, layers):
+    """Every module or folder belongs to a layer. Its imports lead to itself or to lower layers."""
     root = BITNET / folder
     package = ".".join(("models", "bitnet", *folder.split("/")))
-    floor_of = {room: floor for floor, rooms in enumerate(floors) for room in rooms}
+    layer_of = {part: layer for layer, parts in enumerate(layers) for part in parts}
     for path in sorted(root.rglob("*.py")):
-        room = path.relative_to(root).parts[0].removesuffix(".py")
-        if room == "__init__":
+        part = path.relative_to(root).parts[0].removesuffix(".py")
+        if part == "__init__":
             continue
-        assert room in floor_of, f"{name_of(path)} belongs to no room: add it to the floors"
+        assert part in layer_of, f"{name_of(path)} belongs to no layer; add {part} to a layer"
         for module in imports(path):
             if is_below(module, {package}):
                 other = module.removeprefix(package + ".").split(".")[0]
-                below = other == room or floor_of[other] < floor_of[room]
-                assert below, f"{name_of(path)} imports {module}, which is not on a lower floor"
+                below = other == part or layer_of[other] < layer_of[part]
+                assert below, f"{name_of(path)} imports {module}, which is not in a lower layer"
 
 
 def test_spdx_header():
@@ -100,7 +100,7 @@ def test_spdx_header():
 
 
 def test_imports():
-    """Nothing that a tt-metal checkout lacks, and only what the file's part of the port may know."""
+    """A file imports only packages of a tt-metal checkout and only modules that its part of the port may import."""
     for path in PYTHON:
         allowed = ALLOWED.get(part_of(path), {"torch", "ttnn", "numpy", "loguru"}) | EXCEPTIONS.get(path, set())
         foreign = [m for m in imports(path) if m.split(".")[0] not in STANDARD and not is_below(m, allowed)]
@@ -111,7 +111,7 @@ def test_imports():
 
 
 def test_nothing_names_the_emulated_device():
-    """Neither as a name nor in a string that could be imported or run."""
+    """No file names the emulated device, neither as a name nor in a string that could be imported or run."""
     for path in set(PYTHON) - {OPENS_DEVICES, Path(__file__).resolve()}:
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         names = {node.id for node in nodes if isinstance(node, ast.Name)}
@@ -128,7 +128,7 @@ def test_the_environment_is_read_at_the_edge_only():
 
 
 def test_packages_and_names():
-    """Folders that tests and modules are imported from are packages; names are lower case, as upstream's."""
+    """Folders of tests and modules are packages. Names are lower case, as upstream's are."""
     for path in PYTHON:
         if part_of(path) in ("", "reference", "tt", "tests") and path.is_relative_to(BITNET):
             assert (path.parent / "__init__.py").is_file(), name_of(path)
@@ -136,7 +136,7 @@ def test_packages_and_names():
 
 
 def test_every_reference_module_has_a_twin():
-    """A reader can lay the two files of one equation side by side."""
+    """Every module of the reference has a module of the same name in tt, so that a reader can compare the two."""
     for path in (BITNET / "reference").glob("*.py"):
         assert (BITNET / "tt" / path.name).is_file(), f"tt has no {path.name}"
 
@@ -159,8 +159,10 @@ def pytest_sessionfinish():
 
 
 def test_a_copy_in_another_checkout_passes(tmp_path):
-    """models/bitnet and models/common alone in an empty tree, with fixtures of upstream's names: tests that open no
-    device pass there, on modules of the copy."""
+    """Tests that open no device pass in a tree with only models/bitnet and models/common.
+
+    The tree has fixtures with upstream's names. The tests import the modules of the copy.
+    """
     for folder in ("bitnet", "common"):
         ignore = shutil.ignore_patterns("__pycache__", "*.safetensors")
         shutil.copytree(MODELS / folder, tmp_path / "models" / folder, ignore=ignore)

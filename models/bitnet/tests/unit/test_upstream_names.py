@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The port takes from models/common only what tt-metal's own models/common has, with the same parameters and results.
+"""The port uses only those names of models/common that tt-metal's models/common has, with equal parameters and results.
 
-`upstream_common.json` records the public functions and methods of two of its files, with their parameters, as of
-April 2026. The tests hold here, where models/common is ours, and in a tt-metal checkout, where it is upstream's.
+`upstream_common.json` records the public functions and methods of two files of tt-metal's models/common, with their
+parameters, as of April 2026. The tests pass here, where models/common is this project's, and in a tt-metal checkout.
 """
 
 import ast
@@ -22,7 +22,7 @@ COMMON = "models.common."
 
 
 def parameters(function: ast.FunctionDef) -> str:
-    """The parameters and their defaults, without annotations."""
+    """The parameters of a function with their defaults, without annotations."""
     given = function.args
     for one in [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]:
         if one is not None:
@@ -31,7 +31,7 @@ def parameters(function: ast.FunctionDef) -> str:
 
 
 def signatures(file: str) -> dict[str, str]:
-    """Functions and methods of a file of models/common, by name, and the parameters of each."""
+    """The parameters of each function and method of a file of models/common, by name."""
     found = {}
     for node in ast.parse((MODELS / "common" / f"{file}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Configs and checkpoints: what is read comes out exact, and what is wrong is refused in one clear line."""
+"""Configs and checkpoints are read exactly, and wrong ones are refused with an error of one line."""
 
 import json
 import re
@@ -62,14 +62,14 @@ fixed = settings(deadline=None, derandomize=True)
 
 
 def master_state(seed: int = 0, dtype: torch.dtype = torch.bfloat16) -> dict[str, torch.Tensor]:
-    """Random full-precision weights; each matrix has a size of its own."""
+    """Random full-precision weights. Each matrix has another size."""
     torch.manual_seed(seed)
     shapes = tensor_shapes(CONFIG).items()
     return {name: (torch.randn(shape) * 10 ** (4 * torch.rand(()) - 2)).to(dtype) for name, shape in shapes}
 
 
 def ternary_state(seed: int = 0) -> dict[str, torch.Tensor]:
-    """The normalised form: random ternary matrices, each with a scale of its own."""
+    """A normalised state dict: random ternary matrices, each with another scale."""
     state = master_state(seed)
     for name in projection_names(CONFIG):
         state[f"{name}.weight"] = torch.randint(-1, 2, state[f"{name}.weight"].shape, dtype=torch.int8)
@@ -78,7 +78,7 @@ def ternary_state(seed: int = 0) -> dict[str, torch.Tensor]:
 
 
 def stored_state(state: dict[str, torch.Tensor], linear_class: str) -> dict[str, torch.Tensor]:
-    """A normalised state dict as a published packed checkpoint has it, packed by transformers."""
+    """A normalised state dict in the form of a published packed checkpoint, packed by transformers."""
     stored = dict(state)
     for name in projection_names(CONFIG):
         scale = state[f"{name}.weight_scale"].reshape(1)
@@ -114,7 +114,7 @@ def assert_same(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 @fixed
 @given(rows=st.integers(1, 40), columns=st.integers(1, 70), seed=st.integers(0, 1000))
 def test_pack_round_trip(rows, columns, seed):
-    """The bytes are those of transformers, and they unpack to what went in."""
+    """The packed bytes are those of transformers, and unpacking gives the matrix back."""
     torch.manual_seed(seed)
     weight = torch.randint(-1, 2, (4 * rows, columns), dtype=torch.int8)
     packed = pack_ternary(weight)
@@ -164,7 +164,7 @@ def test_ternarise_is_the_reference_quantisation(seed, size):
 @fixed
 @given(heads=st.integers(1, 7), half=st.integers(1, 33), columns=st.integers(1, 5))
 def test_rope_permutation(heads, half, columns):
-    """Each head's halves become adjacent pairs."""
+    """The permutation turns the halves of each head into adjacent pairs."""
     weight = torch.arange(heads * 2 * half * columns).reshape(heads * 2 * half, columns)
     permuted = permute_rows_for_device_rope(weight, heads, 2 * half)
     for head in range(heads):
@@ -175,7 +175,7 @@ def test_rope_permutation(heads, half, columns):
 
 
 def test_rope_permutation_keeps_attention_scores():
-    """Rotating adjacent pairs (as complex numbers) of permuted rows gives transformers' scores."""
+    """A rotation of adjacent pairs (as complex numbers) of permuted rows gives the scores of transformers."""
     torch.manual_seed(0)
     heads, dim, length = 3, 32, 5
     q_weight, k_weight, x = torch.randn(heads * dim, 64), torch.randn(heads * dim, 64), torch.randn(length, 64)
@@ -204,7 +204,7 @@ def test_fuse_qkv():
 
 
 def test_fuse_qkv_for_several_chips():
-    """Three groups of two query heads on two chips: the first has two, the second one and a group of zeros."""
+    """Three groups of two query heads on two chips: the first chip has two groups, the second one and one of zeros."""
     size = 4
     q, k, v = (torch.randint(1, 100, (heads * size, 8)) for heads in (6, 3, 3))
     nothing = torch.zeros(size, 8, dtype=q.dtype)
@@ -219,7 +219,7 @@ def test_fuse_qkv_for_several_chips():
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("linear_class", ["autobitlinear", "bitlinear"])
 def test_load_packed(tmp_path, linear_class, shards):
-    """Ternary values come out exactly; a dividing scale as its reciprocal."""
+    """Ternary values are loaded exactly. A scale that divides is loaded as its reciprocal."""
     expected = ternary_state()
     stored = stored_state(expected, linear_class)
     folder = write_folder(tmp_path, stored, replace(CONFIG, linear_class=linear_class), shards)
@@ -231,7 +231,7 @@ def test_load_packed(tmp_path, linear_class, shards):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("shards", [1, 3])
 def test_load_master(tmp_path, dtype, shards):
-    """Against the definition worked out in float64; everything but the projections stays as stored."""
+    """Projections are quantised as the definition in float64 says. All other tensors stay as stored."""
     master = master_state(dtype=dtype)
     loaded = load_state_dict(write_folder(tmp_path, master, CONFIG, shards), progress=False)
     assert loaded.keys() == master.keys() | {f"{name}.weight_scale" for name in projection_names(CONFIG)}
@@ -248,13 +248,13 @@ def test_load_master(tmp_path, dtype, shards):
 
 @pytest.mark.parametrize("linear_class", [None, "autobitlinear", "bitlinear"])
 def test_load_normalised_state_changes_nothing(linear_class):
-    """int8 weights are this project's own form: their scale multiplies whatever the config says."""
+    """A normalised state dict is loaded unchanged: the scale of int8 weights multiplies, whatever the config says."""
     state = ternary_state()
     assert_same(load_state_dict(state, replace(CONFIG, linear_class=linear_class), progress=False), state)
 
 
 def test_load_unpacked_floats():
-    """transformers also holds offline weights as floats that are all -1, 0 or +1."""
+    """Weights that are stored as floats -1, 0 and +1, as transformers also stores them, are loaded as int8."""
     expected = ternary_state()
     state = {name: t.bfloat16() if t.dtype == torch.int8 else t for name, t in expected.items()}
     assert_same(load_state_dict(state, replace(CONFIG, linear_class="autobitlinear"), progress=False), expected)
@@ -263,7 +263,7 @@ def test_load_unpacked_floats():
 @pytest.mark.parametrize("tied_in_config", [True, False])
 @pytest.mark.parametrize("in_file", [True, False])
 def test_tied_lm_head(tied_in_config, in_file):
-    """An lm_head in the file wins over the config; without one the config must say that it is tied."""
+    """An lm_head in the file is used whatever the config says. Without one the config must say that it is tied."""
     config = replace(CONFIG, tie_word_embeddings=tied_in_config)
     state = ternary_state()
     expected = state if in_file else {name: t for name, t in state.items() if name != "lm_head.weight"}
@@ -292,7 +292,7 @@ def test_load_needs_a_config_for_a_state_dict():
     seed=st.integers(0, 1000),
 )
 def test_save_packed_round_trip(tmp_path_factory, heads, head_dim, wide, layers, tied, seed):
-    """Any shape, tied or not: saved and loaded again it is the same state dict and the same config."""
+    """A state dict and its config of any shape, tied or not, are equal after saving and loading."""
     config = replace(
         CONFIG,
         num_attention_heads=heads[0],
@@ -353,7 +353,7 @@ def test_save_packed_refuses_a_wrong_state_and_writes_nothing(tmp_path):
 
 
 def test_transformers_reads_what_save_packed_writes(tmp_path, monkeypatch):
-    """The whole way through transformers' own loader; its check for `accelerate`, not needed here, is off."""
+    """transformers' loader reads the written folder. Its check for `accelerate` is off: it is not needed here."""
     quantizer = transformers.quantizers.quantizer_bitnet.BitNetHfQuantizer
     monkeypatch.setattr(quantizer, "validate_environment", lambda self, *args, **kwargs: None)
     # transformers keeps the norms in the file's dtype, whatever dtype is asked for
@@ -367,14 +367,14 @@ def test_transformers_reads_what_save_packed_writes(tmp_path, monkeypatch):
         tokens = torch.randint(0, CONFIG.vocab_size, (2, 9))
         expected, (actual, _) = hf(tokens).logits, Model(CONFIG, load_state_dict(tmp_path)).prefill(tokens)
     errors = (actual - expected).norm(dim=-1) / expected.norm(dim=-1)
-    assert errors.median() < 1e-6 and errors.max() < 5e-2  # the few: see check_tokens in test_reference.py
+    assert errors.median() < 1e-6 and errors.max() < 5e-2  # see check_tokens in test_reference.py
 
 
 # --- the content hash ------------------------------------------------------------------------------------------------
 
 
 def test_content_hash(tmp_path):
-    """Equal for a copy elsewhere; different for one changed weight, another shape, or the other meaning of scales."""
+    """The hash of a copy is equal. It differs for a changed weight, another shape, or another meaning of scales."""
     config = replace(CONFIG, linear_class="autobitlinear")
     stored = stored_state(ternary_state(), "autobitlinear")
     first = content_hash(write_folder(tmp_path / "a", stored, config))
@@ -547,7 +547,7 @@ def test_pickled_weights_are_not_read(tmp_path):
 
 
 def test_config_of_the_published_model():
-    """The fields of microsoft/bitnet-b1.58-2B-4T's config.json."""
+    """The config has the values of microsoft/bitnet-b1.58-2B-4T's config.json."""
     config = BitNetConfig.from_hf(
         {
             "architectures": ["BitNetForCausalLM"],

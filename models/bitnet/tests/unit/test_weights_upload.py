@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folder that keeps converted weights: used, shared by boards, and mended where it is damaged."""
+"""The cache folder of converted weights: it is used, boards may use the same folder, and damaged files are replaced."""
 
 import os
 from dataclasses import replace
@@ -42,7 +42,7 @@ def test_a_damaged_file_is_written_anew(device, tmp_path, damage):
 
 
 def test_processes_of_one_number_write_the_same_matrix_at_once(device, tmp_path, monkeypatch):
-    """Containers that share the folder count their processes alike."""
+    """Two containers may use one folder and have processes with the same id."""
     write, others = ttnn.dump_tensor, []
 
     def while_another_does(path: str, tensor: ttnn.Tensor) -> None:
