@@ -41,7 +41,7 @@ def own(device: ttnn.MeshDevice) -> Iterator[Generate]:
 
 @pytest.fixture(scope="session")
 def own_in_accuracy(device: ttnn.MeshDevice) -> Iterator[Generate]:
-    """A function that gives the tokens of `BitNet.generate` in `accuracy`, the precision of a server on several chips."""
+    """A function that gives the tokens of `BitNet.generate` in `accuracy`, which a server on several chips uses."""
     with _model(device, "accuracy") as model:
         yield model
 
