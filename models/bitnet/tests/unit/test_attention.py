@@ -11,7 +11,6 @@ import ttnn
 from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.attention import Attention as ReferenceAttention
 from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm
-from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tests.common import (
     BATCHES,
     LENGTHS,
@@ -20,7 +19,6 @@ from models.bitnet.tests.common import (
     Pages,
     assert_level,
     decode_bars,
-    decode_rotation,
     empty_cache,
     every_precision,
     every_scaling,
@@ -28,31 +26,23 @@ from models.bitnet.tests.common import (
     random_past,
     reference_steps,
     tiny_and_full,
-    to_decode,
-    to_integers,
-    to_prefill,
-    to_rows,
-    whole_tiles,
     with_float_weights,
 )
+from models.bitnet.tests.unit.layer_case import CONTEXT, LayerCase, mixed_positions
 from models.bitnet.tt.attention import Attention
-from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.rope import RotaryEmbedding
 from models.bitnet.tt.weights.scales import fold_scales
 
 PREFIX, NORM = "model.layers.0.self_attn", "model.layers.0.input_layernorm"
-CONTEXT = 256
 
 
-class Case:
+class Case(LayerCase):
     """One attention block on the device and its reference. The cases of one test use the same `weights`."""
 
     def __init__(self, device, model, precision, users, state, weights=None):
-        self.model, self.state = model, state
-        self.config = ModelConfig(model, device, precision, users, max_seq_len=CONTEXT)
-        self.rope = RotaryEmbedding(self.config)
+        super().__init__(device, model, precision, users)
+        self.state = state
         gamma, scales = state[f"{NORM}.weight"], fold_scales(model, state, 0)
-        self.attention = Attention(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
+        self.block = Attention(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
         self.norm, self.bare = ReferenceNorm(model, state, NORM), ReferenceAttention(model, state, PREFIX)
         with_float_weights(self.bare)
         self.random_rows = lambda rows: faint_stream(rows, model, state)
@@ -61,38 +51,11 @@ class Case:
         y, cache = self.bare(self.norm(x), *inputs)
         return x + y, cache
 
-    def prefill(self, x, pages, cache, user=0, start=0):
-        """Prefill the token rows [length, hidden] of a user, at positions from `start` on."""
-        rows, device = whole_tiles(len(x)), self.config.device
-        page_table, chunk = pages.prefill_tables(user, start, rows, device)
-        rotation = self.rope.forward_prefill(start, rows)
-        y = self.attention.forward_prefill(to_prefill(x, self.config), rotation, cache, page_table, chunk, start)
-        return to_rows(y, len(x))
-
-    def decode(self, x, pages, cache, positions):
-        """Decode one token of each user: [users, hidden] -> the same."""
-        device = self.config.device
-        table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
-        rotation = decode_rotation(self.rope, positions)
-        row = to_decode(x, self.config, self.config.residual_memory)
-        return to_rows(self.attention.forward_decode(row, rotation, cache, table, at), len(x))
-
-    def golden(self, x):
-        """Prefill in the reference. Returns (token rows, cache)."""
-        y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
-        return y[0], cache
-
     def cached(self, pages, cache, user, positions):
         """The device's keys and values [kv_heads, positions, head_dim] in the reference's order and scale."""
         keys, values = (pages.read(ttnn.to_torch(t).float(), user, positions) for t in (cache.keys, cache.values))
         keys = keys.unflatten(-1, (-1, 2)).transpose(-1, -2).flatten(-2)
         return keys * self.state[f"{PREFIX}.k_proj.weight_scale"], values * self.state[f"{PREFIX}.v_proj.weight_scale"]
-
-
-def mixed_positions(users):
-    """Positions around the edges of tiles and pages, and the first and last of the context."""
-    edges = torch.tensor([31, 32, 33, 0, 64, 95, 127, 128, 159, 160, CONTEXT - 1])
-    return torch.cat([edges, torch.randint(0, CONTEXT, (users,))])[:users].tolist()
 
 
 @every_scaling

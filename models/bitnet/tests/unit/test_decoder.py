@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 import ttnn
 from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
 from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
-from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tests.common import (
     BATCHES,
     LENGTHS,
@@ -19,24 +18,15 @@ from models.bitnet.tests.common import (
     Pages,
     assert_level,
     decode_bars,
-    decode_rotation,
     empty_cache,
     every_precision,
     random_past,
     random_stream,
     reference_steps,
-    to_decode,
-    to_integers,
-    to_prefill,
-    to_rows,
-    whole_tiles,
     with_float_weights,
 )
+from models.bitnet.tests.unit.layer_case import CONTEXT, LayerCase, mixed_positions
 from models.bitnet.tt.decoder import DecoderLayer
-from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.rope import RotaryEmbedding
-
-CONTEXT = 256
 
 # the ordinary run has the badly scaled weights at full width: they show lost scales besides all other errors
 every_layer = pytest.mark.parametrize(
@@ -56,38 +46,15 @@ def _torch(dtype: ttnn.DataType) -> torch.dtype:
     return {ttnn.float32: torch.float32, ttnn.bfloat16: torch.bfloat16}[dtype]
 
 
-class Case:
+class Case(LayerCase):
     """Decoder layer `number` on the device and in the reference."""
 
     def __init__(self, device, model, precision, users, state, weights=None, number=0):
-        self.model, self.config = model, ModelConfig(model, device, precision, users, max_seq_len=CONTEXT)
-        self.rope = RotaryEmbedding(self.config)
-        self.layer = DecoderLayer(self.config, weights or SharedWeights(device), state, number)
+        super().__init__(device, model, precision, users)
+        self.block = DecoderLayer(self.config, weights or SharedWeights(device), state, number)
         self.reference = ReferenceLayer(model, state, f"model.layers.{number}")
         with_float_weights(self.reference.self_attn, self.reference.mlp)
         self.stream = lambda rows: random_stream(rows, model, state, number).to(_torch(self.config.activations)).float()
-
-    def prefill(self, x, pages, cache, user=0, start=0):
-        """Prefill the token rows [length, hidden] of a user, at positions from `start` on."""
-        rows = whole_tiles(len(x))
-        page_table, chunk = pages.prefill_tables(user, start, rows, self.config.device)
-        rotation = self.rope.forward_prefill(start, rows)
-        y = self.layer.forward_prefill(to_prefill(x, self.config), rotation, cache, page_table, chunk, start)
-        return to_rows(y, len(x))
-
-    def decode(self, x, pages, cache, positions):
-        """Decode one token of each user: [users, hidden] -> the same."""
-        device = self.config.device
-        table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
-        row = to_decode(x, self.config, self.config.residual_memory)
-        y = self.layer.forward_decode(row, decode_rotation(self.rope, positions), cache, table, at)
-        assert y.memory_config() == self.config.residual_memory
-        return to_rows(y, len(x))
-
-    def golden(self, x):
-        """Prefill in the reference. Returns (token rows, cache)."""
-        y, cache = self.reference(x[None], *rope_tables(self.model, 0, len(x)))
-        return y[0], cache
 
     def check(self, x, golden, y, bars):
         """Check the residual stream, and the update that the layer added to it."""
@@ -104,11 +71,6 @@ class Case:
         golden, _ = reference_steps(self.reference, x, self.model, past)
         bars = decode_bars(self.config.precision.name, self.model)
         self.check(x, golden, self.decode(x, pages, cache, positions), bars)
-
-
-def mixed_positions(users):
-    edges = [31, 32, 33, 0, 64, 95, 127, 128, 159, 160, CONTEXT - 1]
-    return (edges + torch.randint(0, CONTEXT, (users,)).tolist())[:users]
 
 
 @every_precision
