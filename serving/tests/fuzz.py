@@ -49,7 +49,11 @@ _SCHEMAS: list[Any] = [
     *({}, {"type": "object"}, {"type": "foo"}, {"type": []}, {"type": 5}, {"$ref": "#"}, {"$ref": "#/nope"}),
     {"enum": []},
     *({"type": "string", "pattern": "["}, {"type": "string", "format": "foo"}, {"type": "string", "maxLength": -1}),
-    *({"type": "integer", "multipleOf": 0}, {"type": "integer", "minimum": 10**30}, {"type": "number", "minimum": "x"}),
+    *(
+        {"type": "integer", "multipleOf": 0},
+        {"type": "integer", "minimum": 10**30},
+        {"type": "number", "minimum": "x"},
+    ),
     *({"type": "array", "uniqueItems": True}, {"type": "array", "minItems": 9, "maxItems": 1}),
     *({"type": "array", "items": 5}, {"const": "\0"}, {"anyOf": []}, {"allOf": [{"type": "null"}, {}]}),
     {"type": "object", "patternProperties": {"[": 1}},
