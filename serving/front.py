@@ -63,7 +63,7 @@ class Front:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         if scope["path"].removeprefix(scope.get("root_path", "")) not in ROUTES:
-            return await _answer(404, "there is no such route")(scope, receive, send)
+            return await _answer(Refusal(404, "there is no such route"))(scope, receive, send)
         if scope["method"] != "POST":
             return await self._app(scope, receive, send)
         # vLLM checks the key only behind this middleware. The check here comes before the body is read.
@@ -83,7 +83,7 @@ class Front:
             taken += self._take(texts - 1, rows)
             await self._run(body, scope, receive, send)
         except Refusal as refusal:
-            await _answer(refusal.status, str(refusal))(scope, receive, send)
+            await _answer(refusal)(scope, receive, send)
         except ClientDisconnect:
             pass
         finally:
@@ -112,12 +112,14 @@ class Front:
         try:
             await self._app(scope, given, sent)
         except Exception as error:
-            if started or not (isinstance(error, _TAKEN_FOR_REFUSALS) or read_the_body(error)):
+            # an error that vLLM has an answer for is the cause of another where the answer has begun
+            refusal = refusal_of(error.__cause__ if started and error.__cause__ is not None else error)
+            if refusal is None:
                 raise
-            if refused_by_vllm(error) or read_the_body(error):
-                raise Refusal(400, str(error)) from error
-            logger.exception("an error of the server")
-            raise Refusal(500, "an internal error; the server's log has the details") from error
+            if not started:
+                raise refusal from error
+            event = b"data: " + _answer(refusal).body + b"\n\n"
+            await send({"type": "http.response.body", "body": event, "more_body": False})
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
@@ -174,13 +176,26 @@ def count_texts(body: dict[str, Any]) -> int:
     return each * (len(prompts) if several else 1)
 
 
-def refused_by_vllm(error: Exception) -> bool:
+def refusal_of(error: BaseException) -> Refusal | None:
+    """The answer to an error, or None if vLLM answers it. An error that vLLM takes for the client's, and that neither
+    vLLM nor its plugin raised, is the server's own."""
+    if isinstance(error, VLLMValidationError) or read_the_body(error):
+        return Refusal(400, str(error))
+    if not isinstance(error, _TAKEN_FOR_REFUSALS):
+        return None
+    if refused_by_vllm(error):
+        return Refusal(400, str(error))
+    logger.error("an error of the server", exc_info=error)
+    return Refusal(500, "an internal error; the server's log has the details")
+
+
+def refused_by_vllm(error: BaseException) -> bool:
     """Whether vLLM or its plugin raised the error. A library below them or this project may have raised it instead."""
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return innermost.f_globals["__name__"].partition(".")[0] in ("vllm", "vllm_tt_plugin")
 
 
-def read_the_body(error: Exception) -> bool:
+def read_the_body(error: BaseException) -> bool:
     """Whether the error came while vLLM validated the body. A wrong type there can raise an error of any class."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code is request_body_to_args.__code__ for frame, _ in frames)
@@ -196,8 +211,8 @@ def raise_if_error(finish_reason: str | None, request_id: str) -> None:
         raise VLLMValidationError("no text fits the request: its grammar allows no token")
 
 
-def _answer(status: int, reason: str) -> JSONResponse:
+def _answer(refusal: Refusal) -> JSONResponse:
     """An error response in OpenAI's format."""
-    kind = "InternalServerError" if status >= 500 else "BadRequestError"
-    error = {"message": reason, "type": kind, "param": None, "code": status}
-    return JSONResponse({"error": error}, status_code=status)
+    kind = "InternalServerError" if refusal.status >= 500 else "BadRequestError"
+    error = {"message": str(refusal), "type": kind, "param": None, "code": refusal.status}
+    return JSONResponse({"error": error}, status_code=refusal.status)

@@ -13,6 +13,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, model_validator
 from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+from vllm.exceptions import VLLMValidationError
 from vllm.sampling_params import SamplingParams
 
 from serving import front
@@ -51,6 +53,7 @@ class Around:
 
         for path in ("/health", "/tokenize", "/start_profile", "/v1/load_lora_adapter"):
             app.add_api_route(path, empty, methods=["GET", "POST"])
+        app.exception_handler(VLLMValidationError)(lambda *_: JSONResponse({}, status_code=400))
         app.add_middleware(front.Front)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://server")
@@ -164,6 +167,16 @@ def test_without_the_key_no_body_is_read():
     assert around.post(content=endless()).status_code == 401
     assert around.post(json={}, headers={"authorization": "Bearer wrong"}).status_code == 401
     assert around.post(json={}, headers={"authorization": "Bearer secret"}).status_code == 200
+
+
+def test_an_error_in_a_stream_is_its_last_event():
+    async def stream() -> AsyncIterator[str]:
+        yield "data: {}\n\n"
+        raise VLLMValidationError("not this")
+
+    answer = Around(lambda: StreamingResponse(stream(), media_type="text/event-stream")).post(json={})
+    first, second = answer.text.strip().split("\n\n")
+    assert first == "data: {}" and json.loads(second.removeprefix("data: "))["error"]["code"] == 400
 
 
 def fail() -> None:
