@@ -60,7 +60,7 @@ class Generator:
 
         tokens: [batch, longest], padded with anything; page_table: int32 [batch, blocks]. Returns the logits of each
         prompt's last token [batch, 1, vocabulary], or with `sampling_params` the tokens that follow [batch], chosen on
-        the device (`draws` are then advanced; NO_TOKEN where the logits hold NaN or infinity).
+        the device with each row's `draws` (NO_TOKEN where the logits hold NaN or infinity).
         """
         lengths = [tokens.shape[1]] * len(tokens) if prompt_lens is None else [int(length) for length in prompt_lens]
         starts = [0] * len(tokens) if start_pos is None else [int(start) for start in start_pos]
@@ -85,11 +85,12 @@ class Generator:
         return torch.stack(results)
 
     def first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
-        """The token that follows a prompt, from the tile of logits that holds its last token's. Consumes the logits,
-        advances the draws."""
-        chosen = self._choose(logits, [params] * TILE, [draws] * TILE)[row]
-        draws.advance()
-        return chosen
+        """Choose the token that follows a prompt, from row `row` of a tile of logits. Frees the logits.
+
+        All 32 rows get the prompt's parameters. To cut one row out of the tile would cost a pass over the logits, and
+        the host fills 32 rows of the sampler's inputs in one go.
+        """
+        return self._choose(logits, [params] * TILE, [draws] * TILE)[row]
 
     def choose(self, logits: torch.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
         """Tokens [rows] from logits [rows <= 32, vocabulary] that the host has changed, as the device would choose
@@ -138,7 +139,7 @@ class Generator:
         positions back uploads nothing. With `sampling_params` (one a user) the result is the next tokens [users],
         chosen on the device (NO_TOKEN where the logits hold NaN or infinity), else logits [users, 1, vocabulary];
         `read_from_device=False` leaves it on the device for `read_decode_output`. `draws` (needed unless all are
-        greedy) are advanced.
+        greedy) are the states for these tokens: a caller gives `Draws.next` of each to the following step.
         """
         self.inputs.check(tokens, start_pos, page_table)
         check_tokens(tokens.flatten()[start_pos.flatten() != IDLE].tolist(), self.config.model.vocab_size)

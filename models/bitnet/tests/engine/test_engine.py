@@ -20,8 +20,8 @@ from models.bitnet.tests.engine.toy import VOCABULARY, ToyGenerator, Words, alon
 from models.bitnet.tt.checks import shown
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
-from models.bitnet.tt.engine.request import Completion, Request
-from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.engine.request import Completion, Job, Request
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 
 CONTEXT, BLOCK = 200, 32
@@ -406,6 +406,42 @@ def test_a_row_of_the_page_table():
     assert pool.row(1).tolist() == [0, 1, 3, 0, 0, 0] and pool.row(0).tolist() == [2, 0, 0, 0, 0, 0]
     assert pool.page_table().tolist() == [[2, 0, 0, 0, 0, 0], [0, 1, 3, 0, 0, 0]]
     assert pool.row(0).dtype == pool.page_table().dtype == torch.int32
+
+
+def test_the_page_table_is_made_again_only_where_blocks_change():
+    """The same tensor until then. A table that the pool returned keeps what it says."""
+    pool = BlockPool(PagedAttentionConfig(BLOCK, 6), 2, CONTEXT)
+    pool.reserve(0, 2 * BLOCK)
+    pool.learn(0, [b"other", b"begin"])
+    first = pool.page_table()
+    kept = first.clone()
+    assert not pool.reserve(0, 5) and pool.page_table() is first
+    for change in (
+        lambda: pool.share(1, pool.find([b"begin"])),
+        lambda: pool.reserve(1, 2 * BLOCK),
+        lambda: pool.exchange(1, 1, pool.find([b"begin"])),
+        lambda: pool.release(1),
+    ):
+        before = pool.page_table()
+        change()
+        after = pool.page_table()
+        assert after is not before and not torch.equal(after, before) and pool.page_table() is after
+        owned = [row + [0] * (6 - len(row)) for row in pool._owned]
+        assert after.tolist() == owned
+    assert torch.equal(first, kept)
+
+
+def test_draws_of_a_job_are_those_of_its_position(monkeypatch):
+    """In any order of positions. Neither a following position nor a greedy request computes powers."""
+    at, calls = Draws.at, []
+    monkeypatch.setattr(Draws, "at", lambda self, position: calls.append(position) or at(self, position))
+    seeded, greedy = (
+        Job(0, Request(text(9), 5, sampling), None, 0.0) for sampling in (SamplingParams(1.0, seed=7), GREEDY)
+    )
+    for position in (8, 9, 10, 10, 11, 40, 41, 3, 3, 0, 1):
+        assert seeded.draws(position) == at(Draws.from_seed(7), position)
+        greedy.draws(position)
+    assert calls == [8, 40, 3, 0]
 
 
 def test_abort_frees_blocks_at_once():

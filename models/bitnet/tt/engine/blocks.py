@@ -45,6 +45,8 @@ class BlockPool:
         runs = [blocks[u * self.blocks_per_user : (u + 1) * self.blocks_per_user] for u in range(users)]
         self._owned: list[list[int]] = runs if self.contiguous else [[] for _ in range(users)]
         self._free: list[int] = [] if self.contiguous else blocks[::-1]
+        self._table = torch.zeros(users, self.blocks_per_user, dtype=torch.int32)
+        self._changed = set(range(users))  # users whose row of the table is no longer right
         self._owners: dict[int, int] = {}  # of blocks in use: how many users
         self._keys: dict[int, bytes] = {}  # of blocks whose content is known
         self._known: dict[bytes, int] = {}  # and back
@@ -72,7 +74,9 @@ class BlockPool:
                 f"the KV cache is full: {positions} positions need {missing} more blocks of {self.block_size}, "
                 f"{self.free_blocks} are free; end a request or use a larger cache"
             )
-        self._owned[user] += [self._take() for _ in range(missing)]
+        if missing:
+            self._owned[user] += [self._take() for _ in range(missing)]
+            self._changed.add(user)
         return missing > 0
 
     def find(self, keys: Sequence[bytes]) -> list[int]:
@@ -90,6 +94,7 @@ class BlockPool:
             raise ValueError(f"user {user} has blocks already; only an empty table can begin with shared ones")
         self._hold(blocks)
         self._owned[user] = list(blocks)
+        self._changed.add(user)
 
     def exchange(self, user: int, first: int, blocks: Sequence[int]) -> None:
         """From its block `first` on, give `user` blocks that `find` gave for its own, into which it has not written."""
@@ -97,6 +102,7 @@ class BlockPool:
         own = self._owned[user][place]
         self._hold(blocks)
         self._owned[user][place] = blocks
+        self._changed.add(user)
         self._let_go(own)
 
     def learn(self, user: int, keys: Sequence[bytes]) -> None:
@@ -113,6 +119,7 @@ class BlockPool:
             return
         self._let_go(self._owned[user])
         self._owned[user] = []
+        self._changed.add(user)
 
     def forget(self) -> None:
         """No block's content is known any more."""
@@ -122,14 +129,22 @@ class BlockPool:
         self._known.clear()
 
     def page_table(self) -> torch.Tensor:
-        """int32 [users, blocks_per_user]; entries past a user's blocks are 0: what is read there is masked."""
-        return torch.stack([self.row(user) for user in range(len(self._owned))])
+        """Return every user's blocks: int32 [users, blocks_per_user], 0 past a user's blocks, where reads are masked.
+
+        The pool never writes into a table that it has returned. It returns the same one until somebody's blocks change.
+        """
+        if self._changed:
+            self._table = self._table.clone()
+            for user in self._changed:
+                blocks = self._owned[user]
+                self._table[user, : len(blocks)] = torch.tensor(blocks, dtype=torch.int32)
+                self._table[user, len(blocks) :] = 0
+            self._changed.clear()
+        return self._table
 
     def row(self, user: int) -> torch.Tensor:
-        """Of the page table: int32 [blocks_per_user]."""
-        row = torch.zeros(self.blocks_per_user, dtype=torch.int32)
-        row[: len(self._owned[user])] = torch.tensor(self._owned[user], dtype=torch.int32)
-        return row
+        """Return one user's row of the page table: int32 [blocks_per_user]."""
+        return self.page_table()[user]
 
     def _hold(self, blocks: Sequence[int]) -> None:
         for block in blocks:

@@ -32,7 +32,7 @@ from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
 from models.bitnet.tt.engine.scheduler import Scheduler
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.decode_inputs import IDLE
-from models.bitnet.tt.generation.sampling import GREEDY, Draws
+from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.layout import TILE
@@ -64,7 +64,6 @@ class Engine:
         self._jobs: dict[int, Job] = {}
         self._events: list[Event] = []
         self._next_id = 0
-        self._idle_draws = [Draws() for _ in range(config.users)]  # advanced with the device's, so never uploaded again
 
     @property
     def busy(self) -> bool:
@@ -161,7 +160,7 @@ class Engine:
         uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
         users = len(self.scheduler.slots)
         tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
-        params, draws = [GREEDY] * users, list(self._idle_draws)
+        params, draws = [GREEDY] * users, [NO_DRAWS] * users
         jobs = []
         for job in self.scheduler.running:
             if not job.prefilled:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from models.bitnet.tt.checks import as_integer, as_texts, as_tokens, shown
 from models.bitnet.tt.engine.text import TextStream
-from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
+from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS, Draws, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Job:
         self.prompt = request.prompt
         self.keys: list[bytes] = []  # of the prompt's full blocks, in a pool that shares them
         seed = request.sampling.seed
-        self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
+        self._first_draws = self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
+        self._drawn_at = 0  # the position that `_draws` are for
         self.completion = Completion(prompt_tokens=len(request.prompt))
         self.slot: int | None = None
         self.computed = 0  # positions in the cache
@@ -104,5 +105,12 @@ class Job:
         return self.completion.tokens[self.computed - len(self.prompt)]
 
     def draws(self, position: int) -> Draws:
-        """For the token that follows the one at `position`."""
-        return self._draws.at(position)
+        """Return the draws for the token that follows the one at `position`. A greedy request has no use for any."""
+        if self.request.sampling.greedy:
+            return NO_DRAWS
+        if position == self._drawn_at + 1:
+            self._draws = self._draws.next()
+        elif position != self._drawn_at:
+            self._draws = self._first_draws.at(position)
+        self._drawn_at = position
+        return self._draws

@@ -14,8 +14,8 @@ _CUTS = range(8, 4, -1)
 class TextStream:
     """The text of one request. It shows no half characters, and nothing from a stop string on.
 
-    The text of the first tokens is settled: it is decoded once. Only the window of the last tokens is decoded again with
-    each new token. So the work for a token does not grow with the text.
+    The text of the first tokens is settled: it is decoded once. Only the window of the last tokens is decoded again
+    with each new token. So the work for a token does not grow with the text.
     """
 
     def __init__(self, tokenizer: Any, stop: tuple[str, ...] = ()):
@@ -45,7 +45,7 @@ class TextStream:
         """Add a token to the window, and settle the window's first tokens if it has become long."""
         decoded = self._decode([*self._window, token])
         if decoded == self._decoded and not self._decode([token, token]):
-            return  # a special token: it writes nothing, and bytes before and after it make one character
+            return  # a special token writes nothing: the bytes before and after it may make one character
         self._window.append(token)
         self._decoded = decoded
         if len(self._window) >= _WINDOW:

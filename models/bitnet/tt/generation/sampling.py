@@ -64,9 +64,9 @@ class SamplingParams:
 GREEDY = SamplingParams()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Draws:
-    """The host's copy of one request's generator."""
+    """One state of a request's generator of random numbers."""
 
     state: tuple[int, ...] = field(default=(1, 1, 1))
 
@@ -78,12 +78,16 @@ class Draws:
         return cls(tuple(1 + number % (modulus - 1) for number, modulus in zip(numbers, _MODULI)))
 
     def at(self, position: int) -> "Draws":
-        """For the token that follows the one at `position` of a text: whoever knows seed and position can go on."""
+        """Return the state for the token that follows the one at `position`. Seed and position determine it."""
         factors = (pow(a, position, m) for a, m in zip(_MULTIPLIERS, _MODULI))
         return Draws(tuple(s * factor % m for s, factor, m in zip(self.state, factors, _MODULI)))
 
-    def advance(self) -> None:
-        self.state = self.at(1).state
+    def next(self) -> "Draws":
+        """Return the state after one draw."""
+        return Draws(tuple(s * a % m for s, a, m in zip(self.state, _MULTIPLIERS, _MODULI)))
+
+
+NO_DRAWS = Draws()  # what a row without draws is given
 
 
 class SamplerInputs:
