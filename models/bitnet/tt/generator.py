@@ -8,7 +8,7 @@ downloads four bytes a user.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -21,6 +21,13 @@ from models.bitnet.tt.generation.sampling import GREEDY, Draws, Sampler, Sampler
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
+
+
+class Reading(NamedTuple):
+    """A copy of a step's result to the host that is under way."""
+
+    host: ttnn.Tensor
+    arrived: ttnn.MeshEvent
 
 
 class Generator:
@@ -150,18 +157,36 @@ class Generator:
         output = self.steps.run(end, enable_trace)
         if not read_from_device:
             return output
-        host = self.process_decode_output_host(self.read_decode_output(output), is_tokens=end != StepEnd.LOGITS)
-        if end != StepEnd.LOGITS:
-            self.inputs.tokens_read(host)
-        return host
+        if end == StepEnd.LOGITS:
+            return self.process_decode_output_host(self.read_decode_output(output))
+        return self.read_tokens(output)
 
     def decode_next(
         self, end: StepEnd, page_table: torch.Tensor | None = None, enable_trace: bool = True
     ) -> ttnn.Tensor:
-        """The step after one that ended the same way, with tokens, for the same rows: on the tokens, positions and
-        random numbers that it left on the device, which the host need not have read yet. The result stays there."""
+        """Submit the step after one that ended the same way, with tokens, for the same rows.
+
+        The step takes the tokens, positions and random numbers that the one before left on the device. The host need
+        not have read the tokens, but it must have called `start_reading`: this step writes its own into the same
+        tensor. The result stays on the device.
+        """
         self.inputs.set_page_table(page_table)
         return self.steps.run(end, enable_trace)
+
+    def start_reading(self, output: ttnn.Tensor) -> Reading:
+        """Queue the copy of a step's result to the host. The device makes it before any step submitted later."""
+        return Reading(output.cpu(blocking=False), ttnn.record_event(self.device, 0))
+
+    def finish_reading(self, reading: Reading) -> torch.Tensor:
+        """Wait for the copy of a step's tokens, and return them [users]."""
+        ttnn.event_synchronize(reading.arrived)
+        return self.process_decode_output_host(self.read_decode_output(reading.host), is_tokens=True)
+
+    def read_tokens(self, output: ttnn.Tensor) -> torch.Tensor:
+        """Return the tokens [users] of the newest step. The next step need not upload them."""
+        tokens = self.process_decode_output_host(self.read_decode_output(output), is_tokens=True)
+        self.inputs.tokens_read(tokens)
+        return tokens
 
     def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
         """A step's result on the host."""

@@ -213,8 +213,10 @@ class BitNetForCausalLM:
         """A step's result on its way to the host, with the events after which it is there."""
         if isinstance(output, torch.Tensor):  # chosen on the host
             return (output, []) if async_read else output
-        host = output.cpu(blocking=not async_read)
-        return (host, [ttnn.record_event(self.model.config.device, 0)]) if async_read else host
+        if not async_read:
+            return output.cpu()
+        reading = self.generator.start_reading(output)
+        return reading.host, [reading.arrived]
 
     def process_decode_output_host(self, output: ttnn.Tensor, is_tokens: bool) -> torch.Tensor:
         """Tokens [rows], or logits [rows, 1, vocabulary]."""
