@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running a model on the device: prefill in chunks, decode as a replayed trace, tokens chosen on the device.
+"""Runs a model on the device: prefill in chunks, decode as a replayed trace. The device chooses the tokens.
 
-Everything that a decode step reads lies on the device: the step itself writes the next step's tokens, positions and
-random numbers there. The host uploads something only when a request joins, leaves or needs another cache block, and
+Everything that a decode step reads lies on the device. The step itself writes the next step's tokens, positions and
+random numbers there. The host uploads something only when a request joins, leaves or needs another cache block. It
 downloads four bytes a user.
 """
 
@@ -31,7 +31,7 @@ class Reading(NamedTuple):
 
 
 class Generator:
-    """`model` with its `cache`; `blocks_per_user` is the width of the page table. Close it when done."""
+    """Runs `model` with its `cache`. `blocks_per_user` is the width of the page table. The owner must close it."""
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], block_size: int, blocks_per_user: int):
         self.model = model
@@ -48,7 +48,7 @@ class Generator:
 
     @property
     def uploaded_bytes(self) -> int:
-        """By all decode steps."""
+        """Bytes uploaded by all decode steps."""
         return self.inputs.uploaded_bytes
 
     # prefill
@@ -62,8 +62,8 @@ class Generator:
         draws: list[Draws] | None = None,
         start_pos: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Fill the cache with each row's prompt, from `start_pos` on (a whole number of blocks) if what is before it is
-        there already.
+        """Fill the cache with each row's prompt. With `start_pos`, the cache holds the tokens before it already.
+        `start_pos` must be a whole number of blocks.
 
         tokens: [batch, longest], padded with anything; page_table: int32 [batch, blocks]. Returns the logits of each
         prompt's last token [batch, 1, vocabulary], or with `sampling_params` the tokens that follow [batch], chosen on
@@ -100,8 +100,8 @@ class Generator:
         return self._choose(logits, [params] * TILE, [draws] * TILE)[row]
 
     def choose(self, logits: torch.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
-        """Tokens [rows] from logits [rows <= 32, vocabulary] that the host has changed, as the device would choose
-        them at the end of a step."""
+        """Return the tokens [rows] that the device chooses from logits [rows <= 32, vocabulary] of the host, as at the
+        end of a step."""
         rest = TILE - len(logits)
         padded = torch.nn.functional.pad(logits, (0, 0, 0, rest))[None, None]
         given = ttnn.from_torch(
@@ -114,7 +114,7 @@ class Generator:
         return self._choose(given, params + [GREEDY] * rest, draws + [Draws()] * rest)[: len(logits)]
 
     def _choose(self, logits: ttnn.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
-        """Tokens [32] from a tile of logits, which it consumes."""
+        """Return the tokens [32] chosen from a tile of logits. Frees the logits."""
         tokens = to_device(torch.zeros(1, 1, TILE), ttnn.uint32, self.device)
         if StepEnd.choosing(params) == StepEnd.GREEDY:
             self.sampler.greedy(logits, tokens)
@@ -139,7 +139,7 @@ class Generator:
         sampling_params: list[SamplingParams] | None = None,
         draws: list[Draws] | None = None,
     ) -> Any:
-        """One step for every user.
+        """Run one step for every user.
 
         tokens: [users]; start_pos: [users], IDLE for rows without a request; page_table: int32 [users, blocks], None if
         unchanged. Only what differs from what the device holds is uploaded: feeding a step's tokens and the next
@@ -189,7 +189,7 @@ class Generator:
         return tokens
 
     def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
-        """A step's result on the host."""
+        """Return a step's result on the host."""
         parallelism = self.config.parallelism
         # every device holds the same tokens, and the logits of its shard of the vocabulary
         host = parallelism.read_replicated(output) if output.dtype == ttnn.uint32 else parallelism.read_sharded(output)
@@ -197,7 +197,7 @@ class Generator:
         return host
 
     def process_decode_output_host(self, output: torch.Tensor, is_tokens: bool = False) -> torch.Tensor:
-        """Tokens [users], or logits [users, 1, vocabulary] in float32."""
+        """Return tokens [users], or logits [users, 1, vocabulary] in float32."""
         if not is_tokens:
             return output.float()[0, 0][:, None]
         return output.flatten().to(torch.int32)
@@ -206,7 +206,7 @@ class Generator:
         """Build the programs of a prompt of one tile ahead of the first request."""
         length = min(TILE, self.config.max_seq_len)
         blocks = -(-length // self.block_size)
-        # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
+        # All rows go to block 0. The pool may hand it out later, and its owner then overwrites it.
         self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))
 
     def warmup_model_decode(self, enable_trace: bool = True, end: StepEnd = StepEnd.GREEDY) -> None:
@@ -214,7 +214,7 @@ class Generator:
         self.steps.warm_up(end, enable_trace)
 
     def count_programs(self, end: StepEnd = StepEnd.GREEDY) -> int:
-        """How many programs a decode step is on a chip, from the library's graph of one with every row idle."""
+        """Return the number of programs of a decode step on a chip, counted in the library's graph of an idle step."""
         return self.steps.count_programs(end)
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step reads on the device, and the host's knowledge of it.
+"""The device tensors that a decode step reads, and the host's record of what they hold.
 
-The step rewrites its own inputs (the next tokens, positions and random numbers), and the host keeps count. So setting
-them to what they already hold uploads nothing.
+A step rewrites its own inputs: the next tokens, positions and random numbers. The host updates its record without a
+download. So setting the inputs to values that they already hold uploads nothing.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ _UNKNOWN = -2  # no token, no position and no block
 
 
 def to_device(values: torch.Tensor, dtype: ttnn.DataType, device: ttnn.MeshDevice) -> ttnn.Tensor:
-    """Integers that a step or a prompt's pass reads: tokens, positions, block numbers."""
+    """Upload integers: tokens, positions or block numbers."""
     return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=device)
 
 
@@ -34,7 +34,7 @@ class Held(NamedTuple):
 
 
 class DecodeInputs:
-    """One row a user; all tensors are allocated here, before any trace is captured."""
+    """The inputs of a step, one row a user. The constructor allocates all tensors, before any trace is captured."""
 
     def __init__(self, config: ModelConfig, blocks_per_user: int, block_size: int):
         self.users, self._context = config.users, config.max_seq_len
@@ -65,9 +65,10 @@ class DecodeInputs:
             raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
 
     def set(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None = None) -> None:
-        """Make the device hold these [users], [users] and [users, blocks] (None: as it is).
+        """Make the device hold these tokens [users], positions [users] and page table [users, blocks]. None keeps the
+        table.
 
-        A write may be cut short, so what is about to change is unknown until it has.
+        An exception may cut a write short. So the record says "unknown" until the write is done.
         """
         tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
         active = positions != IDLE
@@ -82,14 +83,14 @@ class DecodeInputs:
         self.set_page_table(page_table)
 
     def set_page_table(self, page_table: torch.Tensor | None) -> None:
-        """Make the device hold this table [users, blocks] (None: as it is)."""
+        """Make the device hold this table [users, blocks]. None keeps the table."""
         if page_table is not None and not torch.equal(page_table, self._page_table):
             self._page_table = torch.full_like(self._page_table, _UNKNOWN)
             self._write(self.page_table, self._whole_chunks(page_table))
             self._page_table = page_table.clone()
 
     def set_idle(self) -> None:
-        """No row has a request: a step then changes no cache."""
+        """Make every row idle, so that a step changes no cache."""
         self.set(torch.zeros(self.users), torch.full((self.users,), IDLE))
 
     def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
@@ -135,7 +136,7 @@ class DecodeInputs:
         return [draw for params, draw in zip(self._params, draws) if not params.greedy]
 
     def _whole_chunks(self, page_table: torch.Tensor) -> torch.Tensor:
-        """The table as the device has it: what attention reads in the columns added here is masked."""
+        """Return the table as the device has it. Attention masks what it reads in the columns added here."""
         return torch.nn.functional.pad(page_table, (0, self._table_padding))
 
     def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:
