@@ -94,6 +94,8 @@ class SteppingModel:
             sampling_params=[sampling] * self.config.users,
             draws=self.draws,
         )
+        if not sampling.greedy:
+            self.draws = [draws.next() for draws in self.draws]
         self.positions = torch.where(self.positions == IDLE, IDLE, self.positions + 1)
         return self.tokens
 

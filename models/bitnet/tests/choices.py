@@ -23,7 +23,7 @@ def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params
     # the probability p of all tokens before one changes by at most p * (1 - p) times the change of the logits
     shift = 0 if params.greedy else NEAR_TIE / params.temperature / 4
     for place, (row, token) in enumerate(zip(logits[0, len(prompt) - 1 :], tokens, strict=True)):
-        draws.advance()
+        draws = draws.next()
         draw = 0.0 if params.greedy else uniform(draws)
         probabilities, order = sampling_probabilities(row, params), row.argsort(descending=True)
         own = int(order[(probabilities[order].cumsum(0) <= draw).sum()])

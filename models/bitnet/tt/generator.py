@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running a model on the device: prefill in chunks, decode as a replayed trace, tokens chosen on the device.
+"""Runs a model on the device: prefill in chunks, decode as a replayed trace. The device chooses the tokens.
 
-Everything that a decode step reads lies on the device: the step itself writes the next step's tokens, positions and
-random numbers there. The host uploads something only when a request joins, leaves or needs another cache block, and
+Everything that a decode step reads lies on the device. The step itself writes the next step's tokens, positions and
+random numbers there. The host uploads something only when a request joins, leaves or needs another cache block. It
 downloads four bytes a user.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -23,8 +23,15 @@ from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
 
 
+class Reading(NamedTuple):
+    """A copy of a step's result to the host that is under way."""
+
+    host: ttnn.Tensor
+    arrived: ttnn.MeshEvent
+
+
 class Generator:
-    """`model` with its `cache`; `blocks_per_user` is the width of the page table. Close it when done."""
+    """Runs `model` with its `cache`. `blocks_per_user` is the width of the page table. The owner must close it."""
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], block_size: int, blocks_per_user: int):
         self.model = model
@@ -41,7 +48,7 @@ class Generator:
 
     @property
     def uploaded_bytes(self) -> int:
-        """By all decode steps."""
+        """Bytes uploaded by all decode steps."""
         return self.inputs.uploaded_bytes
 
     # prefill
@@ -55,12 +62,12 @@ class Generator:
         draws: list[Draws] | None = None,
         start_pos: Sequence[int] | None = None,
     ) -> torch.Tensor:
-        """Fill the cache with each row's prompt, from `start_pos` on (a whole number of blocks) if what is before it is
-        there already.
+        """Fill the cache with each row's prompt. With `start_pos`, the cache holds the tokens before it already.
+        `start_pos` must be a whole number of blocks.
 
         tokens: [batch, longest], padded with anything; page_table: int32 [batch, blocks]. Returns the logits of each
         prompt's last token [batch, 1, vocabulary], or with `sampling_params` the tokens that follow [batch], chosen on
-        the device (`draws` are then advanced; NO_TOKEN where the logits hold NaN or infinity).
+        the device with each row's `draws` (NO_TOKEN where the logits hold NaN or infinity).
         """
         lengths = [tokens.shape[1]] * len(tokens) if prompt_lens is None else [int(length) for length in prompt_lens]
         starts = [0] * len(tokens) if start_pos is None else [int(start) for start in start_pos]
@@ -85,15 +92,16 @@ class Generator:
         return torch.stack(results)
 
     def first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
-        """The token that follows a prompt, from the tile of logits that holds its last token's. Consumes the logits,
-        advances the draws."""
-        chosen = self._choose(logits, [params] * TILE, [draws] * TILE)[row]
-        draws.advance()
-        return chosen
+        """Choose the token that follows a prompt, from row `row` of a tile of logits. Frees the logits.
+
+        All 32 rows get the prompt's parameters. To cut one row out of the tile would cost a pass over the logits, and
+        the host fills 32 rows of the sampler's inputs in one go.
+        """
+        return self._choose(logits, [params] * TILE, [draws] * TILE)[row]
 
     def choose(self, logits: torch.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
-        """Tokens [rows] from logits [rows <= 32, vocabulary] that the host has changed, as the device would choose
-        them at the end of a step."""
+        """Return the tokens [rows] that the device chooses from logits [rows <= 32, vocabulary] of the host, as at the
+        end of a step."""
         rest = TILE - len(logits)
         padded = torch.nn.functional.pad(logits, (0, 0, 0, rest))[None, None]
         given = ttnn.from_torch(
@@ -106,7 +114,7 @@ class Generator:
         return self._choose(given, params + [GREEDY] * rest, draws + [Draws()] * rest)[: len(logits)]
 
     def _choose(self, logits: ttnn.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
-        """Tokens [32] from a tile of logits, which it consumes."""
+        """Return the tokens [32] chosen from a tile of logits. Frees the logits."""
         tokens = to_device(torch.zeros(1, 1, TILE), ttnn.uint32, self.device)
         if StepEnd.choosing(params) == StepEnd.GREEDY:
             self.sampler.greedy(logits, tokens)
@@ -131,14 +139,14 @@ class Generator:
         sampling_params: list[SamplingParams] | None = None,
         draws: list[Draws] | None = None,
     ) -> Any:
-        """One step for every user.
+        """Run one step for every user.
 
         tokens: [users]; start_pos: [users], IDLE for rows without a request; page_table: int32 [users, blocks], None if
         unchanged. Only what differs from what the device holds is uploaded: feeding a step's tokens and the next
         positions back uploads nothing. With `sampling_params` (one a user) the result is the next tokens [users],
         chosen on the device (NO_TOKEN where the logits hold NaN or infinity), else logits [users, 1, vocabulary];
         `read_from_device=False` leaves it on the device for `read_decode_output`. `draws` (needed unless all are
-        greedy) are advanced.
+        greedy) are the states for these tokens: a caller gives `Draws.next` of each to the following step.
         """
         self.inputs.check(tokens, start_pos, page_table)
         check_tokens(tokens.flatten()[start_pos.flatten() != IDLE].tolist(), self.config.model.vocab_size)
@@ -149,21 +157,39 @@ class Generator:
         output = self.steps.run(end, enable_trace)
         if not read_from_device:
             return output
-        host = self.process_decode_output_host(self.read_decode_output(output), is_tokens=end != StepEnd.LOGITS)
-        if end != StepEnd.LOGITS:
-            self.inputs.tokens_read(host)
-        return host
+        if end == StepEnd.LOGITS:
+            return self.process_decode_output_host(self.read_decode_output(output))
+        return self.read_tokens(output)
 
     def decode_next(
         self, end: StepEnd, page_table: torch.Tensor | None = None, enable_trace: bool = True
     ) -> ttnn.Tensor:
-        """The step after one that ended the same way, with tokens, for the same rows: on the tokens, positions and
-        random numbers that it left on the device, which the host need not have read yet. The result stays there."""
+        """Submit the step after one that ended the same way, with tokens, for the same rows.
+
+        The step takes the tokens, positions and random numbers that the one before left on the device. The host need
+        not have read the tokens, but it must have called `start_reading`: this step writes its own into the same
+        tensor. The result stays on the device.
+        """
         self.inputs.set_page_table(page_table)
         return self.steps.run(end, enable_trace)
 
+    def start_reading(self, output: ttnn.Tensor) -> Reading:
+        """Queue the copy of a step's result to the host. The device makes it before any step submitted later."""
+        return Reading(output.cpu(blocking=False), ttnn.record_event(self.device, 0))
+
+    def finish_reading(self, reading: Reading) -> torch.Tensor:
+        """Wait for the copy of a step's tokens, and return them [users]."""
+        ttnn.event_synchronize(reading.arrived)
+        return self.process_decode_output_host(self.read_decode_output(reading.host), is_tokens=True)
+
+    def read_tokens(self, output: ttnn.Tensor) -> torch.Tensor:
+        """Return the tokens [users] of the newest step. The next step need not upload them."""
+        tokens = self.process_decode_output_host(self.read_decode_output(output), is_tokens=True)
+        self.inputs.tokens_read(tokens)
+        return tokens
+
     def read_decode_output(self, output: ttnn.Tensor) -> torch.Tensor:
-        """A step's result on the host."""
+        """Return a step's result on the host."""
         parallelism = self.config.parallelism
         # every device holds the same tokens, and the logits of its shard of the vocabulary
         host = parallelism.read_replicated(output) if output.dtype == ttnn.uint32 else parallelism.read_sharded(output)
@@ -171,7 +197,7 @@ class Generator:
         return host
 
     def process_decode_output_host(self, output: torch.Tensor, is_tokens: bool = False) -> torch.Tensor:
-        """Tokens [users], or logits [users, 1, vocabulary] in float32."""
+        """Return tokens [users], or logits [users, 1, vocabulary] in float32."""
         if not is_tokens:
             return output.float()[0, 0][:, None]
         return output.flatten().to(torch.int32)
@@ -180,7 +206,7 @@ class Generator:
         """Build the programs of a prompt of one tile ahead of the first request."""
         length = min(TILE, self.config.max_seq_len)
         blocks = -(-length // self.block_size)
-        # all rows go to block 0, which the pool may hand out later: whoever gets it overwrites it
+        # All rows go to block 0. The pool may hand it out later, and its owner then overwrites it.
         self.prefill_forward_text(torch.zeros(1, length), torch.zeros(1, blocks, dtype=torch.int32))
 
     def warmup_model_decode(self, enable_trace: bool = True, end: StepEnd = StepEnd.GREEDY) -> None:
@@ -188,7 +214,7 @@ class Generator:
         self.steps.warm_up(end, enable_trace)
 
     def count_programs(self, end: StepEnd = StepEnd.GREEDY) -> int:
-        """How many programs a decode step is on a chip, from the library's graph of one with every row idle."""
+        """Return the number of programs of a decode step on a chip, counted in the library's graph of an idle step."""
         return self.steps.count_programs(end)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
-from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, SamplingParams
+from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, NO_DRAWS, Draws, SamplingParams
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
@@ -124,7 +124,7 @@ class BitNetForCausalLM:
         if can_sample_on_device:
             tokens, table = torch.zeros(1, 1, dtype=torch.int32), torch.zeros(1, 1, dtype=torch.int32)
             for params in (GREEDY, SamplingParams(temperature=1.0)):
-                self.generator.prefill_forward_text(tokens, table, sampling_params=[params], draws=[Draws()])
+                self.generator.prefill_forward_text(tokens, table, sampling_params=[params], draws=[NO_DRAWS])
 
     def warmup_model_decode(self, enable_trace: bool, can_sample_on_device: bool, **_: Any) -> None:
         """Build the programs of every way in which a step can end, or capture them."""
@@ -213,8 +213,10 @@ class BitNetForCausalLM:
         """A step's result on its way to the host, with the events after which it is there."""
         if isinstance(output, torch.Tensor):  # chosen on the host
             return (output, []) if async_read else output
-        host = output.cpu(blocking=not async_read)
-        return (host, [ttnn.record_event(self.model.config.device, 0)]) if async_read else host
+        if not async_read:
+            return output.cpu()
+        reading = self.generator.start_reading(output)
+        return reading.host, [reading.arrived]
 
     def process_decode_output_host(self, output: ttnn.Tensor, is_tokens: bool) -> torch.Tensor:
         """Tokens [rows], or logits [rows, 1, vocabulary]."""
@@ -272,4 +274,4 @@ def draws_at(params: SamplingParams, position: int) -> Draws:
 def _rows(given: Any, positions: list[int]) -> tuple[list[SamplingParams], list[Draws]]:
     """A step's parameters and draws; idle rows have what costs nothing."""
     params = [GREEDY if p == IDLE else request for request, p in zip(wanted(given), positions)]
-    return params, [Draws() if p == IDLE else draws_at(request, p) for request, p in zip(params, positions)]
+    return params, [NO_DRAWS if request.greedy else draws_at(request, p) for request, p in zip(params, positions)]

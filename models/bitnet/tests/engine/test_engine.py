@@ -20,8 +20,8 @@ from models.bitnet.tests.engine.toy import VOCABULARY, ToyGenerator, Words, alon
 from models.bitnet.tt.checks import shown
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
-from models.bitnet.tt.engine.request import Completion, Request
-from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
+from models.bitnet.tt.engine.request import Completion, Job, Request
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 
 CONTEXT, BLOCK = 200, 32
@@ -97,7 +97,7 @@ def wrong_request(field: str, value: object) -> Request:
 class Serving(RuleBasedStateMachine):
     """Requests come, go and step in any order, in pools of any size; some are malformed, some fail by themselves."""
 
-    preemptions = 0  # in all runs
+    preemptions = steps_ahead = ignored_rows = 0  # in all runs
     failed_alone = {"prefill": 0, "draws": 0, "text": 0, "NaN": 0, "the device failed": 0}
 
     @initialize(
@@ -168,6 +168,8 @@ class Serving(RuleBasedStateMachine):
     def step(self, times):
         for _ in range(times):
             self.observe(self.engine.step())
+            if self.engine._ahead is not None:
+                Serving.ignored_rows += sum(job.slot is None for job in self.engine._ahead.jobs)
 
     @precondition(lambda self: self.requests)
     @rule(data=st.data())
@@ -234,6 +236,7 @@ class Serving(RuleBasedStateMachine):
                 self.observe(self.engine.step())
             assert not self.requests, "a request was lost"
             Serving.preemptions += self.engine.metrics.preemptions
+            Serving.steps_ahead += self.engine.generator.steps_ahead
             assert self.engine.pool.contiguous or self.engine.pool.free_blocks == self.engine.pool.blocks
 
 
@@ -254,6 +257,8 @@ class TestThousandSteps(machine(40)):
     @classmethod
     def tearDownClass(cls):
         assert Serving.preemptions > 5, "hardly anybody was preempted: the test shows nothing"
+        assert Serving.steps_ahead > 100, "hardly any step was submitted ahead"
+        assert Serving.ignored_rows > 5, "hardly any request ended in a step before one that was submitted ahead"
         assert min(Serving.failed_alone.values()) > 2, f"hardly anybody failed: {Serving.failed_alone}"
 
 
@@ -408,6 +413,42 @@ def test_a_row_of_the_page_table():
     assert pool.row(0).dtype == pool.page_table().dtype == torch.int32
 
 
+def test_the_page_table_is_made_again_only_where_blocks_change():
+    """The same tensor until then. A table that the pool returned keeps what it says."""
+    pool = BlockPool(PagedAttentionConfig(BLOCK, 6), 2, CONTEXT)
+    pool.reserve(0, 2 * BLOCK)
+    pool.learn(0, [b"other", b"begin"])
+    first = pool.page_table()
+    kept = first.clone()
+    assert not pool.reserve(0, 5) and pool.page_table() is first
+    for change in (
+        lambda: pool.share(1, pool.find([b"begin"])),
+        lambda: pool.reserve(1, 2 * BLOCK),
+        lambda: pool.exchange(1, 1, pool.find([b"begin"])),
+        lambda: pool.release(1),
+    ):
+        before = pool.page_table()
+        change()
+        after = pool.page_table()
+        assert after is not before and not torch.equal(after, before) and pool.page_table() is after
+        owned = [row + [0] * (6 - len(row)) for row in pool._owned]
+        assert after.tolist() == owned
+    assert torch.equal(first, kept)
+
+
+def test_draws_of_a_job_are_those_of_its_position(monkeypatch):
+    """In any order of positions. Neither a following position nor a greedy request computes powers."""
+    at, calls = Draws.at, []
+    monkeypatch.setattr(Draws, "at", lambda self, position: calls.append(position) or at(self, position))
+    seeded, greedy = (
+        Job(0, Request(text(9), 5, sampling), None, 0.0) for sampling in (SamplingParams(1.0, seed=7), GREEDY)
+    )
+    for position in (8, 9, 10, 10, 11, 40, 41, 3, 3, 0, 1):
+        assert seeded.draws(position) == at(Draws.from_seed(7), position)
+        greedy.draws(position)
+    assert calls == [8, 40, 3, 0]
+
+
 def test_abort_frees_blocks_at_once():
     engine = make(users=2, blocks=9)
     first, second, third = (engine.add(Request(text(90, i), 50)) for i in range(3))
@@ -527,6 +568,111 @@ def only(function, is_spoiled):
     return lambda *args, **options: (raise_it if is_spoiled(*args) else function)(*args, **options)
 
 
+def test_the_next_step_is_submitted_before_the_tokens_are_read():
+    """In the steady state. Not while a prompt is computed, while somebody waits, or before a step that is surely the
+    last one of a request."""
+    engine, calls = make(users=2, blocks=12), []
+    generator = engine.generator
+
+    def noted(name, function):
+        return lambda *args, **options: (calls.append(name), function(*args, **options))[1]
+
+    for name in ("decode_forward", "decode_next", "start_reading", "finish_reading", "read_tokens"):
+        setattr(generator, name, noted(name, getattr(generator, name)))
+    requests = [Request(text(40), 5), Request(text(100, 3), 7)]
+    numbers = [engine.add(request) for request in requests]
+    ahead = ["start_reading", "decode_next", "finish_reading"]
+    expected_calls = [
+        ["decode_forward", "read_tokens"],  # the other's prompt takes three steps
+        ["decode_forward", "read_tokens"],
+        ["decode_forward", *ahead],
+        ["read_tokens"],  # the last step of the first request
+        ["decode_forward", *ahead],
+        ahead,
+        ahead,
+        ["read_tokens"],
+    ]
+    engine.prefill_budget = 64
+    completions = {}
+    for wanted in expected_calls:
+        calls.clear()
+        completions |= {event.id: event.completion for event in engine.step() if event.completion is not None}
+        assert calls == wanted
+    assert not engine.busy
+    assert [completions[n].tokens for n in numbers] == [expected(engine, request) for request in requests]
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SamplingParams(1.0, seed=3)], ids=["greedy", "drawn"])
+def test_a_request_that_ends_ignores_its_row_of_the_step_ahead(sampling):
+    """By an end token, while the next step is under way. A newcomer gets its slot and its blocks at once."""
+    tokens = expected(make(), Request(text(20), 30, sampling))
+    end = next(token for place, token in enumerate(tokens) if place >= 4 and token not in tokens[:place])
+    engine = make(users=2, blocks=4, ends=(end,))
+    requests = [Request(text(20), 30, sampling), Request(text(25, 2), 30, sampling), Request(text(30, 9), 20, sampling)]
+    numbers = [engine.add(request) for request in requests[:2]]
+    completions = {}
+
+    def step() -> None:
+        completions.update({event.id: event.completion for event in engine.step() if event.completion is not None})
+
+    while numbers[0] not in completions:
+        step()
+    assert engine._ahead is not None and completions[numbers[0]].finish_reason == "stop"
+    numbers.append(engine.add(requests[2]))
+    step()
+    assert engine.last_step.users == 1, "the row of the first request counts"
+    completions |= finish(engine)
+    assert engine.metrics.replayed_tokens == 0
+    assert [completions[number].tokens for number in numbers] == [expected(engine, request) for request in requests]
+    check_books(engine)
+
+
+@pytest.mark.parametrize("gone", [[0], [0, 1]], ids=["one", "all"])
+def test_an_abort_while_a_step_ahead_is_under_way(gone):
+    """Its row is ignored. A newcomer in its slot begins after that step, and the others keep their tokens."""
+    engine = make(users=2, blocks=12)
+    requests = [Request(text(40, place), 12) for place in range(3)]
+    numbers = [engine.add(request) for request in requests[:2]]
+    for _ in range(3):
+        engine.step()
+    assert engine._ahead is not None
+    counts = [len(engine._jobs[number].completion.tokens) for number in numbers]
+    for place in gone:
+        assert engine.abort(numbers[place])
+    numbers.append(engine.add(requests[2]))
+    completions = finish(engine)
+    for place, request in enumerate(requests):
+        tokens = expected(engine, request)
+        assert completions[numbers[place]].tokens == (tokens[: counts[place]] if place in gone else tokens)
+
+
+@pytest.mark.parametrize("name", ["start_reading", "decode_next", "finish_reading"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_an_interrupt_around_a_step_ahead(monkeypatch, name, error, done):
+    """Before or after the device has done its work: both steps are made again, with the same tokens."""
+    engine = make(users=2, blocks=12)
+    requests = [Request(text(40, place), 9, SamplingParams(1.0, seed=place)) for place in range(2)]
+    numbers = [engine.add(request) for request in requests]
+    for _ in range(3):
+        engine.step()
+    assert engine._ahead is not None
+    function = getattr(engine.generator, name)
+
+    def cut_short(*args, **options):
+        if done:
+            function(*args, **options)
+        raise error("cut short")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.generator, name, cut_short)
+        with pytest.raises(error, match="cut short"):
+            engine.step()
+    assert engine._ahead is None
+    completions = finish(engine)
+    assert [completions[number].tokens for number in numbers] == [expected(engine, request) for request in requests]
+
+
 @pytest.mark.parametrize("spoil", [spoil_draws, spoil_text, spoil_prefill, spoil_first_token])
 @pytest.mark.parametrize("steps", [0, 2])
 def test_an_error_of_one_request_ends_it_alone(spoil, steps):
@@ -537,9 +683,9 @@ def test_an_error_of_one_request_ends_it_alone(spoil, steps):
     numbers = [engine.add(request) for request in requests]
     for _ in range(steps):
         engine.step()
-    spoil(engine, numbers[1])
-    if steps and spoil in (spoil_prefill, spoil_first_token):
+    if steps and spoil is not spoil_text:  # the others happen when a request comes
         numbers[1] = engine.add(requests[1])
+    spoil(engine, numbers[1])
     completions = finish(engine)
     for place in (0, 2):
         assert completions[numbers[place]].tokens == expected(engine, requests[place])
@@ -561,6 +707,7 @@ def test_logits_that_are_nan_end_their_request_alone(after):
         engine.step()
     written = len(engine._jobs[numbers[1]].completion.tokens)
     assert bool(written) == bool(after)
+    written += engine._ahead is not None  # this step was computed before the logits become NaN
     engine.generator.is_nan = lambda blocks: torch.equal(blocks, row)
     completions = finish(engine)
     assert completions[numbers[0]].tokens == expected(engine, requests[0])

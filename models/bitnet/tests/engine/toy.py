@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import torch
 
 from models.bitnet.tt.generation.decode_inputs import IDLE
+from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generation.prefill import Prefill
 from models.bitnet.tt.generation.sampling import Draws, SamplingParams
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
@@ -36,9 +37,11 @@ class ToyPrefill(Prefill):
 
 
 class ToyGenerator:
-    """Has what the engine asks of a `Generator`. `fail`, if set, is called before every call into the device, and
-    `fail_for` before a pass over the prompt whose blocks it is given. Logits are NaN where `is_nan` says so of a
-    request's blocks."""
+    """Has what the engine asks of a `Generator`. As on the device, all steps write their tokens into one tensor.
+
+    `fail`, if set, is called before every call into the device, and `fail_for` before a pass over the prompt whose
+    blocks it is given. Logits are NaN where `is_nan` says so of a request's blocks.
+    """
 
     def __init__(self, users: int, paging: PagedAttentionConfig, context: int, ends: tuple[int, ...]):
         self.block_size = paging.block_size
@@ -54,12 +57,19 @@ class ToyGenerator:
         self.prefill = ToyPrefill(self)
         self.uploaded_bytes = self.downloaded_bytes = self.forgotten = 0
         self.inputs = self
+        self.tokens = torch.zeros(users, dtype=torch.int32)
+        self.positions: torch.Tensor | None = None  # None: what the device holds is unknown
+        self.steps_ahead = 0  # submitted by `decode_next`
         self.fail = lambda: None
         self.fail_for = lambda blocks: None
         self.is_nan = lambda blocks: False
 
     def forget(self) -> None:
         self.forgotten += 1
+        self.positions = None
+
+    def tokens_read(self, tokens: torch.Tensor) -> None:
+        assert torch.equal(tokens, self.tokens), "these are not the tokens on the device"
 
     def write(self, blocks: torch.Tensor, position: int, token: int) -> None:
         self.cache[int(blocks[position // self.block_size]), position % self.block_size] = token
@@ -76,15 +86,42 @@ class ToyGenerator:
         self.fail()
         return choose(logits, params, draws)
 
-    def decode_forward(self, tokens, positions, page_table, enable_trace, sampling_params, draws):
+    def decode_forward(self, tokens, positions, page_table, enable_trace, read_from_device, sampling_params, draws):
+        assert not read_from_device
         self.fail()
-        chosen = torch.zeros(len(tokens), dtype=torch.int32)
-        for row, position in enumerate(positions.tolist()):
+        self.tokens[:], self.positions, self.params, self.draws = tokens, positions.clone(), sampling_params, draws
+        return self.run_step(page_table)
+
+    def decode_next(self, end, page_table, enable_trace):
+        self.fail()
+        assert self.positions is not None, "a step goes on from what is unknown"
+        assert end == StepEnd.choosing(self.params)
+        self.steps_ahead += 1
+        return self.run_step(page_table)
+
+    def run_step(self, page_table: torch.Tensor) -> torch.Tensor:
+        for row, position in enumerate(self.positions.tolist()):
             if position != IDLE:
-                self.write(page_table[row], position, int(tokens[row]))
-                chosen[row] = choose(self.logits(page_table[row], position + 1), sampling_params[row], draws[row])
+                self.write(page_table[row], position, int(self.tokens[row]))
+                text = self.logits(page_table[row], position + 1)
+                self.tokens[row] = choose(text, self.params[row], self.draws[row])
+                self.positions[row] += 1
+        self.draws = [draws.next() for draws in self.draws]
         self.fail()
-        return chosen
+        return self.tokens
+
+    def start_reading(self, output: torch.Tensor) -> torch.Tensor:
+        self.fail()
+        return output.clone()
+
+    def finish_reading(self, reading: torch.Tensor) -> torch.Tensor:
+        self.fail()
+        return reading
+
+    def read_tokens(self, output: torch.Tensor) -> torch.Tensor:
+        self.fail()
+        self.tokens_read(output)
+        return output
 
 
 def choose(text: list[int], params: SamplingParams, draws: Draws) -> int:

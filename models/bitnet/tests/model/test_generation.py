@@ -12,6 +12,8 @@ import signal
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ttnn
 from models.bitnet.tests import shipped
@@ -139,11 +141,12 @@ def test_a_preempted_slot_is_refilled_without_a_trace_in_the_others(batch, singl
     replacement, steps, cut = long_prompt(50, 70), 14, 6
     params = [GREEDY, GREEDY, SEEDED, GREEDY]
     expected = [alone(single, [p], steps, s)[0] for p, s in zip(prompts, params)]
-    draws = [Draws(), Draws(), Draws.from_seed(SEEDED.seed).at(len(prompts[2]) - 1), Draws()]
+    seeded = Draws.from_seed(SEEDED.seed)
     shuffle(batch)
 
     def begin(slot: int, prompt: list[int]) -> int:
-        token = shipped.prefill(batch, {slot: prompt}, sampling_params=[params[slot]], draws=[draws[slot]])[slot]
+        draws = [seeded.at(len(prompt) - 1)]
+        token = shipped.prefill(batch, {slot: prompt}, sampling_params=[params[slot]], draws=draws)[slot]
         return int(token)
 
     lengths = [len(p) for p in prompts] + [0]
@@ -161,7 +164,11 @@ def test_a_preempted_slot_is_refilled_without_a_trace_in_the_others(batch, singl
             batch.pool.reserve(slot, int(positions[slot]) + 1)
         last = torch.tensor([text[-1] if text else 0 for text in texts])
         chosen = batch.generator.decode_forward(
-            last, positions, batch.pool.page_table(), sampling_params=params, draws=draws
+            last,
+            positions,
+            batch.pool.page_table(),
+            sampling_params=params,
+            draws=[seeded.at(max(0, int(position))) for position in positions],
         )
         for slot in range(3):
             texts[slot].append(int(chosen[slot]))
@@ -451,6 +458,77 @@ def test_a_stop_string_is_held_back_until_it_is_none(text, stops, expected):
             break
     assert stream.stopped == (expected != text)
     assert shown + stream.finish() == stream.text == expected
+
+
+class Counting:
+    """The shipped tokenizer. It counts the tokens that it decodes."""
+
+    def __init__(self) -> None:
+        self.tokenizer, self.decoded = shipped.tokenizer(), 0
+
+    def decode(self, tokens: list[int], skip_special_tokens: bool) -> str:
+        self.decoded += len(tokens)
+        return self.tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)
+
+
+def half_characters() -> list[int]:
+    """The tokens of the shipped tokenizer that are no whole character, and its special tokens."""
+    tokenizer = shipped.tokenizer()
+    return [t for t in range(len(tokenizer)) if tokenizer.decode([t], skip_special_tokens=True) in ("\ufffd", "")]
+
+
+def any_token() -> st.SearchStrategy[int]:
+    return st.integers(0, len(shipped.tokenizer()) - 1) | st.sampled_from(half_characters())
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(tokens=st.lists(any_token(), max_size=70) | st.text(max_size=40).map(shipped.tokenizer().encode))
+def test_streamed_text_is_the_decoding_of_all_tokens(tokens):
+    """Of any tokens, after each of them; and no token costs more than a few windows."""
+    tokenizer, shown = Counting(), ""
+    stream = TextStream(tokenizer)
+    for count in range(1, len(tokens) + 1):
+        before = tokenizer.decoded
+        shown += stream.add(tokens[count - 1])
+        whole = shipped.tokenizer().decode(tokens[:count], skip_special_tokens=True)
+        assert stream.text == whole and whole.startswith(shown)
+        assert tokenizer.decoded - before <= 100
+    assert shown + stream.finish() == stream.text
+
+
+@pytest.mark.parametrize("kind", ["text", "one byte", "special", "special inside a character", "drawn"])
+def test_the_tokens_decoded_for_a_token_do_not_grow_with_the_text(kind):
+    """Over 2000 tokens: no more in the last thousand than in the first, and below 30 for a token."""
+    generator, count = random.Random(3), 2000
+    half, *rest = shipped.tokenizer().encode("北", add_special_tokens=False)
+    assert rest, "the test wants a character of several tokens"
+    tokens = {
+        "text": (shipped.tokenizer().encode("北京 and ελληνικά, 🙂👍🏽. ") * count)[:count],
+        "one byte": [half] * count,
+        "special": [0] * count,
+        "special inside a character": ([half] + [0] * 40 + rest) * (count // (41 + len(rest))),
+        "drawn": [generator.randrange(len(shipped.tokenizer())) for _ in range(count)],
+    }[kind]
+    tokenizer, counts = Counting(), []
+    stream = TextStream(tokenizer)
+    for token in tokens:
+        before = tokenizer.decoded
+        stream.add(token)
+        counts.append(tokenizer.decoded - before)
+    first, last = sum(counts[: len(counts) // 2]), sum(counts[len(counts) // 2 :])
+    assert last <= 1.1 * first + 100 and last / (count // 2) < 30, (first, last)
+    assert stream.text == shipped.tokenizer().decode(tokens, skip_special_tokens=True)
+
+
+def test_a_stop_string_across_settled_text():
+    """A stop string longer than the window is found, and until then nothing of it is shown."""
+    begin, stop = "once upon a time ", "the end of a very long and winding story"
+    stream, shown = TextStream(Bytes(), (stop,)), ""
+    for byte in f"{begin}{stop[:-1]}, {begin}{stop} and more".encode():
+        shown += stream.add(byte)
+        if stream.stopped:
+            break
+    assert shown + stream.finish() == stream.text == f"{begin}{stop[:-1]}, {begin}"
 
 
 def test_what_is_streamed_is_the_text(batch):

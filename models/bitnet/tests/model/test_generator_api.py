@@ -130,6 +130,7 @@ def test_a_steady_step_uploads_nothing_and_downloads_four_bytes_a_user(generator
     draws = [Draws.from_seed(user) for user in range(USERS)]
     tokens, positions, table = start(generator, params, draws)
     for step in range(6):
+        draws = [each.next() for each in draws]
         uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
         tokens = generator.decode_forward(
             tokens, positions + step, table, enable_trace=enable_trace, sampling_params=params, draws=draws

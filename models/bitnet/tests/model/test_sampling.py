@@ -55,7 +55,7 @@ def draw(sampler: Sampler, device, values: torch.Tensor, params: list, draws: li
         drawn.append(ttnn.to_torch(tokens).flatten().long())
     for row, state in enumerate(ttnn.to_torch(inputs.tensors["state"])[0, 0].tolist()):
         for _ in range(steps):
-            draws[row].advance()
+            draws[row] = draws[row].next()
         assert tuple(state) == draws[row].state
     return torch.stack(drawn)
 
@@ -169,17 +169,19 @@ def test_the_mirror_through_generation(open_device):
         for row, prompt in enumerate(prompts):
             one = shipped.prefill(model, {row: prompt}, sampling_params=[params[row]], draws=[draws[row]])
             tokens.append(one[row])
+            draws[row] = draws[row].next()
         tokens = torch.stack(tokens)
         for step in range(5):
             positions = torch.tensor([len(prompt) + step for prompt in prompts])
             tokens = model.generator.decode_forward(
                 tokens, positions, model.pool.page_table(), enable_trace=traced, sampling_params=params, draws=draws
             )
+            draws = [each.next() for each in draws]
             device = ttnn.to_torch(model.generator.inputs.sampling.tensors["state"])[0, 0]
             assert [tuple(row) for row in device.tolist()] == [d.state for d in draws]
         alone = Draws.from_seed(4)
         for _ in range(6):
-            alone.advance()
+            alone = alone.next()
         assert alone.state == draws[0].state
 
 
@@ -243,12 +245,11 @@ def test_seeds():
 
 def test_the_draw_is_uniform():
     """The numbers of the published generator, in exact arithmetic, are uniform in [0, 1)."""
-    first = Draws((1, 1, 1))
-    first.advance()
+    first = Draws((1, 1, 1)).next()
     assert first.state == (171, 172, 170)
     draws, numbers = Draws.from_seed(9), []
     for _ in range(4000):
-        draws.advance()
+        draws = draws.next()
         numbers.append(uniform(draws))
     counts = torch.histc(torch.tensor(numbers, dtype=torch.float64), bins=50, min=0, max=1)
     assert chi_square(counts, torch.full((50,), len(numbers) / 50, dtype=torch.float64)) > SMALLEST_P

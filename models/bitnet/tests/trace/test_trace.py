@@ -59,6 +59,7 @@ def decode(model: BitNet, mode: str, trace: bool) -> torch.Tensor:
             draws=draws,
         )
         outputs.append(output)
+        draws = [each.next() for each in draws]
         tokens = output[:, 0].argmax(-1) if mode == "logits" else output
     for row in range(USERS):
         model.pool.release(row)

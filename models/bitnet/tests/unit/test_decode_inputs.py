@@ -112,6 +112,21 @@ def test_nothing_is_uploaded_twice(inputs):
     assert sent == 0
 
 
+def test_draws_that_the_caller_keeps_are_the_ones_before_the_step(inputs):
+    """A step changes no list of its caller's. The host then holds the next states, and greedy rows need none."""
+    params = [SamplingParams(1.0), SamplingParams()] * (USERS // 2)
+    draws = [Draws.from_seed(user) for user in range(USERS)]
+    given = list(draws)
+    inputs.set_sampling(params, given)
+    inputs.after_step(chose=True, drew=True)
+    assert given == draws and [draw.state for draw in given] == states(inputs)
+    inputs.uploaded_bytes = 0
+    inputs.set_sampling(params, [draw.at(1) if row % 2 == 0 else Draws() for row, draw in enumerate(draws)])
+    assert inputs.uploaded_bytes == 0
+    inputs.set_sampling(params, draws)
+    assert inputs.uploaded_bytes > 0 and inputs.held().draws == draws
+
+
 def test_idle_rows(inputs):
     """The token of an idle user does not matter. The position of an idle user is IDLE on the device."""
     positions = torch.where(torch.tensor([True, False, True, False]), POSITIONS, IDLE)

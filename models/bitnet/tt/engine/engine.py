@@ -8,12 +8,18 @@
         for event in engine.step():
             ...
 
-A step is a little prefill for those that joined and one decode step for all that run. What the host knows changes only
-after the device has answered: a step that an exception cuts short is made again by the next one, and nobody loses a
-token. An error in what is done for one request alone (a pass over its prompt, its first token, its random numbers, its
-text) ends that request, with the error in its completion, and no other; the step goes on. A request that is preempted
-computes its prompt again and then decodes its own tokens again among the others: the same programs on the same numbers,
-so it goes on as if it had run alone.
+A step prefills a part of the prompts of new requests, and then makes one decode step for all requests that run.
+
+Host state is updated only after the device's result has been read. If an exception cuts a step short, the next step
+makes it again, and no request loses a token. Some work is done for one request alone: a pass over its prompt, its first
+token, its random numbers, its text. An error there ends that request, with the error in its completion. The step goes
+on for the others. A preempted request computes its prompt again, and then decodes its own tokens again among the
+others. These are the same programs on the same numbers, so it goes on as if it had run alone.
+
+In the steady state host and device work at the same time. Before the engine reads the tokens of a step, it submits the
+next step, which takes these tokens from the device. A job that ends with the first step ignores its row of the second.
+The pool takes its blocks back at once. This is safe because the device runs in order: a new owner's keys and values are
+written after the second step.
 """
 
 import logging
@@ -21,10 +27,12 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+import ttnn
 from models.bitnet.tt.checks import shown
 from models.bitnet.tt.engine.blocks import BlockPool, prefix_keys
 from models.bitnet.tt.engine.metrics import Metrics
@@ -32,7 +40,8 @@ from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
 from models.bitnet.tt.engine.scheduler import Scheduler
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.decode_inputs import IDLE
-from models.bitnet.tt.generation.sampling import GREEDY, Draws
+from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.layout import TILE
@@ -41,9 +50,18 @@ _log = logging.getLogger(__name__)
 PREFILL_BUDGET = 256  # prompt tokens a step while others decode
 
 
+@dataclass(frozen=True)
+class _Submitted:
+    """A decode step that the device was given, and whose tokens nobody has read."""
+
+    jobs: list[Job]  # in the scheduler's order
+    end: StepEnd
+    output: ttnn.Tensor
+
+
 class Engine:
-    """`prefill_budget`: how many prompt tokens a step takes while others decode, which bounds the gap between two of
-    their tokens."""
+    """Runs requests on a generator. While requests decode, a step prefills at most `prefill_budget` prompt tokens. This
+    bounds the time between two tokens of a request."""
 
     def __init__(
         self,
@@ -56,7 +74,7 @@ class Engine:
         self.generator, self.pool, self.tokenizer = generator, pool, tokenizer
         self.enable_trace, self.prefill_budget = enable_trace, prefill_budget
         self.metrics = Metrics()
-        self.last_step: DecodeStep | None = None  # if the last step decoded
+        self.last_step: DecodeStep | None = None  # None if the last step did not decode
         config = generator.config
         self.scheduler = Scheduler(pool, config.users, config.max_seq_len)
         # what a block's content depends on besides the tokens
@@ -64,16 +82,16 @@ class Engine:
         self._jobs: dict[int, Job] = {}
         self._events: list[Event] = []
         self._next_id = 0
-        self._idle_draws = [Draws() for _ in range(config.users)]  # advanced with the device's, so never uploaded again
+        self._ahead: _Submitted | None = None  # the step after the last one whose tokens were read
 
     @property
     def busy(self) -> bool:
-        """Whether `step` has anything to do or to tell."""
+        """Whether a request is unfinished, or an event was not taken yet."""
         return bool(self._jobs or self._events)
 
     def add(self, request: Request) -> int:
-        """The number that its events bear. A request that can never run on this model ends at once, with an error in
-        its event. Nothing is kept of one that is refused by an exception."""
+        """Queue a request, and return the number that its events carry. A request that can never run on this model ends
+        at once, with an error in its event. The engine keeps nothing of a request that it refuses by an exception."""
         if not isinstance(request, Request):
             raise TypeError(f"the request is {shown(request)}, must be a Request")
         number = self._next_id
@@ -90,7 +108,7 @@ class Engine:
         return number
 
     def abort(self, number: int, reason: str = "aborted") -> bool:
-        """End a request; its slot and blocks are free at once. False if it has ended already."""
+        """End a request. Its slot and blocks are free at once. Return False if it has ended already."""
         job = self._jobs.get(number)
         if job is None:
             return False
@@ -98,24 +116,25 @@ class Engine:
         return True
 
     def step(self) -> list[Event]:
-        """What happened: to requests since the last step, and in this one."""
+        """Make one step. Return all events since the last step."""
         self.last_step = None
         try:
             self.scheduler.admit()
             self._prefill()
             self._decode()
         except BaseException:
+            self._ahead = None
             self.generator.inputs.forget()  # it may have been cut short anywhere
             raise
         return self.take_events()
 
     def take_events(self) -> list[Event]:
-        """What happened to requests since the last step."""
+        """Return the events that nobody has taken yet."""
         events, self._events = self._events, []
         return events
 
     def _why_never(self, request: Request) -> str | None:
-        """Why this model can never run the request, or None if it can."""
+        """Return why this model can never run the request, or None if it can."""
         try:
             self.generator.prefill.check(request.prompt, "the prompt")
         except ValueError as error:
@@ -128,7 +147,7 @@ class Engine:
         return None
 
     def _prefill(self) -> None:
-        """Passes over the prompts that are not in the cache yet, within the budget if others wait for their tokens."""
+        """Compute prompts that are not in the cache yet. While other requests decode, stay within the budget."""
         decoding = any(job.prefilled for job in self.scheduler.running)
         most = budget = self.prefill_budget if decoding else self.generator.config.prefill_chunk
         for job in self.scheduler.running:
@@ -155,32 +174,20 @@ class Engine:
             self._take(job, token)
 
     def _decode(self) -> None:
-        """One token for every request whose prompt is in the cache."""
-        self.metrics.preemptions += len(self.scheduler.grow())
+        """Take one token for every request whose prompt is in the cache."""
         started, generator = time.perf_counter(), self.generator
         uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
-        users = len(self.scheduler.slots)
-        tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
-        params, draws = [GREEDY] * users, list(self._idle_draws)
-        jobs = []
-        for job in self.scheduler.running:
-            if not job.prefilled:
-                continue
-            with self._alone(job):
-                draws[job.slot] = job.draws(job.computed)
-                tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
-                params[job.slot] = job.request.sampling
-                jobs.append(job)
-        if not jobs:
+        step = self._take_ahead() or self._submit()
+        if step is None:
             return
-        chosen = generator.decode_forward(
-            tokens,
-            positions,
-            self.pool.page_table(),
-            enable_trace=self.enable_trace,
-            sampling_params=params,
-            draws=draws,
-        ).tolist()
+        if self._reserve_ahead(step):
+            reading = generator.start_reading(step.output)
+            output = generator.decode_next(step.end, self.pool.page_table(), self.enable_trace)
+            self._ahead = _Submitted(step.jobs, step.end, output)
+            chosen = generator.finish_reading(reading).tolist()
+        else:
+            chosen = generator.read_tokens(step.output).tolist()
+        jobs = [job for job in step.jobs if job.slot is not None]  # the others have ended since it was submitted
         self.last_step = DecodeStep(
             seconds=time.perf_counter() - started,
             users=len(jobs),
@@ -196,8 +203,62 @@ class Engine:
             else:
                 self.metrics.replayed_tokens += 1
 
+    def _take_ahead(self) -> _Submitted | None:
+        """Return the step that was submitted ahead, unless all its jobs have ended."""
+        step, self._ahead = self._ahead, None
+        return step if step is not None and any(job.slot is not None for job in step.jobs) else None
+
+    def _submit(self) -> _Submitted | None:
+        """Submit a step for every job whose prompt is in the cache. None if there is no such job."""
+        self.metrics.preemptions += len(self.scheduler.grow())
+        users = len(self.scheduler.slots)
+        tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
+        params, draws = [GREEDY] * users, [NO_DRAWS] * users
+        jobs = []
+        for job in self.scheduler.running:
+            if not job.prefilled:
+                continue
+            with self._alone(job):
+                draws[job.slot] = job.draws(job.computed)
+                tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
+                params[job.slot] = job.request.sampling
+                jobs.append(job)
+        if not jobs:
+            return None
+        output = self.generator.decode_forward(
+            tokens,
+            positions,
+            self.pool.page_table(),
+            enable_trace=self.enable_trace,
+            read_from_device=False,
+            sampling_params=params,
+            draws=draws,
+        )
+        return _Submitted(jobs, StepEnd.choosing(params), output)
+
+    def _reserve_ahead(self, step: _Submitted) -> bool:
+        """Reserve blocks for the step after `step`. Return whether it can be submitted before the tokens of `step` are
+        read.
+
+        It cannot if a job surely ends with `step`, if a job decodes known tokens again, if other jobs run now, if a job
+        waits for a slot, or if blocks are missing. Without a trace the host launches every program, and runs ahead of
+        the device anyway.
+        """
+        scheduler, pool = self.scheduler, self.pool
+        if not self.enable_trace or scheduler.waiting or scheduler.running != step.jobs:
+            return False
+        for job in step.jobs:
+            is_new, count = job.computed + 1 == job.known, len(job.completion.tokens) + 1
+            if not is_new or count >= job.request.max_new_tokens or job.computed + 1 >= scheduler.context:
+                return False
+        if sum(pool.missing(job.slot, job.computed + 2) for job in step.jobs) > pool.free_blocks:
+            return False
+        for job in step.jobs:
+            pool.reserve(job.slot, job.computed + 2)
+        return True
+
     def _take(self, job: Job, token: int) -> None:
-        """A new token of a job that runs."""
+        """Give a job its new token. End the job if this was its last."""
         completion, now = job.completion, time.perf_counter()
         if token >= NO_TOKEN:
             completion.error = f"the logits that follow {job.known} tokens are NaN or infinite"
@@ -228,7 +289,7 @@ class Engine:
 
     @contextmanager
     def _alone(self, job: Job) -> Iterator[None]:
-        """What is done here is done for this job alone: an error ends it, and the step goes on."""
+        """Run work that is for this job alone. An error in it ends the job, and the step goes on."""
         try:
             yield
         except Exception as error:
@@ -241,7 +302,7 @@ class Engine:
         self._finish(job, reason)
 
     def _finish(self, job: Job, reason: str) -> None:
-        """The last event of a job that neither waits nor runs."""
+        """Write the completion and the last event of a job that neither waits nor runs."""
         del self._jobs[job.id]
         text = job.stream.finish()
         job.completion.text, job.completion.finish_reason = job.stream.text, reason

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C, kept until the program is where it may stop.
+"""Delays Ctrl-C until the program is at a place where it may stop.
 
-Raised anywhere, it can fall between two halves of an upload, or into a callback of a native library, which drops it.
+An interrupt that is raised anywhere can cut an upload into halves. A callback of a native library would drop it.
 """
 
 import signal
@@ -11,9 +11,9 @@ from types import FrameType, TracebackType
 
 
 class KeptInterrupt:
-    """Within the block the first Ctrl-C waits for `check`, and a second is raised at once.
+    """A context in which the first Ctrl-C waits for `check`. A second one is raised at once.
 
-    Only in the main thread, which alone gets signals, and only where nobody else handles them.
+    It has an effect only in the main thread, which alone gets signals, and only if Python's own handler is installed.
     """
 
     def __init__(self) -> None:

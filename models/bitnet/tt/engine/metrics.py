@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an engine counts and times."""
+"""The counters and times of an engine."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ _KEPT = 1024  # newest times that percentiles are taken from: memory stays as it
 
 
 class Times:
-    """Seconds, of which percentiles are wanted."""
+    """Durations in seconds, for percentiles."""
 
     def __init__(self) -> None:
         self._newest: deque[float] = deque(maxlen=_KEPT)
@@ -20,18 +20,18 @@ class Times:
         self.largest = max(self.largest, seconds)
 
     def percentile(self, percent: int) -> float:
-        """Of the newest; 0 if there are none."""
+        """Return a percentile of the newest durations, or 0 if there are none."""
         ordered = sorted(self._newest)
         return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else 0.0
 
 
 @dataclass
 class Metrics:
-    """Since the engine began."""
+    """Totals since the engine was made."""
 
     preemptions: int = 0
     prompt_tokens: int = 0
-    shared_tokens: int = 0  # of prompts, found in the cache
+    shared_tokens: int = 0  # tokens of prompts that were found in the cache
     generated_tokens: int = 0
     replayed_tokens: int = 0  # decoded again after a preemption
     decode_steps: int = 0

@@ -1,21 +1,23 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of the engine, what becomes of it, and what it tells on the way."""
+"""Requests to the engine, their completions, and the events in between."""
 
 import secrets
 from dataclasses import dataclass, field
 
 from models.bitnet.tt.checks import as_integer, as_texts, as_tokens, shown
 from models.bitnet.tt.engine.text import TextStream
-from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
+from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS, Draws, SamplingParams
 
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt and how it is to be continued. Of two that wait, the smaller `priority` goes first, then the elder.
+    """A prompt, and how to continue it. Of two waiting requests the one with the smaller `priority` goes first, then
+    the older one.
 
-    A field of a wrong type is a TypeError and a value that no model takes is a ValueError, here and at once. What
-    depends on the model (no such token, too long) is checked by the engine, which ends the request with an error.
+    The constructor raises TypeError for a field of a wrong type, and ValueError for a value that no model takes. The
+    engine checks what depends on the model (an unknown token, a prompt that is too long). It ends such a request with
+    an error.
     """
 
     prompt: tuple[int, ...]
@@ -41,7 +43,7 @@ class Request:
 
 @dataclass
 class Completion:
-    """What became of one prompt."""
+    """The result of one request."""
 
     prompt_tokens: int
     tokens: list[int] = field(default_factory=list)
@@ -54,7 +56,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class Event:
-    """New text of a request (maybe none yet for a new token), and its completion with the last one."""
+    """New text of a request, which may be empty. The last event of a request carries its completion."""
 
     id: int
     text: str
@@ -63,7 +65,7 @@ class Event:
 
 @dataclass(frozen=True)
 class DecodeStep:
-    """What one decode step cost."""
+    """The cost of one decode step."""
 
     seconds: float
     users: int
@@ -72,14 +74,15 @@ class DecodeStep:
 
 
 class Job:
-    """A request on its way: how far its tokens are known, and how far their keys and values are in the cache."""
+    """The engine's state of a request: which of its tokens are known, and which of them are in the cache."""
 
     def __init__(self, number: int, request: Request, stream: TextStream, arrived: float):
         self.id, self.request, self.stream, self.arrived = number, request, stream, arrived
         self.prompt = request.prompt
         self.keys: list[bytes] = []  # of the prompt's full blocks, in a pool that shares them
         seed = request.sampling.seed
-        self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
+        self._first_draws = self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
+        self._drawn_at = 0  # the position that `_draws` are for
         self.completion = Completion(prompt_tokens=len(request.prompt))
         self.slot: int | None = None
         self.computed = 0  # positions in the cache
@@ -87,12 +90,12 @@ class Job:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Who comes first."""
+        """Sort key: the job with the smaller one goes first."""
         return self.request.priority, self.id
 
     @property
     def known(self) -> int:
-        """Tokens of the prompt and after it."""
+        """The number of tokens of the prompt and after it."""
         return len(self.prompt) + len(self.completion.tokens)
 
     @property
@@ -100,9 +103,16 @@ class Job:
         return self.computed >= len(self.prompt)
 
     def next_input(self) -> int:
-        """The token whose keys and values the next decode step writes."""
+        """Return the token whose keys and values the next decode step writes."""
         return self.completion.tokens[self.computed - len(self.prompt)]
 
     def draws(self, position: int) -> Draws:
-        """For the token that follows the one at `position`."""
-        return self._draws.at(position)
+        """Return the draws for the token that follows the one at `position`. A greedy request has no use for any."""
+        if self.request.sampling.greedy:
+            return NO_DRAWS
+        if position == self._drawn_at + 1:
+            self._draws = self._draws.next()
+        elif position != self._drawn_at:
+            self._draws = self._first_draws.at(position)
+        self._drawn_at = position
+        return self._draws

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who runs, who waits, and who makes room. Knows slots and blocks, nothing of the device."""
+"""Chooses which jobs run, wait or are preempted. It knows slots and blocks, and nothing of the device."""
 
 import bisect
 
@@ -9,7 +9,7 @@ from models.bitnet.tt.engine.request import Job
 
 
 class Scheduler:
-    """Jobs by priority, then by arrival. One that is preempted waits again in its old place."""
+    """Orders jobs by priority, then by arrival. A preempted job waits again in its old place."""
 
     def __init__(self, pool: BlockPool, slots: int, context: int):
         self.pool = pool
@@ -20,14 +20,14 @@ class Scheduler:
 
     @property
     def running(self) -> list[Job]:
-        """Who comes first, first."""
+        """The running jobs in order."""
         return sorted((job for job in self.slots if job is not None), key=lambda job: job.order)
 
     def add(self, job: Job) -> None:
         bisect.insort(self.waiting, job, key=lambda waiting: waiting.order)
 
     def remove(self, job: Job) -> None:
-        """Whether it waits or runs; its blocks are free at once."""
+        """Remove a waiting or running job. Its blocks are free at once."""
         if job.slot is None:
             self.waiting.remove(job)
             return
@@ -36,10 +36,10 @@ class Scheduler:
         job.slot = None
 
     def admit(self) -> None:
-        """Give free slots to those that wait, in order, as long as there are blocks for all that is known of them.
+        """Give free slots to waiting jobs, in order, as long as there are blocks for all their known tokens.
 
-        While others run, as many blocks stay free as there are runners, each of which will want another: a newcomer
-        that takes the last ones would be the next to be preempted.
+        One block stays free for each running job, which will need another one. A new job that took these blocks would
+        be the next to be preempted.
         """
         while self.waiting and None in self.slots:
             job, slot = self.waiting[0], self.slots.index(None)
@@ -58,7 +58,7 @@ class Scheduler:
             job.completion.shared_tokens = job.computed
 
     def share(self, job: Job) -> None:
-        """Before it computes more of its prompt: what others have computed of it since it was admitted."""
+        """Give a job the blocks of its prompt that others have computed since it was admitted."""
         blocks, first = self._known_blocks(job), job.computed // self.pool.block_size
         gained = len(blocks) * self.pool.block_size - job.computed
         if gained > 0:
@@ -67,8 +67,8 @@ class Scheduler:
             job.completion.shared_tokens += gained
 
     def grow(self) -> list[Job]:
-        """Blocks for the position that each job writes next. Where there is none the last in order is preempted, be it
-        the one that asks. Returns who was preempted."""
+        """Reserve the block of the position that each job writes next. If there is none, preempt the last job in order,
+        even if it is the one that needs the block. Return the preempted jobs."""
         preempted = []
         for job in self.running:
             while job.slot is not None and self.pool.missing(job.slot, job.computed + 1) > self.pool.free_blocks:
@@ -82,5 +82,5 @@ class Scheduler:
         return preempted
 
     def _known_blocks(self, job: Job) -> list[int]:
-        """Of its prompt. The last token is computed in any case: its logits are wanted."""
+        """Return the blocks of the prompt's known beginning. The last token is always computed, for its logits."""
         return self.pool.find(job.keys[: (len(job.prompt) - 1) // self.pool.block_size])

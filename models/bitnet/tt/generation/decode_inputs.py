@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step reads on the device, and the host's knowledge of it.
+"""The device tensors that a decode step reads, and the host's record of what they hold.
 
-The step rewrites its own inputs (the next tokens, positions and random numbers), and the host keeps count. So setting
-them to what they already hold uploads nothing.
+A step rewrites its own inputs: the next tokens, positions and random numbers. The host updates its record without a
+download. So setting the inputs to values that they already hold uploads nothing.
 """
+
+from typing import NamedTuple
 
 import torch
 
@@ -18,12 +20,21 @@ _UNKNOWN = -2  # no token, no position and no block
 
 
 def to_device(values: torch.Tensor, dtype: ttnn.DataType, device: ttnn.MeshDevice) -> ttnn.Tensor:
-    """Integers that a step or a prompt's pass reads: tokens, positions, block numbers."""
+    """Upload integers: tokens, positions or block numbers."""
     return ttnn.from_torch(values.to(torch.int32), dtype=dtype, device=device)
 
 
+class Held(NamedTuple):
+    """The host's record of what the device holds: one entry a user in each field."""
+
+    tokens: torch.Tensor
+    positions: torch.Tensor
+    params: list[SamplingParams]
+    draws: list[Draws]
+
+
 class DecodeInputs:
-    """One row a user; all tensors are allocated here, before any trace is captured."""
+    """The inputs of a step, one row a user. The constructor allocates all tensors, before any trace is captured."""
 
     def __init__(self, config: ModelConfig, blocks_per_user: int, block_size: int):
         self.users, self._context = config.users, config.max_seq_len
@@ -32,8 +43,7 @@ class DecodeInputs:
         self._page_table = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
         self._table_padding = table_width(blocks_per_user, block_size) - blocks_per_user
         self._params: list[SamplingParams] = []
-        self._draws: list[Draws] = []
-        self._states: list[tuple[int, ...]] = []
+        self._draws: list[Draws] = []  # as the device has them; those of greedy rows are not kept up
         self.uploaded_bytes = 0  # since the beginning
 
         self.tokens = to_device(self._tokens[None, None], ttnn.uint32, config.device)
@@ -55,9 +65,10 @@ class DecodeInputs:
             raise ValueError(f"page_table is {list(page_table.shape)}, must be {users} users by {blocks} blocks")
 
     def set(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None = None) -> None:
-        """Make the device hold these [users], [users] and [users, blocks] (None: as it is).
+        """Make the device hold these tokens [users], positions [users] and page table [users, blocks]. None keeps the
+        table.
 
-        A write may be cut short, so what is about to change is unknown until it has.
+        An exception may cut a write short. So the record says "unknown" until the write is done.
         """
         tokens, positions = tokens.to(torch.int32).flatten(), positions.to(torch.int32).flatten()
         active = positions != IDLE
@@ -72,59 +83,60 @@ class DecodeInputs:
         self.set_page_table(page_table)
 
     def set_page_table(self, page_table: torch.Tensor | None) -> None:
-        """Make the device hold this table [users, blocks] (None: as it is)."""
+        """Make the device hold this table [users, blocks]. None keeps the table."""
         if page_table is not None and not torch.equal(page_table, self._page_table):
             self._page_table = torch.full_like(self._page_table, _UNKNOWN)
             self._write(self.page_table, self._whole_chunks(page_table))
             self._page_table = page_table.clone()
 
     def set_idle(self) -> None:
-        """No row has a request: a step then changes no cache."""
+        """Make every row idle, so that a step changes no cache."""
         self.set(torch.zeros(self.users), torch.full((self.users,), IDLE))
 
     def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
-        """How each row draws; `draws` are advanced with the device's own generators."""
+        """Make the device draw each row's token like this. A greedy row's draws do not matter."""
         for name, given in (("sampling_params", params), ("draws", draws)):
             if len(given) != self.users:
                 raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
-        states = [draw.state for draw in draws]
-        if params != self._params or states != self._states:
+        if params != self._params or self._drawing(draws) != self._drawing(self._draws):
             self._params = []
             self.uploaded_bytes += self.sampling.set(params, draws)
-        self._params, self._draws, self._states = list(params), list(draws), states
+            self._params, self._draws = list(params), list(draws)
 
     def after_step(self, chose: bool, drew: bool) -> None:
-        """Keep up with what a step left on the device; `chose`: among it tokens, unknown until they are read."""
+        """Record what a step left on the device. If it chose tokens, they are unknown until they are read."""
         if chose:
             self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._positions = torch.where(self._positions == IDLE, IDLE, self._positions + 1)
         if drew:
-            for draw in self._draws:
-                draw.advance()
-            self._states = [draw.state for draw in self._draws]
+            self._draws = [draws if params.greedy else draws.next() for params, draws in zip(self._params, self._draws)]
 
     def tokens_read(self, tokens: torch.Tensor) -> None:
-        """The device's tokens were downloaded."""
+        """Record the device's tokens, which were downloaded."""
         self._tokens = tokens.clone()
 
     def forget(self) -> None:
-        """What the device holds means nothing: a step was run only for its programs, or was cut short."""
+        """Record that what the device holds is unknown: a step was run only for its programs, or was cut short."""
         self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._positions = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._params = []
 
-    def held(self) -> tuple:
-        """What `restore` brings back."""
-        return self._tokens, self._positions, self._params, self._draws
+    def held(self) -> Held:
+        """Return the record that `restore` takes."""
+        return Held(self._tokens, self._positions, self._params, self._draws)
 
-    def restore(self, held: tuple) -> None:
-        tokens, positions, params, draws = held
-        self.set(tokens, positions)
-        if params:
-            self.set_sampling(params, draws)
+    def restore(self, held: Held) -> None:
+        """Make the device hold again what it held when `held` returned this."""
+        self.set(held.tokens, held.positions)
+        if held.params:
+            self.set_sampling(held.params, held.draws)
+
+    def _drawing(self, draws: list[Draws]) -> list[Draws]:
+        """Return the draws of the rows that are not greedy."""
+        return [draw for params, draw in zip(self._params, draws) if not params.greedy]
 
     def _whole_chunks(self, page_table: torch.Tensor) -> torch.Tensor:
-        """The table as the device has it: what attention reads in the columns added here is masked."""
+        """Return the table as the device has it. Attention masks what it reads in the columns added here."""
         return torch.nn.functional.pad(page_table, (0, self._table_padding))
 
     def _write(self, target: ttnn.Tensor, values: torch.Tensor) -> None:

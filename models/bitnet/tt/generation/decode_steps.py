@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The decode step's programs, run one by one or replayed as a trace.
+"""The programs of a decode step, launched one by one or replayed as a trace.
 
-A step reads what lies on the device and leaves the next step's inputs there: tokens (if it chose some), positions and
+A step reads its inputs on the device. It leaves the next step's inputs there: tokens (if it chose some), positions and
 random numbers.
 """
 
@@ -26,7 +26,7 @@ class StepEnd(Enum):
 
     @classmethod
     def choosing(cls, params: Sequence[SamplingParams]) -> "StepEnd":
-        """With tokens, chosen as these requests want theirs."""
+        """Return the end of a step that chooses tokens with these parameters."""
         return cls.GREEDY if all(request.greedy for request in params) else cls.DRAWN
 
 
@@ -37,7 +37,7 @@ class _Trace:
 
 
 class DecodeSteps:
-    """One trace for each end of a step, captured when it is first wanted."""
+    """Runs decode steps. It has one trace for each end of a step, captured at the first use."""
 
     def __init__(self, model: BitNetModel, cache: list[LayerCache], inputs: DecodeInputs, sampler: Sampler):
         self._model, self._cache, self._inputs, self._sampler = model, cache, inputs, sampler
@@ -45,7 +45,7 @@ class DecodeSteps:
         self._traces: dict[StepEnd, _Trace] = {}
 
     def run(self, end: StepEnd, enable_trace: bool) -> ttnn.Tensor:
-        """One step on the inputs that were set: tokens, or logits [1, 1, users, vocabulary]."""
+        """Run one step on the inputs that were set. Return tokens, or logits [1, 1, users, vocabulary]."""
         output = self._replay(end) if enable_trace else self._step(end)
         self._inputs.after_step(chose=end != StepEnd.LOGITS, drew=end == StepEnd.DRAWN)
         return output
@@ -88,7 +88,7 @@ class DecodeSteps:
         return logits if end == StepEnd.LOGITS else inputs.tokens
 
     def _try(self, end: StepEnd) -> None:
-        """A step that is run for its programs."""
+        """Run a step only to build its programs."""
         output = self._step(end)
         if end == StepEnd.LOGITS:
             ttnn.deallocate(output)

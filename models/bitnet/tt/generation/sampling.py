@@ -30,8 +30,9 @@ _BELOW_ONE = 1 - 2**-20  # keeps a draw strictly inside the candidates' total pr
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How one request chooses its tokens. `temperature` 0 is greedy; `top_k` 0 means all 32 candidates; a request
-    without a `seed` draws a fresh one. A field of a wrong type is a TypeError, a value out of range a ValueError."""
+    """How one request chooses its tokens. `temperature` 0 is greedy. `top_k` 0 means all 32 candidates. A request
+    without a `seed` gets a random one. The constructor raises TypeError for a field of a wrong type, and ValueError for
+    a value out of range."""
 
     temperature: float = 0.0
     top_k: int = 0
@@ -64,9 +65,9 @@ class SamplingParams:
 GREEDY = SamplingParams()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Draws:
-    """The host's copy of one request's generator."""
+    """One state of a request's generator of random numbers."""
 
     state: tuple[int, ...] = field(default=(1, 1, 1))
 
@@ -78,16 +79,20 @@ class Draws:
         return cls(tuple(1 + number % (modulus - 1) for number, modulus in zip(numbers, _MODULI)))
 
     def at(self, position: int) -> "Draws":
-        """For the token that follows the one at `position` of a text: whoever knows seed and position can go on."""
+        """Return the state for the token that follows the one at `position`. Seed and position determine it."""
         factors = (pow(a, position, m) for a, m in zip(_MULTIPLIERS, _MODULI))
         return Draws(tuple(s * factor % m for s, factor, m in zip(self.state, factors, _MODULI)))
 
-    def advance(self) -> None:
-        self.state = self.at(1).state
+    def next(self) -> "Draws":
+        """Return the state after one draw."""
+        return Draws(tuple(s * a % m for s, a, m in zip(self.state, _MULTIPLIERS, _MODULI)))
+
+
+NO_DRAWS = Draws()  # what a row without draws is given
 
 
 class SamplerInputs:
-    """The device tensors that a draw reads, one row a user; `state` it also writes."""
+    """The device tensors that a draw reads, one row a user. A draw also writes `state`."""
 
     def __init__(self, device: ttnn.MeshDevice, rows: int):
         self._device, self._rows = device, rows
@@ -96,7 +101,7 @@ class SamplerInputs:
         self.tensors = {name: ttnn.to_device(tensor, device) for name, tensor in host.items()}
 
     def set(self, params: list[SamplingParams], draws: list[Draws]) -> int:
-        """Upload what the rows' requests ask for, and return the bytes."""
+        """Upload the parameters and draws of each row. Return the number of bytes."""
         host = self._host(params, draws)
         for name, tensor in host.items():
             ttnn.copy_host_to_device_tensor(tensor, self.tensors[name])
@@ -108,7 +113,7 @@ class SamplerInputs:
 
     def _host(self, params: list[SamplingParams], draws: list[Draws]) -> dict[str, ttnn.Tensor]:
         ranks = torch.arange(CANDIDATES)
-        # greedy among others that draw: one candidate
+        # a greedy row among others that draw has one candidate
         kept = torch.tensor([1 if p.greedy else p.top_k or CANDIDATES for p in params])
         values = {
             "sharpness": torch.tensor([[1.0 if p.greedy else min(1 / p.temperature, _SHARPEST)] for p in params]),
@@ -123,7 +128,7 @@ class SamplerInputs:
 
 
 class Sampler:
-    """Reads logits as `likeliest` does, writes tokens [1, 1, rows] (uint32, row-major)."""
+    """Chooses tokens from logits as `Likeliest` reads them. Writes tokens [1, 1, rows] (uint32, row-major)."""
 
     def __init__(self, device: ttnn.MeshDevice, likeliest: Likeliest):
         def constant(values: list[float]) -> ttnn.Tensor:
@@ -138,11 +143,11 @@ class Sampler:
         self.fractions = constant([1 / m for m in _MODULI])
 
     def greedy(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
-        """The largest logit of each row, the first of equal ones. Consumes the logits."""
+        """Choose the token of each row's largest logit, the first of equal ones. Frees the logits."""
         self._likeliest.best(logits, tokens)
 
     def sample(self, logits: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
-        """A draw for each row. Consumes the logits, steps the rows' generators."""
+        """Draw a token for each row. Frees the logits and advances the rows' generators."""
         given = inputs.tensors
         likeliest, values = self._likeliest.candidates(logits)
         sharpened = ttnn.multiply(values, given["sharpness"])
@@ -158,7 +163,7 @@ class Sampler:
         write_tokens(ttnn.sum(chosen, dim=-1, keepdim=True), tokens)
 
     def _draw(self, state: ttnn.Tensor) -> ttnn.Tensor:
-        """The next number in [0, 1) of each row's generator."""
+        """Return the next number in [0, 1) of each row's generator."""
         ttnn.remainder(ttnn.multiply(state, self.multipliers), self.moduli, output_tensor=state)
         fraction = ttnn.frac(ttnn.sum(ttnn.multiply(state, self.fractions), dim=-1, keepdim=True))
         return ttnn.multiply(fraction, _BELOW_ONE)
