@@ -38,7 +38,7 @@ def alone(open_device):
 
 @pytest.fixture(scope="module")
 def adapter(open_device, alone):
-    """The adapter, loaded and warmed up in the plugin's order. The model of `alone` is loaded before its traces exist."""
+    """The adapter, loaded and warmed up in the plugin's order. `alone` is loaded before the adapter has traces."""
     short = shipped.load_short(open_device, max_batch=ROWS, max_seq_len=CONTEXT)
     adapter = BitNetForCausalLM(short.generator.model)
     start(adapter, adapter.model.config.model.num_hidden_layers)
