@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def own() -> Iterator[Callable[..., list[list[int]]]]:
+def generated() -> Iterator[Callable[..., list[list[int]]]]:
     """A function that gives the tokens of `BitNet.generate` without the end token.
 
     The blocks of its KV cache have the size of the server's blocks.

@@ -21,7 +21,7 @@ from models.bitnet.tt.weights.upload import DeviceWeights
 MODEL = shape(4, 2, 32, 256, vocab=4096)
 
 
-def test_each_chip_loads_its_part_and_the_files_are_named_by_it(tmp_path):
+def test_each_chip_loads_its_shard_and_the_file_name_has_the_sharding(tmp_path):
     weight = torch.randint(-1, 2, (256, 128), generator=torch.Generator().manual_seed(0)).float()
     for chips in (1, 2, 4, 2):
         with row_of(chips) as device:
@@ -35,7 +35,7 @@ def test_each_chip_loads_its_part_and_the_files_are_named_by_it(tmp_path):
 
 
 @pytest.mark.parametrize("chips", [2, 4])
-def test_the_likeliest_of_a_shared_vocabulary(chips):
+def test_the_likeliest_of_a_sharded_vocabulary(chips):
     """Of equal logits, also on different chips, the first token is chosen.
 
     A row with NaN or infinity on any chip has no best token, and its candidates' logits are finite.

@@ -235,7 +235,7 @@ def test_one_candidate_is_greedy(adapter, alone, seed):
     assert plugin.generated(0) == alone(prompt, 4, GREEDY)
 
 
-def test_an_error_leaves_nothing_to_go_on_with(adapter, alone, monkeypatch):
+def test_the_step_after_a_failed_one_uses_the_hosts_tokens(adapter, alone, monkeypatch):
     """After a failed step the next step uses the host's tokens, even if the plugin says that the batch is unchanged."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt)
