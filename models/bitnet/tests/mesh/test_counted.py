@@ -74,11 +74,11 @@ def test_what_is_gathered(counted):
     hidden, inner = MODEL.hidden_size // chips, MODEL.intermediate_size // chips
     layer, token = [32 * value * width for width in (heads, hidden, inner, hidden)], 32 * 32 * 4
     assert [(gather.what, gather.times, gather.shard_bytes) for gather in step.collectives] == [
-        *((what, 30, share) for what, share in zip(OF_A_LAYER, layer, strict=True)),
+        *((what, 30, shard) for what, shard in zip(OF_A_LAYER, layer, strict=True)),
         *((what, 1, token) for what in OF_A_TOKEN),
     ]
     assert step.figures()["link_bytes_received_per_step"] == (chips - 1) * (30 * sum(layer) + 2 * token)
-    assert prefill == [share * LONGER // 32 for share in layer]
+    assert prefill == [shard * LONGER // 32 for shard in layer]
 
 
 def test_a_gather_takes_all_links_of_this_board():
