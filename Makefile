@@ -5,14 +5,14 @@
 
 PYTHON := .venv/bin/python
 SOURCES := models serving scripts ttnn_emulator card_report conftest.py
-# a card or a simulator takes one process at a time; the emulated device takes as many as there are
+# a card or a simulator takes one process at a time; the emulated device has no limit
 WORKERS ?= $(if $(or $(wildcard /dev/tenstorrent/*),$(TT_METAL_SIMULATOR)),0,2)
 export OMP_NUM_THREADS ?= 1
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile | expand -t 20
 
-setup: ## install what is needed into .venv
+setup: ## install all requirements into .venv
 	@scripts/setup
 
 demo: setup ## the shipped small BitNet writes a few lines, on the emulated device
@@ -22,14 +22,14 @@ serve: ## an OpenAI server for the shipped model, by vLLM: make serve OPTIONS="-
 	@scripts/setup_serving
 	@scripts/serve $(OPTIONS)
 
-# what differs by board: modules, recorded figures, the whole small model; not what opens no device, nor single layers,
-# whose modules and model are here
+# The tests whose results depend on the board: modules, recorded figures, the whole small model. Tests that open no
+# device do not depend on the board. Single layers are covered by their modules and by the small model.
 TESTS := models/bitnet/tests
 SAME_ON_ALL := $(patsubst %,$(TESTS)/unit/test_%.py,command decoder model_config reference scales upstream_layout upstream_names weights)
 BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf/test_recorded_figures.py \
 	$(TESTS)/perf/test_modelled.py $(TESTS)/model/test_simulated_logits.py
 
-# what needs several chips
+# the tests that need several chips
 MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal models/bitnet/tests/mesh
 
 PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
@@ -52,11 +52,11 @@ test-all: setup ## the same, full-size cases included
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)
 
-test-vllm: ## vLLM on top: its answers, its server, what clients send; PLUGIN=<folder> adds the plugin's own tests
+test-vllm: ## the tests of the server with vLLM; PLUGIN=<folder> adds the plugin's tests
 	@scripts/setup_serving
 	.venv-serve/bin/python -m pytest -p no:xdist serving/tests
 
-card-report: setup ## all that a card can show, in one folder (less on a simulator or the emulated device)
+card-report: setup ## a report of correctness and speed on a card (a shorter one on a simulator or the emulated device)
 	@$(PYTHON) -m card_report
 
 lint: setup ## check the formatting
@@ -64,6 +64,6 @@ lint: setup ## check the formatting
 	@$(PYTHON) -m isort --quiet --check $(SOURCES)
 	@$(PYTHON) -m ruff check --quiet $(SOURCES)
 
-clean: ## remove .venv and what the tools left
+clean: ## remove .venv and the files of the tools
 	rm -rf .venv .venv-serve build generated .pytest_cache .hypothesis .benchmarks .ruff_cache *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device fixtures under tt-metal's names. Without a card or simulator, the emulated device stands in."""
+"""Device fixtures with tt-metal's names. Without a card or simulator they open the emulated device."""
 
 import random
 import sys
@@ -12,20 +12,20 @@ import torch
 
 import ttnn_emulator
 
-torch.set_num_threads(1)  # the suite runs one process a core
+torch.set_num_threads(1)  # the test suite runs one process on each core
 
 
 class TorchRandom:
-    """torch's generator, so that hypothesis seeds it before each example."""
+    """A wrapper of torch's random generator, so that hypothesis seeds the generator before each example."""
 
     seed, getstate, setstate = map(staticmethod, (torch.manual_seed, torch.get_rng_state, torch.set_rng_state))
 
 
 hypothesis.register_random(TorchRandom)
-# the same examples in every run: kernels that err by percents are held to measured bars, which luck must not decide
+# Every run has the same examples. The bars of inexact kernels are measured, and chance must not decide a test.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
-# here, before any other conftest or test module imports ttnn; the board is $TTNN_EMULATOR_BOARD
+# This comes before any other conftest or test module imports ttnn. The board is $TTNN_EMULATOR_BOARD.
 ttnn_emulator.install(verbose="-vv" in sys.argv)
 
 
@@ -36,7 +36,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture
 def device_params(request: pytest.FixtureRequest) -> dict:
-    """Arguments for `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`."""
+    """The arguments of `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`."""
     return getattr(request, "param", {})
 
 
@@ -65,6 +65,6 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
 
 @pytest.fixture
 def reset_seeds() -> None:
-    """The same random numbers in every run."""
+    """Seed all random generators, so that every run has the same random numbers."""
     torch.manual_seed(213919)
     random.seed(213919)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m card_report`: runs everything on the card, the simulator or the emulated device, and writes the report.
+"""`python -m card_report` runs all steps on the card, the simulator or the emulated device, and writes the report.
 
-It asks nothing. A step that fails or takes too long is noted, and the next one runs. The exit status is 0 if all steps
-went well; the report is written in any case.
+It asks no questions. If a step fails or takes too long, the report says so and the next step runs. The exit status is 0
+if all steps succeed. The report is written in any case.
 """
 
 import sys
@@ -18,7 +18,7 @@ from card_report.steps import steps
 
 
 def make_report(kind: str, folder: Path, planned: list[Step]) -> bool:
-    """Runs the steps and writes `folder`/report.md; whether all went well."""
+    """Run the steps and write `folder`/report.md. Returns whether all steps succeeded."""
     started = time.strftime("%Y-%m-%d %H:%M")
     outcomes = []
     stopped = False

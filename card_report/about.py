@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the device and its host are, as one line of JSON: `python -m card_report.about`."""
+"""Prints a description of the device and its host as one line of JSON: `python -m card_report.about`."""
 
 import importlib.metadata
 import json

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report's tables of correctness: accuracy, the PCC tests, and the ledger's cases that differ."""
+"""The tables of correctness in the report: accuracy, the PCC tests, and the cases of the ledger that differ."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _RESULTS = ("PASSED", "FAILED", "ERROR", "SKIPPED")
 
 
 def accuracy(day: Day) -> str:
-    """As in PERF.md, whose figures are the emulated device's."""
+    """The table of accuracy in the form of PERF.md, which has the figures of the emulated device."""
     names = [outcome.step.name for outcome in day.outcomes if outcome.step.name.startswith("accuracy_")]
     rows = []
     for name in names:
@@ -48,7 +48,7 @@ def accuracy(day: Day) -> str:
 
 @dataclass
 class Module:
-    """What the tests of one module gave."""
+    """The results of the tests of one module."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_RESULTS, 0))
     pcc: float | None = None
@@ -56,10 +56,10 @@ class Module:
 
 
 def read_tests(lines: list[str]) -> tuple[dict[str, Module], list[str]]:
-    """By module, from what `pytest -v -s` prints; and the names of the tests that failed."""
+    """Parse the output of `pytest -v -s`: (the results by module, the names of the failed tests)."""
     modules: dict[str, Module] = {}
     failed: list[str] = []
-    name = None  # of the test that runs
+    name = None  # the name of the running test
     for line in lines:
         begins = re.match(r"(\S+/test_(\w+)\.py::\S+)", line)
         if begins:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the steps of one run found."""
+"""The results of the steps of one run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from card_report.running import Outcome
 
 @dataclass(frozen=True)
 class Day:
-    """`kind`: "card", "simulator" or "emulated"."""
+    """The results of one run. `kind` is "card", "simulator" or "emulated"."""
 
     kind: str
     started: str
@@ -24,12 +24,12 @@ class Day:
 
     @property
     def about(self) -> dict[str, str]:
-        """Empty if the device could not be opened."""
+        """The description of the device. It is empty if the device could not be opened."""
         return next(iter(self.found("device")), {})
 
     @property
     def device(self) -> str:
-        """What it ran on, in words that follow "ran on"."""
+        """The device in words that can follow "ran on"."""
         board, chip = self.about.get("board", "device"), self.about.get("architecture", "device")
         return {"card": f"the {board} card", "simulator": f"the simulated {chip}"}.get(
             self.kind, f"the emulated {board}"
@@ -43,7 +43,7 @@ class Day:
         return list(outcome.found()) if outcome else []
 
     def warning(self, name: str) -> str:
-        """A sentence if a step is incomplete, else nothing."""
+        """A sentence for the report if the step is incomplete, or an empty string."""
         outcome = self.outcome(name)
         if outcome is None or outcome.ok:
             return ""

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of Markdown."""
+"""Functions that format tables, numbers and paragraphs as Markdown."""
 
 from collections.abc import Iterable, Sequence
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns of one width, so that it can be read as it is."""
+    """Format a table. All cells of a column have one width, so that the source can be read too."""
     lines = [list(header), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(header))]
     text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines]
@@ -15,7 +15,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """A blank where there is none."""
+    """Format a number. None becomes an empty cell."""
     return "" if value is None else f"{value:,.{digits}f}"
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the port's model of a card says of a decode step, from the programs that the library runs for it."""
+"""The modelled figures of a decode step, from the programs that ttnn runs and the port's model of a card."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ def dram_bytes(programs: Sequence[Program]) -> int:
 
 
 def modelled_step(programs: Sequence[Program], device: ttnn.MeshDevice) -> dict[str, Any]:
-    """Counted and modelled figures of one step."""
+    """The counted and modelled figures of one step."""
     card, counted = Card.of(device), [(program, 1) for program in programs]
     gigabytes = dram_bytes(programs) / 1e9
     return {
@@ -28,5 +28,5 @@ def modelled_step(programs: Sequence[Program], device: ttnn.MeshDevice) -> dict[
 
 
 def modelled_us(program: Program, device: ttnn.MeshDevice) -> float:
-    """One program's part of a modelled step."""
+    """The modelled microseconds of one program."""
     return 1e3 * time_of_all([(program, 1)], Card.of(device)).total

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A decode step of the 2B-4T's size, program by program, by the library's real-time profiler.
+"""Profiles a decode step of the 2B-4T's size, program by program, by ttnn's real-time profiler.
 
-ttnn's wheel is built without Tracy, and so without `ReadDeviceProfiler`'s kernel times (TT_METAL_DEVICE_PROFILER ends
-the process). What it has is the real-time profiler: with each program that a card runs it sends the device's own clock
-at its start and end. `python -m card_report.profiler` prints a line of JSON for a step without and with trace.
+ttnn's wheel is built without Tracy, so it lacks the kernel times of `ReadDeviceProfiler` (TT_METAL_DEVICE_PROFILER ends
+the process). The wheel has the real-time profiler. For each program on a card the profiler sends the device's clock at
+the start and the end. `python -m card_report.profiler` prints a line of JSON for a step without and with trace.
 """
 
 import json
@@ -19,20 +19,20 @@ from typing import Any
 
 from models.bitnet.demo.device import open_device
 
-_DELIVERY_S = 0.5  # records come on a thread of their own
+_DELIVERY_S = 0.5  # a separate thread delivers the records
 
 
 @dataclass(frozen=True)
 class Record:
-    """One program on the device's clock."""
+    """One run of a program, with its start and end in microseconds of the device's clock."""
 
     start_us: float
     end_us: float
-    kernels: tuple[str, ...]  # source files
+    kernels: tuple[str, ...]  # the source files of the kernels
 
 
 def operation_of(kernels: Sequence[str]) -> str:
-    """The folder of the operation that kernels come from: "matmul", "eltwise/binary_ng"."""
+    """The name of the operation of these kernels, which is the folder of its sources, e.g. "eltwise/binary_ng"."""
     for path in kernels:
         _, found, rest = path.partition("operations/")
         if found:
@@ -41,10 +41,10 @@ def operation_of(kernels: Sequence[str]) -> str:
 
 
 def summarise(records: Sequence[Record], programs: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    """Sums by operation, and the gaps between programs.
+    """The times summed by operation, and the gaps between programs.
 
-    programs: names and modelled microseconds in the order in which the library runs them. Where there are not as many
-    as records, the operations are named by their kernels and nothing is modelled.
+    programs: names and modelled microseconds, in the order in which ttnn runs them. If their number is not that of the
+    records, operations are named by their kernels and have no modelled time.
     """
     ordered = sorted(records, key=lambda record: record.start_us)
     known = len(programs) == len(ordered)
@@ -66,7 +66,7 @@ def summarise(records: Sequence[Record], programs: Sequence[tuple[str, float]]) 
 
 @contextmanager
 def records_of_programs() -> Iterator[list[Record]]:
-    """The records of what runs inside; complete after the block."""
+    """The records of all programs that run inside this block. The list is complete after the block."""
     import ttnn
 
     records: list[Record] = []
@@ -75,11 +75,11 @@ def records_of_programs() -> Iterator[list[Record]]:
         if batch.dropped:
             print(f"the profiler dropped {batch.dropped} records", file=sys.stderr, flush=True)
         for record in batch.records:
-            per_us = 1e3 * record.frequency  # which is in cycles a nanosecond
+            per_us = 1e3 * record.frequency  # the frequency is in cycles a nanosecond
             start, end = record.start_timestamp / per_us, record.end_timestamp / per_us
             records.append(Record(start, end, tuple(map(str, record.kernel_sources))))
 
-    time.sleep(_DELIVERY_S)  # what ran before is not ours
+    time.sleep(_DELIVERY_S)  # the records of earlier programs must not be counted
     handle = ttnn.device.RegisterProgramRealtimeProfilerCallback(keep)
     try:
         yield records

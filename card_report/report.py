@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report: what ran, what it found, and what went wrong."""
+"""Writes the report: the steps that ran, their results, and their failures."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ _RAN_ON = {
 
 
 def write(day: Day) -> str:
-    """The Markdown. Every step is in it, however it ended."""
+    """The report as Markdown. It has every step, however the step ended."""
     sections: list[tuple[str, Callable[[Day], str]]] = [
         ("Steps", steps),
         ("Speed", speed_tables.speed),
@@ -44,7 +44,7 @@ def write(day: Day) -> str:
 
 
 def _guarded(section: Callable[[Day], str], day: Day) -> str:
-    """One part that cannot be written must not cost the others."""
+    """Write one part of the report. If that raises, the part says so, and the other parts are still written."""
     try:
         return section(day)
     except Exception as error:
@@ -75,7 +75,7 @@ def steps(day: Day) -> str:
 
 
 def demo(day: Day) -> str:
-    """The prompt, and how it went on."""
+    """The demo's prompt and its continuation."""
     found = [entry for entry in day.found("demo") if "text" in entry]
     if not found:
         return paragraphs(day.warning("demo"), "It wrote nothing.")

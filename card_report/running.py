@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running one step in a process of its own: a log, a time limit, and what it found."""
+"""Runs one step in a separate process with a log and a time limit, and reads its results."""
 
 import json
 import os
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-GRACE_S = 3  # between asking a step that is too slow to end, so that it can close the device, and ending it
+GRACE_S = 3  # the time between SIGINT, after which a slow step can close the device, and SIGKILL
 _SETTINGS = {
-    "PYTHONUNBUFFERED": "1",  # a log that ends in the middle still has the last words
+    "PYTHONUNBUFFERED": "1",  # the log of a killed step still has its last output
     "HF_HUB_OFFLINE": "1",
     "COLUMNS": "120",
 }
@@ -25,7 +25,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Step:
-    """`command` is what follows the name of the Python interpreter."""
+    """One step of the report. `command` has the arguments of the Python interpreter."""
 
     name: str
     what: str
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step ended, in a word or two ("ok", or why not), and what it said."""
+    """The end of a step: its status ("ok" or a reason), its time, and the log of its output."""
 
     step: Step
     status: str
@@ -52,7 +52,7 @@ class Outcome:
         return self.log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
 
     def found(self) -> Iterator[dict[str, Any]]:
-        """The lines of JSON among what the step said. A step that was ended early said some of its lines."""
+        """The lines of JSON in the output of the step. A step that was stopped has only some of its lines."""
         for line in self.lines():
             start = line.find('{"')
             if start >= 0:
@@ -63,10 +63,10 @@ class Outcome:
 
 
 def run(step: Step, folder: Path) -> Outcome:
-    """Run a step to its end or its time limit. Never raises for what the step does."""
+    """Run a step to its end or its time limit. A failing step does not raise an exception here."""
     log = folder / f"{step.name}.log"
     started = time.monotonic()
-    # a step that is killed leaves its temporary files, the weights of a whole model among them
+    # a killed step does not delete its temporary files, such as the weights of a whole model, so this folder does
     with log.open("wb") as file, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         process = subprocess.Popen(
             [sys.executable, *step.command],
@@ -75,8 +75,8 @@ def run(step: Step, folder: Path) -> Outcome:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that what it started ends with it
-            # a background job ignores the signal that asks a step to close what it can, and its children would
+            start_new_session=True,  # so that the child processes of the step can be ended with it
+            # a background job ignores SIGINT, and so would the step, which must close the device at this signal
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
@@ -106,7 +106,7 @@ def _end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         pass
     try:
-        os.killpg(process.pid, signal.SIGKILL)  # also what outlived its parent: the next step needs the device
+        os.killpg(process.pid, signal.SIGKILL)  # also ends children that remain: the next step needs the device
     except ProcessLookupError:
         pass
     process.wait()

@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode and prefill with and without trace: `python -m card_report.speed shipped`, a line of JSON a measurement.
+"""Times decode and prefill with and without trace: `python -m card_report.speed shipped`.
 
-The clock is this machine's: on the emulated device and on a simulator it times them, not a card.
+It prints a line of JSON for each measurement. The clock is this machine's. On the emulated device and on a simulator it
+times the emulation or the simulator, not a card.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from models.bitnet.demo.device import open_device
 
 
 class Attempts:
-    """What the device refuses becomes a note in the log, and the next measurement goes on."""
+    """Runs measurements. An error in a measurement is written to the log, and the next measurement runs."""
 
     def __init__(self) -> None:
         self.failed = False
@@ -39,7 +40,7 @@ class Attempts:
 
 
 def median_ms(work: Callable[[], Any], repeats: int) -> float:
-    """After one run that is not counted."""
+    """The median time of `work` in milliseconds, after one run that is not timed."""
     work()
     times = []
     for _ in range(repeats):
@@ -50,7 +51,7 @@ def median_ms(work: Callable[[], Any], repeats: int) -> float:
 
 
 def measure_decode(name: str, model: Any, options: argparse.Namespace, attempt: Attempts) -> None:
-    """Steps around the context that PERF.md uses, each with the read of its tokens."""
+    """Time decode steps around the context that PERF.md uses. A step includes the read of its tokens."""
     from card_report.modelled import modelled_step
     from card_report.stepping import CONTEXT
     from models.bitnet.perf.programs import capture
@@ -79,7 +80,7 @@ def measure_decode(name: str, model: Any, options: argparse.Namespace, attempt: 
 
 
 def measure_prefill(name: str, model: Any, length: int, options: argparse.Namespace, attempt: Attempts) -> None:
-    """A prompt of one chunk: all of the call, and its programs alone."""
+    """Time a prefill of one chunk: the whole call, and its programs alone."""
     import torch
 
     from card_report.modelled import dram_bytes
@@ -118,7 +119,10 @@ def measure_prefill(name: str, model: Any, length: int, options: argparse.Namesp
 
 
 def prefill_chunk(model: Any, length: int) -> Callable[[], None]:
-    """The programs of a prompt of one chunk, its inputs on the device before; each call ends when they have run."""
+    """A function that runs the programs of a prefill of one chunk and waits for their end.
+
+    The inputs are uploaded to the device before, once.
+    """
     import torch
 
     import ttnn
@@ -141,7 +145,7 @@ def prefill_chunk(model: Any, length: int) -> Callable[[], None]:
 
 
 def replayed_ms(device: Any, work: Callable[..., None], repeats: int) -> float:
-    """The same as a replayed trace."""
+    """The median time of `work` in milliseconds as a replayed trace."""
     import ttnn
 
     with captured(device, lambda: work(wait=False)) as trace:
@@ -171,7 +175,7 @@ def main() -> int:
     options = parse_arguments()
     attempt = Attempts()
     with open_device() as opened, tempfile.TemporaryDirectory() as scratch:
-        # what follows is ttnn, which wants the device prepared before it is imported
+        # the device must be prepared before ttnn is imported, so these imports come here
         from card_report.stepping import builder
 
         build = builder(options.model, opened.device, Path(scratch))
@@ -183,12 +187,12 @@ def main() -> int:
 
 
 def measure(build: Any, precision: str, users: int, options: argparse.Namespace, attempt: Attempts) -> None:
-    """One model, whose memory is free again after it."""
+    """Measure one model. Its memory is free again afterwards."""
     model = build(precision, users)
     try:
         measure_decode(options.model, model, options, attempt)
     finally:
-        model.generator.close()  # its trace: what prefill allocates must not lie where that writes
+        model.generator.close()  # frees the trace, because prefill must not allocate memory that a trace writes to
     for length in options.prompts if users == 1 else ():
         measure_prefill(options.model, model, length, options, attempt)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report's tables of speed: PERF.md's, with what was measured beside what is modelled."""
+"""The tables of speed in the report: those of PERF.md, with measured figures beside the modelled ones."""
 
 from itertools import product
 from typing import Any
@@ -11,7 +11,7 @@ from card_report.steps import CHECKPOINT_2B
 
 _MODELS = {"2b": "BitNet 2B-4T", "shipped": "the shipped model"}
 _STEPS = ("speed_2b", "speed_shipped")
-_PROMPT = 128  # whose time to the first token stands in PERF.md's table
+_PROMPT = 128  # the length of the prompt whose time to the first token is in PERF.md's table
 
 _PROFILED = (
     "The 2B-4T's sizes, random weights, batch 1, by the library's real-time profiler: the device's "
@@ -21,12 +21,12 @@ _PROFILED = (
 
 
 def measured(day: Day, what: str) -> list[dict[str, Any]]:
-    """Everything of one kind, "decode" or "prefill", the 2B-4T first."""
+    """All measurements of one kind, "decode" or "prefill". Those of the 2B-4T come first."""
     return [entry for step in _STEPS for entry in day.found(step) if entry.get("measured") == what]
 
 
 def speed(day: Day) -> str:
-    """The table of PERF.md that has blank cells."""
+    """The table of PERF.md whose cells need a card."""
     if not day.on_a_card:
         return (
             "PERF.md's blank cells are a card's: speed and time to first token of the 2B-4T. "
@@ -43,7 +43,7 @@ def speed(day: Day) -> str:
         rows.append((_MODELS[model], precision, board, *shares, number(decode and 1e3 / decode), number(ttft)))
     return paragraphs(
         table(("Model", "Precision", "Device", "Top-1", "Top-5", "Speed (t/s/u)", "TTFT (ms)"), rows),
-        "`fused`: programs of our own on two-bit weights, `performance`: stock operations on bfloat4_b. Batch 1, a "
+        "`fused`: fused programs on two-bit weights, `performance`: stock operations on bfloat4_b. Batch 1, a "
         f"traced step with the read of its token; prompts of {_PROMPT} tokens. The "
         "2B-4T has random weights of its sizes, which take the same time; its top-1 and top-5 need the checkpoint "
         f"(`evaluate.py --model {CHECKPOINT_2B} --precision fused`), and are filled where this machine already "
@@ -105,7 +105,7 @@ def prefill(day: Day) -> str:
 
 
 def host_times(day: Day) -> str:
-    """What the same measurements took where no card ran: they show that it works, and nothing else."""
+    """The times of the same measurements without a card. They show only that the measurements work."""
     rows = []
     for entry in measured(day, "decode") + measured(day, "prefill"):
         size = f"batch {entry['users']}" if "users" in entry else f"{entry['tokens']} tokens"

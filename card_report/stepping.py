@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The models whose speed is measured: the shipped one, and one of the 2B-4T's size."""
+"""Builds the models whose speed is measured: the shipped model, and a model of the 2B-4T's size."""
 
 import re
 from collections.abc import Callable
@@ -22,15 +22,18 @@ Builder = Callable[[str, int], SteppingModel]  # (precision, users)
 
 
 class RepeatedLayers(DeviceWeights):
-    """Every layer has the first one's values, in memory of its own: converting them takes minutes, reading them back
-    from `cache` does not. A step's time does not depend on the values."""
+    """Device weights whose layers all have the values of the first layer, each layer in separate memory.
+
+    The conversion of a whole model takes minutes, but a read of one layer from `cache` does not. The time of a step
+    does not depend on the values.
+    """
 
     def _converted(self, name: str, *how: Any) -> ttnn.Tensor:
         return super()._converted(re.sub(r"\.layers\.\d+\.", ".layers.0.", name), *how)
 
 
 def repeated(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
-    """The state of a model of one layer, for a model of many."""
+    """The state dict of a model with many equal layers, from the state dict of a model with one layer."""
     return {
         name.replace(".layers.0.", f".layers.{layer}."): value
         for layer in range(layers)
@@ -39,7 +42,7 @@ def repeated(state: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Ten
 
 
 def builder(name: str, device: ttnn.MeshDevice, scratch: Path) -> Builder:
-    """Makes the model called `name`, "shipped" or "2b"."""
+    """A function that builds the model `name`, "shipped" or "2b", from a precision and a number of users."""
     if name == "2b":
         return full_size(device, scratch, sizes(LAYERS_2B))
     config = BitNetConfig.from_pretrained(SHIPPED_MODEL)
@@ -50,7 +53,7 @@ def builder(name: str, device: ttnn.MeshDevice, scratch: Path) -> Builder:
 
 
 def full_size(device: ttnn.MeshDevice, scratch: Path, model: BitNetConfig) -> Builder:
-    """Random weights of these sizes. `scratch` takes them as the device has them, once a precision."""
+    """A builder of models with random weights. The folder `scratch` caches the converted weights of each precision."""
     state = repeated(cheap_state(replace(model, num_hidden_layers=1)), model.num_hidden_layers)
     return lambda precision, users: SteppingModel(
         device, precision, users, model, state, weights=RepeatedLayers(device, scratch)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is run, in which order, and how long it may take: on a card, on a simulator, on the emulated device."""
+"""The steps of a run, their order and their time limits, on a card, on a simulator and on the emulated device."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from card_report.running import Step
 
-LEDGER_FILE = "ledger.safetensors"  # in the report's folder
+LEDGER_FILE = "ledger.safetensors"  # a file in the report's folder
 CHECKPOINT_2B = "microsoft/bitnet-b1.58-2B-4T"
 _EVALUATE = "models/bitnet/demo/evaluate.py"
 _UNIT = "models/bitnet/tests/unit"
@@ -16,12 +16,12 @@ _MODULES = ("embedding", "rms_norm", "rope", "kv_cache", "lm_head", "bit_linear"
 
 
 def steps(kind: str, folder: Path) -> list[Step]:
-    """`kind`: "card", "simulator" or "emulated"; `folder` takes the files that steps write."""
+    """The steps for `kind`: "card", "simulator" or "emulated". The steps write their files to `folder`."""
     return {"card": _card, "simulator": _simulator, "emulated": _emulated}[kind](folder)
 
 
 def _card(folder: Path) -> list[Step]:
-    """At most 20 minutes, if every step is stopped at its limit. What PERF.md leaves blank comes first."""
+    """The steps on a card. They take at most 20 minutes. The figures that PERF.md lacks come first."""
     return [
         _device(30),
         _demo(40, "--max-new-tokens", "80"),
@@ -38,7 +38,7 @@ def _card(folder: Path) -> list[Step]:
 
 
 def _simulator(folder: Path) -> list[Step]:
-    """Compiling a kernel takes seconds there, running it up to seconds more, and there are no traces."""
+    """The steps on a simulator, which takes seconds to compile a kernel and seconds to run it, and has no traces."""
     return [
         _device(120),
         _demo(900, "--no-trace", "--max-new-tokens", "2"),
@@ -51,7 +51,7 @@ def _simulator(folder: Path) -> list[Step]:
 
 
 def _emulated(folder: Path) -> list[Step]:
-    """Two minutes of a small machine: a rehearsal, whose times mean nothing."""
+    """The steps on the emulated device: a rehearsal of two minutes on a small machine, whose times mean nothing."""
     return [
         _device(60),
         _demo(120, "--max-new-tokens", "24"),
@@ -93,7 +93,7 @@ def _accuracy(precision: str, limit_s: int, *options: str) -> Step:
 
 
 def _accuracy_2b(limit_s: int) -> list[Step]:
-    """Only where this machine has the real 2B-4T already: nothing is downloaded."""
+    """The accuracy of the real 2B-4T, if this machine already has its checkpoint. Nothing is downloaded."""
     found = [try_to_load_from_cache(CHECKPOINT_2B, name) for name in ("config.json", "model.safetensors")]
     if not all(isinstance(path, str) for path in found):
         return []
@@ -104,7 +104,7 @@ def _accuracy_2b(limit_s: int) -> list[Step]:
 
 def _pcc(selection: str, modules: tuple[str, ...], limit_s: int) -> Step:
     files = [f"{_UNIT}/test_{module}.py" for module in modules]
-    # one line a test as it ends, and what it measured: a step that is stopped loses nothing
+    # pytest prints each test and its measurements when the test ends, so that a stopped step loses no results
     pytest = ("-m", "pytest", "-o", "addopts=", "-v", "-s", "-p", "no:xdist", "-p", "no:cacheprovider", "--tb=short")
     command = (*pytest, "--benchmark-disable", "-m", "not slow", "-k", selection, *files)
     return Step("pcc", "the modules' PCC tests", command, limit_s)

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`requirements_of.py PACKAGE REQUIREMENT...`: what an installed package requires, with these in place of its own."""
+"""`requirements_of.py PACKAGE REQUIREMENT...` prints the requirements of an installed package.
+
+Each given REQUIREMENT replaces the package's requirement of the same name.
+"""
 
 import sys
 from importlib.metadata import requires

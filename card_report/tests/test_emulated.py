@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real thing on the emulated device: a few steps, and with the slow tests all of them."""
+"""Real steps on the emulated device: a few of them, and in a slow test all of them."""
 
 import subprocess
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def test_some_steps_and_one_that_fails(tmp_path, capsys):
 
 
 def test_interrupted(tmp_path, capsys, monkeypatch):
-    """The report is written of what ran until then."""
+    """After Ctrl-C the report has the steps that ran until then."""
     monkeypatch.setattr("subprocess.Popen.wait", interrupted_once(subprocess.Popen.wait))
     planned = [Step(name, f"what is {name}", ("-c", "import time; time.sleep(600)"), 30) for name in ("one", "two")]
     assert not make_report("emulated", tmp_path, planned)
@@ -52,7 +52,7 @@ def test_interrupted(tmp_path, capsys, monkeypatch):
 
 
 def interrupted_once(wait: Callable) -> Callable:
-    """As by Ctrl-C in the first call."""
+    """Make the first call of `wait` raise KeyboardInterrupt, as Ctrl-C would."""
     calls = []
 
     def instead(process: subprocess.Popen, *args: Any) -> int:
@@ -74,7 +74,7 @@ def test_all_steps(tmp_path):
     "precision, weight_of", [("performance", lambda down: down.linears[0].weight), ("fused", lambda down: down.weights)]
 )
 def test_repeated_layers(device, tmp_path, reset_seeds, precision, weight_of):
-    """Many layers of one layer's values, each with memory of its own."""
+    """All layers have the values of one layer, each layer in separate memory."""
     model = replace(TINY, num_hidden_layers=3)
     stepping = full_size(device, tmp_path, model)(precision, 1)
     assert len({weight_of(layer.mlp.down).buffer_address() for layer in stepping.model.layers}) == 3

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The records of the real-time profiler, made up: no device of these tests sends any."""
+"""The real-time profiler with made-up records, because the devices of these tests send none."""
 
 from types import SimpleNamespace
 
@@ -44,7 +44,7 @@ def test_nothing_came():
 
 
 def test_records_in_microseconds(monkeypatch):
-    """Ticks of a clock of 2 per nanosecond, delivered after the step."""
+    """Records in ticks of a clock with 2 ticks a nanosecond become microseconds. They are delivered after the step."""
     callbacks = []
     monkeypatch.setattr(profiler, "_DELIVERY_S", 0.0)
     monkeypatch.setattr(
@@ -54,7 +54,7 @@ def test_records_in_microseconds(monkeypatch):
     record = SimpleNamespace(start_timestamp=2000, end_timestamp=8000, frequency=2.0, kernel_sources=[*MATMUL])
     found = profiler.profile_step(lambda: callbacks[0](SimpleNamespace(dropped=0, records=[record])), [("Matmul", 2.5)])
     assert found["rows"] == [{"name": "Matmul", "count": 1, "measured_us": 3.0, "modelled_us": 2.5}]
-    assert not callbacks, "it listens on"
+    assert not callbacks, "the callback is still registered"
 
 
 def test_the_library_offers_it():
@@ -66,6 +66,6 @@ def test_the_library_offers_it():
 
 @pytest.mark.skipif(ttnn_emulator.hardware() is not None, reason="a card has the profiler")
 def test_without_the_profiler(capsys):
-    """The program says so and ends well."""
+    """Without the profiler the program says so and exits with status 0."""
     assert profiler.main() == 0
     assert '"profiled": null' in capsys.readouterr().out

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report's text, from results that are made up."""
+"""The text of the report, from made-up results."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ models/bitnet/tests/unit/test_rope.py::test_late PCC 0.5, relative error 0.9
 
 
 def made_up(folder: Path, kind: str, said: dict[str, str], statuses: dict[str, str] | None = None) -> Day:
-    """A day of the steps of `kind`; a step that is not in `statuses` went well."""
+    """The results of a run of the steps of `kind`. A step that is not in `statuses` is ok."""
     outcomes = []
     for step in steps(kind, folder):
         log = folder / f"{step.name}.log"
@@ -103,7 +103,7 @@ def section(report: str, title: str) -> str:
 
 
 def row(text: str, *begins: str) -> list[str]:
-    """The cells of the one row that begins with these."""
+    """The cells of the only row that begins with `begins`."""
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     (found,) = [cells for cells in rows if cells[: len(begins)] == list(begins)]
     return found
@@ -129,7 +129,7 @@ def test_a_card(tmp_path, said):
 
 
 def test_no_step_is_lost(tmp_path, said):
-    """One failed, one was stopped, one never ran: all named, the first two with their last words."""
+    """The report names a failed, a stopped and an unrun step. The first two have the end of their output."""
     said["ledger"] = "\n".join(f"line {n}" for n in range(40))
     statuses = {"pcc": "exit status 1", "ledger": "stopped at its limit of 240 s", "accuracy_accuracy": "not run"}
     day = made_up(tmp_path, "card", said, statuses)
@@ -161,7 +161,7 @@ def test_a_measurement_that_failed_is_blank(tmp_path, said):
 
 
 def test_nothing_but_the_steps(tmp_path):
-    """The device did not open, so nothing else said anything."""
+    """If the device did not open, no step has results, and the report is still written."""
     statuses = {step.name: "exit status 1" for step in steps("card", tmp_path)}
     report = write(made_up(tmp_path, "card", {}, statuses))
     assert "could not be written" not in report
@@ -181,7 +181,7 @@ def test_only_a_cards_times_are_speeds(tmp_path, said, kind, name):
 
 
 def test_the_ledger(tmp_path, said):
-    """Equal, one bit off, failed here, unknown to the kept record; the rest was not run."""
+    """The cases are: equal, one bit off, failed here, not in the kept record, and not run."""
     kept = Ledger.read(
         Path(card_report.check_tables.ttnn_emulator.ledger.__file__).with_name("simulator_wh.safetensors")
     )
@@ -206,7 +206,7 @@ def test_reading_tests():
     modules, failed = read_tests(TESTS.splitlines())
     assert modules["mlp"].counts == {"PASSED": 1, "FAILED": 1, "ERROR": 0, "SKIPPED": 0}
     assert (modules["mlp"].pcc, modules["mlp"].error) == (0.999, 0.03)
-    assert modules["rope"].counts["PASSED"] == 1, "the one that did not end is not counted"
+    assert modules["rope"].counts["PASSED"] == 1, "a test that did not end is not counted"
     assert failed == ["models/bitnet/tests/unit/test_mlp.py::test_mlp_prefill[tiny]"]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A step in a process of its own: it may fail, hang or be killed, and what it said is kept."""
+"""A step in a separate process may fail, hang or be killed. Its output is kept."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ def test_killed(tmp_path):
 
 
 def test_time_limit(tmp_path):
-    """Its own process and what that started; what was printed before is there."""
+    """At the time limit the process of the step and its children are ended. The output until then is kept."""
     code = (
         "import subprocess, sys, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"
@@ -50,7 +50,7 @@ def test_time_limit(tmp_path):
 
 
 def alive(process: int) -> bool:
-    """Running, and not merely waiting for its parent to ask."""
+    """Whether the process runs. A zombie does not count."""
     try:
         with open(f"/proc/{process}/stat") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -59,7 +59,7 @@ def alive(process: int) -> bool:
 
 
 def test_closes_what_it_can(tmp_path):
-    """A step that is stopped is asked first, so that it can close the device."""
+    """A step that is stopped gets SIGINT first, so that it can close the device."""
     code = "import time\ntry:\n    time.sleep(600)\nfinally:\n    print('closed')"
     assert "closed" in run(step(code, limit_s=10), tmp_path).lines()
 

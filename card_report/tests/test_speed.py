@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring: what the device refuses costs one figure, not all."""
+"""Measurements of speed: an error in one measurement costs one figure, not all."""
 
 import json
 import sys

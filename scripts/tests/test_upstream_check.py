@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`scripts/upstream_check`, up to where it needs a whole tt-metal checkout: what it copies, refuses and lists."""
+"""The parts of `scripts/upstream_check` that need no whole tt-metal checkout: its copies, refusals and lists."""
 
 import sys
 from importlib.machinery import SourceFileLoader
@@ -31,7 +31,7 @@ def check() -> ModuleType:
 
 @pytest.fixture
 def tree(check: ModuleType, tmp_path: Path) -> Path:
-    """A folder with the files by which a checkout is known."""
+    """A folder with the files by which the script recognises a tt-metal checkout."""
     for name in check.NEEDED:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(PRE_COMMIT)
@@ -40,7 +40,7 @@ def tree(check: ModuleType, tmp_path: Path) -> Path:
 
 def test_another_folder_is_refused(check, tree):
     (tree / "pytest.ini").unlink()
-    with pytest.raises(SystemExit, match="no tt-metal checkout: it has no pytest.ini"):
+    with pytest.raises(SystemExit, match="not a tt-metal checkout: it has no pytest.ini"):
         check.copy_port(tree)
     assert not (tree / "models" / "bitnet").exists()
 
@@ -61,7 +61,7 @@ def test_an_earlier_copy_is_replaced_by_all_of_the_port(check, tree):
     port = check.ROOT / "models" / "bitnet"
     assert not (tree / "models" / "bitnet" / "removed_since.py").exists()
     assert Path("models/bitnet/tt/model.py") in files
-    assert Path("models/bitnet/demo/tiny/model.safetensors") not in files  # copied, and no text
+    assert Path("models/bitnet/demo/tiny/model.safetensors") not in files  # it is copied, but is not text
     for path in port.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             assert (tree / path.relative_to(check.ROOT)).read_bytes() == path.read_bytes()

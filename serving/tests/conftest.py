@@ -33,14 +33,14 @@ def device() -> Iterator[ttnn.MeshDevice]:
 
 
 @pytest.fixture(scope="session")
-def own(device: ttnn.MeshDevice) -> Iterator[Generate]:
+def generated(device: ttnn.MeshDevice) -> Iterator[Generate]:
     """A function that gives the tokens of `BitNet.generate`, without the end token, in the server's precision."""
     with _model(device, None) as model:
         yield model
 
 
 @pytest.fixture(scope="session")
-def own_in_accuracy(device: ttnn.MeshDevice) -> Iterator[Generate]:
+def generated_in_accuracy(device: ttnn.MeshDevice) -> Iterator[Generate]:
     """A function that gives the tokens of `BitNet.generate` in `accuracy`, which a server on several chips uses."""
     with _model(device, "accuracy") as model:
         yield model

@@ -33,15 +33,15 @@ def without_ends(rows):
     return [[token for token in row if token not in shipped.config().eos_token_ids] for row in rows]
 
 
-def test_greedy_and_seeded(own, tmp_path):
+def test_greedy_and_seeded(generated, tmp_path):
     """Eight prompts are decoded greedily and eight with seeds, in a batch of four users."""
     params = [*[GREEDY] * 8, *SEEDED]
     result = by_vllm(tmp_path / "result", TEXTS * 2, 16, params)
     assert result["preemptions"] == 0
-    assert without_ends(result["tokens"]) == own(TEXTS, 16, [GREEDY] * 8) + own(TEXTS, 16, SEEDED)
+    assert without_ends(result["tokens"]) == generated(TEXTS, 16, [GREEDY] * 8) + generated(TEXTS, 16, SEEDED)
 
 
-def test_preemption(own, tmp_path):
+def test_preemption(generated, tmp_path):
     """The cache is too small for four long texts. vLLM preempts some texts, and no text loses a token.
 
     A preempted text is prefilled again. Prefill rounds differently from decode, so two nearly tied tokens may change
@@ -50,6 +50,6 @@ def test_preemption(own, tmp_path):
     count = 160
     result = by_vllm(tmp_path / "result", TEXTS[:4], count, [GREEDY] * 4, BITNET_CACHE_TOKENS="512")
     assert result["preemptions"] > 0
-    expected = own(TEXTS[:4], count, [GREEDY] * 4)
+    expected = generated(TEXTS[:4], count, [GREEDY] * 4)
     assert [len(row) for row in result["tokens"]] == [count] * 4
     assert sum(row == other for row, other in zip(result["tokens"], expected)) >= 2

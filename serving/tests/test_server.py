@@ -32,10 +32,10 @@ def text_of(tokens):
     return shipped.tokenizer().decode(tokens, skip_special_tokens=True)
 
 
-def test_four_clients_at_once(client, own):
+def test_four_clients_at_once(client, generated):
     """Two greedy and two seeded clients at once. Each client gets the text that it gets alone."""
     params = [GREEDY, SamplingParams(0.8, 16, 0.95, seed=3), GREEDY, SamplingParams(1.0, seed=4)]
-    expected = [text_of(tokens) for tokens in own(TEXTS, 12, params)]
+    expected = [text_of(tokens) for tokens in generated(TEXTS, 12, params)]
 
     def ask(text, p):
         extra = {"top_k": p.top_k or -1}
@@ -118,8 +118,10 @@ LEFT_OUT = [
 ]
 
 
-@pytest.mark.skipif("PLUGIN" not in os.environ, reason="the plugin's own tests are in its checkout: PLUGIN=<folder>")
-def test_the_plugins_own(server):
+@pytest.mark.skipif(
+    "PLUGIN" not in os.environ, reason="the tests of the plugin are in its checkout; give PLUGIN=<folder>"
+)
+def test_the_plugins_tests(server):
     """The plugin's tests pass against the running server of four users, except those in LEFT_OUT."""
     done = subprocess.run(
         [

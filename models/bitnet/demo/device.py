@@ -42,9 +42,9 @@ def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice
         ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D)
     device = ttnn.open_mesh_device(ttnn.MeshShape(1, chips), trace_region_size=_TRACE_REGION)
     architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
-    shared = f", {chips} chips" if chips > 1 else ""
+    count = f", {chips} chips" if chips > 1 else ""
     try:
-        yield OpenDevice(device, kind, f"{kind} {name or architecture}{shared}")
+        yield OpenDevice(device, kind, f"{kind} {name or architecture}{count}")
     finally:
         ttnn.close_mesh_device(device)
         if chips > 1:

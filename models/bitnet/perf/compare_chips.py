@@ -100,18 +100,18 @@ def times(profiles: "dict[Key, DecodeProfile]", row: Sequence[int], batches: Seq
     return "\n".join(lines)
 
 
-def thresholds(profiles: "dict[Key, DecodeProfile]", shared: Sequence[int], batches: Sequence[int]) -> str:
+def thresholds(profiles: "dict[Key, DecodeProfile]", counts: Sequence[int], batches: Sequence[int]) -> str:
     """The table of contexts from which several chips are faster, one line for each precision and batch."""
     from models.bitnet.perf.links import COLLECTIVE_US_RANGE
 
     lines = [
-        f"| precision | batch | {' | '.join(f'{chips} chips' for chips in shared)} |",
-        "|---" * (2 + len(shared)) + "|",
+        f"| precision | batch | {' | '.join(f'{chips} chips' for chips in counts)} |",
+        "|---" * (2 + len(counts)) + "|",
     ]
     for precision in PRECISIONS:
         for batch in batches:
             alone, cells = profiles[1, precision, batch], []
-            for chips in shared:
+            for chips in counts:
                 several = profiles[chips, precision, batch]
                 low, high = (_pays_from(several, alone, us) for us in COLLECTIVE_US_RANGE)
                 cells.append(f"{_pays_from(several, alone, several.card.collective_us)} ({low} to {high})")

@@ -90,7 +90,7 @@ class ModelConfig:
         model, cores = self.model, self.chip.cores
         head_cores = min(WIDE, self.chip.grid[0]) * self.chip.grid[1]
         if not 1 <= self.users <= MAX_USERS:
-            raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, a row of one tile each")
+            raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, one in each row of a tile")
         if self.max_seq_len > model.max_position_embeddings:
             raise ValueError(
                 f"max_seq_len {self.max_seq_len} is past the model's context of {model.max_position_embeddings}"
@@ -103,7 +103,7 @@ class ModelConfig:
                 raise ValueError(f"{name} {getattr(model, name)} does not divide into whole tiles on {chips} chips")
         total = max(self.heads + 2 * self.kv_heads, model.num_attention_heads)
         if total > head_cores:
-            raise ValueError(f"{total} query, key and value heads do not fit {head_cores} cores, one on each")
+            raise ValueError(f"{total} query, key and value heads do not fit {head_cores} cores with one head a core")
         if 2 * self.users > cores:
             raise ValueError(f"batch {self.users}: queries and keys need {2 * self.users} cores, there are {cores}")
 

@@ -129,7 +129,7 @@ def parallelism_of(device: ttnn.MeshDevice) -> Parallelism:
     if rows != 1:
         raise ValueError(
             f"a mesh of {rows} x {chips} chips: one model is sharded over one row of chips; "
-            "give each row (a submesh) a model of its own"
+            "give each row (a submesh) a separate model"
         )
     return SingleDevice() if chips == 1 else TensorParallel(device)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The tests here need several chips, as a 4xp150 has: `make test` runs them on that board."""
+"""Skips the tests of this folder on a single chip. `make test` runs them on an emulated board of several, a 4xp150."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of chips for the tests of a shared-out model, one open at a time."""
+"""Opens rows of chips for the tests of a tensor parallel model, one row at a time."""
 
 import os
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ import pytest
 import ttnn
 from models.bitnet.tests import shipped
 
-TRACES = "TT_METAL_SLOW_DISPATCH_MODE" not in os.environ  # which carries none
+TRACES = "TT_METAL_SLOW_DISPATCH_MODE" not in os.environ  # slow dispatch has no traces
 
 
 @contextmanager
 def row_of(chips: int, rows: int = 1) -> Iterator[ttnn.MeshDevice]:
-    """An open mesh, with links between its chips."""
+    """Open a mesh of `rows` rows of `chips` chips, with links between the chips."""
     if rows * chips > ttnn.get_num_devices():
         pytest.skip(f"needs {rows * chips} chips; there are {ttnn.get_num_devices()}")
     ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D if rows * chips > 1 else ttnn.FabricConfig.DISABLED)

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A decode step of the 2B-4T's layers on several chips asks no more of each, and of the links, than was recorded.
+"""A decode step of the 2B-4T's layers on several chips needs no more of each chip and of the links than was recorded.
 
-The vocabulary is a small one, which leaves programs and gathers as they are and builds in seconds.
+The vocabulary is small, so that the model is built in seconds. It does not change the programs and all-gathers.
 `python -m models.bitnet.tests.perf.record_figures 4xp150` writes the figures anew.
 """
 
@@ -24,7 +24,7 @@ from models.bitnet.tests.perf import test_recorded_figures as one_chip
 GUARDED = (*one_chip.GUARDED, "collectives_per_step", "link_bytes_received_per_step")
 PRECISIONS = ("accuracy", "performance")
 MODEL = sizes(vocabulary=8192)
-CONTEXT, LONGER = 128, 64  # tokens attended to, rows of a prefill
+CONTEXT, LONGER = 128, 64  # the context of the decode step, and the tokens of a prefill
 state = functools.cache(lambda: cheap_state(MODEL))
 
 
@@ -42,7 +42,7 @@ ROWS = [
 
 @pytest.fixture(params=ROWS, ids=str, scope="module")
 def counted(request) -> Iterator[tuple[str, str, DecodeProfile, list[int]]]:
-    """The row of chips, the precision, a step, and the bytes a chip brings to each gather of a longer prefill."""
+    """(the row of chips, the precision, the profile of a step, the shard bytes of each all-gather of a prefill)."""
     chips, precision = request.param
     with row_of(chips) as device:
         model = model_on(device, precision)
@@ -64,22 +64,28 @@ def test_no_figure_rises(counted):
 
 
 def test_what_is_gathered(counted):
-    """Four times a layer and twice a token, whole tiles: the heads with the zeros that fill their groups up."""
+    """A step has four all-gathers a layer and two for the token. Shards are whole tiles.
+
+    The shards of heads include the zeros that pad the groups.
+    """
     _, precision, step, prefill = counted
     chips, value = step.card.chips, {"accuracy": 4, "performance": 2}[precision]
     heads = -(-MODEL.num_key_value_heads // chips) * 4 * MODEL.head_dim
     hidden, inner = MODEL.hidden_size // chips, MODEL.intermediate_size // chips
     layer, token = [32 * value * width for width in (heads, hidden, inner, hidden)], 32 * 32 * 4
     assert [(gather.what, gather.times, gather.shard_bytes) for gather in step.collectives] == [
-        *((what, 30, share) for what, share in zip(OF_A_LAYER, layer, strict=True)),
+        *((what, 30, shard) for what, shard in zip(OF_A_LAYER, layer, strict=True)),
         *((what, 1, token) for what in OF_A_TOKEN),
     ]
     assert step.figures()["link_bytes_received_per_step"] == (chips - 1) * (30 * sum(layer) + 2 * token)
-    assert prefill == [share * LONGER // 32 for share in layer]
+    assert prefill == [shard * LONGER // 32 for shard in layer]
 
 
 def test_a_gather_takes_all_links_of_this_board():
-    """With as many as are used by default the program is in the cache, with fewer it is not."""
+    """An all-gather uses as many links by default as `links.py` says.
+
+    With this number of links the program is in the program cache. With fewer links it is not.
+    """
     links = LINKS[ttnn.cluster.get_cluster_type().name]
     with row_of(4) as device:
         grid = device.compute_with_storage_grid_size()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A decoder layer shared out among chips, against the reference and against one chip."""
+"""A tensor parallel decoder layer against the reference and against one chip."""
 
 import functools
 from dataclasses import replace
@@ -15,7 +15,7 @@ from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tests.unit.test_decoder import Case
 from models.bitnet.tt.bit_linear import Int8Rows
 
-LENGTHS = (33, 5)  # of the users' prompts
+LENGTHS = (33, 5)  # the lengths of the users' prompts
 MODELS = {
     "padded": shape(12, 3, 32, 768, vocab=512),  # groups of heads on two chips: 2 and 1; on four: 1, 1, 1 and none
     "idle": shape(4, 2, 64, 256, vocab=512),  # on four chips: 1, 1, none and none
@@ -23,8 +23,8 @@ MODELS = {
 PRODUCTS = ("qkv", "o", "gate", "up", "down")
 
 
-class Shared(Case):
-    """A layer, with the int8 codes and the integer sums of its products by name, in order, as they pass by."""
+class ShardedCase(Case):
+    """A layer that records the int8 codes and the integer sums of its matmuls, by name and in order."""
 
     def __init__(self, device, model, precision, users):
         torch.manual_seed(7)
@@ -41,7 +41,7 @@ class Shared(Case):
         self.sums[name].append(self.one_chips_order(sums) if name == "qkv" else sums)
 
     def one_chips_order(self, sums):
-        """Columns of each chip's q, k and v -> all of q, then of k, then of v; what fills up the last chips is zero."""
+        """Columns of q, k and v of each chip -> all of q, then of k, then of v. Padding must be zero and is removed."""
         config, model = self.config, self.model
         counts = [config.heads, config.kv_heads, config.kv_heads]
         heads = sums.unflatten(-1, (config.parallelism.chips, -1, model.head_dim))
@@ -56,7 +56,7 @@ class Shared(Case):
 
 
 def run(chips, model, precision, lengths=LENGTHS):
-    """Prompts of some users and a decode step: (the case, [(what went in, the reference's rows, the device's)])."""
+    """Prefill prompts and run a decode step: (the case, [(input rows, rows of the reference, rows of the device)])."""
     rescale = Int8Rows.rescale
 
     def watched(y, rows, memory, dtype):
@@ -65,7 +65,7 @@ def run(chips, model, precision, lengths=LENGTHS):
 
     with row_of(chips) as device, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Int8Rows, "rescale", staticmethod(watched))
-        case = Shared(device, model, precision, len(lengths))
+        case = ShardedCase(device, model, precision, len(lengths))
         pages = Pages(len(lengths), max(lengths) + 1)
         cache = empty_cache(case.config, pages)
         torch.manual_seed(8)
@@ -82,7 +82,7 @@ def run(chips, model, precision, lengths=LENGTHS):
 
 
 def check(case, results):
-    """Against the reference. Of so few heads a chip, decode is held to looser bars: see HALF_TILE_HEADS."""
+    """Check results against the reference. Decode has looser bars: a chip has few heads, see HALF_TILE_HEADS."""
     for (x, golden, rows), bars in zip(
         results, [case.config.precision] * (len(results) - 1) + ["performance"], strict=True
     ):
@@ -97,7 +97,7 @@ def on_one_chip(name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("chips", [2, 4])
 def test_accuracy_is_one_chips_bit_by_bit(chips, name):
-    """Codes, integer sums, and so the rows that come out."""
+    """Int8 codes, integer sums and result rows in accuracy equal those of one chip bit for bit."""
     case, results = run(chips, MODELS[name], "accuracy")
     check(case, results)
     alone, expected = on_one_chip(name)
@@ -117,5 +117,5 @@ def test_performance(chips, name):
 
 @stock_precision
 def test_a_layer_of_the_2b_on_four_chips(precision):
-    """5 groups of heads on 4 chips: 3 of 8 are zeros."""
+    """The 5 groups of heads on 4 chips are padded to 8 with 3 groups of zeros."""
     check(*run(4, replace(FULL, vocab_size=512), precision, LENGTHS[:1]))

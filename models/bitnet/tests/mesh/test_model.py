@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped model's first layers shared out among chips: the tokens are one chip's."""
+"""The shipped model's first layers, tensor parallel over several chips, give the same tokens as on one chip."""
 
 import functools
 
@@ -18,12 +18,12 @@ from models.bitnet.tt.kv_cache import PagedAttentionConfig
 DRAWN = SamplingParams(temperature=0.8, top_p=0.9, seed=7)
 USERS, CONTEXT, STEPS = 3, 96, 6
 PROMPTS = [(prompt * 3)[:28] for prompt in shipped.prompts(USERS)]
-# two blocks are wanted for each, so that the youngest is preempted and goes on later
+# each request needs two blocks, so that the youngest is preempted and continues later
 POOL = PagedAttentionConfig(block_size=32, max_num_blocks=3)
 
 
 def write(chips, precision, *choices):
-    """(the tokens of the prompts by each of `choices`, the logits [2, vocabulary] of a prompt and of a step)."""
+    """Returns (tokens of the prompts for each of `choices`, logits [2, vocabulary] of a prefill and of a step)."""
     options = {"paging": POOL, "enable_trace": TRACES}
     with row_of(chips) as device, shipped.load_short(device, precision, USERS, CONTEXT, **options) as model:
         texts = [
@@ -45,7 +45,7 @@ def on_one_chip(*what):
 
 @pytest.mark.parametrize("chips", [2, 4])
 def test_accuracy_writes_one_chips_tokens(chips):
-    """Greedy, drawn, and after a preemption; the logits are one chip's bit for bit."""
+    """Greedy and drawn tokens, also after a preemption, are those of one chip. The logits are equal bit for bit."""
     what = "accuracy", (GREEDY,), (GREEDY, DRAWN, DRAWN)
     texts, logits = write(chips, *what)
     assert texts == on_one_chip(*what)[0]
@@ -61,7 +61,10 @@ def test_performance_writes_one_chips_greedy_tokens(chips):
 
 
 def test_a_folder_and_prompts_that_begin_alike():
-    """The whole model as a user loads it: two prompts share a cache block on every chip, and text comes as it grows."""
+    """The whole model, loaded from its folder, streams the same text on one and on two chips.
+
+    Two prompts begin alike and use the same cache block on every chip.
+    """
     beginning = (PROMPTS[0] * 2)[:40]
     prompts = [beginning + PROMPTS[1][:4], beginning + PROMPTS[2][:6]]
     texts = {}

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a row of chips shares out: weights and their files, the search of the vocabulary; and what is refused."""
+"""Tensor parallel: sharded weights and their cache files, the choice of a token over a sharded vocabulary, refusals."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ from models.bitnet.tt.weights.upload import DeviceWeights
 MODEL = shape(4, 2, 32, 256, vocab=4096)
 
 
-def test_each_chip_loads_its_part_and_the_files_are_named_by_it(tmp_path):
+def test_each_chip_loads_its_shard_and_the_file_name_has_the_sharding(tmp_path):
     weight = torch.randint(-1, 2, (256, 128), generator=torch.Generator().manual_seed(0)).float()
     for chips in (1, 2, 4, 2):
         with row_of(chips) as device:
@@ -35,9 +35,11 @@ def test_each_chip_loads_its_part_and_the_files_are_named_by_it(tmp_path):
 
 
 @pytest.mark.parametrize("chips", [2, 4])
-def test_the_likeliest_of_a_shared_vocabulary(chips):
-    """Of equal logits, here on different chips too, the first token comes first. A row with NaN or infinity on any chip
-    has none, and the values to draw from are finite."""
+def test_the_likeliest_of_a_sharded_vocabulary(chips):
+    """Of equal logits, also on different chips, the first token is chosen.
+
+    A row with NaN or infinity on any chip has no best token, and its candidates' logits are finite.
+    """
     torch.manual_seed(3)
     logits = torch.randn(1, 1, 7, 4096)
     logits[..., 5::512] = 9.0
@@ -69,7 +71,7 @@ def test_the_likeliest_of_a_shared_vocabulary(chips):
 
 
 def test_the_head_in_pieces(monkeypatch):
-    """Each chip's share of the vocabulary in pieces is still the whole in order."""
+    """If lm_head computes each chip's shard of the vocabulary in pieces, the logits are still in order."""
     monkeypatch.setattr("models.bitnet.tt.lm_head._TILES_PER_CORE", 1)
     torch.manual_seed(4)
     weight, x = torch.randn(16384, 128).bfloat16(), torch.randn(1, 1, 32, 128).bfloat16()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The adapter on several chips under the calls of vLLM's plugin: one model shared out, and several models (lanes)."""
+"""The adapter on several chips under the calls of vLLM's plugin: one tensor parallel model, or several (lanes)."""
 
 import dataclasses
 from contextlib import contextmanager
@@ -22,12 +22,12 @@ from models.bitnet.tt.vllm.penalties import Penalties
 LAYERS, STEPS = 2, 10
 PROMPTS = shipped.prompts(5)
 WAYS = (GREEDY, SEEDED, GREEDY, SEEDED, GREEDY)
-NOT_NEUTRAL = Penalties(frequency=1e-30)  # in form only: it changes no logit
+NOT_NEUTRAL = Penalties(frequency=1e-30)  # takes the path of penalties, but changes no logit
 
 
 @pytest.fixture(scope="module", autouse=True)
 def loads():
-    """How often the checkpoint was loaded, as a list; of it there are only the first layers."""
+    """A list with one entry for each load of the checkpoint. Only its first layers are loaded."""
     short, made = dataclasses.replace(shipped.config(), num_hidden_layers=LAYERS), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generator_vllm, "BitNetConfig", SimpleNamespace(from_pretrained=lambda _: short))
@@ -36,7 +36,7 @@ def loads():
 
 
 def load(mesh, lanes=1, **options):
-    """By the call that the plugin makes."""
+    """Load the adapter by the plugin's call."""
     config = SimpleNamespace(_name_or_path=str(shipped.FOLDER), **options)
     return BitNetForCausalLM.initialize_vllm_model(
         config, mesh, lanes * ROWS, max_seq_len=CONTEXT, tt_data_parallel=lanes, optimizations=None
@@ -45,7 +45,7 @@ def load(mesh, lanes=1, **options):
 
 @contextmanager
 def served(chips, rows, lanes):
-    """Loaded, given its cache and warmed up in the plugin's order."""
+    """An adapter that is loaded and warmed up in the plugin's order."""
     with row_of(chips, rows) as mesh:
         adapter = load(mesh, lanes, tt_precision="accuracy")
         start(adapter, LAYERS, lanes * ROWS)
@@ -56,27 +56,27 @@ def served(chips, rows, lanes):
 
 @pytest.fixture(scope="module")
 def alone():
-    """What `generate` makes of each prompt on one chip."""
+    """The tokens of `BitNet.generate` for each prompt on one chip."""
     with row_of(1) as device, shipped.load_short(device, max_batch=len(PROMPTS), max_seq_len=CONTEXT) as model:
         return [completion.tokens for completion in model.generate(PROMPTS, STEPS, WAYS)]
 
 
 @pytest.fixture(scope="class")
-def shared(alone):
-    """One model on two chips."""
+def tensor_parallel(alone):
+    """An adapter with one tensor parallel model on two chips."""
     with served(2, 1, 1) as adapter:
         yield adapter
 
 
 @pytest.fixture(scope="class", params=[(2, 1), (2, 2)], ids=["1 x 2 chips", "2 x 2 chips"])
 def lanes(alone, request):
-    """Two models, on a mesh of so many columns and rows."""
+    """An adapter with two models on a mesh of (columns, rows) chips."""
     with served(*request.param, 2) as adapter:
         yield adapter
 
 
 def join(plugin, *numbers, lane=0, **options):
-    """Prefill the prompts of these numbers in one lane."""
+    """Prefill the prompts with these numbers in one lane."""
     plugin.prefill([(lane, request(number, **options)) for number in numbers])
 
 
@@ -85,49 +85,49 @@ def request(number, **options):
 
 
 def check(plugin, alone, numbers):
-    """Each row has the text of its prompt's number."""
+    """Assert that each row has the text of its prompt. `numbers` maps a row to the number of its prompt."""
     assert plugin.rows.keys() == numbers.keys()
     for row, number in numbers.items():
         tokens = plugin.generated(row)
         assert len(tokens) > 1 and tokens == alone[number][: len(tokens)]
 
 
-class TestSharedOut:
-    def test_read_at_once(self, shared, alone):
-        """Rows that join one after the other; a steady step uploads nothing."""
-        plugin = Plugin(shared)
+class TestTensorParallel:
+    def test_read_at_once(self, tensor_parallel, alone):
+        """Requests join one after the other. A steady step uploads nothing."""
+        plugin = Plugin(tensor_parallel)
         for number in range(3):
             join(plugin, number)
             plugin.step()
         for _ in range(3):
-            uploaded = shared.generator.uploaded_bytes
+            uploaded = tensor_parallel.generator.uploaded_bytes
             plugin.step()
-            assert shared.generator.uploaded_bytes == uploaded
+            assert tensor_parallel.generator.uploaded_bytes == uploaded
         check(plugin, alone, {0: 0, 1: 1, 2: 2})
 
-    def test_the_host_may_be_a_step_behind(self, shared, alone):
-        plugin = Plugin(shared)
+    def test_the_host_may_be_a_step_behind(self, tensor_parallel, alone):
+        plugin = Plugin(tensor_parallel)
         join(plugin, 0, 1)
         plugin.steps_ahead(4)
         check(plugin, alone, {0: 0, 1: 1})
 
-    def test_host_and_device_take_turns(self, shared, alone):
-        """Logits of the whole vocabulary come to the host, of a prompt and of steps."""
-        plugin = Plugin(shared)
+    def test_host_and_device_take_turns(self, tensor_parallel, alone):
+        """The logits of the whole vocabulary are read to the host, after a prefill and after decode steps."""
+        plugin = Plugin(tensor_parallel)
         plugin.prefill([(0, request(0)), (0, request(2))], sample=False)
         for device in (True, False, False, True):
             plugin.step(device)
         check(plugin, alone, {0: 0, 1: 2})
 
-    def test_penalties(self, shared, alone):
-        """Logits that the host changed are shared out again to choose from."""
-        plugin = Plugin(shared)
+    def test_penalties(self, tensor_parallel, alone):
+        """Logits that the host changed are sharded over the chips again for the choice of a token."""
+        plugin = Plugin(tensor_parallel)
         join(plugin, 0, 1, penalties=NOT_NEUTRAL)
         join(plugin, 2)
         for _ in range(3):
             plugin.step(penalised=True)
         check(plugin, alone, {0: 0, 1: 1, 2: 2})
-        plugin = Plugin(shared)
+        plugin = Plugin(tensor_parallel)
         join(plugin, 4, penalties=Penalties(frequency=1e4))
         for _ in range(5):
             plugin.step(penalised=True)
@@ -136,7 +136,7 @@ class TestSharedOut:
 
 class TestLanes:
     def test_requests_join_and_leave(self, lanes, alone):
-        """In both lanes, some in one call; rows become free and are taken again."""
+        """Requests join and leave in both lanes, some in one call. Free rows are used again."""
         plugin = Plugin(lanes)
         # in the order of rows, whatever the order of joining
         plugin.prefill([(1, request(1)), (0, request(0)), (1, request(2))])
@@ -168,7 +168,7 @@ class TestLanes:
         check(plugin, alone, {0: 0, ROWS: 2, ROWS + 1: 4})
 
     def test_penalties_in_one_lane(self, lanes, alone):
-        """Its rows have their own histories, and the other lane's rows are not touched."""
+        """The penalties of a lane use the texts of its rows, and do not change the rows of the other lane."""
         plugin = Plugin(lanes)
         join(plugin, 2, 3)
         join(plugin, 1, lane=1, penalties=NOT_NEUTRAL)
@@ -180,7 +180,10 @@ class TestLanes:
         check(plugin, alone, {0: 2, 1: 3, ROWS: 1})
 
     def test_an_idle_lane_takes_no_step(self, lanes, alone, monkeypatch):
-        """And goes on rightly when it has a request again; all lanes' steps begin before the first result is read."""
+        """An idle lane takes no step. It gives the right tokens when it has a request again.
+
+        The steps of all lanes begin before the first result is read.
+        """
         plugin, calls = Plugin(lanes), []
 
         def note(owner, name, of):
@@ -209,7 +212,7 @@ class TestLanes:
         steps_of(0, 1)
         assert plugin.end(ROWS) == alone[0][:3]
         steps_of(0)
-        assert not plugin.finish(plugin.submit(device=False), device=False)[ROWS:].any()  # read, but not taken
+        assert not plugin.finish(plugin.submit(device=False), device=False)[ROWS:].any()  # read, but not used
         join(plugin, 4, lane=1)
         steps_of(0, 1)
         check(plugin, alone, {0: 2, ROWS: 4})
@@ -224,7 +227,7 @@ def test_lanes_load_the_checkpoint_once_and_share_its_cached_files(loads, tmp_pa
         assert [tuple(model.model.config.device.shape) for model in adapter.models] == [(1, 2), (1, 2)]
         assert [model.model.config.users for model in adapter.models] == [ROWS, ROWS]
         assert [model.model.config.precision.name for model in adapter.models] == ["accuracy"] * 2, "the default here"
-        # what the second lane read from the first one's files is the same on each of its chips
+        # the second lane read the files of the first lane; the chips of both lanes have the same shards
         parts = [ttnn.get_device_tensors(model.model.lm_head.pieces[0][0]) for model in adapter.models]
         for first, second in zip(*parts):
             assert torch.equal(ttnn.to_torch(first), ttnn.to_torch(second))
@@ -241,7 +244,7 @@ def test_lanes_load_the_checkpoint_once_and_share_its_cached_files(loads, tmp_pa
     ],
 )
 def test_refusals(rows, chips, lanes, options, problem, loads):
-    """In one line, before any weights are loaded."""
+    """A wrong mesh or precision is refused in one line, before any weights are loaded."""
     loads.clear()
     with row_of(chips, rows) as mesh, pytest.raises(ValueError) as error:
         load(mesh, lanes, **options)

@@ -96,7 +96,7 @@ def test_a_full_batch_equals_single_runs(open_device, single):
         assert single.generate([prompt], 12, params)[0].tokens == completion.tokens
 
 
-def test_a_full_batch_equals_lonely_runs(open_device):
+def test_a_full_batch_equals_runs_among_idle_users(open_device):
     """In performance each prompt of a full batch gives the same tokens as among 31 idle users.
 
     The batch size is the same in both, because the rows are not integers here. The order of a sum, and with it the last

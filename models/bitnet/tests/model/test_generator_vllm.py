@@ -38,7 +38,7 @@ def alone(open_device):
 
 @pytest.fixture(scope="module")
 def adapter(open_device, alone):
-    """The adapter, warmed up in the plugin's order. The model of `alone` is loaded before the adapter has traces."""
+    """The adapter, loaded and warmed up in the plugin's order. `alone` is loaded before the adapter has traces."""
     short = shipped.load_short(open_device, max_batch=ROWS, max_seq_len=CONTEXT)
     adapter = BitNetForCausalLM(short.generator.model)
     start(adapter, adapter.model.config.model.num_hidden_layers)
@@ -235,7 +235,7 @@ def test_one_candidate_is_greedy(adapter, alone, seed):
     assert plugin.generated(0) == alone(prompt, 4, GREEDY)
 
 
-def test_an_error_leaves_nothing_to_go_on_with(adapter, alone, monkeypatch):
+def test_the_step_after_a_failed_one_uses_the_hosts_tokens(adapter, alone, monkeypatch):
     """After a failed step the next step uses the host's tokens, even if the plugin says that the batch is unchanged."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt)

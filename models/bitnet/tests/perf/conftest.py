@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the speed tests: models of the 2B-4T's sizes and two layers, built once a module on one device."""
+"""Fixtures of the speed tests: models of the 2B-4T's sizes with two layers, built once for each test module."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ def state() -> dict:
 
 @pytest.fixture(scope="module")
 def stepping(open_device: ttnn.MeshDevice, state: dict) -> Iterator[Callable[[str, int], SteppingModel]]:
-    """A model by precision and batch; all of a module share their weights."""
+    """A function that gives a model by precision and batch. All models of a test module use the same weights."""
     weights = SharedWeights(open_device)
     models: dict[tuple[str, int], SteppingModel] = {}
 

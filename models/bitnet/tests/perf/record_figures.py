@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write this device's counted figures to `recorded_figures.json`: python -m models.bitnet.tests.perf.record_figures
+"""Writes this device's counted figures to `recorded_figures.json`: python -m models.bitnet.tests.perf.record_figures
 
-With the name of a board of several chips, such as 4xp150: those of two and of four of them that share the model out.
+With the name of a board of several chips, such as 4xp150, it writes the figures of a tensor parallel model on two and
+on four chips.
 """
 
 import json

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode speed of the port on the device at hand against transformers on this CPU: same weights, same run, one thread.
+"""Compares the decode speed of the port with transformers on this CPU: same weights, same run, one thread.
 
-On the emulated device both sides compute on the CPU, so this measures the emulation; on a card it measures the card.
+On the emulated device both sides compute on the CPU, so the test measures the emulation. On a card it measures that.
 
-transformers runs BitNet in three ways. `dense`: every projection an ordinary linear layer of the dequantised weights,
-in bfloat16 or float32, without quantising activations, which is less work than BitNet asks for. `packed`: its own
-BitLinear, which quantises activations and unpacks two-bit weights in every call. Ours quantises activations to int8 in
-`accuracy` and not in `performance`, chooses the token on the device, and replays a trace.
+transformers runs BitNet in three ways. In `dense`, in bfloat16 or float32, every projection is a linear layer of the
+dequantised weights. It does not quantise activations, which is less work than BitNet asks for. In `packed`,
+transformers' BitLinear quantises activations and unpacks two-bit weights in every call. The port quantises activations
+to int8 in `accuracy` but not in `performance`. It chooses the token on the device and replays a trace.
 """
 
 import statistics
@@ -38,7 +38,7 @@ def transformers_config() -> transformers.BitNetConfig:
 
 
 def dense(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
-    """Linear layers of the dequantised weights."""
+    """The model in transformers with linear layers of the dequantised weights."""
     state = {}
     for name, tensor in weights.items():
         if name.endswith(".weight_scale"):
@@ -49,7 +49,7 @@ def dense(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.
 
 
 def packed(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
-    """transformers' BitLinear, whose scale divides."""
+    """The model in transformers with transformers' BitLinear, whose scale divides."""
     state = {}
     for name, tensor in weights.items():
         if name.endswith(".weight_scale"):
@@ -105,14 +105,14 @@ def test_decode_against_transformers(open_device, weights):
             "transformers, packed float32": transformers_step(packed(weights, torch.float32)),
         }
         times: dict[str, list[float]] = {name: [] for name in steps}
-        for round_ in range(TOKENS + 2):  # by turns, so that what else the machine does falls on all
+        for round_ in range(TOKENS + 2):  # in turns, so that other load on the machine affects all of them
             for name, step in steps.items():
                 started = time.perf_counter()
                 step()
-                if round_ >= 2:  # the first compile and capture
+                if round_ >= 2:  # the first two rounds compile and capture
                     times[name].append(time.perf_counter() - started)
     speeds = {name: 1 / statistics.median(seconds) for name, seconds in times.items()}
     for name, speed in speeds.items():
         print(f"{name:<32}{speed:8.2f} tokens/s")
-    # the same arithmetic as BitNet defines it; dense layers do less, and the emulation takes every step of the kernels
+    # both do the arithmetic of BitNet; dense layers do less, and the emulation does every step of the kernels
     assert speeds["ours, accuracy"] >= speeds["transformers, packed float32"]

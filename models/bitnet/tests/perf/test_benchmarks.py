@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmarks of modules and whole steps on the device at hand, of the 2B-4T's sizes with two layers.
+"""Benchmarks of modules and whole steps on the device at hand, with the 2B-4T's sizes and two layers.
 
 pytest models/bitnet/tests/perf/test_benchmarks.py --benchmark-columns=min,median
 
-On the emulated device these are times of the emulation on this machine's CPU, not a card's.
+On the emulated device the times are those of the emulation on this machine's CPU, not of a card.
 """
 
 import pytest

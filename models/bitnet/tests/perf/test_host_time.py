@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step costs the host: the library's own time, its program cache, and one call once it is traced.
+"""The cost of a decode step on the host: the time inside ttnn, the program cache, and a single call for a trace.
 
-Times are of the library's functions on this machine, without a card or an emulation; as a benchmark:
+The times are those of ttnn's functions on this machine, without the card or the emulation. To run as a benchmark:
 pytest models/bitnet/tests/perf/test_host_time.py --benchmark-columns=min,median
 """
 
@@ -31,7 +31,7 @@ def test_every_program_comes_from_the_cache_after_the_first_step(open_device, pr
     model = SteppingModel(open_device, precision, 2, SMALL_VOCABULARY, cheap_state(SMALL_VOCABULARY))
     model.start(30).step()
     built = open_device.num_program_cache_entries()
-    for _ in range(4):  # over the edge of a tile and of a page
+    for _ in range(4):  # the steps cross the edge of a tile and of a page
         assert all(program.cached for program in capture(model.step))
         assert open_device.num_program_cache_entries() == built
 
@@ -70,11 +70,11 @@ def _plain_layer(model):
 
 def test_fewer_programs_and_less_host_time_than_a_plain_layer(model):
     ours, plain = _our_layer(model), _plain_layer(model)
-    counts = len(capture(ours)) - 1, len(capture(plain)) - 1  # less the copy of x
+    counts = len(capture(ours)) - 1, len(capture(plain)) - 1  # without the copy of x
     print(f"programs a layer: ours {counts[0]}, plain {counts[1]}")
     assert counts[0] <= 18 and counts[1] >= 28
     times = {ours: [], plain: []}
-    for _ in range(15):  # by turns, so that what else the machine does falls on both
+    for _ in range(15):  # in turns, so that other load on the machine affects both
         for layer in times:
             with library_time() as timer:
                 layer()
@@ -86,14 +86,14 @@ def test_fewer_programs_and_less_host_time_than_a_plain_layer(model):
 
 @pytest.mark.parametrize("layer", [_our_layer, _plain_layer], ids=["ours", "plain"])
 def test_benchmark_layer_host_time(benchmark, model, layer):
-    """Of the library alone: the benchmark's own clock runs while its functions do."""
+    """Benchmark the time inside ttnn only: the clock of the benchmark runs only while ttnn's functions run."""
     run = layer(model)
     run()
     _benchmark_library(benchmark, run)
 
 
 def test_benchmark_step_host_time(benchmark, model):
-    """A decode step of two layers that is not traced."""
+    """Benchmark an untraced decode step of two layers."""
     model.start(40).step()
     _benchmark_library(benchmark, model.step)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a decode step reads of the KV cache follows the tokens in use, not the batch, the pool or the context limit."""
+"""The KV cache reads of a decode step follow the tokens in use, not the batch, the pool or the context limit."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tt.kv_cache import LayerCache
 
 ONE_LAYER = sizes(layers=1, vocabulary=8192)
-BFP8_ROW = 128 * 1088 // 1024  # bytes of one head's key in bfp8
+BFP8_ROW = 128 * 1088 // 1024  # bytes of the key of one head in bfp8
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +20,9 @@ def small_state() -> dict:
 
 
 def attention_of(model: SteppingModel, context: int, active: int | None = None) -> Program:
-    """The attention program of a step with `context` tokens in use, at the positions that the device itself holds."""
+    """The attention program of a step with `context` tokens in use, at the positions that are on the device."""
     model.start(context - 1, active).step()
-    on_device = ttnn.to_torch(model.generator.inputs.positions) - 1  # the step has moved them on
+    on_device = ttnn.to_torch(model.generator.inputs.positions) - 1  # the step has incremented them
     model.start(context - 1, active)
     (attention,) = (p for p in capture(model.step, on_device.tolist()) if p.name == "SdpaDecode")
     return attention
@@ -37,15 +37,15 @@ def test_reads_follow_the_tokens_in_use(open_device, small_state):
                 reads[users, active, limit, context] = attention_of(model, context, active)
     for (users, active, _, context), attention in reads.items():
         assert attention.kv_read == active * 2 * 5 * context * BFP8_ROW, (users, active, context)
-        # where each user is comes from the device: a program that was captured once serves every length
+        # the program reads the positions on the device, so that one captured program serves every length
         assert any(t.dtype == "INT32" and t.shape == (users,) for t in attention.inputs)
-    # the very same program at every length
+    # the same program runs at every length
     assert len({reads[32, 32, 4096, context].attributes for context in (128, 1024, 4000)}) == 1
 
 
 @pytest.mark.parametrize("users, active", [(1, 1), (3, 2)])
 def test_nothing_past_the_tokens_in_use_is_read(open_device, small_state, users, active):
-    """Every block past them holds NaN, which no product with a masked-out zero would hide."""
+    """Every block past the tokens in use holds NaN. A product of NaN with a masked zero would show."""
     context = 96
     model = SteppingModel(open_device, "accuracy", users, ONE_LAYER, small_state, max_seq_len=512)
     blocks = torch.randn(model.paging.max_num_blocks, 5, 32, 128)

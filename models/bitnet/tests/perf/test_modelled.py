@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The modelled time of programs, worked out by hand."""
+"""The modelled time of programs equals a time computed by hand."""
 
 from dataclasses import replace
 
@@ -14,11 +14,11 @@ from models.bitnet.perf.programs import Program, Tensor
 
 MODEL = CardModel(share=0.5, program_us=10.0)
 N150, P150 = Card("wormhole_b0", 12), Card("blackhole", 8)
-TILES = 80 * 216  # of one matrix of 2560 by 6912
+TILES = 80 * 216  # the tiles of a matrix of 2560 by 6912
 
 
 def product(cores: int) -> Program:
-    """Reads a matrix of two-bit weights, 256 bytes a tile, its tiles shared out evenly."""
+    """A program that reads a matrix of two-bit weights, 256 bytes a tile. Every core has the same number of tiles."""
     return replace(EMPTY, dram_read=256 * TILES, unpacked_tiles=TILES // cores)
 
 
@@ -44,7 +44,7 @@ EMPTY = Program(
 @pytest.mark.parametrize("card, gigabytes_a_second, cycle_ns", [(N150, 288, 1.0), (P150, 512, 1 / 1.35)])
 @pytest.mark.parametrize("cores", [1, 4, 12, 60])
 def test_unpackers_count_where_they_are_slower_than_dram(card, gigabytes_a_second, cycle_ns, cores):
-    """16 cycles a tile on each core, against half of the specified bandwidth."""
+    """A core unpacks a tile in 16 cycles. The DRAM has half of the specified bandwidth. The longer time counts."""
     dram = 1e3 * 256 * TILES / (0.5 * 1e9 * gigabytes_a_second)
     unpacking = 1e-6 * 16 * cycle_ns * (TILES // cores)
     time = time_of(product(cores), card, MODEL)
@@ -73,7 +73,7 @@ PUBLISHED_GATHERS = [
 
 
 def test_a_gathers_fixed_cost_is_the_published_ones():
-    """The line through them at no bytes; none of them is 2 us off it."""
+    """The fixed cost is that of a line through the published times at zero bytes. All times are within 2 us of it."""
     ideal, measured = np.array(PUBLISHED_GATHERS).T
     slope, fixed = np.polyfit(ideal, measured, 1)
     assert round(fixed) == COLLECTIVE_US and COLLECTIVE_US_RANGE[0] < fixed < COLLECTIVE_US_RANGE[1]
@@ -82,7 +82,7 @@ def test_a_gathers_fixed_cost_is_the_published_ones():
 
 @pytest.mark.parametrize("chips", [2, 4])
 def test_a_gather_is_as_slow_as_the_link_at_an_end(chips):
-    """32 rows of 640 columns in float32 from every other chip, over two links of 8 GB/s."""
+    """The link at an end carries 32 rows of 640 float32 columns from every other chip, over two links of 8 GB/s."""
     share = Tensor((1, 1, 1, 640), "FLOAT32", "TILE", "L1_WIDTH_SHARDED", None)
     gather = replace(EMPTY, name="AllGatherAsync", inputs=(share,))
     card = Card("blackhole", 8, chips, Links(between=4, used=2, gigabytes=8.0), collective_us=5.0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill: few programs a layer, no host traffic inside, and a cost that grows with the prompt and no faster."""
+"""Prefill has few programs a layer, no transfers with the host inside, and a cost that is linear in the prompt."""
 
 import functools
 
@@ -26,7 +26,7 @@ def models(open_device):
 
 @functools.cache
 def layer_programs(model: SteppingModel, length: int) -> list[Program]:
-    """What the layer adds to the prefill of a prompt, as (programs with it) less (those without any)."""
+    """The programs that the layer adds to the prefill of a prompt: those with the layer without those without it."""
     added = capture(lambda: model.prefill(length))
     with model.first_layers(0):
         rest = capture(lambda: model.prefill(length))
@@ -50,8 +50,8 @@ def test_stock_products_use_the_whole_grid(models, precision):
     assert {program.kernel for program in matmuls} == {"MatmulMultiCoreReuseMcast2D"}
 
 
-def test_own_products_move_less_than_stock_ones_of_the_same_arithmetic(models):
-    """The same operations on half the bytes; of the weights less than half."""
+def test_fused_products_move_less_than_stock_ones_of_the_same_arithmetic(models):
+    """Fused programs do the same operations with half the bytes, and with less than half the bytes of weights."""
     own, stock = (layer_programs(models[precision], 128) for precision in ("fused", "accuracy"))
 
     def total(programs: list[Program], *figures: str) -> int:
@@ -65,7 +65,7 @@ def test_own_products_move_less_than_stock_ones_of_the_same_arithmetic(models):
 
 
 def test_no_host_traffic_inside(models, monkeypatch):
-    """The chunks' inputs are uploaded before; the layers talk to nobody."""
+    """The inputs of a chunk are uploaded before. The layers then make no transfers with the host."""
     model = models["performance"]
     rows, blocks, device = 128, model.page_table[:1], model.config.device
     inputs = (
@@ -83,7 +83,7 @@ def test_no_host_traffic_inside(models, monkeypatch):
 
 
 def test_cost_is_linear_in_the_prompt(models):
-    """Four times the prompt: at most four times the programs and bytes; the matrix products exactly four times."""
+    """A prompt four times as long has at most four times the programs and bytes, and exactly four times the matmuls."""
     model = models["performance"]
     costs = {length: layer_programs(model, length) for length in LENGTHS}
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A decode step costs no more than was recorded, and no more than the port promises.
 
-`recorded_figures.json` holds the counted figures of each chip. A change that costs programs or bytes has to edit it, on
-purpose: `python -m models.bitnet.tests.perf.record_figures` writes this device's anew.
+`recorded_figures.json` has the counted figures of each chip. A change that costs programs or bytes must change the file
+on purpose: `python -m models.bitnet.tests.perf.record_figures` writes the figures of this device.
 """
 
 import json
@@ -35,7 +35,7 @@ _profiles: dict[tuple, DecodeProfile] = {}
 
 
 def chip_name(device: ttnn.MeshDevice) -> str:
-    """The chip as the layouts see it, or a row of them: boards with the same one have the same figures."""
+    """A name for the chip, or a row of chips, by the sizes that layouts use. Equal names have equal figures."""
     grid = device.compute_with_storage_grid_size()
     card = Card.of(device)
     name = f"{card.architecture} {grid.x}x{grid.y} cores, {card.dram_banks} DRAM banks"
@@ -43,7 +43,7 @@ def chip_name(device: ttnn.MeshDevice) -> str:
 
 
 def risen(names: Iterable[str], allowed: dict, figures: dict) -> dict:
-    """Those of `names` that are above what is recorded: (recorded, now)."""
+    """The figures in `names` that are above the recorded ones, as (recorded, now)."""
     return {name: (allowed[name], figures[name]) for name in names if figures[name] > allowed[name]}
 
 
@@ -66,9 +66,12 @@ def test_no_figure_rises(precision, users, figures, open_device):
 
 @every_case
 def test_the_promised_counts(precision, users, figures):
-    """At most 18 programs a layer in performance mode, one of them pure movement, 40 in accuracy mode, and 8 in fused,
-    none of them; 8 outside the layers; 1.53 GB of weights a token, in fused 0.87; and nothing uploaded in the steady
-    state."""
+    """The promises of the port on programs, weights and uploads hold.
+
+    A layer has at most 18 programs in performance, of which one only moves data, 40 in accuracy, and 8 in fused, of
+    which none only moves data. There are at most 8 programs outside the layers. A token reads at most 1.53 GB of
+    weights, in fused 0.87 GB. A steady step uploads nothing.
+    """
     if precision == "performance":
         assert figures["programs_per_layer"] <= 18
         assert figures["movement_per_layer"] <= 1

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A replayed decode step gives what its programs run one by one give, whatever was captured, joined or left before."""
+"""A replayed decode step gives the same result as an untraced step, whatever was captured, joined or left before."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def model(request, open_device):
 
 @pytest.fixture
 def calls(monkeypatch) -> list[str]:
-    """The library's trace functions that were called, in order."""
+    """The names of the trace functions of ttnn that were called, in order."""
     seen: list[str] = []
 
     def watch(name: str) -> None:
@@ -41,7 +41,7 @@ def calls(monkeypatch) -> list[str]:
 
 
 def decode(model: BitNet, mode: str, trace: bool) -> torch.Tensor:
-    """Prompts, then some steps: tokens [users, steps], or in logits mode the logits."""
+    """Prefill prompts and run some decode steps: tokens [users, steps], or the logits in logits mode."""
     generator, prompts = model.generator, shipped.prompts(USERS)
     draws = [Draws.from_seed(row) for row in range(USERS)]
     first = shipped.prefill(model, dict(enumerate(prompts)), sampling_params=[GREEDY], draws=[Draws()])
@@ -79,7 +79,7 @@ def test_with_trace_equals_without(model, calls, mode):
 
 
 def test_several_traces_live_at_once(model):
-    """Each mode's trace after all others were captured and replayed."""
+    """The trace of each mode works after all others were captured and replayed."""
     modes = list(PARAMS)
     alone = {mode: decode(model, mode, trace=False) for mode in modes}
     for mode in modes + modes[::-1]:
@@ -87,7 +87,7 @@ def test_several_traces_live_at_once(model):
 
 
 def test_a_trace_survives_joins_and_leaves(model, calls):
-    """Requests of many lengths come and go; one trace serves them all."""
+    """Requests of many lengths join and leave. One trace serves all of them."""
     prompts = [shipped.prompts()[i][: 3 + 4 * i] for i in range(7)]
     model.generate(prompts[:1], max_new_tokens=2)
     calls.clear()
@@ -102,12 +102,12 @@ def test_a_trace_survives_joins_and_leaves(model, calls):
 
 
 def test_capture_does_not_disturb_running_requests(open_device):
-    """The first request that draws joins two greedy ones in the middle of their text."""
+    """The first request with draws joins two greedy requests in the middle of their texts."""
     prompts = shipped.prompts(USERS)
 
     def tokens(loaded: BitNet, trace: bool) -> list[list[int]]:
         loaded.enable_trace = trace
-        # the first is done after a few tokens, and the one that draws takes its place
+        # the first request ends after a few tokens, and the request with draws takes its place
         expected = loaded.generate(prompts[:2], max_new_tokens=8)
         loaded.generator.close()
         sampling = [GREEDY, GREEDY, SamplingParams(1.0, seed=5)]
@@ -123,7 +123,7 @@ def test_capture_does_not_disturb_running_requests(open_device):
 
 
 def test_a_capture_in_the_middle_of_a_text(model):
-    """Greedy steps with the trace not yet made in every mode, at every place: the text stays the same."""
+    """The trace of each mode is captured at any step of a text. The text stays the same."""
     expected = decode(model, "greedy", trace=False)
     generator, prompts = model.generator, shipped.prompts(USERS)
     first = shipped.prefill(model, dict(enumerate(prompts)), sampling_params=[GREEDY], draws=[Draws()])
@@ -134,7 +134,7 @@ def test_a_capture_in_the_middle_of_a_text(model):
     for step in range(STEPS):
         if step % 5 == 2:
             generator.close()
-        # a row that draws from one candidate is greedy too, by the other way
+        # a draw from one candidate is greedy too, but takes the path of draws
         params = [SamplingParams(1.0, top_k=1), GREEDY, GREEDY] if step % 3 == 0 else [GREEDY] * USERS
         draws = [Draws() for _ in range(USERS)]
         tokens = generator.decode_forward(
@@ -166,7 +166,7 @@ def test_released_when_an_error_is_raised(open_device, calls):
 
 
 def test_released_when_capture_fails(open_device, calls, monkeypatch):
-    """An error inside the captured step leaves no half-made trace, and the model usable."""
+    """An error inside a captured step leaves no incomplete trace, and the model remains usable."""
     prompt = shipped.prompts(1)
     with shipped.load_short(open_device, max_batch=1, max_seq_len=64) as loaded:
         plus_one, broken = ttnn.plus_one, [True]

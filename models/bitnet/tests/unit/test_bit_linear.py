@@ -142,7 +142,7 @@ def test_bit_linear_decode(device, reset_seeds, model, precision):
 
 @pytest.mark.parametrize("name", ["gate", "down"])
 def test_bit_linear_largest_sums(device, reset_seeds, name):
-    """All codes are +-127 and no weight is zero. The largest sum of the 2B-4T (877,824) has 20 bits, a bfloat16 8."""
+    """All codes are +-127 and no weight is zero. The largest sum of the 2B-4T is 877,824: bfloat16 has too few bits."""
     weight = torch.randint(0, 2, (FULL.intermediate_size, FULL.hidden_size), dtype=torch.int8) * 2 - 1
     weight[:64] = 1
     case = Case(device, FULL, "accuracy", 7, name, weight if name == "gate" else weight.T.contiguous())

@@ -123,7 +123,7 @@ def test_the_residual_is_added(device, reset_seeds):
 
 
 @pytest.mark.parametrize("shape", [SHAPES["uneven"], SHAPES["more parts than a tile has rows"]])
-def test_the_gate_opens_for_its_own_column(device, reset_seeds, shape):
+def test_each_column_has_the_gate_of_the_same_column(device, reset_seeds, shape):
     product = Product(device, *shape, epilogue=Epilogue.GATED)
     gamma = powers_of_two(product.inner)
     for x in product.batches(gamma):
@@ -174,7 +174,7 @@ def test_a_program_takes_other_tensors_and_another_eps(device, reset_seeds):
 
 
 @pytest.mark.parametrize("shape", [SHAPES["uneven"], SHAPES["half a tile"], SHAPES["more columns than parts"]])
-def test_rows_of_nobody_do_not_matter(device, reset_seeds, shape):
+def test_rows_below_the_last_user_do_not_matter(device, reset_seeds, shape):
     """The values of a tile below its last user change no user's results."""
     product = Product(device, *shape)
     gamma = powers_of_two(product.inner)

@@ -110,7 +110,7 @@ class Requests(RuleBasedStateMachine):
         self.owned[user] = []
 
     @invariant()
-    def nobody_shares_and_none_is_lost(self):
+    def no_block_has_two_users_and_none_is_lost(self):
         assert self.rows() == self.owned
         held = [block for mine in self.owned for block in mine]
         assert len(set(held)) == len(held) and all(0 <= block < self.blocks for block in held)

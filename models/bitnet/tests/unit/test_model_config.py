@@ -163,7 +163,7 @@ def check_config(config: ModelConfig) -> None:
     check_on_chip(chip, config.residual_memory, config.rope_memory, config.rotation_memory)
     if isinstance(config.precision, FusedPrecision):
         assert isinstance(config.programs, FusedPrograms)
-        check_on_chip(chip, config.programs.hidden_memory)
+        check_on_chip(chip, *(program.result_memory for program in config.programs.decode.values()))
     else:
         check_stock(config, config.programs, residual_width)
 

@@ -129,7 +129,7 @@ def test_the_residual_is_added(device, reset_seeds):
     assert torch.equal(product(residual), product.scaled + residual)
 
 
-def test_the_gate_opens_for_its_own_column(device, reset_seeds):
+def test_each_column_has_the_gate_of_the_same_column(device, reset_seeds):
     product = Product(device, *FEW, epilogue=Epilogue.GATED)
     gate, up = product.scaled.chunk(2, dim=-1)
     assert torch.equal(product(), gate.clamp(min=0).square() * up)

@@ -28,9 +28,9 @@ def pack_ternary(weight: torch.Tensor) -> torch.Tensor:
     Bits 2i and 2i+1 of packed row r hold the values of row i * out / 4 + r, each plus one.
     """
     if weight.shape[0] % 4 != 0:
-        raise ValueError(f"{weight.shape[0]} rows do not pack four to a byte")
+        raise ValueError(f"{weight.shape[0]} rows cannot be packed four to a byte; give a multiple of 4")
     if not is_ternary(weight):
-        raise ValueError("values other than -1, 0 and +1 do not pack")
+        raise ValueError("values other than -1, 0 and +1 cannot be packed")
     a, b, c, d = (weight + 1).to(torch.uint8).chunk(4)
     return a | b << 2 | c << 4 | d << 6
 
