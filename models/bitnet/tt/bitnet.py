@@ -49,7 +49,6 @@ class BitNet:
     ):
         self.config = config
         self.tokenizer = tokenizer
-        self.enable_trace = enable_trace
         self.paging = paging or PagedAttentionConfig.contiguous(config.users, config.max_seq_len)
         self.pool = BlockPool(self.paging, config.users, config.max_seq_len)
         model = BitNetModel(config, weights or DeviceWeights(config.device), state)
@@ -57,6 +56,11 @@ class BitNet:
         self.generator = Generator(model, cache, self.paging.block_size, self.pool.blocks_per_user)
         self.engine = Engine(self.generator, self.pool, tokenizer, enable_trace)
         self.steps: list[DecodeStep] = []  # of the last `generate`
+
+    @property
+    def enable_trace(self) -> bool:
+        """Whether decode steps replay a trace. The engine holds the setting."""
+        return self.engine.enable_trace
 
     @classmethod
     def from_pretrained(

@@ -94,11 +94,11 @@ def test_a_trace_survives_joins_and_leaves(model, calls):
     traced = [c.tokens for c in model.generate(prompts, max_new_tokens=10)]
     assert "begin_trace_capture" not in calls and calls.count("execute_trace") == len(model.steps)
     assert traced == [model.generate([prompt], max_new_tokens=10)[0].tokens for prompt in prompts]
-    model.enable_trace = False
+    model.engine.enable_trace = False
     try:
         assert traced == [c.tokens for c in model.generate(prompts, max_new_tokens=10)]
     finally:
-        model.enable_trace = True
+        model.engine.enable_trace = True
 
 
 def test_capture_does_not_disturb_running_requests(open_device):
@@ -106,7 +106,7 @@ def test_capture_does_not_disturb_running_requests(open_device):
     prompts = shipped.prompts(USERS)
 
     def tokens(loaded: BitNet, trace: bool) -> list[list[int]]:
-        loaded.enable_trace = trace
+        loaded.engine.enable_trace = trace
         # the first request ends after a few tokens, and the request with draws takes its place
         expected = loaded.generate(prompts[:2], max_new_tokens=8)
         loaded.generator.close()
@@ -182,5 +182,5 @@ def test_released_when_capture_fails(open_device, calls, monkeypatch):
         assert calls == ["begin_trace_capture", "end_trace_capture", "release_trace"]
         broken[0] = False
         tokens = loaded.generate(prompt, max_new_tokens=4)[0].tokens
-        loaded.enable_trace = False
+        loaded.engine.enable_trace = False
         assert tokens == loaded.generate(prompt, max_new_tokens=4)[0].tokens
