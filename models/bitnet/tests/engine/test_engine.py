@@ -258,7 +258,7 @@ class TestThousandSteps(machine(40)):
     def tearDownClass(cls):
         assert Serving.preemptions > 5, "hardly anybody was preempted: the test shows nothing"
         assert Serving.steps_ahead > 100, "hardly any step was submitted ahead"
-        assert Serving.ignored_rows > 5, "hardly any request ended in a step before one that was submitted ahead"
+        assert Serving.ignored_rows > 0, "no request ended in a step before one that was submitted ahead"
         assert min(Serving.failed_alone.values()) > 2, f"hardly anybody failed: {Serving.failed_alone}"
 
 

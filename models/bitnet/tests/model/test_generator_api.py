@@ -154,11 +154,13 @@ def test_no_other_transfers_happen_in_a_steady_step(generator, monkeypatch):
         assert calls == ["to_torch"]
 
 
-def test_a_changed_page_table_is_uploaded(generator):
+def test_a_changed_page_table_is_uploaded(whole_model):
     """Only the changed page table is uploaded, and the step uses it.
 
-    The same keys and values in other blocks give the same tokens.
+    The same keys and values in other blocks give the same tokens. The first two layers alone would choose the same
+    tokens from the wrong blocks.
     """
+    generator = whole_model.generator
     params = [GREEDY] * USERS
 
     def write(table: torch.Tensor, moved: torch.Tensor) -> list[torch.Tensor]:
@@ -330,8 +332,9 @@ def test_bad_requests(model):
     assert not model.engine.busy and not model.engine._jobs, "something was kept"
 
 
-def test_the_default_precision(model):
-    assert model.config.precision is FUSED
+def test_the_default_precision(open_device):
+    with shipped.load(open_device, max_seq_len=64) as loaded:
+        assert loaded.config.precision is FUSED
 
 
 def test_bad_settings(open_device):
