@@ -36,7 +36,7 @@ StreamCallback = Callable[[int, str], None]  # (prompt number, new text)
 
 
 class BitNet:
-    """A loaded model with its cache and generator. Requests share the batch: one that ends makes room for the next."""
+    """A loaded model with its cache and generator. A request that ends makes room in the batch for the next one."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class BitNet:
         enable_trace: bool = True,
         progress: bool = True,
     ) -> "BitNet":
-        """From a Hugging Face folder (config.json, safetensors, tokenizer).
+        """Load a model from a Hugging Face folder (config.json, safetensors, tokenizer).
 
         Without `precision` the model runs in `fused` where its fused programs fit the device, in `accuracy` otherwise.
         The log says which. Without `paging` every user owns all the cache blocks it can need. `weight_cache` names a

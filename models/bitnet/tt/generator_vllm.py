@@ -41,7 +41,7 @@ _HOTTEST = 1e6  # a temperature at which all candidates are equally likely
 
 
 class BitNetForCausalLM:
-    """Made by `initialize_vllm_model`; `allocate_kv_cache` then makes it ready to run."""
+    """`initialize_vllm_model` makes an instance. `allocate_kv_cache` then makes it ready to run."""
 
     model_capabilities = {
         "supports_prefix_caching": True,
@@ -66,7 +66,7 @@ class BitNetForCausalLM:
         raise NotImplementedError("the head runs on the device: call prefill_forward or decode_forward")
 
     def modules(self) -> Iterator[torch.nn.Module]:
-        """None of torch's."""
+        """Yield nothing: the model has no torch modules."""
         return iter(())
 
     # loading
@@ -90,11 +90,13 @@ class BitNetForCausalLM:
         tt_data_parallel: int = 1,
         optimizations: str | None = None,
     ) -> "BitNetForCausalLM | Lanes":
-        """Load the weights: for one model shared out among a row of chips, or for `tt_data_parallel` models with a row
-        each and their part of the batch. `optimizations` is the precision. The plugin knows two precisions by name; an
-        entry `tt_precision` in the checkpoint's config (`--hf-overrides`) names any of the three. Without either
-        the models run in `fused` where its programs fit a row, in `accuracy` otherwise. $TT_CACHE_PATH may name a
-        folder that keeps device-ready weights."""
+        """Load the weights of one model that is sharded over a row of chips, or of `tt_data_parallel` models, each with
+        a row of chips and a part of the batch.
+
+        `optimizations` is the precision. The plugin knows two precisions by name; an entry `tt_precision` in the
+        checkpoint's config (`--hf-overrides`) names any of the three. Without either the models run in `fused` where
+        its programs fit a row, in `accuracy` otherwise. $TT_CACHE_PATH may name a folder for device-ready weights.
+        """
         rows = rows_of_devices(mesh_device, tt_data_parallel)
         folder = find_checkpoint(hf_config._name_or_path)
         config, users = BitNetConfig.from_pretrained(folder), max_batch_size // tt_data_parallel
@@ -117,7 +119,7 @@ class BitNetForCausalLM:
         return cache
 
     def warmup_model_prefill(self, enable_trace: bool, can_sample_on_device: bool, **_: Any) -> None:
-        """Build the programs of a short prompt; a prompt has no trace."""
+        """Build the programs of a short prompt. Prompts have no trace."""
         if enable_trace:
             return
         self.generator.warmup_model_prefill()
@@ -210,7 +212,7 @@ class BitNetForCausalLM:
         return output
 
     def read_decode_output(self, output: Any, async_read: bool = False) -> Any:
-        """A step's result on its way to the host, with the events after which it is there."""
+        """Start to copy a step's result to the host. Return it with the events after which the copy is complete."""
         if isinstance(output, torch.Tensor):  # chosen on the host
             return (output, []) if async_read else output
         if not async_read:
@@ -267,11 +269,11 @@ def penalties_of(given: Any) -> list[Penalties]:
 
 
 def draws_at(params: SamplingParams, position: int) -> Draws:
-    """For the token that follows `position`: the same whenever, and by whatever way, it is drawn."""
+    """The draws for the token that follows `position`. They depend on the seed and the position alone."""
     return Draws.from_seed(params.seed).at(position)
 
 
 def _rows(given: Any, positions: list[int]) -> tuple[list[SamplingParams], list[Draws]]:
-    """A step's parameters and draws; idle rows have what costs nothing."""
+    """The parameters and draws of a step. Idle rows are greedy, which costs nothing."""
     params = [GREEDY if p == IDLE else request for request, p in zip(wanted(given), positions)]
     return params, [NO_DRAWS if request.greedy else draws_at(request, p) for request, p in zip(params, positions)]

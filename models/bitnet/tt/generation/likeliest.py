@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The likeliest tokens of every row, from logits on one chip or from each chip's share of the vocabulary."""
+"""The likeliest tokens of every row, from logits on one chip, or from the shard of the vocabulary on each chip."""
 
 import torch
 
@@ -11,7 +11,7 @@ from models.bitnet.tt.model_config import ModelConfig
 
 
 class Likeliest:
-    """Reads logits [1, 1, rows, vocabulary] with the cores of `grid`. Of equal ones the first token comes first."""
+    """Reads logits [1, 1, rows, vocabulary] with the cores of `grid`. Of equal logits the first token comes first."""
 
     def __init__(self, grid: tuple[int, int]):
         self._grid = grid
@@ -31,14 +31,16 @@ class Likeliest:
         return likeliest, values
 
     def _program(self, logits: ttnn.Tensor, count: int) -> BestTokens:
-        """The same one for the same shape: it is described once."""
+        """The program for the logits' shape. Equal shapes share one program, which is described once."""
         program = BestTokens.of(logits, count, self._grid)
         return self._programs.setdefault(program, program)
 
 
 class JoinedLikeliest(Likeliest):
-    """Each chip finds the candidates of its own share; these are gathered, and every chip finds the best of them. The
-    chips are in the vocabulary's order, so of equal logits the first token is still first."""
+    """Each chip finds the candidates of its shard. After an all-gather every chip finds the best of all candidates.
+
+    The shards are in the order of the vocabulary, so of equal logits the first token still comes first.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__(config.chip.grid)
@@ -67,11 +69,11 @@ class JoinedLikeliest(Likeliest):
 
 
 def write_tokens(chosen: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
-    """Tokens as float32 [1, 1, rows, 1] in tiles, into `tokens` [1, 1, rows] (uint32, row-major)."""
+    """Write tokens, float32 [1, 1, rows, 1] in tiles, into `tokens` [1, 1, rows] (uint32, row-major)."""
     rows = ttnn.to_layout(ttnn.typecast(chosen, ttnn.uint32), ttnn.ROW_MAJOR_LAYOUT)
     ttnn.copy(ttnn.reshape(rows, tuple(tokens.shape)), tokens)
 
 
 def likeliest_of(config: ModelConfig) -> Likeliest:
-    """For logits as `LMHead` leaves them."""
+    """The search that fits the logits of `lm_head`: whole rows, or shards of the vocabulary."""
     return Likeliest(config.chip.grid) if config.parallelism.chips == 1 else JoinedLikeliest(config)

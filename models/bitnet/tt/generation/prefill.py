@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts into the cache, in passes that give every position the same numbers however a prompt is cut.
+"""Prefill computes prompts into the cache, in passes. Every position gets the same numbers however a prompt is cut.
 
-Attention's kernel takes queries and keys in blocks, and rounds between two of them. So that a prompt gives the same
-tokens in one pass, in many, and behind blocks that another prompt left in the cache, its full cache blocks are always
-taken a block at a time, and what remains is a pass of its own unless its blocks are as large.
+The attention kernel takes queries and keys in blocks, and rounds between two blocks. A prompt must give the same tokens
+in one pass, in many passes, and behind blocks that another prompt left in the cache. So full cache blocks are always
+taken a block at a time. The rest of a prompt is a pass of its own unless its blocks are as large.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class Prefill:
 
 
 def check_tokens(tokens: Sequence[int], vocabulary: int) -> None:
-    """Raise ValueError if one is none of the model's."""
+    """Raise ValueError if a token is outside the vocabulary."""
     for token in tokens:
         if not 0 <= token < vocabulary:
             raise ValueError(f"token {shown(token)} is outside the vocabulary of {vocabulary}")

@@ -3,8 +3,8 @@
 """Data parallel under vLLM: whole models on chips of their own, all driven by one process in one batch. vLLM's plugin
 calls each of them a lane.
 
-Of a batch's rows each lane has as many as the others, in order. It also has a cache of its own: vLLM numbers the blocks
-of every lane from 0.
+The lanes divide the rows of the batch evenly and in order. Each lane has a cache of its own, and vLLM numbers the
+blocks of every lane from 0.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Lanes:
         self._vocabulary = models[0].model.config.model.vocab_size
 
     def allocate_kv_cache(self, shape: Sequence[int], dtype: torch.dtype, num_layers: int) -> list[list[LayerCache]]:
-        """The pool of each lane, `shape` being that of one."""
+        """Allocate the block pool of each lane. `shape` is the shape of one pool."""
         return [model.allocate_kv_cache(shape, dtype, num_layers) for model in self.models]
 
     def warmup_model_prefill(self, **options: Any) -> None:
@@ -76,7 +76,7 @@ class Lanes:
         sampling_params: Any = None,
         **_: Any,
     ) -> torch.Tensor:
-        """Prompts for the batch's rows `empty_slots` -> as of one model, in the order that they were given in."""
+        """Compute prompts for the batch's rows `empty_slots`. The results come in the order of the prompts."""
         results: dict[int, torch.Tensor] = {}
         for lane, (model, cache) in enumerate(zip(self.models, kv_cache)):
             mine = [number for number, slot in enumerate(empty_slots) if slot // self._rows == lane]
@@ -130,7 +130,7 @@ class Lanes:
         return outputs
 
     def read_decode_output(self, outputs: list[Any], async_read: bool = False) -> Any:
-        """As of one model; the events are those of all lanes."""
+        """Read the results of all lanes. The events are those of all lanes."""
         parts: list[Any] = []
         events: list[Any] = []
         for model, output in zip(self.models, outputs):
@@ -142,7 +142,7 @@ class Lanes:
         return (parts, events) if async_read else parts
 
     def process_decode_output_host(self, outputs: list[Any], is_tokens: bool) -> torch.Tensor:
-        """As of one model, of all rows; those of a lane without requests are 0."""
+        """Tokens or logits of all rows. The rows of a lane without requests are 0."""
         return torch.cat([self._on_host(*lane, is_tokens) for lane in zip(self.models, outputs)])
 
     def _on_host(self, model: Lane, output: Any, is_tokens: bool) -> torch.Tensor:

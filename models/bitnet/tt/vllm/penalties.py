@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Penalties on tokens that a text has already, for logits on the host: the device has none."""
+"""Penalties on tokens that a text has already. They change logits on the host, since the device has no penalties."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Penalties:
         return (self.repetition, self.presence, self.frequency) == (1.0, 0.0, 0.0)
 
     def apply(self, logits: torch.Tensor, prompt: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
-        """[vocabulary] -> the same, after the tokens of `prompt` and `generated`; negative ones are padding."""
+        """Penalise the logits [vocabulary] that follow `prompt` and `generated`. Negative tokens are padding."""
         written = torch.bincount(generated[generated >= 0].long(), minlength=len(logits))
         seen = (written > 0) | (torch.bincount(prompt[prompt >= 0].long(), minlength=len(logits)) > 0)
         repeated = torch.where(logits > 0, logits / self.repetition, logits * self.repetition)
