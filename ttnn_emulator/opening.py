@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices and submeshes as a program opens and closes them."""
 
+import ctypes
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -72,6 +73,8 @@ class OpenDevices:
                 if "is in use by" not in str(error):
                     raise
                 self._kept += parts
+                for part in parts:
+                    _never_destroy(part)
             self._open.pop(numbers[0], None)  # a submesh is not there: its parent is
             for number in numbers:
                 for forget in self.on_close:
@@ -83,6 +86,12 @@ class OpenDevices:
         """Close the devices that the program left open."""
         for device, library_close in list(self._open.values()):
             self.closing(library_close)(device)
+
+
+def _never_destroy(mesh: ttnn.MeshDevice) -> None:
+    """Add a reference that nobody drops. The destructor of a mesh that the library counts as in use ends the process,
+    and the interpreter destroys what is left in any order when it ends."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(mesh))
 
 
 def _dispatch_from_workers(args: tuple, kwargs: dict) -> tuple[tuple, dict]:
