@@ -13,6 +13,8 @@ import torch
 import ttnn
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 
+pytestmark = pytest.mark.slow  # benchmarks assert nothing
+
 CONTEXT = 128
 MODEL = sizes(layers=2, vocabulary=8192)
 

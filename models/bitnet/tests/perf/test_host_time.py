@@ -68,22 +68,13 @@ def _plain_layer(model):
     return lambda: plain.forward_decode(ttnn.clone(x), *rest)
 
 
-def test_fewer_programs_and_less_host_time_than_a_plain_layer(model):
-    ours, plain = _our_layer(model), _plain_layer(model)
-    counts = len(capture(ours)) - 1, len(capture(plain)) - 1  # without the copy of x
-    print(f"programs a layer: ours {counts[0]}, plain {counts[1]}")
-    assert counts[0] <= 18 and counts[1] >= 28
-    times = {ours: [], plain: []}
-    for _ in range(15):  # in turns, so that other load on the machine affects both
-        for layer in times:
-            with library_time() as timer:
-                layer()
-            times[layer].append(timer.milliseconds)
-    quickest = min(times[ours]), min(times[plain])
-    print(f"host ms a layer: ours {quickest[0]:.2f}, plain {quickest[1]:.2f}")
-    assert quickest[0] < quickest[1]
+def test_fewer_programs_than_a_plain_layer(model):
+    ours, plain = (len(capture(layer(model))) - 1 for layer in (_our_layer, _plain_layer))  # without the copy of x
+    print(f"programs a layer: ours {ours}, plain {plain}")
+    assert ours <= 18 and plain >= 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [_our_layer, _plain_layer], ids=["ours", "plain"])
 def test_benchmark_layer_host_time(benchmark, model, layer):
     """Benchmark the time inside ttnn only: the clock of the benchmark runs only while ttnn's functions run."""
@@ -92,6 +83,7 @@ def test_benchmark_layer_host_time(benchmark, model, layer):
     _benchmark_library(benchmark, run)
 
 
+@pytest.mark.slow
 def test_benchmark_step_host_time(benchmark, model):
     """Benchmark an untraced decode step of two layers."""
     model.start(40).step()
