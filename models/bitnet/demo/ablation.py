@@ -108,20 +108,9 @@ def bytes_per_token(model: Any, precision: Any) -> int:
 
 def full_size() -> Any:
     """The config of the 2B-4T."""
-    from models.bitnet.tt.config import BitNetConfig
+    from models.bitnet.perf.random_model import LAYERS_2B, sizes
 
-    return BitNetConfig(
-        hidden_size=2560,
-        intermediate_size=6912,
-        num_hidden_layers=30,
-        num_attention_heads=20,
-        num_key_value_heads=5,
-        head_dim=128,
-        vocab_size=128256,
-        max_position_embeddings=4096,
-        rope_theta=500000.0,
-        rms_norm_eps=1e-5,
-    )
+    return sizes(LAYERS_2B)
 
 
 def main() -> int:

@@ -414,7 +414,7 @@ def test_a_row_of_the_page_table():
 
 
 def test_the_page_table_is_made_again_only_where_blocks_change():
-    """The same tensor until then. A table that the pool returned keeps what it says."""
+    """The pool returns the same page table until blocks change. A table that it returned before keeps its content."""
     pool = BlockPool(PagedAttentionConfig(BLOCK, 6), 2, CONTEXT)
     pool.reserve(0, 2 * BLOCK)
     pool.learn(0, [b"other", b"begin"])
@@ -437,7 +437,7 @@ def test_the_page_table_is_made_again_only_where_blocks_change():
 
 
 def test_draws_of_a_job_are_those_of_its_position(monkeypatch):
-    """In any order of positions. Neither a following position nor a greedy request computes powers."""
+    """A job gives its draws in any order of positions. Following positions and greedy requests compute no powers."""
     at, calls = Draws.at, []
     monkeypatch.setattr(Draws, "at", lambda self, position: calls.append(position) or at(self, position))
     seeded, greedy = (
@@ -569,8 +569,8 @@ def only(function, is_spoiled):
 
 
 def test_the_next_step_is_submitted_before_the_tokens_are_read():
-    """In the steady state. Not while a prompt is computed, while somebody waits, or before a step that is surely the
-    last one of a request."""
+    """The engine submits a step ahead in the steady state. It does not while a prompt is computed, while a request
+    waits, or before a step that is surely the last one of a request."""
     engine, calls = make(users=2, blocks=12), []
     generator = engine.generator
 
@@ -604,7 +604,7 @@ def test_the_next_step_is_submitted_before_the_tokens_are_read():
 
 @pytest.mark.parametrize("sampling", [GREEDY, SamplingParams(1.0, seed=3)], ids=["greedy", "drawn"])
 def test_a_request_that_ends_ignores_its_row_of_the_step_ahead(sampling):
-    """By an end token, while the next step is under way. A newcomer gets its slot and its blocks at once."""
+    """An end token ends a request while the next step runs. A new request gets the slot and the blocks at once."""
     tokens = expected(make(), Request(text(20), 30, sampling))
     end = next(token for place, token in enumerate(tokens) if place >= 4 and token not in tokens[:place])
     engine = make(users=2, blocks=4, ends=(end,))
@@ -629,7 +629,7 @@ def test_a_request_that_ends_ignores_its_row_of_the_step_ahead(sampling):
 
 @pytest.mark.parametrize("gone", [[0], [0, 1]], ids=["one", "all"])
 def test_an_abort_while_a_step_ahead_is_under_way(gone):
-    """Its row is ignored. A newcomer in its slot begins after that step, and the others keep their tokens."""
+    """The step ignores the row of an aborted request. A new request in that slot begins after it."""
     engine = make(users=2, blocks=12)
     requests = [Request(text(40, place), 12) for place in range(3)]
     numbers = [engine.add(request) for request in requests[:2]]

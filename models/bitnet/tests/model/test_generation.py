@@ -484,7 +484,7 @@ def any_token() -> st.SearchStrategy[int]:
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(tokens=st.lists(any_token(), max_size=70) | st.text(max_size=40).map(shipped.tokenizer().encode))
 def test_streamed_text_is_the_decoding_of_all_tokens(tokens):
-    """Of any tokens, after each of them; and no token costs more than a few windows."""
+    """The streamed text equals the decoding of all tokens, after each token. No token costs more than a few windows."""
     tokenizer, shown = Counting(), ""
     stream = TextStream(tokenizer)
     for count in range(1, len(tokens) + 1):

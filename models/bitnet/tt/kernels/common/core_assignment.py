@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which tile columns (or tile rows) each core works on."""
+"""The assignment of tile columns (or tile rows) to cores."""
 
 from dataclasses import dataclass
 

@@ -153,7 +153,7 @@ class BestTokens(Described):
 
 
 def _without_best(logits: torch.Tensor) -> torch.Tensor:
-    """Which rows [.., 1] have no best token."""
+    """A mask [.., 1] of the rows that have no best token."""
     return ~(logits.float() <= LARGEST).all(-1, keepdim=True)
 
 
