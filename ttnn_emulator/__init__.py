@@ -19,6 +19,6 @@ __all__ = [
 
 def record():
     """`with ttnn_emulator.record() as r:` records what the block asks of the emulated device; see `Recorder`."""
-    from ttnn_emulator.recorder import record as start  # imports ttnn, which install() wants to do itself
+    from ttnn_emulator.report.recorder import record as start  # imports ttnn, which install() wants to do itself
 
     return start()

@@ -8,9 +8,9 @@ import os
 import runpy
 import sys
 
-from ttnn_emulator.boards import BOARDS, DEFAULT_BOARD
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.install import install
+from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD
 
 
 def main() -> int:
@@ -86,9 +86,9 @@ def _program_line(error: BaseException) -> str:
 
 
 def _list_operations() -> int:
-    from ttnn_emulator.device import COMPOSITE
+    from ttnn_emulator.device.call import COMPOSITE
+    from ttnn_emulator.device.registry import VALUES
     from ttnn_emulator.install import emulated_device
-    from ttnn_emulator.registry import VALUES
 
     for name in sorted({*VALUES, *COMPOSITE, *emulated_device().transfers}):
         print(name)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import ttnn
-from ttnn_emulator import trace
-from ttnn_emulator.boards import Board
-from ttnn_emulator.constructor import replace_constructor
-from ttnn_emulator.device import EmulatedDevice
-from ttnn_emulator.transfers import Transfers
-from ttnn_emulator.unused_chips import leave_them_alone
-from ttnn_emulator.values import load_all
+from ttnn_emulator.device import trace
+from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.transfers import Transfers
+from ttnn_emulator.library.boards import Board
+from ttnn_emulator.library.constructor import replace_constructor
+from ttnn_emulator.library.unused_chips import leave_them_alone
+from ttnn_emulator.operations import load_all
 
 # methods that only tell dispatch cores something, and crash where there are none: values do not depend on them
 _DISPATCH_SETTINGS = (

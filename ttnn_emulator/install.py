@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from ttnn_emulator.boards import DEFAULT_BOARD, Board, find_board
 from ttnn_emulator.errors import EmulatorError
-from ttnn_emulator.toolchain import open_descriptor, prepare, restore
+from ttnn_emulator.library.boards import DEFAULT_BOARD, Board, find_board
+from ttnn_emulator.library.toolchain import open_descriptor, prepare, restore
 
 TTNN_VERSION = "0.81.1"
 _installed: Board | None = None

@@ -5,9 +5,9 @@
 import pytest
 
 import ttnn
-from ttnn_emulator.boards import BOARDS, DEFAULT_BOARD, find_board
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.install import installed_board
+from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD, find_board
 from ttnn_emulator.tests.subprocesses import emulator
 
 OPEN = """

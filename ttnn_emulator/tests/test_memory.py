@@ -9,8 +9,8 @@ import torch
 
 import ttnn
 from ttnn_emulator import EmulatorError, MemoryFault
+from ttnn_emulator.device.registry import VALUES
 from ttnn_emulator.install import emulated_device
-from ttnn_emulator.registry import VALUES
 
 TILE = ttnn.TILE_LAYOUT
 
@@ -162,7 +162,7 @@ def test_dram_and_l1_have_addresses_of_their_own(device):
 
 def test_the_contents_of_forgotten_tensors_do_not_pile_up(device, monkeypatch):
     memory = emulated_device().memory
-    monkeypatch.setattr("ttnn_emulator.memory._SWEEP_BYTES", 8 * 2048 * 100)  # look after a hundred tiles
+    monkeypatch.setattr("ttnn_emulator.device.memory._SWEEP_BYTES", 8 * 2048 * 100)  # look after a hundred tiles
     monkeypatch.setattr(memory, "_new_bytes", 0)
     kept = upload(device, number(5))
     forgotten = [upload(device, number(value)) for value in range(90)]

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ttnn
-from ttnn_emulator.numerics import round_from_host, round_to, round_to_block_float, truncate
+from ttnn_emulator.arithmetic.formats import round_from_host, round_to, round_to_block_float, truncate
 
 LIBRARY = settings(max_examples=40)
 INF, NAN = float("inf"), float("nan")

@@ -6,7 +6,7 @@ import inspect
 import re
 
 import ttnn
-from ttnn_emulator.registry import PLACEMENT, VALUES
+from ttnn_emulator.device.registry import PLACEMENT, VALUES
 
 _MACHINERY = {"outputs", "mesh_shape"}  # told by the emulation, not by the program
 

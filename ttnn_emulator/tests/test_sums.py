@@ -9,8 +9,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from ttnn_emulator import sums
-from ttnn_emulator.numerics import round_to_bfloat16, truncate
+from ttnn_emulator.arithmetic import sums
+from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 
 _PARTS = {0: (0, 0), 1: (1, 0), 2: (0, 1), 3: (1, 1)}  # of the second and the first operand: the high bits or the rest
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ttnn_emulator import EmulatorError, toolchain
-from ttnn_emulator.boards import find_board
+from ttnn_emulator import EmulatorError
 from ttnn_emulator.install import _wheel
+from ttnn_emulator.library import toolchain
+from ttnn_emulator.library.boards import find_board
 
 
 @pytest.fixture

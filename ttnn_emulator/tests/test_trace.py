@@ -9,8 +9,8 @@ import torch
 
 import ttnn
 from ttnn_emulator import MemoryFault, TraceError
+from ttnn_emulator.device.memory import Buffer
 from ttnn_emulator.install import emulated_device
-from ttnn_emulator.memory import Buffer
 
 TILE = ttnn.TILE_LAYOUT
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import ttnn
 from ttnn_emulator import UnsupportedOperation
+from ttnn_emulator.operations.activations import activate
 from ttnn_emulator.tests.tensors import assert_close, examples, floats, put, random, seeds, shapes
-from ttnn_emulator.values.activations import activate
 
 F = torch.nn.functional
 UNARY = {  # name -> (torch in float64, range of inputs)

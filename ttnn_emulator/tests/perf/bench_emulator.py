@@ -36,7 +36,7 @@ def test_operation(benchmark, device, name):
 @pytest.mark.benchmark(group="cached operation, 32x32")
 @pytest.mark.parametrize("name", ["add", "relu", "matmul"])
 def test_operation_in_torch(benchmark, name):
-    from ttnn_emulator.numerics import round_to_bfloat16
+    from ttnn_emulator.arithmetic.formats import round_to_bfloat16
 
     x = torch.randn(32, 32).to(torch.bfloat16)
     operation, count = getattr(torch, name), 1 if name == "relu" else 2

@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fused activations that the library took and its program does not run.
+
+Which program serves a call is the library's choice: `maximum(x, 1.0, input_tensor_a_activations=[ABS])` becomes a unary
+program that knows nothing of the ABS. What a program runs stands in its attributes in the library's graph.
+"""
+
+import warnings
+
+from ttnn_emulator.errors import IgnoredOption
+from ttnn_emulator.library.programs import Program
+
+FUSED = ("input_tensor_a_activations", "input_tensor_b_activations", "activations")
+_SHOWN = "op_type=UnaryOpType::"  # one of these in a program's attributes for each activation that it fuses
+
+
+def asks_for_fusion(kwargs: dict) -> bool:
+    return any(kwargs.get(option) for option in FUSED)
+
+
+def drop_ignored(name: str, kwargs: dict, programs: list[Program]) -> None:
+    """Take out of `kwargs` the activations that none of the call's programs runs, with a warning that names them."""
+    if any(_SHOWN in program.attributes for program in programs):
+        return
+    for option in FUSED:
+        if kwargs.pop(option, None):
+            ran = ", ".join(program.name for program in programs)
+            warnings.warn(f"{name}: {option} is ignored by the program that runs, {ran}", IgnoredOption, stacklevel=4)

@@ -1,0 +1,266 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Moving values between the host and the emulated device.
+
+Host tensors are real in the library, so values enter through its own converters and mesh mappers and leave through
+its own composers. Only the copy itself, which the mock cluster does not make, is made here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+import ttnn
+from ttnn_emulator.arithmetic.formats import host_dtype, round_from_host, storage_dtype
+from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, is_padded
+from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
+
+
+def is_on_device(tensor: Any) -> bool:
+    return isinstance(tensor, ttnn.Tensor) and tensor.storage_type() == ttnn.DEVICE_STORAGE_TYPE
+
+
+class Transfers:
+    """The transfer operations, by name, and the tensor methods that read a device."""
+
+    def __init__(self, emulated: EmulatedDevice):
+        self._emulated = emulated
+        emulated.transfers = {
+            "ttnn.from_torch": self.from_torch,
+            "ttnn.to_torch": self.to_torch,
+            "ttnn.to_device": self.to_device,
+            "ttnn.from_device": self.from_device,
+            "ttnn.from_buffer": self.from_buffer,
+            "ttnn.copy_host_to_device_tensor": self.copy_host_to_device_tensor,
+            "ttnn.deallocate": self.deallocate,
+        }
+
+    def from_torch(self, operation: Any, tensor: torch.Tensor, dtype: Any = None, **options: Any) -> ttnn.Tensor:
+        device = options.get("device")
+        if device is None or tensor is None:
+            return self._library(operation, tensor, dtype, **options)
+        self._emulated.refuse_in_capture("ttnn.from_torch", None, "a host write")
+        if device.get_num_devices() == 1:
+            result = self._library(operation, tensor, dtype, **options)
+            value = torch.as_tensor(tensor).detach().clone()
+            value = (value.mT if options.get("col_tilize") else value).reshape(tuple(result.shape))
+            if result.is_sharded() and result.dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b):
+                value = value.bfloat16()  # on its way to shards the library rounds twice
+            shards = [round_from_host(value, result.dtype)]
+        else:
+            on_host = {key: option for key, option in options.items() if key not in ("device", "cq_id")}
+            shards = self._host_values(self._library(operation, tensor, dtype, **on_host))
+            result = self._library(operation, tensor, dtype, **options)
+        self._write(result, shards, options.get("pad_value") or 0.0)
+        return result
+
+    def to_torch(self, operation: Any, tensor: ttnn.Tensor, dtype: torch.dtype | None = None, **options: Any) -> Any:
+        if not is_on_device(tensor):
+            return self._library(operation, tensor, dtype, **options)
+        if tensor.is_allocated() and len(tensor.device_coords()) > 1:
+            options.pop("device", None)
+            return self._library(operation, self.from_device(None, tensor), dtype, **options)
+        value = self._read(tensor, "ttnn.to_torch")[0].to(host_dtype(tensor.dtype), copy=True)
+        rank = options.get("torch_rank")
+        while rank is not None and value.ndim > rank:
+            if value.shape[0] != 1:
+                raise EmulatorError(f"ttnn.to_torch: the shape {list(value.shape)} cannot be squeezed to rank {rank}")
+            value = value.squeeze(0)
+        return value if dtype is None else value.to(dtype)
+
+    def to_device(self, operation: Any, tensor: ttnn.Tensor, device: Any, memory_config: Any = None, **options: Any):
+        if is_on_device(tensor):
+            return self._library(operation, tensor, device, memory_config, **options)
+        self._emulated.refuse_in_capture("ttnn.to_device", tensor, "a host write")
+        shards = self._host_values(tensor)
+        result = self._library(operation, tensor, device, memory_config, **options)
+        self._write(result, shards, host_padding(tensor))
+        return result
+
+    def from_device(self, operation: Any, tensor: ttnn.Tensor, blocking: bool = True, **options: Any) -> ttnn.Tensor:
+        if not is_on_device(tensor):
+            return tensor
+        return self._host_tensor(self._read(tensor, "ttnn.from_device"), tensor)
+
+    def copy_host_to_device_tensor(
+        self, operation: Any, host_tensor: ttnn.Tensor, device_tensor: ttnn.Tensor, *args: Any, **options: Any
+    ) -> None:
+        name = "ttnn.copy_host_to_device_tensor"
+        self._emulated.refuse_in_capture(name, device_tensor, "a host write")
+        if tuple(host_tensor.shape) != tuple(device_tensor.shape) or host_tensor.dtype != device_tensor.dtype:
+            raise EmulatorError(
+                f"{name}: a {host_tensor.dtype} tensor {list(host_tensor.shape)} cannot replace the "
+                f"{device_tensor.dtype} tensor {list(device_tensor.shape)}; a device tensor (and a trace's input) "
+                "keeps its shape and dtype"
+            )
+        self._library(operation, host_tensor, device_tensor, *args, **options)
+        shards = self._host_values(host_tensor)
+        self._write(device_tensor, shards, host_padding(host_tensor))
+
+    def from_buffer(
+        self,
+        operation: Any,
+        buffer: Any,
+        shape: Any,
+        dtype: Any,
+        device: Any,
+        layout: Any = None,
+        *args: Any,
+        **options: Any,
+    ) -> ttnn.Tensor:
+        self._emulated.refuse_in_capture("ttnn.from_buffer", None, "a host write")
+        layout = ttnn.ROW_MAJOR_LAYOUT if layout is None else layout
+        result = self._library(operation, buffer, shape, dtype, device, layout, *args, **options)
+        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout))
+        self._write(result, shards, 0.0)
+        return result
+
+    def constructor(self, library_init: Callable) -> Callable:
+        """`Tensor.__init__`: what it is given for a device is written there."""
+
+        def initialize(tensor: ttnn.Tensor, /, *args: Any, **options: Any) -> None:
+            library_init(tensor, *args, **options)
+            copied = bool(args) and isinstance(args[0], ttnn.Tensor)
+            if copied or not is_on_device(tensor) or self._emulated.inside_library:
+                return
+            self._emulated.refuse_in_capture("ttnn.Tensor", tensor, "a host write")
+            shards = self._host_values(_on_host(tensor.layout, args, options))
+            self._write(tensor, shards, options.get("pad_value") or 0.0)
+
+        return initialize
+
+    def deallocate(self, operation: Any, tensor: ttnn.Tensor, force: bool = True) -> None:
+        if is_on_device(tensor):
+            self._emulated.memory.free(tensor)
+        self._library(operation, tensor, force)
+
+    def reading_method(self, method: Callable) -> Callable:
+        """A tensor method that works on host tensors, made to bring a device tensor to the host first."""
+
+        def read(tensor: ttnn.Tensor, *args: Any, **options: Any) -> Any:
+            if is_on_device(tensor) and not self._emulated.inside_library:
+                tensor = self.from_device(None, tensor)
+            return method(tensor, *args, **options)
+
+        return read
+
+    def printing_method(self, method: Callable) -> Callable:
+        """`Tensor.__repr__`: a freed tensor has a text of its own, in the library."""
+        read = self.reading_method(method)
+
+        def represent(tensor: ttnn.Tensor) -> str:
+            return read(tensor) if tensor.is_allocated() else method(tensor)
+
+        return represent
+
+    def padded_method(self, method: Callable) -> Callable:
+        """`Tensor.to_torch_with_padded_shape`, made to refuse padding that is not known."""
+
+        def read(tensor: ttnn.Tensor) -> torch.Tensor:
+            if is_on_device(tensor) and is_padded(tensor) and self._emulated.slot(tensor).buffer.padding is None:
+                raise UnsupportedOperation(
+                    f"ttnn.Tensor.to_torch_with_padded_shape: what fills up the tiles of the tensor "
+                    f"{list(tensor.shape)} after its last operation is not emulated; "
+                    "ttnn.fill_implicit_tile_padding sets it"
+                )
+            return method(self.from_device(None, tensor))
+
+        return read
+
+    def moving_method(self, method: Callable) -> Callable:
+        """`Tensor.to`: to a device it is a write, to a layout the library does it."""
+
+        def to(tensor: ttnn.Tensor, target: Any = None, *args: Any, **options: Any) -> ttnn.Tensor:
+            device = options.pop("device", target)
+            if isinstance(device, ttnn.MeshDevice) and not self._emulated.inside_library:
+                config = args[0] if args else options.get("mem_config")
+                return ttnn.to_device(tensor, device, config if config is not None else tensor.memory_config())
+            return method(tensor, device, *args, **options)
+
+        return to
+
+    def reshaping_method(self, method: Callable) -> Callable:
+        """`Tensor.reshape`: on a device it is the operation."""
+
+        def reshape(tensor: ttnn.Tensor, *shape: Any) -> ttnn.Tensor:
+            if not is_on_device(tensor) or self._emulated.inside_library:
+                return method(tensor, *shape)
+            return ttnn.reshape(tensor, list(shape) if isinstance(shape[0], int) else shape[0])
+
+        return reshape
+
+    def loading(self, library_load: Callable) -> Callable:
+        """Reading a tensor file: onto the host, and from there to the device."""
+
+        def load(file: str, device: Any = None) -> ttnn.Tensor:
+            host = library_load(file, None)
+            return host if device is None else ttnn.to_device(host, device, memory_config=host.memory_config())
+
+        return load
+
+    def dumping(self, library_dump: Callable) -> Callable:
+        """Writing a tensor file: a device tensor is brought to the host first."""
+
+        def dump(file: str, tensor: ttnn.Tensor, *args: Any, **options: Any) -> None:
+            library_dump(file, tensor.cpu() if is_on_device(tensor) else tensor, *args, **options)
+
+        return dump
+
+    def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
+        result, programs = self._emulated.library(operation, args, options)
+        if self._emulated.recorder is not None:
+            self._emulated.recorder.programs.extend(programs)
+        return result
+
+    def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float) -> None:
+        """Write the value of each chip that the tensor lies on, or one for all of them."""
+        slot = self._emulated.slot(tensor)
+        shards = [shard.reshape(slot.shape) for shard in shards]
+        shards = shards * len(slot.chips) if len(shards) == 1 else shards
+        slot.buffer.write(slot.chips, shards, slot.shape, slot.dtype, padding)
+        if self._emulated.recorder is not None:
+            self._emulated.recorder.transfer("to device", slot.size * len(shards), tensor)
+
+    def _read(self, tensor: ttnn.Tensor, caller: str) -> list[torch.Tensor]:
+        self._emulated.refuse_in_capture(caller, tensor, "a host read")
+        slot = self._emulated.slot(tensor)
+        if slot.buffer.pending:
+            raise TraceError(
+                f"{caller}: {slot.buffer.describe()} holds no value yet: {slot.buffer.pending} writes it in a trace "
+                "that was captured and never executed; call ttnn.execute_trace first"
+            )
+        values = [slot.buffer.read(chip, slot.shape) for chip in slot.chips]
+        if self._emulated.recorder is not None:
+            self._emulated.recorder.transfer("to host", slot.size * len(values), tensor)
+        return values
+
+    def _host_values(self, tensor: ttnn.Tensor) -> list[torch.Tensor]:
+        """What each chip receives of a host tensor: one value where they all receive the same."""
+        parts = ttnn.get_device_tensors(tensor)
+        if all(isinstance(placed, ttnn.PlacementReplicate) for placed in tensor.tensor_topology().placements()):
+            parts = parts[:1]  # every chip's are the same: one value for all
+        shards = [part.to_torch() for part in parts]
+        values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
+        return [value.to(storage_dtype(tensor.dtype)) for value in values]
+
+    def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
+        """A real host tensor with these values, that is else what the device tensor `like` is."""
+        slot = self._emulated.slot(like)
+        if 1 < len(values) < slot.buffer.chips:
+            return host_part(values, like, slot.buffer.padding, slot.chips)
+        host = [host_shard(value, like, slot.buffer.padding) for value in values]
+        return host[0] if len(host) == 1 else ttnn.from_host_shards(host, like.device().shape)
+
+
+def _on_host(layout: ttnn.Layout, args: tuple, options: dict) -> ttnn.Tensor:
+    """The tensor that a constructor's arguments make without their device."""
+    options = {key: value for key, value in options.items() if key not in ("device", "mem_config", "memory_config")}
+    placing = (ttnn.MeshDevice, ttnn.MemoryConfig)
+    if "shape" in options or (len(args) > 1 and isinstance(args[1], (list, tuple, ttnn.Shape))):
+        # a list and its shape: on the host this form has no place for a device
+        return ttnn.Tensor(*(argument for argument in args if not isinstance(argument, placing)), **options)
+    if len(args) < 4:
+        options["layout"] = layout
+    return ttnn.Tensor(*(None if isinstance(argument, placing) else argument for argument in args), **options)

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Collectives: operations that move values between the chips of a mesh.
+
+A value is a list of the chips' tensors, row by row of the mesh. The wheel's golden functions work on one composed
+tensor, so they do not serve here. Sums are float32 and rounded once; a card rounds after every hop.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+import ttnn
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.errors import UnsupportedOperation
+
+Chips = list[torch.Tensor]
+
+
+@value("all_gather", mesh=True, parts=True)
+def all_gather(input_tensor: Chips, dim: int, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]) -> Chips:
+    def gather(group: Chips) -> Chips:
+        return [torch.cat(group, dim)] * len(group)
+
+    return each_line(gather, input_tensor, cluster_axis, mesh_shape)
+
+
+@value("reduce_scatter", mesh=True, parts=True)
+def reduce_scatter(
+    input_tensor: Chips, dim: int, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]
+) -> Chips:
+    def scatter(group: Chips) -> Chips:
+        return list(_sum(group).chunk(len(group), dim))
+
+    return each_line(scatter, input_tensor, cluster_axis, mesh_shape)
+
+
+@value("all_reduce", mesh=True)
+def all_reduce(input_tensor: Chips, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]) -> Chips:
+    def reduce(group: Chips) -> Chips:
+        return [_sum(group)] * len(group)
+
+    return each_line(reduce, input_tensor, cluster_axis, mesh_shape)
+
+
+@value("all_broadcast", mesh=True)
+def all_broadcast(
+    input_tensor: Chips, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]
+) -> tuple[Chips, ...]:
+    """One result for each chip of a group: that chip's tensor, everywhere in the group."""
+    size = mesh_shape[0] * mesh_shape[1] if cluster_axis is None else mesh_shape[cluster_axis]
+
+    def one(source: int) -> Chips:
+        return each_line(lambda group: [group[source]] * len(group), input_tensor, cluster_axis, mesh_shape)
+
+    return tuple(one(source) for source in range(size))
+
+
+@value("mesh_partition", mesh=True)
+def mesh_partition(
+    input_tensor: Chips, dim: int, cluster_axis: int | None = None, *, mesh_shape: tuple[int, int]
+) -> Chips:
+    """Each chip keeps its piece of its own tensor."""
+
+    def partition(group: Chips) -> Chips:
+        return [tensor.chunk(len(group), dim)[place] for place, tensor in enumerate(group)]
+
+    return each_line(partition, input_tensor, cluster_axis, mesh_shape)
+
+
+@value("experimental.all_gather_async", mesh=True, parts=True)
+def all_gather_async(
+    input_tensor: Chips,
+    *places: Any,
+    dim: int | None = None,
+    cluster_axis: int | None = None,
+    mesh_shape: tuple[int, int],
+) -> Chips:
+    """`all_gather`; its overloads put buffers, semaphores and the mesh between the dimension and the axis."""
+    dim, cluster_axis = _numbers(places, dim, cluster_axis)
+    return all_gather(input_tensor, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
+
+
+@value("experimental.reduce_scatter_minimal_async", mesh=True, parts=True)
+def reduce_scatter_minimal_async(
+    input_tensor: Chips,
+    *places: Any,
+    dim: int | None = None,
+    cluster_axis: int | None = None,
+    mesh_shape: tuple[int, int],
+) -> Chips:
+    dim, cluster_axis = _numbers(places, dim, cluster_axis)
+    return reduce_scatter(input_tensor, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
+
+
+@value("experimental.all_reduce_async", mesh=True)
+def all_reduce_async(
+    input_tensor: Chips,
+    *places: Any,
+    num_devices: int | None = None,
+    cluster_axis: int | None = None,
+    math_op: ttnn.ReduceType = ttnn.ReduceType.Sum,
+    dtype: ttnn.DataType | None = None,
+    mesh_shape: tuple[int, int],
+) -> Chips:
+    """`all_reduce`, over the whole mesh where the first number is the count of devices and not an axis."""
+    operators = [place for place in places if isinstance(place, ttnn.ReduceType)] or [math_op]
+    if operators[0] != ttnn.ReduceType.Sum:
+        raise UnsupportedOperation(f"ttnn.experimental.all_reduce_async: {operators[0]} is not emulated")
+    if any(isinstance(place, ttnn.MeshDevice) for place in places):
+        cluster_axis = _numbers(places, None, None)[0]
+    return all_reduce(input_tensor, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
+
+
+def lines(mesh_shape: tuple[int, int], cluster_axis: int | None) -> list[list[int]]:
+    """The numbers of the chips that work together: those along one axis of the mesh, or all."""
+    numbers = torch.arange(mesh_shape[0] * mesh_shape[1]).reshape(tuple(mesh_shape))
+    groups = numbers.reshape(1, -1) if cluster_axis is None else numbers.movedim(cluster_axis, -1).flatten(0, -2)
+    return groups.tolist()
+
+
+def each_line(
+    function: Callable[[Chips], Chips], chips: Chips, cluster_axis: int | None, mesh_shape: tuple[int, int]
+) -> Chips:
+    """Apply `function` to the chips along one axis of the mesh at a time, or to all of them."""
+    results: list = [None] * len(chips)
+    for line in lines(mesh_shape, cluster_axis):
+        for chip, result in zip(line, function([chips[chip] for chip in line])):
+            results[chip] = result
+    return results
+
+
+def _sum(group: Chips) -> torch.Tensor:
+    whole = not group[0].is_floating_point()
+    return sum(tensor if whole else tensor.float() for tensor in group)
+
+
+def _numbers(places: tuple, dim: int | None, cluster_axis: int | None) -> tuple[Any, int | None]:
+    """The dimension and the axis among positional arguments, where they are not named."""
+    given = [place for place in places if isinstance(place, int)]
+    if dim is None and given:
+        dim = given.pop(0)
+    return dim, given[0] if given else cluster_axis

@@ -1,0 +1,235 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Elementwise operations of two or three tensors or scalars, with fused activations.
+
+Floats are computed in float32 and integers in 64 bits (the result's dtype wraps them). Between two fused steps stands
+what the units leave in their register (see `units`), and a scalar that meets a 16-bit (or block float) tensor is
+rounded to bfloat16. The wheel's golden functions know neither, and tell integers by torch dtypes that are not used
+here; hence this table of its own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+import ttnn
+from ttnn_emulator.arithmetic import vector_functions
+from ttnn_emulator.arithmetic.formats import is_float, nearest_even
+from ttnn_emulator.arithmetic.sums import products
+from ttnn_emulator.arithmetic.units import SMALLEST, infinity_for_nan, matrix_add, on_blackhole, store
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.activations import activate, activation_name
+from ttnn_emulator.operations.support import convert, vector_goldens, widen
+
+_WORD = (1 << 32) - 1
+
+
+def _shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    out_of_range = (count < 0) | (count > 31) & (a < 0)  # an unsigned number is shifted by 31 at most
+    return torch.where(out_of_range, 0, a >> count.clamp(0, 31))
+
+
+def _shift_left(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    return torch.where((count >= 0) & (count < 32), a << count.clamp(0, 31), 0)
+
+
+def _remainder(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    floats = a.is_floating_point() and b.is_floating_point()
+    return vector_functions.remainder(a, b) if floats else torch.remainder(a, b)
+
+
+def _logical_shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    return torch.where((count >= 0) & (count < 32), (a & _WORD) >> count.clamp(0, 31), 0)
+
+
+_FUNCTIONS: dict[str, Callable] = {
+    "add": torch.add,
+    "subtract": torch.sub,
+    "multiply": torch.mul,
+    "rsub": lambda a, b: b - a,
+    "squared_difference": lambda a, b: torch.square(a - b),
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "eq": torch.eq,
+    "ne": torch.ne,
+    "lt": torch.lt,
+    "le": torch.le,
+    "gt": torch.gt,
+    "ge": torch.ge,
+    "logical_and": torch.logical_and,
+    "logical_or": torch.logical_or,
+    "logical_xor": torch.logical_xor,
+    "bitwise_and": torch.bitwise_and,
+    "bitwise_or": torch.bitwise_or,
+    "bitwise_xor": torch.bitwise_xor,
+    "bitwise_left_shift": _shift_left,
+    "bitwise_right_shift": _shift_right,
+    "logical_left_shift": _shift_left,
+    "logical_right_shift": _logical_shift_right,
+    "logaddexp": torch.logaddexp,
+    "logaddexp2": torch.logaddexp2,
+    "ldexp": lambda a, b: a * torch.exp2(b),
+    "xlogy": torch.xlogy,
+    "bias_gelu": lambda a, b: torch.nn.functional.gelu(a + b),
+    "remainder": _remainder,
+    "gcd": torch.gcd,
+    "lcm": torch.lcm,
+}
+# on the matrix unit these are sums, squared afterwards or not
+_ON_MATRIX_UNIT: dict[str, Callable] = {
+    "add": lambda a, b, wide: matrix_add(a, b, wide),
+    "subtract": lambda a, b, wide: matrix_add(a, -b, wide),
+    "rsub": lambda a, b, wide: matrix_add(-a, b, wide),
+    "squared_difference": lambda a, b, wide: store(matrix_add(a, -b, wide).square(), "square", wide),
+}
+_ROUNDED_BY_PACKER = ("remainder", "fmod")  # they keep float32 in the register
+_SCALAR_IS_A_PARAMETER = ("maximum", "minimum", "fmod", "remainder")
+_IN_PLACE = """add subtract multiply rsub squared_difference eq ne lt le gt ge logical_and logical_or logical_xor
+    logaddexp logaddexp2 ldexp bias_gelu""".split()
+
+
+def _register(names: list[str], function: Callable) -> None:
+    # the second operand's name differs from one operation (and overload) to the next
+    @value(*names)
+    def binary(
+        input_tensor_a=None,
+        input_tensor_b=None,
+        *,
+        input_a=None,
+        input_b=None,
+        dtype: Any = None,
+        activations: Any = (),
+        input_tensor_a_activations: Any = (),
+        input_tensor_b_activations: Any = (),
+        fast_and_approximate_mode: bool | None = None,
+        outputs: list[Output],
+    ):
+        first = input_a if input_tensor_a is None else input_tensor_a
+        second = input_b if input_tensor_b is None else input_tensor_b
+        fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
+        return compute(function, first, second, fused, outputs[0].dtype, names[0], bool(fast_and_approximate_mode))
+
+
+def compute(
+    function: Callable,
+    first: Any,
+    second: Any,
+    activations: tuple,
+    dtype: ttnn.DataType,
+    name: str,
+    fast: bool = False,
+) -> torch.Tensor:
+    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it."""
+    tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
+    wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
+    before_a, before_b, after = activations
+    a = _fuse(_operand(first, tensors, name), before_a, wide)
+    b = _fuse(_operand(second, tensors, name), before_b, wide)
+    if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors):
+        result = _ON_MATRIX_UNIT[name](a, b, wide)
+    elif name == "multiply" and fast and not wide:
+        result = products(a, b, "HiFi4", wide)
+    else:
+        result = function(a, b, wide) if name == "divide" else function(a, b)
+        if result.is_floating_point():
+            if name == "multiply":
+                result = _multiplied(result, a, b, wide)
+            result = result if wide else infinity_for_nan(result, a, b)
+            result = store(result, name, wide or name in _ROUNDED_BY_PACKER)
+    if after:
+        result = widen(result) if result.dtype != torch.bool else result.to(a.dtype)
+        result = _fuse(result, after, wide)
+    if result.dtype == torch.bool:
+        return result
+    if result.is_floating_point() and is_float(dtype) and dtype != ttnn.float32 and name not in _ROUNDED_BY_PACKER:
+        result = nearest_even(result)
+    return convert(result, dtype)
+
+
+def _multiplied(result: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
+    """No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero."""
+    if not wide:
+        return torch.where((a == 0) | (b == 0), 0.0, result)
+    zero = torch.zeros_like(result)
+    if on_blackhole():  # which only then finds a product too small when it has added
+        late = torch.frexp(a.float()).exponent + torch.frexp(b.float()).exponent == -125
+        zero = torch.where(late, torch.copysign(zero, result), zero)
+    return torch.where(result.abs() < SMALLEST, zero, result)
+
+
+def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
+    """The vector unit adds what is float32 on both sides (a scalar is what the tensor is), and integers."""
+    return any(tensor.dtype == torch.bfloat16 for tensor in tensors)
+
+
+def _operand(operand: Any, tensors: list[torch.Tensor], name: str) -> torch.Tensor:
+    """A tensor or scalar as the unit sees it: float32, or int64 among integers."""
+    if isinstance(operand, torch.Tensor):
+        return widen(operand)
+    other = tensors[0]
+    if not other.is_floating_point():
+        # an integer tensor times a fraction is computed in float32; whole numbers stay integers
+        whole = float(operand).is_integer()
+        return torch.tensor(int(operand) if whole else float(operand), dtype=torch.int64 if whole else torch.float32)
+    scalar = torch.tensor(float(operand), dtype=torch.float32)
+    # a scalar is filled into a tile of the tensor's dtype, or is a parameter of a program of one operand
+    return scalar if other.dtype == torch.float32 or name in _SCALAR_IS_A_PARAMETER else nearest_even(scalar).float()
+
+
+def _fuse(x: torch.Tensor, activations: Any, wide: bool) -> torch.Tensor:
+    for activation in activations or ():
+        x = store(activate(x, activation, wide), activation_name(activation), wide)
+    return x
+
+
+for _name, _function in _FUNCTIONS.items():
+    _register([_name, f"{_name}_"] if _name in _IN_PLACE else [_name], _function)
+
+
+@value("prelu")
+def prelu(input_tensor_a, weight):
+    x = input_tensor_a.float()
+    if isinstance(weight, torch.Tensor):
+        channels = weight.float().reshape(-1, *[1] * (x.ndim - 2)) if weight.ndim == 1 else weight.float()
+    else:
+        channels = torch.tensor(weight, dtype=torch.float32).reshape(-1, *[1] * (x.ndim - 2))
+    return torch.where(x >= 0, x, channels * x)
+
+
+@value("bcast")
+def bcast(input_a, input_b, math_op, dim):
+    """The older broadcast: of the second operand one row, one column or one value counts."""
+    row, column = "H" in dim.name, "W" in dim.name
+    b = input_b[..., : 1 if row else None, : 1 if column else None].float()
+    function = {"ADD": torch.add, "SUB": torch.sub, "MUL": torch.mul}[math_op.name]
+    return function(input_a.float(), b)
+
+
+@value("where")
+def where(predicate, true_value, false_value, *, outputs: list[Output]):
+    kind = torch.float32 if is_float(outputs[0].dtype) else torch.int64
+    branches = [torch.as_tensor(branch).to(kind) for branch in (true_value, false_value)]
+    return torch.where(predicate != 0, *branches)
+
+
+@value("mac")
+def mac(input_tensor_a, input_tensor_b=None, input_tensor_c=None, *, value=None, value1=None, value2=None):
+    factor = next(x for x in (input_tensor_b, value1, value) if x is not None)
+    term = next(x for x in (input_tensor_c, value2, value) if x is not None)
+    return widen(input_tensor_a) * widen(factor) + widen(term)
+
+
+vector_goldens(
+    {
+        "input_tensor_a input_tensor_b": "atan2 hypot nextafter outer",
+        "input_tensor_a input_tensor_b alpha": "addalpha subalpha",
+        "input_tensor_a input_tensor_b; rtol atol equal_nan": "isclose",
+        "input_a input_b input_c; value": "addcmul addcdiv",
+        "input end weight": "lerp",
+        "input_tensor alpha beta": "snake_beta",
+        "gate up limit": "clamped_silu_glu",
+        "gate up beta1 beta2": "situ_glu",
+    }
+)

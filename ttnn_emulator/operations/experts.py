@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What mixtures of experts add on one chip: routing weights, products of chosen experts only, and their sums."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+import ttnn
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Operand, Output
+from ttnn_emulator.operations.matmul import compute_settings, multiply
+
+
+@value("moe")
+def moe(
+    input_tensor: torch.Tensor, expert_mask_tensor: torch.Tensor, topk_mask_tensor: torch.Tensor, k: int = 32
+) -> torch.Tensor:
+    """The weight of expert 0 among the k best experts of each token."""
+    scores, experts = torch.topk(input_tensor.float() + expert_mask_tensor.float(), k, dim=-1)
+    weights = torch.softmax(scores + topk_mask_tensor.float(), dim=-1)
+    return (weights * (experts == 0)).sum(-1, keepdim=True)
+
+
+@value("sparse_matmul", operands=True)
+def sparse_matmul(
+    input_tensor_a: Operand,
+    input_tensor_b: Operand,
+    *,
+    sparsity: Operand,
+    nnz: int | None = None,
+    is_input_a_sparse: bool = False,
+    is_input_b_sparse: bool = True,
+    indices: Operand | None = None,
+    bias: Operand | None = None,
+    dtype: ttnn.DataType | None = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
+    outputs: list[Output],
+) -> torch.Tensor:
+    """Blocks [M, K] of a with experts [K, N] of b, zeros where `sparsity` is: each block with each expert, or, where a
+    is sparse, with its own.
+
+    With `indices` only those experts, in that order. A result [1, nnz, M, N] has the wanted products alone.
+    """
+    fidelity, wide = compute_settings(
+        compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype
+    )
+    a = replace(input_tensor_a, value=input_tensor_a.value.flatten(0, -3))
+    b = replace(input_tensor_b, value=input_tensor_b.value.flatten(0, -3))
+    experts = range(len(b.value)) if indices is None else indices.value.flatten().long().tolist()
+    blocks = len(a.value) // len(experts) if is_input_a_sparse else len(a.value)
+    wanted = torch.ones(blocks, len(experts), dtype=torch.bool)
+    if indices is None:
+        wanted = (sparsity.value != 0).reshape(wanted.shape)
+    result = torch.zeros(*wanted.shape, a.value.shape[-2], b.value.shape[-1])
+    for place, expert in enumerate(experts):
+        chosen = wanted[:, place].nonzero().flatten()
+        if len(chosen):
+            rows = a.value[chosen * len(experts) + place if is_input_a_sparse else chosen]
+            product = multiply(replace(a, value=rows), b.piece(expert), False, False, fidelity, wide)
+            result[chosen, place] = product if bias is None else product + bias.value[expert].float()[:1]
+    if math.prod(outputs[0].shape) != result.numel():
+        result = result[wanted]
+    return result.reshape(outputs[0].shape)
+
+
+@value("experimental.fast_reduce_nc")
+def fast_reduce_nc(input: torch.Tensor, *, dims: Any = (), outputs: list[Output]) -> torch.Tensor:
+    """Sums over the first dimensions."""
+    return input.float().sum(tuple(dims), keepdim=True).reshape(outputs[0].shape)
+
+
+@value("experimental.deepseek_moe_fast_reduce_nc")
+def deepseek_moe_fast_reduce_nc(input_tensor: torch.Tensor, dim: int, *, split_size: int) -> list[torch.Tensor]:
+    """A sum over one dimension, in pieces of the last."""
+    return list(input_tensor.float().sum(dim, keepdim=True).split(split_size, -1))

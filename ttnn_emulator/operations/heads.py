@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Splitting a fused projection into attention heads, and joining heads again.
+
+The wheel has golden functions for the `transformer.*` forms only, and those know no GQA; everything here is the same
+few reshapes, so it is written once. `experimental.split_query_key_value_and_split_heads` and `.concatenate_heads` have
+none: they place kernels on a 12-wide grid, which no board here has.
+"""
+
+from typing import Any
+
+import torch
+
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Output
+
+Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@value("transformer.split_query_key_value_and_split_heads")
+def split_query_key_value_and_split_heads(
+    input_tensor: torch.Tensor,
+    kv_input_tensor: torch.Tensor | None = None,
+    *,
+    num_heads: int,
+    num_kv_heads: int | None = None,
+    transpose_key: bool = True,
+) -> Heads:
+    """[B, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; the key is [B, heads, D, S] when transposed."""
+    return _split(input_tensor, kv_input_tensor, num_heads, num_kv_heads, transpose_key)
+
+
+@value("experimental.nlp_create_qkv_heads")
+def nlp_create_qkv_heads(
+    input: torch.Tensor,
+    input_kv: torch.Tensor | None = None,
+    *,
+    num_heads: int,
+    num_kv_heads: int | None = None,
+    transpose_k_heads: bool = True,
+    kv_tied: bool = False,
+) -> Heads:
+    """[B, 1, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; tied, the keys are also the values."""
+    return _split(input, input_kv, num_heads, num_kv_heads, transpose_k_heads, kv_tied)
+
+
+@value("experimental.nlp_create_qkv_heads_vit", "experimental.nlp_create_qkv_heads_segformer")
+def equal_heads(input: torch.Tensor, *, outputs: list[Output]) -> Any:
+    """Query, key and value of as many heads each; segformer's form splits one of them into heads, three times."""
+    heads, size = outputs[0].shape[1], outputs[0].shape[-1]
+    parts = input.unflatten(-1, (-1, heads, size)).unbind(-3)
+    chosen = parts if len(parts) == 3 else parts * 3
+    return tuple(part.reshape(part.shape[0], -1, heads, size).transpose(1, 2) for part in chosen)
+
+
+@value("experimental.nlp_create_qkv_heads_falcon7b")
+def nlp_create_qkv_heads_falcon7b(input: torch.Tensor) -> Heads:
+    return _split(input, None, 71, 1, False)
+
+
+@value("experimental.create_qkv_heads")
+def create_qkv_heads(
+    input: torch.Tensor, *, num_heads: int, num_kv_heads: int | None = None, transpose_k_heads: bool = True
+) -> Heads:
+    """[B, 1, S, ...], where each key/value head follows the query heads that use it: q.. k v, q.. k v, ..."""
+    kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+    group = num_heads // kv_heads
+    heads = input.squeeze(1).unflatten(-1, (kv_heads, group + 2, -1)).permute(0, 2, 3, 1, 4)
+    query = heads[:, :, :group].flatten(1, 2)
+    key, val = heads[:, :, group], heads[:, :, group + 1]
+    return query, key.mT if transpose_k_heads else key, val
+
+
+@value("experimental.create_qkv_heads_from_separate_tensors")
+def create_qkv_heads_from_separate_tensors(
+    input: torch.Tensor,
+    input_kv: torch.Tensor,
+    *,
+    num_heads: int,
+    num_kv_heads: int | None = None,
+    transpose_k_heads: bool = True,
+) -> Heads:
+    """The query from one tensor; the other holds k v, k v, ... a pair a head."""
+    kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+    key, val = input_kv.squeeze(1).unflatten(-1, (kv_heads, 2, -1)).permute(3, 0, 2, 1, 4)
+    return _to_heads(input, num_heads), key.mT if transpose_k_heads else key, val
+
+
+@value("experimental.nlp_create_qkv_heads_decode")
+def nlp_create_qkv_heads_decode(
+    input_tensor: torch.Tensor,
+    *,
+    num_heads: int,
+    num_kv_heads: int | None = None,
+    batch_offset: torch.Tensor | None = None,
+    slice_size: int | None = None,
+) -> Heads:
+    """[1, 1, users, (heads + 2 kv heads) D] -> [1, users, heads, D]; `slice_size` users from `batch_offset` on."""
+    kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+    users = input_tensor[0]
+    if batch_offset is not None:
+        first = int(batch_offset.flatten()[0])
+        users = users[:, first : first + slice_size]
+    heads = users.unflatten(-1, (num_heads + 2 * kv_heads, -1))
+    return tuple(heads.split([num_heads, kv_heads, kv_heads], -2))
+
+
+@value("transformer.concatenate_heads", "experimental.nlp_concat_heads")
+def concatenate_heads(input_tensor: torch.Tensor, *, outputs: list[Output]) -> torch.Tensor:
+    """[B, heads, S, D] -> [B, (1,) S, heads D]."""
+    return input_tensor.transpose(1, 2).reshape(outputs[0].shape)
+
+
+@value("experimental.nlp_concat_heads_decode")
+def nlp_concat_heads_decode(input_tensor: torch.Tensor, *, num_heads: int, outputs: list[Output]) -> torch.Tensor:
+    """[1, users, heads (padded to a tile or not), D] -> [1, 1, 32, heads D].
+
+    The library always returns 32 rows. A card leaves those without a user as its memory was; here they are zero.
+    """
+    joined = input_tensor[:, :, :num_heads].flatten(-2)
+    return torch.nn.functional.pad(joined, (0, 0, 0, outputs[0].shape[-2] - joined.shape[-2])).unsqueeze(0)
+
+
+def _split(
+    fused: torch.Tensor,
+    fused_kv: torch.Tensor | None,
+    num_heads: int,
+    num_kv_heads: int | None,
+    transpose_key: bool,
+    tied: bool = False,
+) -> Heads:
+    """Query heads, then key heads, then value heads: in one tensor, or the keys and values in a second one."""
+    kv_heads = num_heads if num_kv_heads is None else num_kv_heads
+    kv_parts = [kv_heads] if tied else [kv_heads, kv_heads]
+    if fused_kv is None:
+        parts = [num_heads, *kv_parts]
+        query, *keys_values = _to_heads(fused, sum(parts)).split(parts, 1)
+    else:
+        query, keys_values = _to_heads(fused, num_heads), _to_heads(fused_kv, sum(kv_parts)).split(kv_parts, 1)
+    key, val = keys_values[0], keys_values[-1]
+    return query, key.mT if transpose_key else key, val
+
+
+def _to_heads(fused: torch.Tensor, heads: int) -> torch.Tensor:
+    """[B, (1,) S, heads D] -> [B, heads, S, D]."""
+    return fused.reshape(fused.shape[0], fused.shape[-2], heads, -1).transpose(1, 2)

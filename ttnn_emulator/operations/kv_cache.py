@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing keys and values into caches, in place.
+
+A cache is [users, heads, positions, D], or [blocks, heads, block, D] with a page table [users, blocks of a user].
+Only the new rows are rounded to the cache's dtype: block floats share exponents within a row.
+"""
+
+from typing import Any
+
+import torch
+
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Operand
+from ttnn_emulator.errors import MemoryFault
+
+
+@value("experimental.paged_update_cache", in_place=True)
+def paged_update_cache(
+    cache_tensor: Operand,
+    input_tensor: Operand,
+    *,
+    update_idxs: Any = (),
+    update_idxs_tensor: Operand | None = None,
+    share_cache: bool | None = None,
+    page_table: Operand | None = None,
+    batch_offset: int = 0,
+    cache_position_modulo: int | None = None,
+) -> None:
+    """One row a user, from an input [1, users, heads (padded or not), D]; a position of -1 skips the user."""
+    count = input_tensor.value.shape[1]
+    given = signed(update_idxs_tensor.value.flatten()).tolist() if update_idxs_tensor is not None else update_idxs
+    places = [(user, place) for user, place in enumerate(given[batch_offset : batch_offset + count]) if place >= 0]
+    if not places:
+        return
+    users, positions = (list(column) for column in zip(*places))
+    if cache_position_modulo:
+        positions = [position % cache_position_modulo for position in positions]
+    cache = cache_tensor.own()
+    if page_table is not None:
+        blocks, rows = find_blocks(page_table.value, users, positions, cache)
+    else:
+        blocks, rows = [0 if share_cache else user + batch_offset for user in users], positions
+        _check(max(rows) < cache.shape[2], f"position {max(rows)} lies beyond the cache's {cache.shape[2]}")
+    new = input_tensor.value[0, :, : cache.shape[1]]
+    if len(users) < count:
+        new = new[users]
+    cache[blocks, :, rows] = cache_tensor.round(new)
+
+
+@value("experimental.paged_fused_update_cache", in_place=True)
+def paged_fused_update_cache(
+    cache_tensor1: Operand,
+    input_tensor1: Operand,
+    cache_tensor2: Operand,
+    input_tensor2: Operand,
+    *,
+    update_idxs: Any = (),
+    update_idxs_tensor: Operand | None = None,
+    share_cache: bool | None = None,
+    page_table: Operand | None = None,
+    batch_offset: int = 0,
+) -> None:
+    """`paged_update_cache` for the keys and the values at once."""
+    for cache, rows in ((cache_tensor1, input_tensor1), (cache_tensor2, input_tensor2)):
+        paged_update_cache(
+            cache,
+            rows,
+            update_idxs=update_idxs,
+            update_idxs_tensor=update_idxs_tensor,
+            share_cache=share_cache,
+            page_table=page_table,
+            batch_offset=batch_offset,
+        )
+
+
+@value("experimental.paged_fill_cache", in_place=True)
+def paged_fill_cache(
+    cache_tensor: Operand,
+    input_tensor: Operand,
+    page_table: Operand,
+    *,
+    batch_idx_tensor: Operand | None = None,
+    batch_idx: int = 0,
+) -> None:
+    """The positions from 0 on of one user, or of a user a batch row; -1 in the page table skips a block."""
+    cache = cache_tensor.own()
+    size, pages = cache.shape[2], signed(page_table.value)
+    users = batch_idx_tensor.value.flatten().tolist() if batch_idx_tensor is not None else [batch_idx]
+    for user, rows in zip(users, cache_tensor.round(input_tensor.value)):
+        for number, part in enumerate(rows.split(size, 1)):
+            block = int(pages[user, number])
+            if block == -1:
+                continue
+            _check(0 <= block < cache.shape[0], f"the page table names block {block} of {cache.shape[0]}")
+            cache[block, :, : part.shape[1]] = part
+
+
+@value("fill_cache", in_place=True)
+def fill_cache(cache_tensor: Operand, input_tensor: Operand, batch_idx: int, *, update_idx: int = 0) -> None:
+    """The positions from `update_idx` on of one user."""
+    rows = input_tensor.value[0]
+    cache_tensor.own()[batch_idx, :, update_idx : update_idx + rows.shape[1]] = cache_tensor.round(rows)
+
+
+@value("kv_cache.fill_cache_for_user_", in_place=True)
+def fill_cache_for_user(cache: Operand, input: Operand, batch_index: int, *, update_idx: int = 0) -> None:
+    fill_cache(cache, input, batch_index, update_idx=update_idx)
+
+
+@value("update_cache", in_place=True)
+def update_cache(cache: Operand, input: Operand, update_idx: int, *, batch_offset: int = 0) -> None:
+    """One position of every user, from an input [1, heads, users, D]."""
+    own = cache.own()
+    new = input.value[0, :, batch_offset : batch_offset + own.shape[0]]
+    own[:, :, update_idx] = cache.round(new.transpose(0, 1))
+
+
+@value("kv_cache.update_cache_for_token_", in_place=True)
+def update_cache_for_token(cache: Operand, input: Operand, update_index: int, batch_offset: int = 0) -> None:
+    update_cache(cache, input, update_index, batch_offset=batch_offset)
+
+
+@value("experimental.nlp_kv_cache_load_slice")
+def nlp_kv_cache_load_slice(input_tensor: torch.Tensor, *, seq_len_start: int, seq_len_end: int) -> torch.Tensor:
+    return input_tensor[:, :, seq_len_start:seq_len_end]
+
+
+def signed(numbers: torch.Tensor) -> torch.Tensor:
+    """The mark -1 reads as 2**32 - 1 from an unsigned tensor."""
+    return numbers.where(numbers != (1 << 32) - 1, -1)
+
+
+def find_blocks(
+    page_table: torch.Tensor, users: list[int], positions: list[int], cache: torch.Tensor
+) -> tuple[list[int], list[int]]:
+    """The block and the row in it of each user's position."""
+    size, columns = cache.shape[2], page_table.shape[-1]
+    last = max(positions)
+    _check(last < columns * size, f"position {last} lies beyond the page table's {columns} blocks")
+    blocks = page_table[users, [position // size for position in positions]].tolist()
+    for block in blocks:
+        _check(0 <= block < cache.shape[0], f"the page table names block {block} of {cache.shape[0]}")
+    return blocks, [position % size for position in positions]
+
+
+def read_blocks(cache: torch.Tensor, page_row: torch.Tensor, first: int, last: int) -> torch.Tensor:
+    """A user's positions `first` to `last` (exclusive) in float32, [heads, last - first, D]; no other block is read."""
+    heads, size = cache.shape[1:3]
+    skipped, end = first // size, -(-last // size)
+    _check(end <= page_row.numel(), f"position {last - 1} lies beyond the page table's {page_row.numel()} blocks")
+    blocks = page_row[skipped:end]
+    lowest, highest = int(blocks.min()), int(blocks.max())
+    _check(
+        0 <= lowest and highest < cache.shape[0],
+        f"the page table names blocks {lowest} to {highest} of {cache.shape[0]}",
+    )
+    # rows of a table [block x head] in the order head, block: one copy, contiguous
+    order = (blocks * heads + torch.arange(heads)[:, None]).flatten()
+    rows = cache.view(-1, size * cache.shape[3]).index_select(0, order).float()
+    return rows.view(heads, len(blocks) * size, -1)[:, first - skipped * size : last - skipped * size]
+
+
+def _check(good: bool, fault: str) -> None:
+    """A card would write elsewhere in its memory; here it is an error."""
+    if not good:
+        raise MemoryFault(fault)

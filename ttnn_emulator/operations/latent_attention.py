@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Attention whose values are the first columns of its keys (multi-head latent attention)."""
+
+from typing import Any
+
+import torch
+
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.attention import chunked_scaled_dot_product_attention, scaled_dot_product_attention
+from ttnn_emulator.operations.attention_decode import (
+    paged_scaled_dot_product_attention_decode,
+    scaled_dot_product_attention_decode,
+)
+
+
+@value("transformer.flash_mla_prefill")
+def flash_mla_prefill(
+    input_tensor_q: torch.Tensor,
+    input_tensor_k: torch.Tensor,
+    head_dim_v: Any = None,
+    *,
+    input_tensor_v: torch.Tensor | None = None,
+    attn_mask: torch.Tensor | None = None,
+    is_causal: bool = True,
+    scale: float | None = None,
+    outputs: list[Output],
+) -> torch.Tensor:
+    """q [B, heads, S, D], k [B, kv heads, S, D] -> [B, heads, S, head_dim_v]; one overload takes the values instead."""
+    values = head_dim_v if isinstance(head_dim_v, torch.Tensor) else input_tensor_v
+    if values is None:
+        values = input_tensor_k[..., :head_dim_v]
+    return scaled_dot_product_attention(
+        input_tensor_q,
+        input_tensor_k,
+        values,
+        attn_mask=attn_mask,
+        is_causal=is_causal,
+        scale=scale,
+        outputs=outputs,
+    )
+
+
+@value("transformer.chunked_flash_mla_prefill")
+def chunked_flash_mla_prefill(
+    input_tensor_q: torch.Tensor,
+    input_tensor_k: torch.Tensor,
+    head_dim_v: int,
+    page_table_tensor: torch.Tensor,
+    chunk_start_idx: int,
+    *,
+    scale: float | None = None,
+) -> torch.Tensor:
+    """A piece of a prompt over a paged cache that holds it."""
+    result = chunked_scaled_dot_product_attention(
+        input_tensor_q, input_tensor_k, input_tensor_k, page_table_tensor, chunk_start_idx, scale=scale
+    )
+    return result[..., :head_dim_v]
+
+
+@value("transformer.flash_multi_latent_attention_decode")
+def flash_multi_latent_attention_decode(
+    input_tensor_q: torch.Tensor,
+    input_tensor_k: torch.Tensor,
+    input_tensor_v: torch.Tensor | None = None,
+    head_dim_v: int = 0,
+    **options: Any,
+) -> torch.Tensor:
+    """q [1, users, heads, D], keys [users, kv heads, S, D] -> [1, users, heads, head_dim_v]."""
+    values = _as_wide(input_tensor_v, input_tensor_k)
+    result = scaled_dot_product_attention_decode(input_tensor_q, input_tensor_k, values, **options)
+    return result[..., :head_dim_v]
+
+
+@value("transformer.paged_flash_multi_latent_attention_decode")
+def paged_flash_multi_latent_attention_decode(
+    input_tensor_q: torch.Tensor,
+    input_tensor_k: torch.Tensor,
+    input_tensor_v: torch.Tensor | None = None,
+    head_dim_v: int = 0,
+    page_table_tensor: torch.Tensor | None = None,
+    **options: Any,
+) -> torch.Tensor:
+    """The same over a cache [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
+    values = _as_wide(input_tensor_v, input_tensor_k)
+    result = paged_scaled_dot_product_attention_decode(
+        input_tensor_q, input_tensor_k, values, page_table_tensor, **options
+    )
+    return result[..., :head_dim_v]
+
+
+def _as_wide(values: torch.Tensor | None, keys: torch.Tensor) -> torch.Tensor:
+    """Values with as many columns as the keys: those beyond the result's are not used."""
+    if values is None:
+        return keys
+    return torch.nn.functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pooling over images that lie as rows of pixels, [1, 1, N H W, C]. Averages are float32 and rounded once."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+import ttnn
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Output
+from ttnn_emulator.errors import UnsupportedOperation
+
+
+@value("max_pool2d")
+def max_pool2d(
+    input_tensor: torch.Tensor,
+    batch_size: int,
+    input_h: int,
+    input_w: int,
+    channels: int,
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool = False,
+    *,
+    return_indices: bool = False,
+    dtype: ttnn.DataType | None = None,
+    outputs: list[Output],
+    **layout: Any,
+) -> torch.Tensor:
+    if return_indices:
+        raise UnsupportedOperation("ttnn.max_pool2d: return_indices is not emulated")
+    images = _images(input_tensor, batch_size, input_h, input_w, channels)
+    images = torch.nn.functional.pad(images, _sides(padding), value=-torch.inf)
+    pooled = torch.nn.functional.max_pool2d(images, kernel_size, stride, 0, dilation, ceil_mode)
+    return _rows(pooled, outputs[0])
+
+
+@value("avg_pool2d")
+def avg_pool2d(
+    input_tensor: torch.Tensor,
+    batch_size: int,
+    input_h: int,
+    input_w: int,
+    channels: int,
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+    *,
+    dtype: ttnn.DataType | None = None,
+    outputs: list[Output],
+    **layout: Any,
+) -> torch.Tensor:
+    left, right, top, bottom = _sides(padding)
+    if (left, top) != (right, bottom):
+        raise UnsupportedOperation("ttnn.avg_pool2d: padding that differs between two sides is not emulated")
+    images = _images(input_tensor, batch_size, input_h, input_w, channels)
+    pooled = torch.nn.functional.avg_pool2d(
+        images, kernel_size, stride, (top, left), ceil_mode, count_include_pad, divisor_override
+    )
+    return _rows(pooled, outputs[0])
+
+
+def _images(rows: torch.Tensor, batch: int, height: int, width: int, channels: int) -> torch.Tensor:
+    pixels = rows.float().reshape(-1, rows.shape[-1])[: batch * height * width, :channels]
+    return pixels.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _sides(padding: Sequence[int]) -> tuple[int, int, int, int]:
+    """(left, right, top, bottom) of [height, width] or [top, bottom, left, right]."""
+    top, bottom, left, right = padding if len(padding) == 4 else (padding[0], padding[0], padding[1], padding[1])
+    return left, right, top, bottom
+
+
+def _rows(images: torch.Tensor, output: Output) -> torch.Tensor:
+    """Pixels as rows; the library may give more rows or channels than there are, and from slices whole images."""
+    rows = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
+    short = (0, output.shape[-1] - rows.shape[1], 0, math.prod(output.shape[:-1]) - rows.shape[0])
+    return torch.nn.functional.pad(rows, short).reshape(output.shape)

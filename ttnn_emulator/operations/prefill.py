@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The arithmetic of attention over whole sequences: for each chunk of queries chunk after chunk of keys.
+
+Maxima, factors and weighted values lie in bfloat16 between two steps, scores, weights and sums in the width of the
+destination register. A sum is kept as 32 partial ones, a column of a tile each, which are added up at the end. With 16
+bits another kernel runs: its exponential is always the fast one.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from ttnn_emulator.arithmetic.formats import nearest_even, truncate
+from ttnn_emulator.arithmetic.sums import product, products
+from ttnn_emulator.arithmetic.units import matrix_add
+from ttnn_emulator.operations.flash import Arithmetic, Partial, fast_exponential, pack, short_exponential
+
+# (queries, keys) -> what is added to their scores, or None
+Mask = Callable[[slice, slice], torch.Tensor | None]
+_TILE = 32
+_FIRST_ROWS, _KEYS_AT_ONCE = 2 * _TILE, 4 * _TILE  # of the kernel with 16 bits: see `_weigh`
+
+
+def prefill(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: Mask,
+    sink: torch.Tensor | None,
+    start: int | None,
+    chunks: tuple[int, int],
+    how: Arithmetic,
+) -> torch.Tensor:
+    """Float32 [B, heads, S, D] and [B, kv heads, K, D], K a multiple of 32. `start`: the first query's position
+    if queries see no later keys. `sink`: [1, heads, 1, 1]."""
+    rows, keys = chunks
+    length = key.shape[2]
+    results = []
+    for first in range(0, query.shape[2], rows):
+        queries = slice(first, min(first + rows, query.shape[2]))
+        part = None
+        for place in range(0, length if start is None else min(start + first + rows, length), keys):
+            span = slice(place, min(place + keys, length))
+            hidden = mask(queries, span)
+            part = _attend(query[:, :, queries], key[:, :, span], value[:, :, span], hidden, part, how)
+        results.append(_finish(part, sink, how))
+    return torch.cat(results, 2)
+
+
+def _attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    before: Partial | None,
+    how: Arithmetic,
+) -> Partial:
+    scores = _hold(_product(query, key.mT, how), how)
+    if mask is not None:
+        scores = _add(scores, mask, how)
+    maximum = truncate(scores.amax(-1, keepdim=True), 8)
+    if before is not None:
+        maximum = torch.maximum(maximum, before.maximum)
+    weights = _exponential(matrix_add(scores, -maximum, how.wide), how)
+    total, *tiles = weights.split(_TILE, -1)
+    for tile in tiles:
+        total = total + tile if how.wide else nearest_even(total + tile).float()
+    values = _weigh(weights, value, how)
+    if before is None:
+        return Partial(maximum, total, values)
+    factor = _factor(matrix_add(before.maximum, -maximum, how.wide), how)
+    total = _add(total, _hold(_times(before.total, factor, how), how), how)
+    return Partial(maximum, total, nearest_even(values + pack(_times(before.values, factor, how))).float())
+
+
+def _weigh(weights: torch.Tensor, value: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    """The kernel with 16 bits multiplies the first rows by 128 keys at a time, and adds these products in memory."""
+    if how.wide or weights.shape[-1] <= _KEYS_AT_ONCE:
+        return pack(_product(weights, value, how))
+    first, others = weights[:, :, :_FIRST_ROWS], weights[:, :, _FIRST_ROWS:]
+    total, *steps = [
+        pack(_product(part, keys, how))
+        for part, keys in zip(first.split(_KEYS_AT_ONCE, -1), value.split(_KEYS_AT_ONCE, 2))
+    ]
+    for step in steps:
+        total = nearest_even(total + step).float()
+    return torch.cat([total, pack(_product(others, value, how))], 2)
+
+
+def _finish(part: Partial, sink: torch.Tensor | None, how: Arithmetic) -> torch.Tensor:
+    total = _hold(product(part.total, torch.ones(_TILE, 1), how.fidelity, how.wide), how)
+    values = part.values
+    if sink is not None and how.wide:
+        maximum = torch.maximum(part.maximum, sink)
+        factor = _factor(matrix_add(part.maximum, -maximum, True), how)
+        more = _exponential(matrix_add(sink, -maximum, True), how)
+        total = matrix_add(more, _times(total, factor, how), True)
+        values = pack(_times(values, factor, how))
+    elif sink is not None:
+        total = truncate(total + _factor(matrix_add(sink, -part.maximum, False), how), 8)
+    return pack(_times(values, _reciprocal(total, how), how))
+
+
+def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    if how.wide:
+        return fast_exponential(difference, how.scale) if how.fast_exponential else torch.exp(difference * how.scale)
+    return truncate(fast_exponential(difference, how.scale), 8)
+
+
+def _factor(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    """e ** (difference of maxima). With 16 bits by one of two parabolas, which often round otherwise."""
+    exponent = difference * how.short_scale
+    if how.wide:
+        return pack(torch.exp(exponent))
+    if how.fast_exponential:
+        return short_exponential(exponent)
+    exponent = exponent.clamp_min(-87.0)
+    whole = torch.round(exponent * 1.44269504)
+    rest = exponent - whole * 0.69314718
+    power = 0.9998487929 + rest * (1.015087601 + rest * 0.5062836706)
+    return nearest_even(torch.ldexp(power, whole)).float()
+
+
+def _reciprocal(total: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    total = truncate(total, 11)
+    if not how.short_reciprocal:
+        return total.reciprocal() if how.wide else nearest_even(total.reciprocal()).float()
+    # one step of Newton's from a parabola, and not rounded
+    mantissa, exponent = torch.frexp(total)
+    mantissa = 2 * mantissa
+    guess = 2.1212124825 - mantissa * (1.4545459747 - 0.3232325017 * mantissa)
+    result = torch.ldexp(guess + guess * (1 - mantissa * guess), 1 - exponent)
+    return result if how.wide else truncate(result, 8)
+
+
+def _product(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    """[B, heads, M, K] @ [B, kv heads, K, N]: each of b's heads serves a group of a's."""
+    grouped = a.reshape(*b.shape[:2], -1, a.shape[-1])
+    return product(grouped, b, how.fidelity, how.wide).reshape(*a.shape[:-1], -1)
+
+
+def _add(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    """By the matrix unit; the kernel with 16 bits adds in memory."""
+    return matrix_add(a, b, True) if how.wide else nearest_even(a + b).float()
+
+
+def _times(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    return products(a, b, how.fidelity, how.wide)
+
+
+def _hold(value: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    return value if how.wide else pack(value)

@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Softmax over rows in the steps of its kernel: exponentials, their sum and the products are the matrix unit's
+operands, which keep 11 bits. Left to itself the library takes, for bfloat16, an exponential that errs by 2 %.
+
+Over another dimension another kernel runs; that one is computed in float32.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ttnn_emulator.arithmetic.formats import truncate
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
+from ttnn_emulator.arithmetic.units import matrix_add, on_blackhole
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.operations.flash import fast_exponential, pack, short_exponential
+
+_BITS = 11
+
+
+@value("softmax", "softmax_in_place")
+def softmax(input_tensor, dim: int = -1, *, numeric_stable: bool = True, compute_kernel_config: Any = None):
+    if dim not in (-1, input_tensor.ndim - 1):
+        return _in_float32(input_tensor.float(), dim, numeric_stable)
+    return _rows(input_tensor.float(), numeric_stable, *_arithmetic(input_tensor, compute_kernel_config))
+
+
+@value("scale_mask_softmax", "scale_mask_softmax_in_place")
+def scale_mask_softmax(
+    input_tensor,
+    scale: float | None = None,
+    mask=None,
+    *,
+    is_causal_mask: bool = False,
+    numeric_stable: bool = False,
+    compute_kernel_config: Any = None,
+):
+    if mask is not None and not is_causal_mask:
+        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # its first row masks every row
+    return _masked(input_tensor, scale, mask, numeric_stable, compute_kernel_config)
+
+
+@value("scale_causal_mask_hw_dims_softmax_in_place")
+def scale_causal_mask_hw_dims_softmax_in_place(
+    input_tensor,
+    scale: float | None = None,
+    mask=None,
+    *,
+    numeric_stable: bool = False,
+    compute_kernel_config: Any = None,
+):
+    return _masked(input_tensor, scale, mask, numeric_stable, compute_kernel_config)
+
+
+def _masked(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, stable: bool, compute: Any):
+    fidelity, wide, fast = _arithmetic(x, compute)
+    kept = _keeper(wide, fast)
+    scaled = x.float()
+    if scale is not None:
+        scaled = kept(products(scaled, torch.tensor(scale).bfloat16().float(), fidelity, wide))
+    if mask is not None:
+        scaled = kept(matrix_add(scaled, mask.float(), wide))
+    return _rows(scaled, stable, fidelity, wide, fast)
+
+
+def _arithmetic(x: torch.Tensor, compute: Any) -> tuple[str, bool, bool]:
+    """The unit's passes, whether sums are float32, whether the exponential is the fast one."""
+    if compute is None:
+        return "HiFi4" if on_blackhole() else "HiFi3", True, x.dtype != torch.float32
+    return compute.math_fidelity.name, compute.fp32_dest_acc_en, compute.math_approx_mode
+
+
+def _rows(x: torch.Tensor, stable: bool, fidelity: str, wide: bool, fast: bool) -> torch.Tensor:
+    if stable:
+        x = matrix_add(x, -truncate(x.amax(-1, keepdim=True), _BITS), wide)
+    if fast:
+        powers = fast_exponential(x.clamp_min(-88.5), 1.0)
+    else:
+        powers = torch.exp(x) if wide else short_exponential(x)
+    powers = truncate(_keeper(wide, fast)(powers), _BITS)
+    total = sum_of_products(powers, torch.ones(x.shape[-1], 1), fidelity, wide)
+    # a sum that overflows has the reciprocal 0, and to the matrix unit 0 times infinity is 0
+    reciprocal = total.reciprocal() if wide else pack(pack(total).reciprocal())
+    return torch.where(reciprocal == 0, 0.0, products(powers, reciprocal, fidelity, wide))
+
+
+def _keeper(wide: bool, fast: bool) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What lies between two steps is float32 only if sums are and the exponential is exact."""
+    return (lambda value: value) if wide and not fast else pack
+
+
+def _in_float32(x: torch.Tensor, dim: int, stable: bool) -> torch.Tensor:
+    result = torch.softmax(x, dim)
+    return result if stable else torch.where(x.exp().sum(dim, keepdim=True).isinf(), 0.0, result)

@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Elementwise operations of one tensor. All are computed in float32, or in integers for integer tensors.
+
+Options that choose an approximation (`fast_and_approximate_mode`, `vector_mode`, the sigmoid's `mode`) do not change
+the function computed here.
+"""
+
+from typing import Any
+
+import torch
+
+import ttnn
+from ttnn_emulator.arithmetic import vector_functions
+from ttnn_emulator.arithmetic.formats import is_float, storage_dtype
+from ttnn_emulator.arithmetic.units import infinity_for_nan, store
+from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.activations import activate, activation_name
+from ttnn_emulator.operations.support import convert, vector_goldens, widen
+
+vector_goldens(
+    {
+        "input_tensor": """abs acos acosh asin asinh atan atanh bitwise_not cbrt ceil cos cosh deg2rad digamma eqz erf
+            erfinv exp2 expm1 floor frac gez gtz hardmish hardsigmoid hardswish i0 i1 identity isfinite isinf
+            isnan isneginf isposinf lez lgamma log10 log1p log2 log_sigmoid ltz mish multigammaln neg nez rad2deg
+            relu relu6 sign signbit sin sinh softsign square tan tanhshrink trunc logical_not""",
+        "input_tensor; alpha": "elu celu",
+        "input_tensor; alpha_p alpha_n": "xielu",
+        "input_tensor; scale alpha": "selu",
+        "input_tensor; min_val max_val": "hardtanh",
+        "input_tensor; beta threshold": "softplus",
+        "input_tensor; lambd": "hardshrink softshrink",
+        "input_tensor; negative_slope": "leaky_relu",
+        "input_tensor; diagonal": "tril triu",
+        "input_tensor; min max": "clamp clip",
+        "input_tensor; dim": "glu reglu swiglu",
+        "input_tensor; dim variant": "geglu",
+        "input_tensor upper_limit": "relu_max",
+        "input_tensor lower_limit": "relu_min",
+        "input_tensor threshold value": "threshold",
+        "input_tensor value": "heaviside",
+        "input_tensor beta": "softcap",
+        "input_tensor k": "polygamma",
+        "input_tensor_a coeffs": "polyval",
+        "input_tensor; eps": "logit",
+    }
+)
+
+
+def _stored(result: torch.Tensor, source: torch.Tensor, function: str) -> torch.Tensor:
+    return store(result, function, source.dtype == torch.float32)
+
+
+def _activated(x: torch.Tensor, activation: Any, source: torch.Tensor) -> torch.Tensor:
+    return _stored(activate(x, activation, source.dtype == torch.float32), source, activation_name(activation))
+
+
+def _register(function: str, *names: str) -> None:
+    @value(*names)
+    def unary(input_tensor):
+        wide = input_tensor.dtype == torch.float32
+        result = vector_functions.apply(function, input_tensor.float(), wide)
+        return store(result if wide else infinity_for_nan(result, input_tensor), function, wide)
+
+
+for _name in ("erfc", "exp", "log", "rsqrt", "sqrt", "tanh"):
+    _register(_name, _name)
+_register("recip", "reciprocal")
+_register("sigmoid", "sigmoid_accurate")
+_register("silu", "silu", "swish")
+
+
+@value("round")
+def round(input_tensor, *, decimals: int = 0):
+    # the unit multiplies by a power of ten at the end and adds +0: no negative zero
+    return _stored(torch.round(input_tensor.float(), decimals=decimals) + 0, input_tensor, "round")
+
+
+@value("logical_not_")  # its golden function computes nothing
+def logical_not_(input_tensor):
+    return input_tensor == 0
+
+
+@value("sigmoid")
+def sigmoid(input_tensor, *, vector_mode: int = 4, mode: Any = None):
+    wide = input_tensor.dtype == torch.float32
+    return store(vector_functions.apply("sigmoid", input_tensor.float(), wide), "sigmoid", wide)
+
+
+@value("gelu")  # the golden function computes nothing for the fast variants
+def gelu(input_tensor, *, variant: Any = None):
+    approximate = "tanh" if variant == ttnn.GeluVariant.Tanh else "none"
+    return _stored(torch.nn.functional.gelu(input_tensor.float(), approximate=approximate), input_tensor, "gelu")
+
+
+@value("rdiv")
+def rdiv(input_tensor, value, *, rounding_mode: str | None = None):
+    quotient = torch.div(torch.tensor(float(value)), input_tensor.float(), rounding_mode=rounding_mode)
+    return _stored(quotient, input_tensor, "rdiv")
+
+
+@value("pow")
+def power(
+    input_tensor,
+    exponent,
+    *,
+    dtype: Any = None,
+    activations: Any = (),
+    input_tensor_a_activations: Any = (),
+    input_tensor_b_activations: Any = (),
+    outputs: list[Output],
+):
+    if not isinstance(input_tensor, torch.Tensor):  # a number to the power of a tensor
+        return rpow(exponent, input_tensor)
+    base, exponent = widen(input_tensor), widen(exponent)
+    for activation in input_tensor_a_activations:
+        base = _activated(base, activation, input_tensor)
+    for activation in input_tensor_b_activations:
+        exponent = _activated(exponent, activation, input_tensor)
+    result = _stored(torch.pow(base, exponent), input_tensor, "pow")
+    for activation in activations:
+        result = _activated(result, activation, input_tensor)
+    return convert(result, outputs[0].dtype)
+
+
+@value("rpow")
+def rpow(input_tensor, exponent):
+    return _stored(torch.pow(float(exponent), input_tensor.float()), input_tensor, "rpow")
+
+
+@value("bitcast")
+def bitcast(input_tensor, dtype, *, outputs: list[Output]):
+    """The same bits, read as another type of the same width."""
+    bits = {ttnn.uint16: torch.int16, ttnn.bfloat16: torch.int16}.get(outputs[0].dtype, torch.int32)
+    held = input_tensor.view(bits) if input_tensor.is_floating_point() else input_tensor.to(bits)
+    return held.view(storage_dtype(outputs[0].dtype)) if is_float(outputs[0].dtype) else held.long()
+
+
+@value("alt_complex_rotate90")
+def alt_complex_rotate90(input_tensor):
+    """Pairs are complex numbers, times i."""
+    real, imaginary = input_tensor.unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack((-imaginary, real), -1).flatten(-2)
+
+
+@value("unary_chain")
+def unary_chain(input_tensor, ops_chain):
+    result = widen(input_tensor)
+    for activation in ops_chain:
+        result = _activated(result, activation, input_tensor)
+    return result
+
+
+@value("fill")
+def fill(input_tensor, fill_value):
+    return torch.full_like(input_tensor, fill_value)

@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reports of what a program asked of the emulated device."""

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a program asked of the device: its programs in order, its host transfers, its memory.
+
+The programs come from the library's own graph of each call (what it built and enqueued on the mock cluster); a trace
+remembers those of its capture, so that a replay is counted too. Nothing here is a time on a card: host time is this
+machine's, per call of the library.
+"""
+
+import contextlib
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import ttnn
+from ttnn_emulator.device.step import Step
+from ttnn_emulator.library.programs import Program
+from ttnn_emulator.report import traffic
+from ttnn_emulator.report.profiler import COLUMNS, profiler_row
+
+
+@dataclass
+class Transfer:
+    """One copy between host and device."""
+
+    direction: str  # "to device" or "to host"
+    bytes: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass
+class Recorder:
+    """The record of one `with ttnn_emulator.record()` block."""
+
+    programs: list[Program] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    library_calls: int = 0
+    peak_l1_per_core: int = 0
+    peak_dram: int = 0
+
+    def operation(self, step: Step, host_us: float, device: ttnn.MeshDevice) -> None:
+        """An operation was run."""
+        self.library_calls += 1
+        self._add(step, host_us)
+        self._measure_memory(device, step.programs)
+
+    def replayed(self, step: Step, device: ttnn.MeshDevice) -> None:
+        """An operation of a trace was run by a replay: the library was not called."""
+        self._add(step, 0.0)
+        self._measure_memory(device, step.programs)
+
+    def transfer(self, direction: str, size: int, tensor: ttnn.Tensor) -> None:
+        name = str(tensor.dtype).rsplit(".", 1)[-1].lower()
+        self.transfers.append(Transfer(direction, size, tuple(tensor.shape), name))
+
+    def _add(self, step: Step, host_us: float) -> None:
+        moved = traffic.of(step)
+        for index, program in enumerate(step.programs):
+            # the operation's own rule for what it touches holds for its first program, which does its work
+            changes = asdict(moved) if moved is not None and index == 0 else {}
+            self.programs.append(replace(program, host_us=host_us / len(step.programs), **changes))
+
+    def _measure_memory(self, device: ttnn.MeshDevice, programs: list[Program]) -> None:
+        view = ttnn._ttnn.device.GetMemoryView
+        held = view(device, ttnn.BufferType.L1).total_bytes_allocated_per_bank
+        used = held + max((p.circular_buffer_bytes for p in programs), default=0)
+        self.peak_l1_per_core = max(self.peak_l1_per_core, used)
+        dram = view(device, ttnn.BufferType.DRAM)
+        self.peak_dram = max(self.peak_dram, dram.total_bytes_allocated_per_bank * dram.num_banks)
+
+    @property
+    def uploaded_bytes(self) -> int:
+        return sum(t.bytes for t in self.transfers if t.direction == "to device")
+
+    @property
+    def downloaded_bytes(self) -> int:
+        return sum(t.bytes for t in self.transfers if t.direction == "to host")
+
+    def total(self, name: str) -> float:
+        """The sum of one numeric field over all programs, such as `dram_read`."""
+        return sum(getattr(program, name) for program in self.programs)
+
+    def summary(self) -> str:
+        """A table of programs by kind, and what the block moved."""
+        count = Counter(program.name for program in self.programs)
+        rows = [("program", "count", "DRAM read", "DRAM written", "MFLOP", "host us")]
+        for name, times in count.most_common():
+            of_name = [p for p in self.programs if p.name == name]
+            rows.append(
+                (
+                    name.removesuffix("DeviceOperation"),
+                    str(times),
+                    _bytes(sum(p.dram_read for p in of_name)),
+                    _bytes(sum(p.dram_written for p in of_name)),
+                    f"{sum(p.flops for p in of_name) / 1e6:.1f}",
+                    f"{sum(p.host_us for p in of_name):.0f}",
+                )
+            )
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
+            )
+            for row in rows
+        ]
+        lines.insert(1, "  ".join("-" * width for width in widths))
+        lines.append(
+            f"{_count(self.programs, 'program')}, {_count(self.transfers, 'host transfer')}: "
+            f"{_bytes(self.uploaded_bytes)} up, {_bytes(self.downloaded_bytes)} down; "
+            f"{_bytes(self.total('dram_read'))} read from DRAM; "
+            f"peak L1 {_bytes(self.peak_l1_per_core)} a core, DRAM {_bytes(self.peak_dram)}"
+        )
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "programs": [asdict(program) for program in self.programs],
+                "transfers": [asdict(transfer) for transfer in self.transfers],
+                "uploaded_bytes": self.uploaded_bytes,
+                "downloaded_bytes": self.downloaded_bytes,
+                "library_calls": self.library_calls,
+                "peak_l1_per_core": self.peak_l1_per_core,
+                "peak_dram": self.peak_dram,
+            }
+        )
+
+    def to_csv(self, path: str | Path) -> None:
+        """A file that `tt-perf-report` opens. Its device times are empty: nothing was timed on a card."""
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(profiler_row(number, program) for number, program in enumerate(self.programs))
+
+
+@contextlib.contextmanager
+def record() -> Iterator[Recorder]:
+    """Record what the block asks of the emulated device."""
+    from ttnn_emulator.install import emulated_device
+
+    emulated = emulated_device()
+    outer, emulated.recorder = emulated.recorder, Recorder()
+    try:
+        yield emulated.recorder
+    finally:
+        emulated.recorder = outer
+
+
+def _count(things: list, name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1000
+    return ""
