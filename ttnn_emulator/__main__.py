@@ -16,12 +16,18 @@ from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ttnn_emulator",
-        usage="%(prog)s [--board BOARD] [-v] (script.py | -m module | -c code | --ops) [arguments]",
+        usage="%(prog)s [--board BOARD] [--compare PCC] [-v] (script.py | -m module | -c code | --ops) [arguments]",
         description="Run a ttnn program on an emulated Tenstorrent device. A real card always wins.",
     )
     boards = ", ".join(BOARDS)
     parser.add_argument("--board", help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})")
     parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")
+    parser.add_argument(
+        "--compare",
+        type=float,
+        metavar="PCC",
+        help="compare every result with the operation's golden function; exit with 1 if one's PCC is below this",
+    )
     parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
     parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
     parser.add_argument("-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code")
@@ -38,7 +44,7 @@ def main() -> int:
     if not command:
         parser.error("give a script, -m module, -c code or --ops")
     try:
-        return _run(options, command)
+        return _run(options, command) if options.compare is None else _compare(options, command)
     except EmulatorError as error:
         # the program's own line is worth more than this package's
         print(f"{_program_line(error)}ttnn_emulator: {error}", file=sys.stderr)
@@ -64,6 +70,16 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         sys.path[0] = os.path.dirname(os.path.abspath(command[0]))
         runpy.run_path(command[0], run_name="__main__")
     return 0
+
+
+def _compare(options: argparse.Namespace, command: list[str]) -> int:
+    from ttnn_emulator.report.comparison import Comparison  # imports ttnn, which install() wants to do itself
+
+    comparison = Comparison(options.compare)
+    comparison.start()
+    status = _run(options, command)
+    print(comparison, file=sys.stderr)
+    return status or int(bool(comparison.low))
 
 
 def _is_module(name: str) -> bool:

@@ -10,9 +10,12 @@ from typing import Any
 import ttnn
 from ttnn_emulator.device import trace
 from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.comparing import Comparing
 from ttnn_emulator.device.transfers import Transfers
+from ttnn_emulator.library import private
 from ttnn_emulator.library.boards import Board
 from ttnn_emulator.library.constructor import replace_constructor
+from ttnn_emulator.library.past_operations import refusals
 from ttnn_emulator.library.unused_chips import leave_them_alone
 from ttnn_emulator.operations import load_all
 
@@ -39,10 +42,11 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     load_all()
     if board.chips > 1:
         leave_them_alone(Path(ttnn.__file__).parent)
-    operation = ttnn.decorators.FastOperation
+    operation = private.FastOperation
     emulated = EmulatedDevice(_with_files(operation.__call__, restore))
     in_turn = emulated.in_turn
-    put(operation, "__call__", in_turn(lambda self, *args, **kwargs: emulated.call(self, args, kwargs)))
+    put(operation, "_requires_slow_runtime", lambda self: False)  # `Comparing` asks instead
+    put(operation, "__call__", in_turn(Comparing(emulated).caller()))
 
     transfers = Transfers(emulated)
     undo.callback(replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__))))
@@ -55,16 +59,23 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     padded = transfers.padded_method(ttnn.Tensor.to_torch_with_padded_shape)
     put(ttnn.Tensor, "to_torch_with_padded_shape", in_turn(padded))
 
+    put(ttnn.Tensor, "extract_shard", in_turn(transfers.extract_shard))
+    put(ttnn, "aggregate_tensor", in_turn(transfers.aggregating(ttnn.aggregate_tensor)))
+    put(ttnn, "distribute_tensor", in_turn(transfers.distributing(ttnn.distribute_tensor)))
+    for module, name, refusal in refusals():
+        put(module, name, refusal)
+
     for name in _DISPATCH_SETTINGS:
         put(ttnn.MeshDevice, name, lambda self, *_: None)
 
-    files = ttnn._ttnn.tensor  # what as_tensor, load_tensor and dump_tensor call
+    files = private.files
     put(files, "load_tensor_flatbuffer", in_turn(transfers.loading(files.load_tensor_flatbuffer)))
     put(files, "dump_tensor_flatbuffer", in_turn(transfers.dumping(files.dump_tensor_flatbuffer)))
 
     traces = trace.Traces(emulated)
     for name in ("begin_trace_capture", "end_trace_capture", "execute_trace", "release_trace"):
         put(ttnn, name, in_turn(getattr(traces, name)))
+    put(ttnn, "is_trace_capture_active", traces.is_trace_capture_active)
     for name in ("record_event", "wait_for_event", "event_synchronize"):
         put(ttnn, name, getattr(trace, name))
 

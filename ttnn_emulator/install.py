@@ -63,7 +63,7 @@ def install(board: str | None = None, verbose: bool = False) -> str:
             _quieten(undo)
         import ttnn
 
-        if ttnn.CONFIG.enable_comparison_mode or not ttnn.CONFIG.enable_fast_runtime_mode:
+        if not ttnn.CONFIG.enable_fast_runtime_mode:
             raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
         from ttnn_emulator.hooks import put_in_place
 

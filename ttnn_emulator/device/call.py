@@ -21,6 +21,7 @@ from ttnn_emulator.device.own_programs import OwnPrograms
 from ttnn_emulator.device.registry import PLACEMENT, VALUES, ValueFunction
 from ttnn_emulator.device.step import Slot, Step, device_tensors
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
+from ttnn_emulator.library.private import is_python, name_of
 from ttnn_emulator.library.programs import Program, list_programs, observe
 
 # Python functions of the library that only call other operations: each of those is emulated by itself.
@@ -54,7 +55,7 @@ class EmulatedDevice:
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         """Stands in for `FastOperation.__call__`."""
-        name = operation.python_fully_qualified_name
+        name = name_of(operation)
         if self.inside_library or name in COMPOSITE or not self.graphs.dispatches():
             return self.library_call(operation, *args, **kwargs)
         if self.capture is not None:
@@ -64,7 +65,7 @@ class EmulatedDevice:
             return transfer(operation, *args, **kwargs)
         if name == "ttnn.generic_op":
             return self.own_programs.run(operation, args, kwargs)
-        if not operation.is_cpp_operation and name not in VALUES:
+        if is_python(operation) and name not in VALUES:
             return self.own_programs.call(operation, args, kwargs)
         devices: list = []
         _find_devices(name, args, devices)
@@ -109,7 +110,7 @@ class EmulatedDevice:
             if not listening and not asks_for_fusion(kwargs):
                 return self.library_call(operation, *args, **kwargs), []
             ask = observe if listening else list_programs
-            return ask(operation.python_fully_qualified_name, lambda: self.library_call(operation, *args, **kwargs))
+            return ask(name_of(operation), lambda: self.library_call(operation, *args, **kwargs))
         finally:
             self.inside_library = False
 

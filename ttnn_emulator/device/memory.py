@@ -14,6 +14,7 @@ import torch
 import ttnn
 from ttnn_emulator.arithmetic.formats import is_float, storage_dtype
 from ttnn_emulator.errors import EmulatorError, MemoryFault
+from ttnn_emulator.library.private import buffers_of
 
 _SWEEP_BYTES = 1 << 28  # look for contents of freed tensors after this many new bytes
 _POISON = (1 << 31) - 1  # what an unwritten integer reads as
@@ -79,6 +80,12 @@ class Buffer:
             return value.reshape(shape)
         return self._crop(value, shape)
 
+    def read_or_unwritten(self, chip: int, shape: tuple[int, ...]) -> torch.Tensor:
+        """Return what a chip holds, or what unwritten memory reads as where nothing was written."""
+        if self.shards is None or self.shards[chip] is None:
+            return unwritten(self.dtype, shape)
+        return self.read(chip, shape)
+
     def view_as(self, shape: tuple[int, ...]) -> None:
         """A view of all values was made: read later views, which may leave parts out, from its shape."""
         if self.shards is not None:
@@ -134,7 +141,7 @@ class Memory:
 
     def _sweep(self, device: ttnn.MeshDevice) -> None:
         """Forget the contents of freed tensors: Python's garbage collector frees them without telling us."""
-        live = {(b.buffer_type, b.address) for b in ttnn._ttnn.reports.get_buffers(device)}
+        live = {(b.buffer_type, b.address) for b in buffers_of(device)}
         number = device.id()
         self._buffers = {k: b for k, b in self._buffers.items() if k[0] != number or k[1:] in live}
         self._new_bytes = 0

@@ -11,6 +11,7 @@ import ttnn
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.library.boards import Board
+from ttnn_emulator.library.private import DispatchCoreConfig
 
 _KEPT = (
     "the library still holds a mesh that was closed after programs had run both on it and on a submesh of it; with "
@@ -98,7 +99,6 @@ def _dispatch_from_workers(args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """The arguments that open a device, with dispatch on a row of worker cores whatever they asked for: with any other,
     as with the default where chips are remote, the library reports 8x8 cores and then lets programs use 8x7."""
     workers = ttnn.DispatchCoreConfig(ttnn.DispatchCoreType.WORKER, ttnn.DispatchCoreAxis.ROW)
-    plain = ttnn._ttnn.device.DispatchCoreConfig
-    if any(isinstance(argument, plain) for argument in args):
-        return tuple(workers if isinstance(argument, plain) else argument for argument in args), kwargs
+    if any(isinstance(argument, DispatchCoreConfig) for argument in args):
+        return tuple(workers if isinstance(argument, DispatchCoreConfig) else argument for argument in args), kwargs
     return args, kwargs | {"dispatch_core_config": workers}

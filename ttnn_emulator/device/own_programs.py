@@ -16,6 +16,7 @@ from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.device.step import Step, device_tensors
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.library.private import name_of
 from ttnn_emulator.library.programs import Program
 
 
@@ -40,7 +41,7 @@ class OwnPrograms:
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         """Run a Python operation. What its body calls is emulated; where that is a program of its own, the results are
         the golden function's."""
-        emulated, name = self._emulated, operation.python_fully_qualified_name
+        emulated, name = self._emulated, name_of(operation)
         body = _Body(name.removeprefix("ttnn."), operation.golden_function)
         if body.golden is not None:
             row = _row(body.golden)

@@ -122,6 +122,10 @@ class Traces:
             if recorder is not None:
                 recorder.replayed(step, mesh_device)
 
+    def is_trace_capture_active(self, mesh_device: ttnn.MeshDevice) -> bool:
+        capture = self._emulated.capture
+        return capture is not None and capture.device_id == mesh_device.id()
+
     def release_trace(self, mesh_device: ttnn.MeshDevice, trace_id: ttnn.MeshTraceId) -> None:
         del self._traces[self._find(trace_id, "ttnn.release_trace").number]
 

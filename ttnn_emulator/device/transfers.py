@@ -6,6 +6,7 @@ Host tensors are real in the library, so values enter through its own converters
 its own composers. Only the copy itself, which the mock cluster does not make, is made here.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import ttnn
 from ttnn_emulator.arithmetic.formats import host_dtype, round_from_host, storage_dtype
 from ttnn_emulator.device.call import EmulatedDevice
 from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, is_padded
+from ttnn_emulator.device.shards import mask_of, parts_by_core
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
 
 
@@ -34,6 +36,8 @@ class Transfers:
             "ttnn.from_device": self.from_device,
             "ttnn.from_buffer": self.from_buffer,
             "ttnn.copy_host_to_device_tensor": self.copy_host_to_device_tensor,
+            "ttnn.copy_host_to_device_tensor_partial": self.copy_host_to_device_tensor_partial,
+            "ttnn.copy_device_to_host_tensor": self.copy_device_to_host_tensor,
             "ttnn.deallocate": self.deallocate,
         }
 
@@ -87,7 +91,46 @@ class Transfers:
     def copy_host_to_device_tensor(
         self, operation: Any, host_tensor: ttnn.Tensor, device_tensor: ttnn.Tensor, *args: Any, **options: Any
     ) -> None:
-        name = "ttnn.copy_host_to_device_tensor"
+        self._check_replaces("ttnn.copy_host_to_device_tensor", host_tensor, device_tensor)
+        self._library(operation, host_tensor, device_tensor, *args, **options)
+        shards = self._host_values(host_tensor)
+        self._write(device_tensor, shards, host_padding(host_tensor))
+
+    def copy_host_to_device_tensor_partial(
+        self,
+        operation: Any,
+        host_tensor: ttnn.Tensor,
+        device_tensor: ttnn.Tensor,
+        logical_core_filter: Any,
+        *args: Any,
+        **options: Any,
+    ) -> None:
+        """Write the shards that lie on the cores of the filter; the other shards keep what they hold."""
+        self._check_replaces("ttnn.copy_host_to_device_tensor_partial", host_tensor, device_tensor)
+        self._library(operation, host_tensor, device_tensor, logical_core_filter, *args, **options)
+        if logical_core_filter.num_cores() == 0:
+            return
+        mask, slot = mask_of(device_tensor, logical_core_filter), self._emulated.slot(device_tensor)
+        new = self._host_values(host_tensor)
+        new = new * len(slot.chips) if len(new) == 1 else new
+        held = [slot.buffer.read_or_unwritten(chip, slot.shape) for chip in slot.chips]
+        self._write(device_tensor, [torch.where(mask, *pair) for pair in zip(new, held)], None)
+
+    def copy_device_to_host_tensor(
+        self, operation: Any, device_tensor: ttnn.Tensor, host_tensor: ttnn.Tensor, *args: Any, **options: Any
+    ) -> None:
+        """Write a device tensor's values into the memory of a host tensor."""
+        name = "ttnn.copy_device_to_host_tensor"
+        if not is_on_device(device_tensor) or is_on_device(host_tensor):
+            raise EmulatorError(f"{name}: it copies from a tensor on the device to a tensor on the host")
+        self._library(operation, device_tensor, host_tensor, *args, **options)
+        source = self._host_tensor(self._read(device_tensor, name), device_tensor)
+        for row, column in itertools.product(*map(range, device_tensor.device().shape)):
+            at = ttnn.MeshCoordinate(row, column)
+            into, out_of = (torch.from_dlpack(tensor.host_buffer().get_shard(at)) for tensor in (host_tensor, source))
+            into.copy_(out_of)
+
+    def _check_replaces(self, name: str, host_tensor: ttnn.Tensor, device_tensor: ttnn.Tensor) -> None:
         self._emulated.refuse_in_capture(name, device_tensor, "a host write")
         if tuple(host_tensor.shape) != tuple(device_tensor.shape) or host_tensor.dtype != device_tensor.dtype:
             raise EmulatorError(
@@ -95,9 +138,6 @@ class Transfers:
                 f"{device_tensor.dtype} tensor {list(device_tensor.shape)}; a device tensor (and a trace's input) "
                 "keeps its shape and dtype"
             )
-        self._library(operation, host_tensor, device_tensor, *args, **options)
-        shards = self._host_values(host_tensor)
-        self._write(device_tensor, shards, host_padding(host_tensor))
 
     def from_buffer(
         self,
@@ -135,6 +175,35 @@ class Transfers:
         if is_on_device(tensor):
             self._emulated.memory.free(tensor)
         self._library(operation, tensor, force)
+
+    def extract_shard(self, tensor: ttnn.Tensor, core: ttnn.CoreCoord | int) -> ttnn.Tensor:
+        """`Tensor.extract_shard`: a host tensor of the shard that one core holds."""
+        if not is_on_device(tensor):
+            raise EmulatorError("ttnn.Tensor.extract_shard: the tensor is on the host; only a device tensor has shards")
+        parts = parts_by_core(tensor)
+        place = list(parts)[core] if isinstance(core, int) else (core.x, core.y)
+        if place not in parts:
+            raise EmulatorError(f"ttnn.Tensor.extract_shard: no shard lies on the core {place}")
+        whole = tensor.to_torch_with_padded_shape()
+        shard = whole.reshape(-1, whole.shape[-1])[parts[place]]
+        return ttnn.from_torch(shard[None, None].contiguous(), dtype=tensor.dtype, layout=tensor.layout)
+
+    def aggregating(self, library_aggregate: Callable) -> Callable:
+        """`ttnn.aggregate_tensor`: the tensor is brought to the host first."""
+
+        def aggregate(tensor: ttnn.Tensor, composer: Any) -> ttnn.Tensor:
+            return library_aggregate(tensor.cpu() if is_on_device(tensor) else tensor, composer)
+
+        return aggregate
+
+    def distributing(self, library_distribute: Callable) -> Callable:
+        """`ttnn.distribute_tensor`: the parts are made on the host and then written to the device."""
+
+        def distribute(tensor: ttnn.Tensor, mapper: Any, mesh_device: Any = None) -> ttnn.Tensor:
+            parts = library_distribute(tensor, mapper, None)
+            return parts if mesh_device is None else ttnn.to_device(parts, mesh_device, tensor.memory_config())
+
+        return distribute
 
     def reading_method(self, method: Callable) -> Callable:
         """A tensor method that works on host tensors, made to bring a device tensor to the host first."""
@@ -214,7 +283,7 @@ class Transfers:
             self._emulated.recorder.programs.extend(programs)
         return result
 
-    def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float) -> None:
+    def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float | None) -> None:
         """Write the value of each chip that the tensor lies on, or one for all of them."""
         slot = self._emulated.slot(tensor)
         shards = [shard.reshape(slot.shape) for shard in shards]

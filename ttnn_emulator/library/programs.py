@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ttnn
+from ttnn_emulator.library.private import begin_graph_capture, end_graph_capture
 
 _TILE = 32
 _TILE_BYTES = {
@@ -82,11 +83,11 @@ def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]
 
 
 def _capture(mode: ttnn.graph.RunMode, call: Callable[[], Any]) -> tuple[Any, list[dict]]:
-    ttnn._ttnn.graph.begin_graph_capture(mode)
+    begin_graph_capture(mode)
     try:
         result = call()
     finally:
-        graph = ttnn._ttnn.graph.end_graph_capture()
+        graph = end_graph_capture()
     return result, graph
 
 

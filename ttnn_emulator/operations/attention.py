@@ -18,7 +18,7 @@ from ttnn_emulator.operations.flash import Arithmetic
 from ttnn_emulator.operations.kv_cache import read_blocks
 from ttnn_emulator.operations.prefill import Mask, prefill
 
-_joint = ttnn.transformer.joint_scaled_dot_product_attention.golden_function
+_joint = ttnn.get_golden_function(ttnn.transformer.joint_scaled_dot_product_attention)
 _TILE = 32
 
 

@@ -50,7 +50,7 @@ def _stored(name: str, golden: Callable) -> Callable:
 
 def from_golden(name: str, parameters: str) -> Callable:
     """A value function that widens floats and calls the golden function of `ttnn.NAME`."""
-    golden = getattr(ttnn, name).golden_function
+    golden = ttnn.get_golden_function(getattr(ttnn, name))
     positional, _, keywords = (part.strip() for part in parameters.partition(";"))
     positional, keywords = positional.split(), keywords.split()
     signature = inspect.Signature(

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import ttnn
 from ttnn_emulator.device.step import Step
+from ttnn_emulator.library.private import memory_view
 from ttnn_emulator.library.programs import Program
 from ttnn_emulator.report import traffic
 from ttnn_emulator.report.profiler import COLUMNS, profiler_row
@@ -65,11 +66,10 @@ class Recorder:
             self.programs.append(replace(program, host_us=host_us / len(step.programs), **changes))
 
     def _measure_memory(self, device: ttnn.MeshDevice, programs: list[Program]) -> None:
-        view = ttnn._ttnn.device.GetMemoryView
-        held = view(device, ttnn.BufferType.L1).total_bytes_allocated_per_bank
+        held = memory_view(device, ttnn.BufferType.L1).total_bytes_allocated_per_bank
         used = held + max((p.circular_buffer_bytes for p in programs), default=0)
         self.peak_l1_per_core = max(self.peak_l1_per_core, used)
-        dram = view(device, ttnn.BufferType.DRAM)
+        dram = memory_view(device, ttnn.BufferType.DRAM)
         self.peak_dram = max(self.peak_dram, dram.total_bytes_allocated_per_bank * dram.num_banks)
 
     @property
