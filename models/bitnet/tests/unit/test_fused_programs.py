@@ -9,6 +9,7 @@ import ttnn
 from models.bitnet.perf.random_weights import random_ternary, shape
 from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to_device
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
+from models.bitnet.tt.kernels.common import golden
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
@@ -39,6 +40,15 @@ def test_every_weight_has_its_place(reset_seeds, inner, width, group, matrices):
     bits = data[page, byte] >> in_tile % 4 * 2 & 3
     assert torch.equal(bits, torch.tensor([3, 0, 1], dtype=torch.uint8)[weight.long() + 1])
     assert torch.equal(pages.unpack(pages.pack(weight)), weight)
+
+
+def test_an_unpacked_matrix_is_kept_until_its_words_change(reset_seeds):
+    one, other = random_ternary(INNER * TILE, WIDTH * TILE), random_ternary(INNER * TILE, WIDTH * TILE)
+    words = PAGES.pack(one).long()
+    kept = golden.unpacked(words, PAGES)
+    assert torch.equal(kept, one.to(torch.int8)) and golden.unpacked(words, PAGES) is kept
+    words.copy_(PAGES.pack(other))
+    assert torch.equal(golden.unpacked(words, PAGES), other.to(torch.int8))
 
 
 # --- nothing leaks ---------------------------------------------------------------------------------------------------

@@ -3,9 +3,11 @@
 """What the fused programs compute, in torch: float32 steps as on the vector unit, integers exactly."""
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.int8_codes import LARGEST_CODE, SMALLEST_PEAK
+from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 
 
 def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,17 +25,25 @@ def as_source(x: torch.Tensor) -> torch.Tensor:
     return (x.float().view(torch.int32) & ~0x1FFF).view(torch.float32)
 
 
-def words(weights: torch.Tensor) -> torch.Tensor:
-    """The packed words [pages, words] that `TernaryPages.unpack` takes, of a tensor of packed weights."""
-    return weights.flatten(0, -2).to(torch.int32)
+# The unpacked matrices of packed weights that are alive, for unpacking costs far more than a product of a few rows.
+_UNPACKED = WeakTensorKeyDictionary()
+
+
+def unpacked(weights: torch.Tensor, pages: TernaryPages) -> torch.Tensor:
+    """The ternary matrix int8 [K, N] of a tensor of packed weights. Its columns are contiguous, as `_int_mm` wants."""
+    version, matrix = _UNPACKED.get(weights, (None, None))
+    if version != weights._version:
+        matrix = pages.unpack(weights.flatten(0, -2).to(torch.int32)).T.contiguous().T
+        _UNPACKED[weights] = (weights._version, matrix)
+    return matrix
 
 
 def results(
     codes: torch.Tensor, step: torch.Tensor, weight: torch.Tensor, residual: torch.Tensor | None, epilogue: Epilogue
 ) -> torch.Tensor:
     """Codes [.., K] times a ternary `weight` int8 [K, N], rescaled by `step` [.., 1], and the epilogue. The sums are
-    integers, which float32 holds exactly."""
-    sums = codes @ weight.float() * step
+    integers, which float32 holds exactly. A row whose codes are no numbers has no number as its step too."""
+    sums = torch._int_mm(codes.flatten(0, -2).to(torch.int8), weight).unflatten(0, codes.shape[:-1]) * step
     if epilogue is Epilogue.RESIDUAL:
         return sums + residual
     return gated(sums) if epilogue is Epilogue.GATED else sums

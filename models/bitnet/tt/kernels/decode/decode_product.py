@@ -234,7 +234,7 @@ def _golden(
     eps: float,
 ) -> torch.Tensor:
     codes, step = golden.codes_of(x.reshape(1, 1, program.users, -1), gamma, eps)
-    return golden.results(codes, step, program.pages.unpack(golden.words(weights)), residual, program.epilogue)
+    return golden.results(codes, step, golden.unpacked(weights, program.pages), residual, program.epilogue)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.decode_product", golden_function=_golden)

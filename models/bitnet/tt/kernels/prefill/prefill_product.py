@@ -245,7 +245,7 @@ def _golden(
     *,
     program: PrefillProduct,
 ) -> torch.Tensor:
-    weight = program.pages.unpack(golden.words(weights))
+    weight = golden.unpacked(weights, program.pages)
     return golden.results(codes.float(), steps[..., :1], weight, residual, program.epilogue)
 
 
