@@ -96,8 +96,8 @@ def _never_destroy(mesh: ttnn.MeshDevice) -> None:
 
 
 def _dispatch_from_workers(args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """The arguments that open a device, with dispatch on a row of worker cores whatever they asked for: with any other,
-    as with the default where chips are remote, the library reports 8x8 cores and then lets programs use 8x7."""
+    """Return the arguments that open a device with dispatch on a row of worker cores, whatever they asked for. With any
+    other, as with the default where chips are remote, the library reports a row more than it then lets programs use."""
     workers = ttnn.DispatchCoreConfig(ttnn.DispatchCoreType.WORKER, ttnn.DispatchCoreAxis.ROW)
     if any(isinstance(argument, DispatchCoreConfig) for argument in args):
         return tuple(workers if isinstance(argument, DispatchCoreConfig) else argument for argument in args), kwargs

@@ -38,8 +38,8 @@ ttnn.close_mesh_device(mesh)
     "board, shape, arch, grid, banks",
     [
         ("n150", (1, 1), "wormhole_b0", (8, 8), 12),
-        ("n300", (1, 2), "wormhole_b0", (8, 7), 12),
-        ("t3k", (2, 4), "wormhole_b0", (8, 7), 12),
+        ("n300", (1, 2), "wormhole_b0", (8, 8), 12),
+        ("t3k", (2, 4), "wormhole_b0", (8, 8), 12),
         ("p100", (1, 1), "blackhole", (11, 10), 7),
         ("p150", (1, 1), "blackhole", (11, 10), 8),
         ("p300", (1, 2), "blackhole", (11, 10), 8),
