@@ -81,7 +81,7 @@ class Output:
 class Step:
     """An operation with its arguments resolved."""
 
-    __slots__ = ("name", "row", "args", "kwargs", "chips", "inputs", "results", "programs")
+    __slots__ = ("name", "row", "args", "kwargs", "chips", "inputs", "results", "programs", "held_l1")
 
     def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict):
         self.name, self.row, self.args, self.kwargs = name, row, args, kwargs
@@ -89,6 +89,7 @@ class Step:
         self.results: list[Slot] = []  # set once the library has allocated them
         self.programs: list[Program] = []  # what the library enqueued, where that was observed
         self.chips: tuple[int, ...] = ()  # those that it runs on
+        self.held_l1 = 0  # bytes of tensors in the L1 of each core when a trace captured this
 
     def place(self, device: ttnn.MeshDevice) -> None:
         """Find the chips that the operation runs on: those that its results lie on, or the operand on the fewest."""

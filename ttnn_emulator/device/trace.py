@@ -17,6 +17,7 @@ from ttnn_emulator.device.call import EmulatedDevice
 from ttnn_emulator.device.memory import Buffer
 from ttnn_emulator.device.step import Step
 from ttnn_emulator.errors import MemoryFault, TraceError
+from ttnn_emulator.library.private import held_l1
 
 
 class Trace:
@@ -49,6 +50,7 @@ class Trace:
                 self.reads.setdefault(slot.buffer, step.name)
         for slot in step.results:
             self.writes.setdefault(slot.buffer, step.name)
+        step.held_l1 = held_l1(device)
         step.mark_captured()
         self.steps.append(step)
 

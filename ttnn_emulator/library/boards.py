@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boards that can be emulated, and the cluster description the library reads for each.
 
-The figures (harvesting masks, link channels) are those of tt-umd's published example descriptors, but for one: a chip of
-an n300 or t3k has two rows of cores harvested, and here one. On a card its Ethernet cores dispatch, and programs have the
-8x8 worker cores that are left. On the mock cluster a row of worker cores dispatches, and the ninth row leaves 8x8 as well.
+The figures (harvesting masks, link channels) are those of tt-umd's published example descriptors, but for one: a chip
+of an n300 or t3k has two rows of cores harvested, and here one. On a card its Ethernet cores dispatch, and programs
+have the 8x8 worker cores that are left. On the mock cluster a row of worker cores dispatches, and the ninth row leaves
+8x8 for programs.
 """
 
 from dataclasses import dataclass

@@ -21,6 +21,11 @@ DispatchCoreConfig = ttnn._ttnn.device.DispatchCoreConfig
 files = ttnn._ttnn.tensor
 
 
+def held_l1(device: ttnn.MeshDevice) -> int:
+    """Return the bytes that tensors take in the L1 of each core."""
+    return memory_view(device, ttnn.BufferType.L1).total_bytes_allocated_per_bank
+
+
 def name_of(operation: FastOperation) -> str:
     """Return the name of an operation as programs write it, such as `ttnn.add`."""
     return operation.python_fully_qualified_name

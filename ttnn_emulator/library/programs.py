@@ -56,7 +56,7 @@ class Program:
     attributes: str
     fidelity: str
     cores: int  # 0 where the library did not say
-    circular_buffer_bytes: int  # a core
+    circular_buffer_bytes: int | None  # a core; None where the library did not say
     cached: bool
     dram_read: int
     dram_written: int
@@ -72,11 +72,15 @@ def list_programs(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Pr
 
 
 def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
-    """The same, with the programs' circular buffers; to learn them, the call is made twice the first time."""
+    """The same, with the programs' circular buffers; to learn them, the call is made twice the first time.
+
+    Inside a capture of the program's own the call would run twice, so circular buffers stay unknown there.
+    """
+    nested = ttnn.graph.is_graph_capture_active()
     result, graph = _capture(ttnn.graph.RunMode.NORMAL, call)
     starts = [node for node in graph if node["node_type"] == "function_start"]
-    if _executes(graph) and not all(_key(start) in _footprints for start in starts):
-        _learn_footprints(call)
+    unknown = _executes(graph) and not all(_key(start) in _footprints for start in starts)
+    if unknown and not nested and _learn_footprints(call):
         for start in starts:
             _footprints.setdefault(_key(start), (0, 0))
     return result, programs_in(graph, operation)
@@ -95,12 +99,15 @@ def _executes(graph: list[dict]) -> bool:
     return any(node["node_type"] == "program_execution" for node in graph)
 
 
-def _learn_footprints(call: Callable[[], Any]) -> None:
-    """Make the call once more without dispatch: only then does the graph tell of every program's circular buffers."""
+def _learn_footprints(call: Callable[[], Any]) -> bool:
+    """Make the call once more without dispatch: only then does the graph tell of every program's circular buffers.
+
+    Return whether that was possible: a call that freed its own input cannot be made twice.
+    """
     try:
         _, graph = _capture(ttnn.graph.RunMode.NO_DISPATCH, call)
     except RuntimeError:
-        return  # the call freed its own input, and cannot be made twice
+        return False
     calls: list[tuple[str, list[dict]]] = []  # the open calls, each with its buffers
     for node in graph:
         kind = node["node_type"]
@@ -112,6 +119,7 @@ def _learn_footprints(call: Callable[[], Any]) -> None:
             key, buffers = calls.pop()
             if buffers:
                 _footprints[key] = footprint_of(buffers)
+    return True
 
 
 def _key(start: dict) -> str:
@@ -154,7 +162,7 @@ def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInf
     inputs = [tensors[counter] for counter in start["input_tensors"] if counter in tensors]
     if name == "GenericOpDeviceOperation":
         inputs = inputs[:-2]  # behind what it reads its result comes twice
-    footprint, cores = _footprints.get(_key(start), (0, 0))
+    footprint, cores = _footprints.get(_key(start), (None, 0))
     fidelity = _FIDELITY.search(attributes)
     return Program(
         name=name,

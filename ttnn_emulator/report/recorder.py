@@ -8,19 +8,16 @@ machine's, per call of the library.
 """
 
 import contextlib
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import ttnn
 from ttnn_emulator.device.step import Step
-from ttnn_emulator.library.private import memory_view
+from ttnn_emulator.library.private import held_l1, memory_view
 from ttnn_emulator.library.programs import Program
 from ttnn_emulator.report import traffic
-from ttnn_emulator.report.profiler import COLUMNS, profiler_row
 
 
 @dataclass
@@ -40,19 +37,19 @@ class Recorder:
     programs: list[Program] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     library_calls: int = 0
-    peak_l1_per_core: int = 0
+    peak_l1_per_core: int | None = 0  # None where the circular buffers of a program are not known
     peak_dram: int = 0
 
     def operation(self, step: Step, host_us: float, device: ttnn.MeshDevice) -> None:
         """An operation was run."""
         self.library_calls += 1
         self._add(step, host_us)
-        self._measure_memory(device, step.programs)
+        self._measure_memory(device, step.programs, 0)
 
     def replayed(self, step: Step, device: ttnn.MeshDevice) -> None:
         """An operation of a trace was run by a replay: the library was not called."""
         self._add(step, 0.0)
-        self._measure_memory(device, step.programs)
+        self._measure_memory(device, step.programs, step.held_l1)
 
     def transfer(self, direction: str, size: int, tensor: ttnn.Tensor) -> None:
         name = str(tensor.dtype).rsplit(".", 1)[-1].lower()
@@ -65,10 +62,13 @@ class Recorder:
             changes = asdict(moved) if moved is not None and index == 0 else {}
             self.programs.append(replace(program, host_us=host_us / len(step.programs), **changes))
 
-    def _measure_memory(self, device: ttnn.MeshDevice, programs: list[Program]) -> None:
-        held = memory_view(device, ttnn.BufferType.L1).total_bytes_allocated_per_bank
-        used = held + max((p.circular_buffer_bytes for p in programs), default=0)
-        self.peak_l1_per_core = max(self.peak_l1_per_core, used)
+    def _measure_memory(self, device: ttnn.MeshDevice, programs: list[Program], held_at_capture: int) -> None:
+        held = max(held_l1(device), held_at_capture)
+        buffers = [program.circular_buffer_bytes for program in programs]
+        if None in buffers or self.peak_l1_per_core is None:
+            self.peak_l1_per_core = None
+        else:
+            self.peak_l1_per_core = max(self.peak_l1_per_core, held + max(buffers, default=0))
         dram = memory_view(device, ttnn.BufferType.DRAM)
         self.peak_dram = max(self.peak_dram, dram.total_bytes_allocated_per_bank * dram.num_banks)
 
@@ -108,11 +108,12 @@ class Recorder:
             for row in rows
         ]
         lines.insert(1, "  ".join("-" * width for width in widths))
+        peak = "unknown" if self.peak_l1_per_core is None else _bytes(self.peak_l1_per_core)
         lines.append(
             f"{_count(self.programs, 'program')}, {_count(self.transfers, 'host transfer')}: "
             f"{_bytes(self.uploaded_bytes)} up, {_bytes(self.downloaded_bytes)} down; "
             f"{_bytes(self.total('dram_read'))} read from DRAM; "
-            f"peak L1 {_bytes(self.peak_l1_per_core)} a core, DRAM {_bytes(self.peak_dram)}"
+            f"peak L1 {peak} a core, DRAM {_bytes(self.peak_dram)}"
         )
         return "\n".join(lines)
 
@@ -128,13 +129,6 @@ class Recorder:
                 "peak_dram": self.peak_dram,
             }
         )
-
-    def to_csv(self, path: str | Path) -> None:
-        """A file that `tt-perf-report` opens. Its device times are empty: nothing was timed on a card."""
-        with open(path, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(profiler_row(number, program) for number, program in enumerate(self.programs))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ttnn
-from ttnn_emulator.errors import IgnoredOption
+import ttnn_emulator
+from ttnn_emulator.device.ignored import drop_ignored
+from ttnn_emulator.errors import IgnoredOption, UnsupportedOperation
 from ttnn_emulator.tests.tensors import (
     assert_close,
     assert_same,
@@ -200,6 +202,15 @@ def test_three_operands(device):
     assert_close(ttnn.addalpha(a, b, 3.0), x + 3 * y)
     assert_close(ttnn.subalpha(a, b, 3.0), x - 3 * y, 1e-4)
     assert_close(ttnn.xlogy(a, b), x * y.log(), 1e-4)
+
+
+def test_activations_of_a_program_that_does_not_list_them_are_refused(device):
+    """Which activations a program runs is read off its attributes. Those of a matrix product do not say it."""
+    x, _ = put(random((32, 32), 8), device)
+    with ttnn_emulator.record() as record:
+        ttnn.matmul(x, x)
+    with pytest.raises(UnsupportedOperation, match="whether MatmulDeviceOperation runs the fused activations"):
+        drop_ignored("ttnn.add", {"activations": [_fused("RELU")]}, record.programs)
 
 
 @pytest.mark.parametrize("option", ["input_tensor_a_activations", "activations"])

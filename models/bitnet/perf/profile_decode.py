@@ -6,8 +6,7 @@ python models/bitnet/perf/profile_decode.py --board p150 --batch 32 --context 10
 
 The figures are counted on two layers of random weights of the full sizes and scaled to 30. On boards of several chips
 (n300, p300, t3k, 4xp150) the model is tensor parallel over a row of chips. Programs and bytes are then those of each
-chip, and the all-gathers of the step are counted and modelled too. --chips 1 profiles a single chip. `--csv` writes the
-columns of tt-metal's profiler without times.
+chip, and the all-gathers of the step are counted and modelled too. --chips 1 profiles a single chip.
 """
 
 import argparse
@@ -62,8 +61,6 @@ def main() -> int:
         if options.chips > 1:
             parts.insert(3, report.collectives(profiled))
         print("\n\n".join(parts))
-        if options.csv:
-            report.write_csv(profiled, options.csv)
         if options.picture:
             from models.bitnet.perf.picture import draw
 
@@ -83,7 +80,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--head-weight", choices=("bfloat8_b", "bfloat16"), help="dtype of lm_head's weight (default: the precision's)"
     )
-    parser.add_argument("--csv", type=new_file, help="a file for tt-perf-report")
     parser.add_argument("--picture", type=new_file, help="an SVG or PNG of the step against the DRAM roofline")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args()

@@ -1,18 +1,14 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Formats a decode profile as a table, as sentences, and as a file for tt-perf-report."""
+"""Formats a decode profile as a table and as sentences."""
 
-import csv
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from models.bitnet.perf.decode_profile import DecodeProfile
 from models.bitnet.perf.links import COLLECTIVE_US_RANGE, us_range
 from models.bitnet.perf.modelled import Time
 from models.bitnet.perf.programs import Program, Tensor
 
-_TENSORS = ("INPUT_0", "INPUT_1", "OUTPUT_0")
-_AXES = ("W", "Z", "Y", "X")
 _PREFILL_ROWS, _ROWS_OF_A_TILE = 1024, 32
 
 
@@ -131,44 +127,3 @@ def collectives(profile: DecodeProfile) -> str:
             f"many rows, {chunk / 1e6:.0f} MB received by each chip",
         ]
     )
-
-
-def write_csv(profile: DecodeProfile, path: Path) -> None:
-    """Write the columns of tt-metal's profiler. The times of the device are empty, because no card was timed."""
-    columns = [
-        *("OP CODE", "OP TYPE", "GLOBAL CALL COUNT", "DEVICE ID", "DEVICE ARCH", "ATTRIBUTES", "MATH FIDELITY"),
-        *("CORE COUNT", "AVAILABLE WORKER CORE COUNT", "HOST START TS", "HOST DURATION [ns]"),
-        *("DEVICE FW DURATION [ns]", "DEVICE KERNEL DURATION [ns]", "OP TO OP LATENCY [ns]"),
-        *(f"{tensor}_{axis}_PAD[LOGICAL]" for tensor in _TENSORS for axis in _AXES),
-        *(f"{tensor}_{field}" for tensor in _TENSORS for field in ("LAYOUT", "DATATYPE", "MEMORY")),
-    ]
-    programs = profile.before + profile.layer * profile.layers + profile.after
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        for number, program in enumerate(programs):
-            tensors = [*program.inputs[:2], *[None] * (2 - len(program.inputs))]
-            tensors.append(program.outputs[0] if program.outputs else None)
-            row = {
-                "OP CODE": f"{program.name}DeviceOperation",
-                "OP TYPE": "tt_dnn_device",
-                "GLOBAL CALL COUNT": number,
-                "DEVICE ID": 0,
-                "DEVICE ARCH": profile.card.architecture,
-                "ATTRIBUTES": program.attributes,
-                "MATH FIDELITY": program.fidelity,
-                "CORE COUNT": program.cores or "",
-                "HOST START TS": number,
-            }
-            for label, tensor in zip(_TENSORS, tensors):
-                row |= _cells(label, tensor) if tensor is not None else {}
-            writer.writerow(row)
-
-
-def _cells(label: str, tensor: Tensor) -> dict[str, str]:
-    shape = (1,) * (4 - len(tensor.shape)) + tensor.shape[-4:]
-    tile = (1, 1, 32, 32) if tensor.layout == "TILE" else (1, 1, 1, 1)
-    padded = [-(-size // step) * step for size, step in zip(shape, tile)]
-    cells = {f"{label}_{axis}_PAD[LOGICAL]": f"{pad}[{size}]" for axis, pad, size in zip(_AXES, padded, shape)}
-    memory = f"DEV_0_{tensor.memory}"
-    return cells | {f"{label}_LAYOUT": tensor.layout, f"{label}_DATATYPE": tensor.dtype, f"{label}_MEMORY": memory}
