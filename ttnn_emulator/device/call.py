@@ -13,14 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 import ttnn
+from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.graphs import Graphs
 from ttnn_emulator.device.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.device.opening import OpenDevices
 from ttnn_emulator.device.own_programs import OwnPrograms
 from ttnn_emulator.device.registry import PLACEMENT, VALUES, ValueFunction
-from ttnn_emulator.device.step import Slot, Step, device_tensors
-from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
+from ttnn_emulator.device.slot import Slot
+from ttnn_emulator.device.step import Step, device_tensors
+from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
 from ttnn_emulator.library.private import is_python, name_of
 from ttnn_emulator.library.programs import Program, list_programs, observe
 
@@ -67,29 +69,26 @@ class EmulatedDevice:
             return self.own_programs.run(operation, args, kwargs)
         if is_python(operation) and name not in VALUES:
             return self.own_programs.call(operation, args, kwargs)
-        devices: list = []
-        _find_devices(name, args, devices)
-        _find_devices(name, kwargs.values(), devices)
-        if not devices:
-            return self.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
-        if any(device is not devices[0] and device.id() != devices[0].id() for device in devices):
-            raise EmulatorError(f"{name}: the tensors lie on different devices; move them to one device first")
         row = VALUES.get(name)
+        arguments = Arguments(name, row, self.memory, args, kwargs)
+        if not arguments.devices:
+            return self.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
+        device = arguments.device()
         if row is None:
             self.library(operation, args, kwargs)  # what the library finds wrong with the call comes first
             raise UnsupportedOperation(
                 f"{name} has no value function, so its result cannot be computed; "
                 "`python -m ttnn_emulator --ops` lists the operations that have one"
             )
-        step = Step(name, row, self.bind(row, args), self.bind_kwargs(row, kwargs))
+        self.read_host_tensors(row, arguments)
         started = time.perf_counter()
-        result, step.programs = self.library(operation, args, kwargs)
+        result, programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         self.refuse_unknown_options(name, row, kwargs)  # after the library, which may know better what is wrong
         if asks_for_fusion(kwargs):
-            drop_ignored(name, step.kwargs, step.programs)
-        step.results = [self.slot(tensor) for tensor in device_tensors(result)]
-        self.finish(step, devices[0], host_us)
+            drop_ignored(name, arguments.kwargs, programs)
+        results = [self.slot(tensor) for tensor in device_tensors(result)]
+        self.finish(Step(name, row, arguments, results, programs), device, host_us)
         return result
 
     def finish(self, step: Step, device: ttnn.MeshDevice, host_us: float) -> None:
@@ -130,42 +129,11 @@ class EmulatedDevice:
                 if key not in row.accepts and key not in PLACEMENT and argument is not None:
                     raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
 
-    def bind(self, row: ValueFunction, args: Any) -> list:
-        """Arguments with memory in place of device tensors."""
-        return [self._bind_one(row, argument) for argument in args]
-
-    def bind_kwargs(self, row: ValueFunction, kwargs: dict) -> dict:
-        return {
-            key: self._bind_one(row, argument)
-            for key, argument in kwargs.items()
-            if key in row.accepts or (row.takes_all and key not in PLACEMENT)
-        }
-
-    def _bind_one(self, row: ValueFunction, argument: Any) -> Any:
-        if isinstance(argument, ttnn.Tensor):
-            if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
-                return self.slot(argument)
-            if row.host:
-                return argument.to_torch()
-            raise EmulatorError(f"the tensor {list(argument.shape)} is on the host; move it with ttnn.to_device first")
-        if isinstance(argument, ttnn.Shape):
-            return tuple(argument)
-        if isinstance(argument, (list, tuple)):
-            bound = self.bind(row, argument)
-            return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
-        return argument
-
-
-def _find_devices(name: str, arguments: Any, found: list) -> None:
-    for argument in arguments:
-        if isinstance(argument, ttnn.Tensor):
-            if argument.storage_type() == ttnn.DEVICE_STORAGE_TYPE:
-                if not argument.is_allocated():
-                    shape = list(argument.shape)
-                    # in brackets the library's own words
-                    raise MemoryFault(f"{name}: the tensor {shape} was deallocated before (Buffer is not allocated)")
-                found.append(argument.device())
-        elif isinstance(argument, ttnn.MeshDevice):
-            found.append(argument)
-        elif isinstance(argument, (list, tuple)):
-            _find_devices(name, argument, found)
+    @staticmethod
+    def read_host_tensors(row: ValueFunction, arguments: Arguments) -> None:
+        """Put the values of host tensors in their places, for an operation that takes host tensors."""
+        if arguments.on_host and not row.host:
+            shape = list(arguments.on_host[0].shape)
+            raise EmulatorError(f"the tensor {shape} is on the host; move it with ttnn.to_device first")
+        if arguments.on_host:
+            arguments.read_host_tensors()

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.device.step import Step, device_tensors
@@ -45,15 +46,16 @@ class OwnPrograms:
         body = _Body(name.removeprefix("ttnn."), operation.golden_function)
         if body.golden is not None:
             row = _row(body.golden)
-            bound, bound_kwargs = emulated.bind(row, args), emulated.bind_kwargs(row, kwargs)
+            arguments = Arguments(name, row, emulated.memory, args, kwargs)
         self._bodies.append(body)
         try:
             result = emulated.library_call(operation, *args, **kwargs)
         finally:
             self._bodies.pop()
         if body.calls:
+            emulated.read_host_tensors(row, arguments)
             emulated.refuse_unknown_options(name, row, kwargs)
-            self._fill(Step(name, row, bound, bound_kwargs), result, body)
+            self._fill(name, row, arguments, result, body)
         return result
 
     def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -78,14 +80,14 @@ class OwnPrograms:
             slot.buffer.write(slot.chips, nothing, slot.shape, slot.dtype)
         return result
 
-    def _fill(self, step: Step, result: Any, body: _Body) -> None:
+    def _fill(self, name: str, row: ValueFunction, arguments: Arguments, result: Any, body: _Body) -> None:
         """Write the golden function's values, now or at each replay."""
         tensors = device_tensors(result)
         if not tensors:
-            raise UnsupportedOperation(f"{step.name}: it ran programs of its own; return the tensors they write")
-        device, step.programs = tensors[0].device(), body.programs
-        step.results = [self._emulated.slot(tensor) for tensor in tensors]
-        self._emulated.finish(step, device, body.host_us)
+            raise UnsupportedOperation(f"{name}: it ran programs of its own; return the tensors they write")
+        results = [self._emulated.slot(tensor) for tensor in tensors]
+        step = Step(name, row, arguments, results, body.programs)
+        self._emulated.finish(step, tensors[0].device(), body.host_us)
 
 
 def _row(golden: Any) -> ValueFunction:

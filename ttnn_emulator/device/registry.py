@@ -49,6 +49,10 @@ class ValueFunction:
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 
+    def takes(self, option: str) -> bool:
+        """Return whether the function is given this keyword of a call."""
+        return option in self.accepts or (self.takes_all and option not in PLACEMENT)
+
 
 VALUES: dict[str, ValueFunction] = {}
 

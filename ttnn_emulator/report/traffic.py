@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.device.step import Slot, Step
+from ttnn_emulator.device.slot import Slot
+from ttnn_emulator.device.step import Step
 
 _TILE = 32
 
