@@ -9,8 +9,9 @@ from typing import Any
 
 import ttnn
 from ttnn_emulator.device import trace
-from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.call import Calls
 from ttnn_emulator.device.comparing import Comparing
+from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.transfers import Transfers
 from ttnn_emulator.library import private
 from ttnn_emulator.library.boards import Board
@@ -46,9 +47,9 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     emulated = EmulatedDevice(_with_files(operation.__call__, restore))
     in_turn = emulated.in_turn
     put(operation, "_requires_slow_runtime", lambda self: False)  # `Comparing` asks instead
-    put(operation, "__call__", in_turn(Comparing(emulated).caller()))
-
     transfers = Transfers(emulated)
+    calls = Calls(emulated, transfers.operations)
+    put(operation, "__call__", in_turn(Comparing(calls).caller()))
     undo.callback(replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__))))
     put(ttnn.Tensor, "cpu", in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)))
     put(ttnn.Tensor, "to", in_turn(transfers.moving_method(ttnn.Tensor.to)))

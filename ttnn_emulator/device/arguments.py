@@ -18,10 +18,10 @@ class Arguments:
     Of the keywords only those stay that the value function takes (`row`). The others place or schedule work.
     """
 
-    __slots__ = ("_name", "_memory", "args", "kwargs", "slots", "devices", "on_host")
+    __slots__ = ("_name", "_row", "_memory", "args", "kwargs", "slots", "devices", "on_host")
 
     def __init__(self, name: str, row: ValueFunction | None, memory: Memory, args: Iterable, kwargs: Mapping[str, Any]):
-        self._name, self._memory = name, memory
+        self._name, self._row, self._memory = name, row, memory
         self.slots: list[Slot] = []
         self.devices: list[ttnn.MeshDevice] = []  # of the tensors, and those that are arguments themselves
         self.on_host: list[ttnn.Tensor] = []
@@ -41,7 +41,12 @@ class Arguments:
         return first
 
     def read_host_tensors(self) -> None:
-        """Put the values of host tensors in their places."""
+        """Put the values of host tensors in their places, for an operation that takes host tensors."""
+        if not self.on_host:
+            return
+        if not self._row.host:
+            shape = list(self.on_host[0].shape)
+            raise EmulatorError(f"the tensor {shape} is on the host; move it with ttnn.to_device first")
         self.args, self.kwargs = _with_values(self.args), _with_values(self.kwargs)
 
     def _bind(self, argument: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 
 from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
-from ttnn_emulator.device.registry import ValueFunction
+from ttnn_emulator.device.registry import ValueFunction, refuse_unknown_options
+from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.step import Step, device_tensors
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.library.private import name_of
@@ -35,7 +36,7 @@ class _Body:
 class OwnPrograms:
     """Runs Python operations, operation by operation of their bodies."""
 
-    def __init__(self, emulated: Any):
+    def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated
         self._bodies: list[_Body] = []
 
@@ -53,8 +54,8 @@ class OwnPrograms:
         finally:
             self._bodies.pop()
         if body.calls:
-            emulated.read_host_tensors(row, arguments)
-            emulated.refuse_unknown_options(name, row, kwargs)
+            arguments.read_host_tensors()
+            refuse_unknown_options(name, row, kwargs)
             self._fill(name, row, arguments, result, body)
         return result
 
