@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The library's functions that the emulated device takes the place of."""
+"""This module replaces the library's functions whose work the emulated device does."""
 
 import contextlib
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from ttnn_emulator.library.past_operations import refusals
 from ttnn_emulator.library.unused_chips import leave_them_alone
 from ttnn_emulator.operations import load_all
 
-# methods that only tell dispatch cores something, and crash where there are none: values do not depend on them
+# Methods that only tell dispatch cores something. They crash where there are none, and values do not depend on them.
 _DISPATCH_SETTINGS = (
     "load_sub_device_manager",
     "clear_loaded_sub_device_manager",
@@ -100,7 +100,7 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
 
 
 def _with_files(library_call: Callable, restore: Callable[[], bool]) -> Callable:
-    """A library function that is called again if it failed because its files were deleted under the process."""
+    """Return a library function that is called again if it failed because its files were deleted meanwhile."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
