@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float, round_to
+from ttnn_emulator.device.data_types import is_float, round_to
 from ttnn_emulator.device.memory import Buffer, chips_of, unwritten
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import host_dtype, round_from_host, storage_dtype
 from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.data_types import host_dtype, round_from_host, storage_dtype
 from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, is_padded
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
 
