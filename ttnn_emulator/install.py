@@ -51,7 +51,6 @@ def install(board: str | None = None, verbose: bool = False) -> str:
             )
         return "emulated"
     wheel = _wheel()
-    _check_policy()
     with contextlib.ExitStack() as undo:  # where a step fails, what the earlier steps did is undone
         undo.callback(_reset_environment, dict(os.environ))
         descriptor = open_descriptor(wanted)
@@ -59,6 +58,9 @@ def install(board: str | None = None, verbose: bool = False) -> str:
         os.environ.setdefault("HOME", os.path.expanduser("~"))  # without one the library ends the process
         os.environ.update(prepare(wanted, wheel, descriptor))
         _tune_for_many_small_operations()
+        from ttnn_emulator.arithmetic.native.library import load  # here, because it imports torch
+
+        load()
         if not verbose:
             _quieten(undo)
         import ttnn
@@ -95,20 +97,6 @@ def _wheel() -> Path:
     if version != TTNN_VERSION:
         raise EmulatorError(f"ttnn {version} is installed; the emulated device needs ttnn=={TTNN_VERSION}")
     return Path(spec.origin).parent
-
-
-def _check_policy() -> None:
-    """Whether this process may run what is compiled in memory."""
-    from llvmlite.binding import check_jit_execution  # numba's compiler; here, because it takes time to come
-
-    try:
-        check_jit_execution()
-    except OSError as error:
-        raise EmulatorError(
-            f"a security policy refuses executable memory ({os.strerror(error.errno)}), and the emulated device "
-            "compiles its arithmetic at run time; start the process without the policy (prctl's PR_SET_MDWE, systemd's "
-            "MemoryDenyWriteExecute=, SELinux's execmem, or a seccomp filter of mprotect)"
-        ) from None
 
 
 def _reset_environment(before: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float, storage_dtype
+from ttnn_emulator.device.data_types import is_float, storage_dtype
 from ttnn_emulator.errors import EmulatorError, MemoryFault
 from ttnn_emulator.library.private import buffers_of, shape_of
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float, round_to
 from ttnn_emulator.device.arguments import Arguments
+from ttnn_emulator.device.data_types import is_float, round_to
 from ttnn_emulator.device.memory import Buffer, unwritten
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.device.slot import Slot

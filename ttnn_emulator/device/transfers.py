@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import host_dtype, round_from_host, storage_dtype
+from ttnn_emulator.device.data_types import host_dtype, round_from_host, storage_dtype
 from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, is_padded
 from ttnn_emulator.device.shards import mask_of, parts_by_core
 from ttnn_emulator.device.state import EmulatedDevice
