@@ -23,7 +23,9 @@ _POISON = (1 << 31) - 1  # what an unwritten integer reads as
 class Buffer:
     """The contents of one allocation."""
 
-    __slots__ = tuple("key owner chips shards dtype shape bank_bytes born lost pending shared derived padding".split())
+    __slots__ = tuple(
+        "key owner chips shards dtype shape bank_bytes born lost pending blank shared derived padding".split()
+    )
 
     def __init__(self, key: tuple, owner: int, tensor: ttnn.Tensor, born: int):
         self.key, self.owner, self.born = key, owner, born
@@ -33,6 +35,7 @@ class Buffer:
         self.shards: list[torch.Tensor | None] | None = None  # None where only other chips were written
         self.lost: str | None = None  # why the contents are gone
         self.pending: str | None = None  # the operation that writes this once its captured trace is executed
+        self.blank = True  # nothing was written here but what an allocation leaves
         self.shared = True  # other buffers, or the host, may hold the very same torch tensors
         self.derived: dict[str, Any] = {}  # forms of the value that are costly to make, dropped at the next write
         self.padding: float | None = None  # what fills the tiles up, or None where that is not known
@@ -53,7 +56,7 @@ class Buffer:
             if padding != self.padding and any(value is not None for value in held):
                 padding = None  # not the same on all chips
         self.shards, self.shape, self.dtype, self.padding = shards, shape, dtype, padding
-        self.lost, self.pending, self.shared, self.derived = None, None, True, {}
+        self.lost, self.pending, self.blank, self.shared, self.derived = None, None, False, True, {}
 
     def own(self) -> list[torch.Tensor]:
         """The contents, to be changed in place: no longer shared with anyone."""
@@ -63,7 +66,7 @@ class Buffer:
             form = torch.contiguous_format
             self.shards = [None if shard is None else shard.clone(memory_format=form) for shard in self.shards]
             self.shared = False
-        self.derived = {}
+        self.blank, self.derived = False, {}
         return self.shards
 
     def read(self, chip: int, shape: tuple[int, ...]) -> torch.Tensor:

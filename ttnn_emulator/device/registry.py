@@ -47,6 +47,7 @@ class ValueFunction:
     moves: bool = False  # the result holds the same value: nothing to do where the library returns a view
     in_place: bool = False  # changes the memory of an operand itself (`Operand.own`) and returns nothing
     host: bool = False  # some operands may be host tensors
+    allocates: bool = False  # runs no program: a trace does not hold it, and a replay leaves the memory as it is
     parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
@@ -68,6 +69,7 @@ def value(
     host: bool = False,
     padding: str | float | None = None,
     parts: bool = False,
+    allocates: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Register a value function for the operations `names` (without the leading `ttnn.`). `padding` is what the
     operation fills up the tiles of its result with: a number, or the name of the parameter that says it."""
@@ -84,6 +86,7 @@ def value(
             in_place=in_place,
             host=host,
             parts=parts,
+            allocates=allocates,
             wants_outputs="outputs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),
         )

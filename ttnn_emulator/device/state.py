@@ -45,7 +45,7 @@ class EmulatedDevice:
     def finish(self, step: Step, device: ttnn.MeshDevice, host_us: float) -> None:
         """Compute what the library has set up, or keep it for the replays of a trace."""
         step.place(device)
-        if self.capture is not None:
+        if self.capture is not None and not step.row.allocates:
             self.capture.add(step, device)
         else:
             step.run()

@@ -179,6 +179,7 @@ class Step:
             if not source.buffer.shared and _overlap(rounded, source.buffer.shards):
                 source.buffer.shared = True  # a later change in place must not reach this result
         slot.buffer.write(self.chips, rounded, slot.shape, slot.dtype, self._padding(slot))
+        slot.buffer.blank = self.row.allocates
 
     def _padding(self, slot: Slot) -> float | None:
         """What fills up the tiles of a result, where that is known: what the operation says, or what was moved."""
@@ -191,7 +192,7 @@ class Step:
         """Leave the results as they are inside a trace capture: allocated, never computed. What was written before
         the capture (an output tensor of the program's own) keeps its values."""
         for slot in self.results:
-            if slot.buffer.shards is None:
+            if slot.buffer.blank:
                 nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
                 slot.buffer.write(self.chips, nothing, slot.shape, slot.dtype)
                 slot.buffer.pending = self.name

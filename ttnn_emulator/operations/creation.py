@@ -84,17 +84,17 @@ def moreh_full(shape, fill_value, device, *, dtype=None, layout=None, outputs: l
     return _filled(outputs[0], fill_value)
 
 
-@value("empty")
+@value("empty", allocates=True)
 def empty(shape, dtype=None, layout=None, device=None, memory_config=None, *, outputs: list[Output]):
     return unwritten(outputs[0].dtype, outputs[0].shape)
 
 
-@value("empty_like", operands=True)  # operands: the tensor it is like may hold nothing yet
+@value("empty_like", operands=True, allocates=True)  # operands: the tensor it is like may hold nothing yet
 def empty_like(tensor, *, dtype=None, layout=None, outputs: list[Output]):
     return unwritten(outputs[0].dtype, outputs[0].shape)
 
 
-@value("allocate_tensor_on_device")
+@value("allocate_tensor_on_device", allocates=True)
 def allocate_tensor_on_device(
     shape=None,
     dtype=None,

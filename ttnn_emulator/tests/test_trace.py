@@ -285,3 +285,16 @@ def test_views_inside_a_capture(device):
     ttnn.copy_host_to_device_tensor(host(5, (2, 32, 32)), x)
     ttnn.execute_trace(device, trace)
     assert value_of(y) == 6
+
+
+def test_a_replay_does_not_empty_what_the_capture_allocated(device):
+    """An allocation runs no program, so a trace does not hold it. Memory keeps what was written there."""
+    x = upload(device, 1)
+    ttnn.add(x, x, output_tensor=ttnn.empty_like(x))
+    trace = ttnn.begin_trace_capture(device, cq_id=0)
+    allocated, untouched = ttnn.empty_like(x), ttnn.empty_like(x)
+    ttnn.add(x, x, output_tensor=allocated)
+    ttnn.end_trace_capture(device, trace, cq_id=0)
+    ttnn.copy_host_to_device_tensor(host(7), untouched)
+    ttnn.execute_trace(device, trace)
+    assert ttnn.to_torch(allocated).eq(2).all() and ttnn.to_torch(untouched).eq(7).all()
