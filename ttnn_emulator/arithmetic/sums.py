@@ -5,47 +5,62 @@
 `native/matmul.h` says step by step how the unit adds. Facts: Tenstorrent's ISA documentation, and its simulator.
 """
 
+from dataclasses import dataclass
+
 import torch
 
-from ttnn_emulator.arithmetic.native import elementwise, function
+from ttnn_emulator.arithmetic.formats import Format
+from ttnn_emulator.arithmetic.native import broadcast, elementwise, function
 
 PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 _WORTH_THREADS = 1 << 20  # products of two numbers: below, a thread takes longer to start than it saves
 
 
+@dataclass(frozen=True)
+class Spill:
+    """A program that takes `depth` of K at a time keeps its sums in `format` in between. They go back to the register
+    before a block, or the packer adds the block's own sums to them: it does so for `added` blocks."""
+
+    depth: int
+    format: Format
+    added: int = 0
+
+
+_SPILL_FORMATS = (Format.FLOAT32, Format.BFLOAT16, Format.BFLOAT8_B, Format.BFLOAT4_B)  # as `product.h` counts them
+
+
 def sum_of_products(
-    a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool, before: torch.Tensor | None = None
+    a: torch.Tensor,
+    b: torch.Tensor,
+    fidelity: str,
+    wide: bool,
+    before: torch.Tensor | None = None,
+    spill: Spill | None = None,
 ) -> torch.Tensor:
     """a @ b in float32 of [..., M, K] and [..., K, N], bfloat16 or float32, of which the unit sees 11 significant bits.
-    `before` is what the register holds at first."""
-    shape = (*_batch(a, b), a.shape[-2], b.shape[-1])
+    `before` is what the register holds at first, where nothing is spilled."""
+    batch = a.shape[:-2] if b.ndim == 2 or a.shape[:-2] == b.shape[:-2] else broadcast(a.shape[:-2], b.shape[:-2])
+    shape = (*batch, a.shape[-2], b.shape[-1])
     if b.shape[:-2].numel() == 1:  # one matrix for all rows
         a, b = a.reshape(1, -1, a.shape[-1]), b.reshape(1, *b.shape[-2:])
     else:
-        a, b = (x.expand(*_batch(a, b), *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b))
+        a, b = (x.expand(*batch, *x.shape[-2:]).reshape(-1, *x.shape[-2:]) for x in (a, b))
     batches, rows, depth = a.shape
     columns = b.shape[-1]
-    total = (
-        torch.zeros(shape)
-        if before is None
-        else before.float().expand(shape).clone(memory_format=torch.contiguous_format)
-    )
+    total = torch.zeros(shape)
+    if before is not None:
+        total.copy_(before)
     if total.numel():
         threads = 1 if a.numel() * columns < _WORTH_THREADS else torch.get_num_threads()
-        function("matmul_product")(
-            *(total, rows * columns, columns, 1),
+        spilled = () if spill is None else (spill.depth, _SPILL_FORMATS.index(spill.format), spill.added)
+        function("matmul_product_in_blocks" if spilled else "matmul_product")(
+            total,
             *(a, a.dtype == torch.float32, *a.stride()),
             *(b, b.dtype == torch.float32, *b.stride()),
             *(batches, rows, depth, columns, PHASES[fidelity], wide, threads),
+            *spilled,
         )
     return total
-
-
-def _batch(a: torch.Tensor, b: torch.Tensor) -> torch.Size:
-    """The leading dimensions of a product."""
-    if b.ndim == 2 or a.shape[:-2] == b.shape[:-2]:  # torch's own function is slow
-        return a.shape[:-2]
-    return torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
 
 
 def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:

@@ -23,7 +23,7 @@ _HOST = {ttnn.bfloat16: torch.bfloat16} | {
 }
 
 
-def _format(dtype: ttnn.DataType) -> Format:
+def format_of(dtype: ttnn.DataType) -> Format:
     if dtype not in _FORMATS:
         raise NotImplementedError(f"{dtype} has no emulated number format")
     return _FORMATS[dtype]
@@ -47,9 +47,9 @@ def host_dtype(dtype: ttnn.DataType) -> torch.dtype:
 
 def round_to(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
     """`value` as a kernel's packer leaves it in a tensor of `dtype`."""
-    return formats.round_to(value, _format(dtype))
+    return formats.round_to(value, format_of(dtype))
 
 
 def round_from_host(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
     """`value` as the host's converter leaves it (`from_torch`)."""
-    return formats.round_from_host(value, _format(dtype))
+    return formats.round_from_host(value, format_of(dtype))

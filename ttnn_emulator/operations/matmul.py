@@ -11,16 +11,16 @@ in any order: the CPU's own matrix product computes those.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import largest_if_whole, nearest_even, truncate
-from ttnn_emulator.arithmetic.sums import sum_of_products
+from ttnn_emulator.arithmetic.formats import Format, largest_if_whole, truncate
+from ttnn_emulator.arithmetic.sums import Spill, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
-from ttnn_emulator.device.data_types import round_to
+from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
@@ -107,27 +107,17 @@ def compute_settings(
     return ttnn.MathFidelity.HiFi2 if raised else ttnn.MathFidelity.LoFi, output == ttnn.float32
 
 
-@dataclass(frozen=True)
-class Spill:
-    """A program that takes `depth` of K at a time keeps its sums as `dtype` in between. They go back to the register
-    before a block, or the packer adds the block's own sums to them: it does so for `added` blocks."""
-
-    depth: int
-    dtype: ttnn.DataType
-    added: int = 0
-
-
 def _spill(program: Any, compute: Any, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
-    """Where it costs bits."""
+    """What the program rounds between its blocks of K, where that costs bits."""
     depth = _TILE * getattr(program, "in0_block_w", 0)
     if not depth or compute is None:
         return None
     blocks = -(-inner // depth)
     if compute.packer_l1_acc and blocks > (1 if biased else 2):
-        kept = ttnn.float32 if compute.fp32_dest_acc_en else ttnn.bfloat16
+        kept = Format.FLOAT32 if compute.fp32_dest_acc_en else Format.BFLOAT16
         return Spill(depth, kept, blocks if biased else blocks - 1)
     narrow = not compute.fp32_dest_acc_en and output in (ttnn.bfloat8_b, ttnn.bfloat4_b)
-    return Spill(depth, output) if narrow else None
+    return Spill(depth, format_of(output)) if narrow else None
 
 
 def multiply(
@@ -147,18 +137,7 @@ def multiply(
     if wide and _is_exact(a, second, transpose_second):
         return _exact_product(a, first, second, transpose_second, fidelity)
     b = second.derive("transposed", lambda value: value.mT.contiguous()) if transpose_second else second.value
-    if spill is None:
-        return sum_of_products(a, b, fidelity.name, wide)
-    total = None
-    for number, part in enumerate(zip(a.split(spill.depth, -1), b.split(spill.depth, -2))):
-        before = None if total is None else round_to(total, spill.dtype).float()
-        if number < spill.added:
-            total = sum_of_products(*part, fidelity.name, wide)
-            total = total if before is None else total + before
-            total = total if wide else nearest_even(total).float()
-        else:
-            total = sum_of_products(*part, fidelity.name, wide, before)
-    return total
+    return sum_of_products(a, b, fidelity.name, wide, spill=spill)
 
 
 def _is_exact(a: torch.Tensor, second: Operand, transposed: bool) -> bool:

@@ -7,7 +7,6 @@ those of its kernels; the others are computed in float32.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +14,8 @@ import torch
 import ttnn
 from ttnn_emulator.arithmetic import vector_functions
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
-from ttnn_emulator.arithmetic.sums import products, sum_of_products
+from ttnn_emulator.arithmetic.native import function
+from ttnn_emulator.arithmetic.sums import PHASES, products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
@@ -36,8 +36,8 @@ def rms_norm(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    how = _Steps.of(program_config, compute_kernel_config, wide=False)
-    return how.divide_by_deviation(how.add(input_tensor, residual_input_tensor), epsilon, weight, bias)
+    parts = (residual_input_tensor, weight, bias)
+    return _normalize(input_tensor, *parts, epsilon, False, *_settings(program_config, compute_kernel_config, False))
 
 
 @value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input
@@ -52,64 +52,51 @@ def layer_norm(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    how = _Steps.of(program_config, compute_kernel_config, wide=True)
-    x = how.add(input_tensor, residual_input_tensor)
-    if getattr(program_config, "use_welford", False):  # another kernel, whose steps are not taken here
-        affine = [None if part is None else _row(part, x.shape[-1]) for part in (weight, bias)]
-        return torch.nn.functional.layer_norm(x, x.shape[-1:], *affine, eps=epsilon)
-    return how.divide_by_deviation(matrix_add(x, -how.mean(x), how.wide), epsilon, weight, bias)
+    parts = (residual_input_tensor, weight, bias)
+    columns, cores, fidelity, wide = _settings(program_config, compute_kernel_config, True)
+    if not getattr(program_config, "use_welford", False):
+        return _normalize(input_tensor, *parts, epsilon, True, columns, cores, fidelity, wide)
+    # another kernel, whose steps are not taken here
+    x = input_tensor.float() if wide else truncate(input_tensor.float(), 8)
+    if residual_input_tensor is not None:
+        x = matrix_add(x, residual_input_tensor.float(), wide)
+    affine = [None if part is None else _row(part, x.shape[-1]) for part in (weight, bias)]
+    return torch.nn.functional.layer_norm(x, x.shape[-1:], *affine, eps=epsilon)
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """Those of the kernels of rms_norm and layer_norm: the matrix unit's passes, whether sums are float32, and, where
-    columns are shared out among cores, how many lie on each and how many cores a row of them has."""
-
-    fidelity: str
-    wide: bool
-    columns: int = 0
-    cores: int = 0
-
-    @classmethod
-    def of(cls, program: Any, compute: Any, wide: bool) -> "_Steps":
-        """As configured; `wide` is what the library likes."""
-        arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
-        if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
-            return cls(*arithmetic)
-        return cls(*arithmetic, _TILE * program.block_w, program.compute_with_storage_grid_size.x)
-
-    def add(self, x: torch.Tensor, residual: torch.Tensor | None) -> torch.Tensor:
-        x = x.float() if self.wide else truncate(x.float(), 8)
-        return x if residual is None else matrix_add(x, residual.float(), self.wide)
-
-    def divide_by_deviation(self, x: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
-        variance = self.mean(products(x, x, self.fidelity, self.wide))
-        shifted = matrix_add(variance, torch.tensor(epsilon), self.wide)
-        deviation = vector_functions.apply("rsqrt", shifted, self.wide, on_blackhole())
-        result = products(x, deviation, self.fidelity, self.wide)
-        if weight is not None:
-            result = products(result, _row(weight, x.shape[-1]), self.fidelity, self.wide)
-        return result if bias is None else matrix_add(result, _row(bias, x.shape[-1]), self.wide)
-
-    def mean(self, x: torch.Tensor) -> torch.Tensor:
-        """Of each row. On one core the matrix unit sums and the vector unit divides."""
-        if not self.columns:
-            return store(self._sum(x, 1.0) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
-        # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
-        shares = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.columns)).unflatten(-1, (-1, self.columns))
-        means = self._sum(shares, 1 / self.columns).squeeze(-1)
-        first, *others = means.split(self.cores, -1)
-        totals = [self._sum(_tiles(row), 1.0) for row in others]
-        return self._sum(_tiles(torch.cat([first, *totals], -1)), 1 / means.shape[-1])
-
-    def _sum(self, x: torch.Tensor, factor: float) -> torch.Tensor:
-        factors = torch.full((x.shape[-1], 1), factor, dtype=torch.bfloat16)  # as the kernels keep them
-        return sum_of_products(x, factors, self.fidelity, self.wide)
+def _settings(program: Any, compute: Any, wide: bool) -> tuple[int, int, str, bool]:
+    """Where columns are shared out among cores, how many lie on each and how many cores a row of them has; the matrix
+    unit's passes, and whether sums are float32: as configured, or `wide`, which the library likes."""
+    arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
+    if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
+        return (0, 0, *arithmetic)
+    return (_TILE * program.block_w, program.compute_with_storage_grid_size.x, *arithmetic)
 
 
-def _tiles(x: torch.Tensor) -> torch.Tensor:
-    """Each column as the first of a tile of zeros."""
-    return torch.nn.functional.pad(x.unsqueeze(-1), (0, _TILE - 1)).flatten(-2)
+def _normalize(
+    x: torch.Tensor,
+    residual: torch.Tensor | None,
+    weight: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    epsilon: float,
+    subtracts_mean: bool,
+    columns: int,
+    cores: int,
+    fidelity: str,
+    wide: bool,
+) -> torch.Tensor:
+    """The steps of the kernels of rms_norm and layer_norm (`arithmetic/native/norm.h`)."""
+    result, width = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format), x.shape[-1]
+    operands = (
+        None if residual is None else residual.contiguous(),
+        *(None if part is None else part.reshape(-1)[:width] for part in (weight, bias)),
+    )
+    function("norm_rows")(
+        *(result, result.numel() // width, width),
+        *(setting for part in operands for setting in (part, part is not None and part.dtype == torch.float32)),
+        *(epsilon, subtracts_mean, columns, cores, PHASES[fidelity], wide, on_blackhole()),
+    )
+    return result
 
 
 def _row(part: torch.Tensor, width: int) -> torch.Tensor:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ttnn_emulator.arithmetic import sums
-from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
+from ttnn_emulator.arithmetic.formats import Format, nearest_even, round_to, round_to_bfloat16, truncate
 
 _PARTS = {0: (0, 0), 1: (1, 0), 2: (0, 1), 3: (1, 1)}  # of the second and the first operand: the high bits or the rest
 
@@ -144,3 +144,22 @@ def test_numbers_at_the_ends_of_the_range_are_zero_or_a_power_of_two():
     one = torch.full((32, 1), 1.0)
     assert sums.sum_of_products(small, one, "HiFi4", True).item() == 0
     assert sums.sum_of_products(large, one * 2.0**-10, "HiFi4", True).item() == 2.0**123
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["32 bits", "16 bits"])
+@pytest.mark.parametrize("added", [0, 1, 3], ids=["by the register", "the first by the packer", "by the packer"])
+@pytest.mark.parametrize("format", [Format.FLOAT32, Format.BFLOAT16, Format.BFLOAT8_B, Format.BFLOAT4_B])
+def test_what_a_program_keeps_between_its_blocks(wide, added, format):
+    generator = torch.Generator().manual_seed(6)
+    a, b = _numbers(generator, 3, 96), _numbers(generator, 96, 40)
+    total = torch.zeros(3, 40)
+    for block in range(3):
+        terms = slice(32 * block, 32 * (block + 1))
+        before = round_to(total, format).float()
+        if block < added:
+            total = before + sums.sum_of_products(a[:, terms], b[terms], "HiFi2", wide)
+            total = total if wide else nearest_even(total).float()
+        else:
+            total = sums.sum_of_products(a[:, terms], b[terms], "HiFi2", wide, before)
+    spill = sums.Spill(32, format, added)
+    assert torch.equal(sums.sum_of_products(a, b, "HiFi2", wide, spill=spill), total)

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Elementwise programs of one or two operands: functions of each operand, the operation, functions of its result, and the
-// rounding before the packer, in one pass over a row.
+// Elementwise programs of one or two operands: functions of each operand, the operation, functions of its result, and
+// the rounding before the packer, in one pass over a row.
 //
 // Between two steps stands what a unit leaves in its register, 32 or (not `wide`) 16 bits. In 16 bits what is no number
 // is stored as infinity (0 / 0), unless an operand was none.
@@ -66,8 +66,8 @@ inline float minimum(float a, float b) { return a < b || std::isnan(a) ? a : b; 
 // The exponent e of m * 2^e with m from 0.5 to 1; 0 of zero.
 inline int32_t binary_exponent(float value) { return value == 0 ? 0 : exponent_of(static_cast<double>(value)) + 1; }
 
-// No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero. Blackhole finds a product too
-// small only when it has added, where the exponents say that it might be large enough.
+// No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero. Blackhole finds a product
+// too small only when it has added, where the exponents say that it might be large enough.
 template <Architecture CHIP, bool WIDE>
 inline float multiply(float a, float b) {
     const float result = a * b;

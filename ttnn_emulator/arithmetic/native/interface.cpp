@@ -7,6 +7,7 @@
 #include "formats.h"
 #include "loops.h"
 #include "matrix_unit.h"
+#include "norm.h"
 #include "product.h"
 #include "vector_functions.h"
 #include "vector_unit.h"
@@ -92,14 +93,26 @@ void format_largest_if_whole(const void* value, int32_t is_float32, int64_t coun
 }
 
 void matmul_product(
-    float* sums, int64_t sums_batch, int64_t sums_row, int64_t sums_column,            //
+    float* sums,                                                                                               //
     const void* first, int32_t first_is_float32, int64_t first_batch, int64_t first_row, int64_t first_depth,  //
     const void* second, int32_t second_is_float32, int64_t second_batch, int64_t second_depth, int64_t second_column,
     int64_t batches, int64_t rows, int64_t depth, int64_t columns, int32_t phases, int32_t wide, int32_t threads) {
     matmul::multiply(
-        {sums, sums_batch, sums_row, sums_column}, {first, first_is_float32 != 0, first_batch, first_row, first_depth},
+        {sums, rows * columns, columns, 1}, {first, first_is_float32 != 0, first_batch, first_row, first_depth},
         {second, second_is_float32 != 0, second_batch, second_column, second_depth}, batches, {rows, depth, columns},
         phases, wide, threads);
+}
+
+void matmul_product_in_blocks(
+    float* sums,                                                                                               //
+    const void* first, int32_t first_is_float32, int64_t first_batch, int64_t first_row, int64_t first_depth,  //
+    const void* second, int32_t second_is_float32, int64_t second_batch, int64_t second_depth, int64_t second_column,
+    int64_t batches, int64_t rows, int64_t depth, int64_t columns, int32_t phases, int32_t wide, int32_t threads,
+    int64_t block, int32_t format, int64_t added) {
+    matmul::multiply_in_blocks(
+        sums, {first, first_is_float32 != 0, first_batch, first_row, first_depth},
+        {second, second_is_float32 != 0, second_batch, second_column, second_depth}, batches, {rows, depth, columns},
+        phases, wide, threads, {block, static_cast<matmul::Spill::Format>(format), added});
 }
 
 void fpu_add(
@@ -201,6 +214,17 @@ void eltwise_binary(
             {at(a, a_is_float32, row * a_row), a_is_float32 != 0, a_column},
             {at(b, b_is_float32, row * b_row), b_is_float32 != 0, b_column},
             const_cast<char*>(at(result, result_is_float32, row * columns)), result_is_float32, columns);
+}
+
+// `x` holds the result afterwards. A residual, weight or bias may be missing (nullptr).
+void norm_rows(
+    float* x, int64_t rows, int64_t width, const void* residual, int32_t residual_is_float32,  //
+    const void* weight, int32_t weight_is_float32, const void* bias, int32_t bias_is_float32, float epsilon,
+    int32_t subtracts_mean, int64_t columns, int64_t cores, int32_t phases, int32_t wide, int32_t blackhole) {
+    norm::find(phases, wide, blackhole)(
+        x, {residual, residual_is_float32 != 0, 1}, {weight, weight_is_float32 != 0, 1},
+        {bias, bias_is_float32 != 0, 1}, rows, width,
+        {phases, wide != 0, subtracts_mean != 0, epsilon, columns, cores});
 }
 
 }  // extern "C"

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "formats.h"
 #include "matmul.h"
 
 namespace tensix::matmul {
@@ -199,6 +200,60 @@ inline void multiply(
     for (int64_t thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
     work(0);
     for (std::thread& other : others) other.join();
+}
+
+// A program that takes `depth` terms at a time keeps its sums in a format in between. They go back to the register
+// before the next block, or the packer adds the block's own sums to them: it does so for `added` blocks.
+struct Spill {
+    enum class Format : int32_t { FLOAT32, BFLOAT16, BFLOAT8_B, BFLOAT4_B };
+    int64_t depth;
+    Format format;
+    int64_t added;
+};
+
+inline void round_sums(float* sums, int64_t rows, int64_t columns, Spill::Format format) {
+    if (format == Spill::Format::FLOAT32) return;
+    std::vector<uint16_t> row(columns);
+    for (int64_t m = 0; m < rows; ++m, sums += columns) {
+        if (format == Spill::Format::BFLOAT16)
+            for (int64_t n = 0; n < columns; ++n) row[n] = pack_bfloat16<Rounding::TIES_AWAY>(sums[n]);
+        else
+            block_float::pack_row(sums, row.data(), columns, format == Spill::Format::BFLOAT8_B ? 7 : 3);
+        for (int64_t n = 0; n < columns; ++n) sums[n] = from_bfloat16(row[n]);
+    }
+}
+
+// result = first @ second, [batches, rows, columns] side by side, with what the program rounds between its blocks.
+inline void multiply_in_blocks(
+    float* result, const Matrices& first, const Matrices& second, int64_t batches, Size size, int phases, bool wide,
+    int threads, const Spill& spill) {
+    const int64_t count = batches * size.rows * size.columns;
+    std::vector<float> before(count);
+    std::fill_n(result, count, 0.0f);
+    for (int64_t start = 0, number = 0; start < size.depth; start += spill.depth, ++number) {
+        const bool added = number < spill.added;
+        if (number) {
+            round_sums(result, batches * size.rows, size.columns, spill.format);
+            if (added) {
+                std::copy_n(result, count, before.data());
+                std::fill_n(result, count, 0.0f);
+            }
+        }
+        const auto from = [&](const Matrices& matrices) {
+            const int64_t step = start * matrices.depth * (matrices.is_float32 ? 4 : 2);
+            return Matrices{
+                static_cast<const char*>(matrices.data) + step, matrices.is_float32, matrices.batch, matrices.line,
+                matrices.depth};
+        };
+        multiply(
+            {result, size.rows * size.columns, size.columns, 1}, from(first), from(second), batches,
+            {size.rows, std::min(spill.depth, size.depth - start), size.columns}, phases, wide, threads);
+        if (!added) continue;
+        for (int64_t i = 0; i < count; ++i) {
+            const float total = number ? result[i] + before[i] : result[i];
+            result[i] = wide ? total : from_bfloat16(pack_bfloat16<Rounding::NEAREST_EVEN>(total));
+        }
+    }
 }
 
 }  // namespace tensix::matmul
