@@ -17,12 +17,12 @@ from models.bitnet.tt import generator_vllm
 from models.bitnet.tt.generation.sampling import GREEDY
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM
 from models.bitnet.tt.vllm.lanes import Lanes
-from models.bitnet.tt.vllm.penalties import Penalties
 
 LAYERS, STEPS = 2, 10
 PROMPTS = shipped.prompts(5)
 WAYS = (GREEDY, SEEDED, GREEDY, SEEDED, GREEDY)
-NOT_NEUTRAL = Penalties(frequency=1e-30)  # takes the path of penalties, but changes no logit
+NOT_NEUTRAL = {"frequency_penalty": 1e-30}  # takes the path of penalties, but changes no logit
+NEVER_TWICE = {"frequency_penalty": 1e4}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,13 +75,13 @@ def lanes(alone, request):
         yield adapter
 
 
-def join(plugin, *numbers, lane=0, **options):
+def join(plugin, *numbers, lane=0, **penalties):
     """Prefill the prompts with these numbers in one lane."""
-    plugin.prefill([(lane, request(number, **options)) for number in numbers])
+    plugin.prefill([(lane, request(number, **penalties)) for number in numbers])
 
 
-def request(number, **options):
-    return Running(PROMPTS[number], WAYS[number], **options)
+def request(number, **penalties):
+    return Running(PROMPTS[number], dataclasses.replace(WAYS[number], **penalties))
 
 
 def check(plugin, alone, numbers):
@@ -120,17 +120,17 @@ class TestTensorParallel:
         check(plugin, alone, {0: 0, 1: 2})
 
     def test_penalties(self, tensor_parallel, alone):
-        """Logits that the host changed are sharded over the chips again for the choice of a token."""
+        """Every chip counts the tokens of its shard of the vocabulary and penalises its shard of the logits."""
         plugin = Plugin(tensor_parallel)
-        join(plugin, 0, 1, penalties=NOT_NEUTRAL)
+        join(plugin, 0, 1, **NOT_NEUTRAL)
         join(plugin, 2)
         for _ in range(3):
-            plugin.step(penalised=True)
+            plugin.step()
         check(plugin, alone, {0: 0, 1: 1, 2: 2})
         plugin = Plugin(tensor_parallel)
-        join(plugin, 4, penalties=Penalties(frequency=1e4))
+        join(plugin, 4, **NEVER_TWICE)
         for _ in range(5):
-            plugin.step(penalised=True)
+            plugin.step()
         assert len(set(plugin.generated(0))) == 6 > len(set(alone[4][:6]))  # no token twice
 
 
@@ -171,11 +171,11 @@ class TestLanes:
         """The penalties of a lane use the texts of its rows, and do not change the rows of the other lane."""
         plugin = Plugin(lanes)
         join(plugin, 2, 3)
-        join(plugin, 1, lane=1, penalties=NOT_NEUTRAL)
-        join(plugin, 4, lane=1, penalties=Penalties(frequency=1e4))
+        join(plugin, 1, lane=1, **NOT_NEUTRAL)
+        join(plugin, 4, lane=1, **NEVER_TWICE)
         for _ in range(4):
-            plugin.step(penalised=True)
-        plugin.take(plugin.finish_async(plugin.submit(read_async=True, penalised=True)))
+            plugin.step()
+        plugin.take(plugin.finish_async(plugin.submit(read_async=True)))
         assert len(set(plugin.end(ROWS + 1))) == 6 > len(set(alone[4][:6]))  # no token twice
         check(plugin, alone, {0: 2, 1: 3, ROWS: 1})
 
