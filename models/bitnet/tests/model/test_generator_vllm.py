@@ -113,7 +113,11 @@ def test_host_and_device_take_turns(adapter, alone):
         assert plugin.generated(row) == alone(prompt, 8, GREEDY)
 
 
-@pytest.mark.parametrize("params", [GREEDY, replace(SEEDED, seed=20)], ids=["greedy", "seeded"])
+@pytest.mark.parametrize(
+    "params",
+    [GREEDY, replace(SEEDED, seed=20), SamplingParams(repetition_penalty=1.4)],
+    ids=["greedy", "seeded", "penalised"],
+)
 def test_resume_after_preemption(adapter, alone, params):
     """After a preemption the text so far is prefilled as one prompt into other blocks. The draws continue.
 
@@ -161,25 +165,29 @@ def test_prefill_behind_shared_blocks(adapter, alone):
 
 
 def test_penalties(adapter):
-    """The tokens of a request are the largest logits after its penalties. A neighbour without any is not affected."""
+    """The tokens of a request are the largest logits after its penalties. A neighbour without any is not affected.
+
+    Some steps send logits to the host. The host then chooses without penalties here, and the device counts its tokens.
+    """
+    devices = (True, True, False, True, False, False, True, True)
     params = SamplingParams(repetition_penalty=1.5, presence_penalty=0.5, frequency_penalty=0.8)
     prompt, neighbour = REQUESTS[0][0], REQUESTS[1][0]
     plugin = Plugin(adapter)
     plugin.add(prompt, params)
     plugin.add(neighbour)
-    for _ in range(6):
-        plugin.step()
+    for device in devices:
+        plugin.step(device)
     # the same texts by hand: the plugin takes logits, and the test applies the penalties one by one
     by_hand = Plugin(adapter)
     by_hand.add(prompt, sample=False)
     by_hand.add(neighbour, sample=False)
     for row, text in enumerate((prompt, neighbour)):
         by_hand.rows[row].text = plugin.rows[row].text[: len(text) + 1]
-    for step in range(6):
+    for step, device in enumerate(devices):
         logits = by_hand.finish(by_hand.submit(device=False), device=False)
         rows = [row.tolist() for row in logits]
         generated = by_hand.generated(0)
-        for token in {*prompt, *generated}:
+        for token in {*prompt, *generated} if device else ():
             value = rows[0][token]
             value = value / 1.5 if value > 0 else value * 1.5
             rows[0][token] = value - 0.8 * generated.count(token) - 0.5 * (token in generated)
@@ -187,6 +195,38 @@ def test_penalties(adapter):
         by_hand.take(best)
         assert best[:2].tolist() == [plugin.generated(0)[step + 1], plugin.generated(1)[step + 1]]
     assert plugin.generated(0) != plugin.generated(1)
+
+
+def test_penalties_of_requests_that_join_and_leave(adapter, alone):
+    """A request that takes the row of another has its own counts. Steady steps with penalties upload nothing."""
+    params = SamplingParams(repetition_penalty=1.3, presence_penalty=0.5, frequency_penalty=0.8)
+    drawn = replace(SEEDED, frequency_penalty=0.6, presence_penalty=0.4)
+    prompts, plugin = [prompt for prompt, _ in REQUESTS], Plugin(adapter)
+    plugin.add(prompts[0], params)
+    plugin.step()
+    plugin.add(prompts[1], drawn)
+    plugin.step()
+    for _ in range(3):
+        uploaded, downloaded = adapter.generator.uploaded_bytes, adapter.generator.downloaded_bytes
+        plugin.step()
+        assert adapter.generator.uploaded_bytes == uploaded
+        assert adapter.generator.downloaded_bytes == downloaded + 4 * ROWS
+    assert plugin.end(0) == alone(prompts[0], 6, params)
+    plugin.step()
+    plugin.add(prompts[2], params)  # in the row that is free
+    for _ in range(4):
+        plugin.step()
+    assert plugin.generated(0) == alone(prompts[2], 5, params)
+    assert plugin.generated(1) == alone(prompts[1], 10, drawn)
+
+
+def test_penalties_while_the_host_is_a_step_behind(adapter, alone):
+    """The device counts tokens that the host has not read yet."""
+    params = SamplingParams(presence_penalty=0.5, frequency_penalty=0.8)
+    plugin, prompt = Plugin(adapter), REQUESTS[0][0]
+    plugin.add(prompt, params)
+    plugin.steps_ahead(7)
+    assert plugin.generated(0) == alone(prompt, 8, params)
 
 
 def test_penalties_of_drawn_tokens(adapter, alone):
