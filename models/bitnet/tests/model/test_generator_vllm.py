@@ -216,8 +216,18 @@ def test_penalties_of_requests_that_join_and_leave(adapter, alone):
     plugin.add(prompts[2], params)  # in the row that is free
     for _ in range(4):
         plugin.step()
+        check_counts(plugin)
     assert plugin.generated(0) == alone(prompts[2], 5, params)
     assert plugin.generated(1) == alone(prompts[1], 10, drawn)
+
+
+def check_counts(plugin: Plugin) -> None:
+    """Assert that the device has counted the text of each row, but not the token that its last step chose."""
+    counts = ttnn.to_torch(plugin.adapter.generator.inputs.penalties.counts)[0, 0]
+    for row, request in plugin.rows.items():
+        expected = torch.bincount(torch.tensor(request.generated[:-1]), minlength=VOCABULARY).float()
+        expected[request.text[: request.prompt_length]] += 0.5
+        assert torch.equal(counts[row], expected)
 
 
 def test_penalties_while_the_host_is_a_step_behind(adapter, alone):
