@@ -28,7 +28,7 @@ PARAMS = [
     GREEDY,
     replace(SEEDED, seed=8),
     SamplingParams(frequency_penalty=50.0),
-    replace(SEEDED, repetition_penalty=0.6, presence_penalty=2.0, seed=9),
+    replace(SEEDED, repetition_penalty=0.05, presence_penalty=2.0, seed=9),
 ]
 PROMPTS = shipped.prompts(len(PARAMS))
 
@@ -91,8 +91,10 @@ def untraced(model) -> Iterator[BitNet]:
     model.engine.enable_trace = True
 
 
-def test_the_penalties_change_the_texts(on_host):
+def test_the_penalties_change_the_texts(model, on_host):
     """The tests below would not tell a device without penalties from one with them otherwise."""
+    plain = replace(PARAMS[5], repetition_penalty=1.0)
+    assert by_hand(model, PROMPTS[5], plain)[0] != on_host[5][0] and on_host[5][0] in PROMPTS[5]
     assert len(set(on_host[4])) == COUNT
     assert len(set(on_host[2])) < COUNT
 
