@@ -151,11 +151,9 @@ class Generator:
         output = self.steps.run(end, enable_trace)
         if not read_from_device:
             return output
-        return (
-            self.read_tokens(output)
-            if end.chooses
-            else self.process_decode_output_host(self.read_decode_output(output))
-        )
+        if end.chooses:
+            return self.read_tokens(output)
+        return self.process_decode_output_host(self.read_decode_output(output))
 
     def decode_next(
         self, end: StepEnd, page_table: torch.Tensor | None = None, enable_trace: bool = True

@@ -32,6 +32,7 @@ dtypes = pytest.mark.parametrize("dtype", [ttnn.float32, ttnn.bfloat16], ids=["f
 def texts(rows: int) -> list[Text]:
     """Random texts with tokens of the prompt that were written again, and tokens that were written often."""
     prompts = [torch.randint(VOCABULARY, (9,)).tolist() for _ in range(rows)]
+    prompts = [[*prompt, prompt[8], prompt[8]] for prompt in prompts]
     return [Text(p, [*p[:4], *torch.randint(VOCABULARY, (6,)).tolist() * 3, p[0], p[0]]) for p in prompts]
 
 

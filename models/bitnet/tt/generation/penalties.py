@@ -71,7 +71,7 @@ class PenaltyInputs:
         for row, text in zip(counts, texts):
             if text is not None:
                 row += torch.bincount(torch.tensor(text.written, dtype=torch.int64), minlength=self._vocabulary)
-                row[torch.tensor(text.prompt, dtype=torch.int64)] += _PROMPTED
+                row[torch.tensor(text.prompt, dtype=torch.int64)] += _PROMPTED  # once, also for a repeated token
         return ttnn.from_torch(
             counts[None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, mesh_mapper=self._shards
         )
