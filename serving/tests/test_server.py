@@ -57,7 +57,7 @@ def test_a_stream_is_the_text_in_pieces(client):
 
 
 def test_what_the_host_adds(client):
-    """The host reads the logits for log probabilities, a logit bias, grammars, a least length and penalties."""
+    """The host reads the logits for log probabilities, a logit bias, grammars and a least length."""
     plain = complete(client)
     logged = complete(client, logprobs=5)
     assert logged.text == plain.text
@@ -71,8 +71,16 @@ def test_what_the_host_adds(client):
     assert digits.text.isdigit() and len(digits.text) == 3
     least = complete(client, max_tokens=8, extra_body={"min_tokens": 8})
     assert least.finish_reason == "length"
-    assert complete(client, presence_penalty=2, frequency_penalty=2, max_tokens=24).text
     assert complete(client).text == plain.text
+
+
+def test_penalties(client):
+    """The device's penalties give the text of vLLM's own. Log probabilities send the logits to vLLM's sampler."""
+    plain = complete(client, max_tokens=24).text
+    penalties = {"presence_penalty": 1, "frequency_penalty": 0.5, "extra_body": {"repetition_penalty": 1.2}}
+    penalised = complete(client, max_tokens=24, **penalties).text
+    assert penalised != plain
+    assert complete(client, max_tokens=24, logprobs=1, **penalties).text == penalised
 
 
 def test_several_answers_to_one_prompt(client):

@@ -73,6 +73,7 @@ _PLAIN: dict[str, Callable] = {
     "GEZ": lambda x: (x >= 0).to(x.dtype),
     "LTZ": lambda x: (x < 0).to(x.dtype),
     "LEZ": lambda x: (x <= 0).to(x.dtype),
+    "ISFINITE": lambda x: torch.isfinite(x).to(x.dtype),
     **{
         name.upper(): getattr(torch, name)
         for name in (

@@ -140,6 +140,16 @@ def test_fused_activations(device):
     assert_close(result, x + F.leaky_relu(y, 0.1), 1e-4)
 
 
+def test_a_fused_isfinite(device):
+    x = torch.tensor([[1.0, -0.0, math.inf, -math.inf, math.nan, 3e38]])
+    result = ttnn.multiply(
+        put(x, device, ttnn.float32)[0],
+        put(torch.full_like(x, 5.0), device, ttnn.float32)[0],
+        input_tensor_a_activations=[ttnn.UnaryOpType.ISFINITE],
+    )
+    assert get(result).tolist() == [[5.0, 5.0, 0.0, 0.0, 0.0, 5.0]]
+
+
 def test_output_dtype(device):
     a, x = put(random((40, 50), 1), device)
     assert ttnn.add(a, a, dtype=ttnn.bfloat8_b).dtype == ttnn.bfloat8_b

@@ -18,11 +18,9 @@ from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM
 from models.bitnet.tt.vllm.lanes import Lanes
-from models.bitnet.tt.vllm.penalties import Penalties
 
 ROWS, BLOCK, CONTEXT, BLOCKS = 4, 32, 96, 16  # the rows and blocks of one model
 VOCABULARY = shipped.config().vocab_size
-NEUTRAL = Penalties()
 SEEDED = SamplingParams(temperature=1.0, top_k=20, top_p=0.9, seed=11)
 
 
@@ -60,7 +58,6 @@ class Running:
     prompt_length: int = 0  # 0: all of the text is the prompt
     computed: int = 0  # the tokens that are already in the cache
     blocks: list[int] = field(default_factory=list)
-    penalties: Penalties = NEUTRAL
 
     def __post_init__(self) -> None:
         self.text, self.prompt_length = list(self.text), self.prompt_length or len(self.text)
@@ -127,7 +124,7 @@ class Plugin:
 
     # steps
 
-    def submit(self, device: bool = True, read_async: bool = False, penalised: bool = False) -> Any:
+    def submit(self, device: bool = True, read_async: bool = False) -> Any:
         """Submit one decode step on the tokens that the host has."""
         capacity = self.lanes * ROWS
         batch = [self.rows.get(row) for row in range(capacity)]
@@ -135,7 +132,7 @@ class Plugin:
         if device:
             given["sampling_params"] = sampling([request or Running([0]) for request in batch])
             given["reset_batch"] = self.changed
-        if penalised:
+        if device and any(request.params.penalised for request in self.rows.values()):
             given["prompt_tokens"] = padded([r.text[: r.prompt_length] if r else [] for r in batch])
             given["output_tokens"] = padded([r.generated if r else [] for r in batch])
         if self.lanes > 1:
@@ -155,8 +152,7 @@ class Plugin:
 
     def finish(self, output: Any, device: bool = True) -> torch.Tensor:
         """Read the tokens of a step, or its logits [rows, vocabulary], to the host."""
-        if not isinstance(output, torch.Tensor):
-            output = self.adapter.process_decode_output_host(output, is_tokens=device)
+        output = self.adapter.process_decode_output_host(output, is_tokens=device)
         assert output.shape == ((self.lanes * ROWS,) if device else (self.lanes * ROWS, 1, VOCABULARY))
         return output if device else output[:, 0]
 
@@ -191,14 +187,14 @@ def sampling(requests: list[Running]) -> SimpleNamespace:
 
     A greedy request has temperature 0 and top-k 1. A request without top-k has the size of the vocabulary as top-k.
     """
-    params, penalties = [r.params for r in requests], [r.penalties for r in requests]
+    params = [request.params for request in requests]
     return SimpleNamespace(
         temperature=[p.temperature for p in params],
         top_k=[1 if p.greedy else p.top_k or VOCABULARY for p in params],
         top_p=[0.0 if p.greedy else p.top_p for p in params],
-        presence_penalty=[p.presence for p in penalties],
-        frequency_penalty=[p.frequency for p in penalties],
-        repetition_penalty=[p.repetition for p in penalties],
+        presence_penalty=[p.presence_penalty for p in params],
+        frequency_penalty=[p.frequency_penalty for p in params],
+        repetition_penalty=[p.repetition_penalty for p in params],
         seed=[p.seed for p in params],
         num_logprobs=[-2] * len(params),
         enable_log_probs=[False] * len(params),

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a model on the device: prefill in chunks, decode as a replayed trace. The device chooses the tokens.
 
-Everything that a decode step reads lies on the device. The step itself writes the next step's tokens, positions and
-random numbers there. The host uploads something only when a request joins, leaves or needs another cache block. It
-downloads four bytes a user.
+Everything that a decode step reads lies on the device. The step itself writes the next step's tokens, positions,
+random numbers and counts of tokens there. The host uploads something only when a request joins, leaves or needs another
+cache block. It downloads four bytes a user.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ import ttnn
 from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs, to_device
 from models.bitnet.tt.generation.decode_steps import DecodeSteps, StepEnd
 from models.bitnet.tt.generation.likeliest import likeliest_of
+from models.bitnet.tt.generation.penalties import Penaliser, Text, penalised_by_prompt
 from models.bitnet.tt.generation.prefill import Prefill, check_tokens
-from models.bitnet.tt.generation.sampling import GREEDY, Draws, Sampler, SamplerInputs, SamplingParams
+from models.bitnet.tt.generation.sampling import Draws, Sampler, SamplerInputs, SamplingParams
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.model import BitNetModel
@@ -41,9 +42,10 @@ class Generator:
         self.block_size = block_size
         self.users = model.config.users
         self.prefill = Prefill(model, block_size)
+        self.penaliser = Penaliser(self.config)
         self.sampler = Sampler(self.device, likeliest_of(model.config))
         self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
-        self.steps = DecodeSteps(model, cache, self.inputs, self.sampler)
+        self.steps = DecodeSteps(model, cache, self.inputs, self.penaliser, self.sampler)
         self.downloaded_bytes = 0  # by all decode steps
 
     @property
@@ -88,44 +90,32 @@ class Generator:
                 ttnn.deallocate(row_logits)
                 ttnn.deallocate(logits)
             else:
-                results.append(self.first_token(logits, (length - 1) % TILE, sampling_params[row], draws[row]))
+                prompt = tokens[row, :length].tolist()
+                results.append(self.first_token(logits, prompt, sampling_params[row], draws[row]))
         return torch.stack(results)
 
-    def first_token(self, logits: ttnn.Tensor, row: int, params: SamplingParams, draws: Draws) -> torch.Tensor:
-        """Choose the token that follows a prompt, from row `row` of a tile of logits. Frees the logits.
+    def first_token(
+        self, logits: ttnn.Tensor, prompt: Sequence[int], params: SamplingParams, draws: Draws
+    ) -> torch.Tensor:
+        """Choose the token that follows a prompt, from the tile of logits that the last pass of prefill returns. Frees
+        the logits.
 
         All 32 rows get the prompt's parameters. To cut one row out of the tile would cost a pass over the logits, and
         the host fills 32 rows of the sampler's inputs in one go.
         """
-        return self._choose(logits, [params] * TILE, [draws] * TILE)[row]
-
-    def choose(self, logits: torch.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
-        """Return the tokens [rows] that the device chooses from logits [rows <= 32, vocabulary] of the host, as at the
-        end of a step."""
-        rest = TILE - len(logits)
-        padded = torch.nn.functional.pad(logits, (0, 0, 0, rest))[None, None]
-        given = ttnn.from_torch(
-            padded,
-            dtype=self.config.activations,
-            layout=ttnn.TILE_LAYOUT,
-            device=self.device,
-            mesh_mapper=self.config.parallelism.column_sharding.mapper,
-        )
-        return self._choose(given, params + [GREEDY] * rest, draws + [Draws()] * rest)[: len(logits)]
-
-    def _choose(self, logits: ttnn.Tensor, params: list[SamplingParams], draws: list[Draws]) -> torch.Tensor:
-        """Return the tokens [32] chosen from a tile of logits. Frees the logits."""
+        if params.penalised:
+            logits = penalised_by_prompt(logits, prompt, params, self.config, self.penaliser)
         tokens = to_device(torch.zeros(1, 1, TILE), ttnn.uint32, self.device)
-        if StepEnd.choosing(params) == StepEnd.GREEDY:
+        if params.greedy:
             self.sampler.greedy(logits, tokens)
         else:
             inputs = SamplerInputs(self.device, TILE)
-            inputs.set(params, draws)
+            inputs.set([params] * TILE, [draws] * TILE)
             self.sampler.sample(logits, inputs, tokens)
             inputs.deallocate()
         chosen = self.config.parallelism.read_replicated(tokens).flatten().to(torch.int32)
         ttnn.deallocate(tokens)
-        return chosen
+        return chosen[(len(prompt) - 1) % TILE]
 
     # decode
 
@@ -138,6 +128,7 @@ class Generator:
         read_from_device: bool = True,
         sampling_params: list[SamplingParams] | None = None,
         draws: list[Draws] | None = None,
+        texts: list[Text] | None = None,
     ) -> Any:
         """Run one step for every user.
 
@@ -146,20 +137,23 @@ class Generator:
         positions back uploads nothing. With `sampling_params` (one a user) the result is the next tokens [users],
         chosen on the device (NO_TOKEN where the logits hold NaN or infinity), else logits [users, 1, vocabulary];
         `read_from_device=False` leaves it on the device for `read_decode_output`. `draws` (needed unless all are
-        greedy) are the states for these tokens: a caller gives `Draws.next` of each to the following step.
+        greedy) are the states for these tokens: a caller gives `Draws.next` of each to the following step. `texts`
+        (needed if a request has penalties) are each row's tokens before `tokens`.
         """
         self.inputs.check(tokens, start_pos, page_table)
         check_tokens(tokens.flatten()[start_pos.flatten() != IDLE].tolist(), self.config.model.vocab_size)
         self.inputs.set(tokens, start_pos, page_table)
         end = StepEnd.LOGITS if sampling_params is None else StepEnd.choosing(sampling_params)
-        if end == StepEnd.DRAWN:
+        if end.draws:
             self.inputs.set_sampling(sampling_params, draws or [])
+        if end.penalises:
+            self.inputs.set_penalties(sampling_params, texts or [])
         output = self.steps.run(end, enable_trace)
         if not read_from_device:
             return output
-        if end == StepEnd.LOGITS:
-            return self.process_decode_output_host(self.read_decode_output(output))
-        return self.read_tokens(output)
+        if end.chooses:
+            return self.read_tokens(output)
+        return self.process_decode_output_host(self.read_decode_output(output))
 
     def decode_next(
         self, end: StepEnd, page_table: torch.Tensor | None = None, enable_trace: bool = True

@@ -11,6 +11,7 @@ end token, and the log says so: vLLM has no way to be told that one request fail
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,15 @@ import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.penalties import Text
 from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, NO_DRAWS, Draws, SamplingParams
 from models.bitnet.tt.generator import Generator
-from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
+from models.bitnet.tt.kernels.head.best_tokens import LARGEST, NO_TOKEN
 from models.bitnet.tt.kv_cache import LayerCache, PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig, default_precision
 from models.bitnet.tt.tensor_parallel import rows_of_devices
 from models.bitnet.tt.vllm.lanes import Lanes
-from models.bitnet.tt.vllm.penalties import Penalties
 from models.bitnet.tt.weights.hub import find_checkpoint
 from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
@@ -125,13 +126,15 @@ class BitNetForCausalLM:
         self.generator.warmup_model_prefill()
         if can_sample_on_device:
             tokens, table = torch.zeros(1, 1, dtype=torch.int32), torch.zeros(1, 1, dtype=torch.int32)
-            for params in (GREEDY, SamplingParams(temperature=1.0)):
+            for params in (GREEDY, SamplingParams(temperature=1.0), SamplingParams(repetition_penalty=2.0)):
                 self.generator.prefill_forward_text(tokens, table, sampling_params=[params], draws=[NO_DRAWS])
 
     def warmup_model_decode(self, enable_trace: bool, can_sample_on_device: bool, **_: Any) -> None:
-        """Build the programs of every way in which a step can end, or capture them."""
+        """Build the programs of every way in which a step can end, or capture them. A step with penalties is captured
+        when a request first has some."""
         for end in StepEnd if can_sample_on_device else [StepEnd.LOGITS]:
-            self.generator.warmup_model_decode(enable_trace, end)
+            if not (enable_trace and end.penalises):
+                self.generator.warmup_model_decode(enable_trace, end)
 
     # running
 
@@ -157,15 +160,8 @@ class BitNetForCausalLM:
             return self.generator.prefill_forward_text(tokens, page_table, **given)
         params = wanted(sampling_params)
         draws = [draws_at(request, length - 1) for request, length in zip(params, lengths)]
-        penalties = penalties_of(sampling_params)
-        if all(row.neutral for row in penalties):
-            chosen = self.generator.prefill_forward_text(
-                tokens, page_table, **given, sampling_params=params, draws=draws
-            )
-            return self._known(chosen)
-        logits = self.generator.prefill_forward_text(tokens, page_table, **given)[:, 0]
-        prompts = [tokens[row, :length] for row, length in enumerate(lengths)]
-        return self._choose(logits, penalties, prompts, [tokens[0, :0]] * len(prompts), params, draws)
+        chosen = self.generator.prefill_forward_text(tokens, page_table, **given, sampling_params=params, draws=draws)
+        return self._known(chosen)
 
     def decode_forward(
         self,
@@ -180,26 +176,23 @@ class BitNetForCausalLM:
         output_tokens: torch.Tensor | None = None,
         **_: Any,
     ) -> Any:
-        """One step -> tokens or logits, on the device (on the host if there are penalties).
+        """One step -> tokens or logits, on the device.
 
         Without `reset_batch` the rows are those of the last step. If that one chose tokens on the device, the step goes
         on with them and with the device's positions: what the host gives may be a step old, as it need not have read
-        them yet. (Which slot a request had before means nothing here: rows keep nothing but their draws, which follow
-        from seed and position.)
+        them yet. (Which slot a request had before means nothing here: a row keeps its draws, which follow from seed and
+        position, and the counts of its text.)
+
+        If a request has penalties, `prompt_tokens` and `output_tokens` are each row's text, padded with -1.
         """
         end, self._end = self._end, None  # an exception leaves nothing to go on with
         common = {"page_table": page_table, "enable_trace": enable_trace}
         if sampling_params is None:
             return self.generator.decode_forward(tokens, start_pos, **common, read_from_device=False)
-        if end is not None and not reset_batch:  # the same rows, which had no penalties then
+        if end is not None and not reset_batch:
             output, self._end = self.generator.decode_next(end, **common), end
             return output
-        positions = start_pos.flatten().tolist()
-        params, draws = _rows(sampling_params, positions)
-        penalties = penalties_of(sampling_params)
-        if any(not row.neutral for row, position in zip(penalties, positions) if position != IDLE):
-            logits = self.generator.decode_forward(tokens, start_pos, **common)[:, 0]
-            return self._choose(logits, penalties, prompt_tokens, output_tokens, params, draws)
+        params, draws = _rows(sampling_params, start_pos.flatten().tolist())
         output = self.generator.decode_forward(
             tokens,
             start_pos,
@@ -207,14 +200,13 @@ class BitNetForCausalLM:
             read_from_device=False,
             sampling_params=params,
             draws=draws,
+            texts=None if prompt_tokens is None else texts_of(prompt_tokens, output_tokens),
         )
         self._end = StepEnd.choosing(params)
         return output
 
     def read_decode_output(self, output: Any, async_read: bool = False) -> Any:
         """Start to copy a step's result to the host. Return it with the events after which the copy is complete."""
-        if isinstance(output, torch.Tensor):  # chosen on the host
-            return (output, []) if async_read else output
         if not async_read:
             return output.cpu()
         reading = self.generator.start_reading(output)
@@ -224,20 +216,6 @@ class BitNetForCausalLM:
         """Tokens [rows], or logits [rows, 1, vocabulary]."""
         host = self.generator.process_decode_output_host(self.generator.read_decode_output(output), is_tokens)
         return self._known(host) if is_tokens else host
-
-    def _choose(
-        self,
-        logits: torch.Tensor,
-        penalties: Sequence[Penalties],
-        prompts: Sequence[torch.Tensor],
-        generated: Sequence[torch.Tensor],
-        params: list[SamplingParams],
-        draws: list[Draws],
-    ) -> torch.Tensor:
-        """Tokens, after each row's penalties."""
-        rows = zip(penalties, logits, prompts, generated)
-        penalised = torch.stack([penalty.apply(row, *history) for penalty, row, *history in rows])
-        return self._known(self.generator.choose(penalised, params, draws))
 
     def _known(self, tokens: torch.Tensor) -> torch.Tensor:
         """Tokens of the vocabulary: an end token (0 in a model without any) for each row that has none."""
@@ -249,12 +227,14 @@ class BitNetForCausalLM:
 
 
 def wanted(given: Any) -> list[SamplingParams]:
-    """vLLM's sampling parameters (a list for each setting), within what the device draws: the 32 likeliest tokens. "No
-    top-k" comes as the vocabulary's size, the sharpest top-p as 0."""
-    return [_wanted(*row) for row in zip(given.temperature, given.top_k, given.top_p, given.seed)]
+    """vLLM's sampling parameters (a list for each setting), within what the device does: it draws among the 32
+    likeliest tokens. "No top-k" comes as the vocabulary's size, the sharpest top-p as 0."""
+    choices = [_choice(*row) for row in zip(given.temperature, given.top_k, given.top_p, given.seed)]
+    penalties = zip(given.repetition_penalty, given.presence_penalty, given.frequency_penalty)
+    return [replace(choice, **_penalties(*row)) for choice, row in zip(choices, penalties)]
 
 
-def _wanted(temperature: float, top_k: int, top_p: float, seed: int | None) -> SamplingParams:
+def _choice(temperature: float, top_k: int, top_p: float, seed: int | None) -> SamplingParams:
     if not temperature > 0:
         return GREEDY
     kept = top_k if 1 <= top_k < CANDIDATES else 0
@@ -263,9 +243,18 @@ def _wanted(temperature: float, top_k: int, top_p: float, seed: int | None) -> S
     return SamplingParams(min(temperature, _HOTTEST), kept, min(top_p, 1.0), seed)
 
 
-def penalties_of(given: Any) -> list[Penalties]:
-    rows = zip(given.repetition_penalty, given.presence_penalty, given.frequency_penalty)
-    return [Penalties(*row) for row in rows]
+def _penalties(repetition: float, presence: float, frequency: float) -> dict[str, float]:
+    return {
+        "repetition_penalty": min(max(repetition, 1 / LARGEST), LARGEST),
+        "presence_penalty": min(max(presence, -LARGEST), LARGEST),
+        "frequency_penalty": min(max(frequency, -LARGEST), LARGEST),
+    }
+
+
+def texts_of(prompts: torch.Tensor, generated: torch.Tensor) -> list[Text]:
+    """Each row's tokens before its newest one, which is the next step's input. Negative tokens are padding."""
+    prompts, generated = ([row[row >= 0].tolist() for row in rows] for rows in (prompts, generated))
+    return [Text(prompt, written[:-1]) for prompt, written in zip(prompts, generated)]
 
 
 def draws_at(params: SamplingParams, position: int) -> Draws:

@@ -82,12 +82,18 @@ class ToyGenerator:
         """The text that the next token follows from, or nothing for NaN."""
         return [] if self.is_nan(blocks) else self.read(blocks, length)
 
-    def first_token(self, logits, row: int, params: SamplingParams, draws: Draws) -> int:
+    def first_token(self, logits, prompt, params: SamplingParams, draws: Draws) -> int:
         self.fail()
         return choose(logits, params, draws)
 
-    def decode_forward(self, tokens, positions, page_table, enable_trace, read_from_device, sampling_params, draws):
+    def decode_forward(
+        self, tokens, positions, page_table, enable_trace, read_from_device, sampling_params, draws, texts
+    ):
         assert not read_from_device
+        for row, position in enumerate(positions.tolist()):
+            if position != IDLE:
+                before = [*texts[row].prompt, *texts[row].written]
+                assert before == self.read(page_table[row], position), "a text that the cache does not have"
         self.fail()
         self.tokens[:], self.positions, self.params, self.draws = tokens, positions.clone(), sampling_params, draws
         return self.run_step(page_table)

@@ -17,12 +17,11 @@ from models.bitnet.tt import generator_vllm
 from models.bitnet.tt.generation.sampling import GREEDY
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM
 from models.bitnet.tt.vllm.lanes import Lanes
-from models.bitnet.tt.vllm.penalties import Penalties
 
 LAYERS, STEPS = 2, 10
-PROMPTS = shipped.prompts(5)
-WAYS = (GREEDY, SEEDED, GREEDY, SEEDED, GREEDY)
-NOT_NEUTRAL = Penalties(frequency=1e-30)  # takes the path of penalties, but changes no logit
+PENALTIES = {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.7}
+PROMPTS = [*shipped.prompts(5), *shipped.prompts(2)]
+WAYS = (GREEDY, SEEDED, GREEDY, SEEDED, GREEDY, *(dataclasses.replace(way, **PENALTIES) for way in (GREEDY, SEEDED)))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,13 +74,13 @@ def lanes(alone, request):
         yield adapter
 
 
-def join(plugin, *numbers, lane=0, **options):
+def join(plugin, *numbers, lane=0):
     """Prefill the prompts with these numbers in one lane."""
-    plugin.prefill([(lane, request(number, **options)) for number in numbers])
+    plugin.prefill([(lane, request(number)) for number in numbers])
 
 
-def request(number, **options):
-    return Running(PROMPTS[number], WAYS[number], **options)
+def request(number):
+    return Running(PROMPTS[number], WAYS[number])
 
 
 def check(plugin, alone, numbers):
@@ -120,18 +119,16 @@ class TestTensorParallel:
         check(plugin, alone, {0: 0, 1: 2})
 
     def test_penalties(self, tensor_parallel, alone):
-        """Logits that the host changed are sharded over the chips again for the choice of a token."""
+        """Every chip counts the tokens of its shard of the vocabulary and penalises its shard of the logits."""
+        assert alone[0] != alone[5] and alone[1] != alone[6]
         plugin = Plugin(tensor_parallel)
-        join(plugin, 0, 1, penalties=NOT_NEUTRAL)
-        join(plugin, 2)
-        for _ in range(3):
-            plugin.step(penalised=True)
-        check(plugin, alone, {0: 0, 1: 1, 2: 2})
-        plugin = Plugin(tensor_parallel)
-        join(plugin, 4, penalties=Penalties(frequency=1e4))
-        for _ in range(5):
-            plugin.step(penalised=True)
-        assert len(set(plugin.generated(0))) == 6 > len(set(alone[4][:6]))  # no token twice
+        join(plugin, 5, 6, 2)
+        plugin.step()
+        for _ in range(STEPS - 3):
+            uploaded = tensor_parallel.generator.uploaded_bytes
+            plugin.step()
+            assert tensor_parallel.generator.uploaded_bytes == uploaded
+        check(plugin, alone, {0: 5, 1: 6, 2: 2})
 
 
 class TestLanes:
@@ -171,13 +168,11 @@ class TestLanes:
         """The penalties of a lane use the texts of its rows, and do not change the rows of the other lane."""
         plugin = Plugin(lanes)
         join(plugin, 2, 3)
-        join(plugin, 1, lane=1, penalties=NOT_NEUTRAL)
-        join(plugin, 4, lane=1, penalties=Penalties(frequency=1e4))
-        for _ in range(4):
-            plugin.step(penalised=True)
-        plugin.take(plugin.finish_async(plugin.submit(read_async=True, penalised=True)))
-        assert len(set(plugin.end(ROWS + 1))) == 6 > len(set(alone[4][:6]))  # no token twice
-        check(plugin, alone, {0: 2, 1: 3, ROWS: 1})
+        join(plugin, 5, 6, lane=1)
+        for _ in range(STEPS - 3):
+            plugin.step()
+        plugin.take(plugin.finish_async(plugin.submit(read_async=True)))
+        check(plugin, alone, {0: 2, 1: 3, ROWS: 5, ROWS + 1: 6})
 
     def test_an_idle_lane_takes_no_step(self, lanes, alone, monkeypatch):
         """An idle lane takes no step. It gives the right tokens when it has a request again.

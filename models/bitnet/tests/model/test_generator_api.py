@@ -300,6 +300,9 @@ def test_bad_steps(generator):
         generator.decode_forward(tokens, positions, table, sampling_params=sampled[:2], draws=[Draws()] * USERS)
     with refuses("draws has 0 entries for 4 users"):
         generator.decode_forward(tokens, positions, table, sampling_params=sampled)
+    with refuses("texts has 0 entries for 4 users"):
+        penalised = [SamplingParams(presence_penalty=1.0)] * USERS
+        generator.decode_forward(tokens, positions, table, sampling_params=penalised)
     # none of which left anything behind
     params = [GREEDY] * USERS
     after = generator.decode_forward(tokens, positions, table, sampling_params=params)

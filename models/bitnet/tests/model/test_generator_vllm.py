@@ -15,9 +15,8 @@ from models.bitnet.tests import shipped
 from models.bitnet.tests.vllm_plugin import BLOCK, BLOCKS, CONTEXT, ROWS, SEEDED, VOCABULARY, Plugin, start
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator_vllm import BitNetForCausalLM, wanted
-from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
+from models.bitnet.tt.kernels.head.best_tokens import LARGEST, NO_TOKEN
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from models.bitnet.tt.vllm.penalties import Penalties
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +113,11 @@ def test_host_and_device_take_turns(adapter, alone):
         assert plugin.generated(row) == alone(prompt, 8, GREEDY)
 
 
-@pytest.mark.parametrize("params", [GREEDY, replace(SEEDED, seed=20)], ids=["greedy", "seeded"])
+@pytest.mark.parametrize(
+    "params",
+    [GREEDY, replace(SEEDED, seed=20), SamplingParams(repetition_penalty=1.4)],
+    ids=["greedy", "seeded", "penalised"],
+)
 def test_resume_after_preemption(adapter, alone, params):
     """After a preemption the text so far is prefilled as one prompt into other blocks. The draws continue.
 
@@ -138,11 +141,11 @@ def test_logits_that_are_nan_end_their_text(adapter, open_device, monkeypatch, c
     nan = torch.full((1, 1, 1, 1), math.nan)
     poison = ttnn.from_torch(nan, dtype=adapter.model.config.activations, layout=ttnn.TILE_LAYOUT, device=open_device)
     forward = adapter.model.forward_prefill
-    for is_penalised in (False, True):
+    for params in (GREEDY, SamplingParams(repetition_penalty=1.5)):
         plugin = Plugin(adapter)
         with monkeypatch.context() as patch:
             patch.setattr(adapter.model, "forward_prefill", lambda *args: ttnn.add(forward(*args), poison))
-            plugin.add(REQUESTS[0][0], **({"penalties": Penalties(repetition=1.5)} if is_penalised else {}))
+            plugin.add(REQUESTS[0][0], params)
         assert plugin.generated(0) == [end] and "rows [0] are NaN or infinite" in caplog.text
         caplog.clear()
     tokens = ttnn.from_torch(torch.tensor([[[5, NO_TOKEN, 0, 7]]], dtype=torch.int32), dtype=ttnn.uint32)
@@ -162,25 +165,29 @@ def test_prefill_behind_shared_blocks(adapter, alone):
 
 
 def test_penalties(adapter):
-    """The tokens of a request are the largest logits after its penalties. A neighbour without any is not affected."""
-    penalties = Penalties(repetition=1.5, presence=0.5, frequency=0.8)
+    """The tokens of a request are the largest logits after its penalties. A neighbour without any is not affected.
+
+    Some steps send logits to the host. The host then chooses without penalties here, and the device counts its tokens.
+    """
+    devices = (True, True, False, True, False, False, True, True)
+    params = SamplingParams(repetition_penalty=1.5, presence_penalty=0.5, frequency_penalty=0.8)
     prompt, neighbour = REQUESTS[0][0], REQUESTS[1][0]
     plugin = Plugin(adapter)
-    plugin.add(prompt, penalties=penalties)
+    plugin.add(prompt, params)
     plugin.add(neighbour)
-    for _ in range(6):
-        plugin.step(penalised=True)
+    for device in devices:
+        plugin.step(device)
     # the same texts by hand: the plugin takes logits, and the test applies the penalties one by one
     by_hand = Plugin(adapter)
     by_hand.add(prompt, sample=False)
     by_hand.add(neighbour, sample=False)
     for row, text in enumerate((prompt, neighbour)):
         by_hand.rows[row].text = plugin.rows[row].text[: len(text) + 1]
-    for step in range(6):
+    for step, device in enumerate(devices):
         logits = by_hand.finish(by_hand.submit(device=False), device=False)
         rows = [row.tolist() for row in logits]
         generated = by_hand.generated(0)
-        for token in {*prompt, *generated}:
+        for token in {*prompt, *generated} if device else ():
             value = rows[0][token]
             value = value / 1.5 if value > 0 else value * 1.5
             rows[0][token] = value - 0.8 * generated.count(token) - 0.5 * (token in generated)
@@ -190,20 +197,64 @@ def test_penalties(adapter):
     assert plugin.generated(0) != plugin.generated(1)
 
 
+def test_penalties_of_requests_that_join_and_leave(adapter, alone):
+    """A request that takes the row of another has its own counts. Steady steps with penalties upload nothing."""
+    params = SamplingParams(repetition_penalty=1.3, presence_penalty=0.5, frequency_penalty=0.8)
+    drawn = replace(SEEDED, frequency_penalty=0.6, presence_penalty=0.4)
+    prompts, plugin = [prompt for prompt, _ in REQUESTS], Plugin(adapter)
+    plugin.add(prompts[0], params)
+    plugin.step()
+    plugin.add(prompts[1], drawn)
+    plugin.step()
+    for _ in range(3):
+        uploaded, downloaded = adapter.generator.uploaded_bytes, adapter.generator.downloaded_bytes
+        plugin.step()
+        assert adapter.generator.uploaded_bytes == uploaded
+        assert adapter.generator.downloaded_bytes == downloaded + 4 * ROWS
+    assert plugin.end(0) == alone(prompts[0], 6, params)
+    plugin.step()
+    plugin.add(prompts[2], params)  # in the row that is free
+    for _ in range(4):
+        plugin.step()
+        check_counts(plugin)
+    assert plugin.generated(0) == alone(prompts[2], 5, params)
+    assert plugin.generated(1) == alone(prompts[1], 10, drawn)
+
+
+def check_counts(plugin: Plugin) -> None:
+    """Assert that the device has counted the text of each row, but not the token that its last step chose."""
+    counts = ttnn.to_torch(plugin.adapter.generator.inputs.penalties.counts)[0, 0]
+    for row, request in plugin.rows.items():
+        expected = torch.bincount(torch.tensor(request.generated[:-1]), minlength=VOCABULARY).float()
+        expected[request.text[: request.prompt_length]] += 0.5
+        assert torch.equal(counts[row], expected)
+
+
+def test_penalties_while_the_host_is_a_step_behind(adapter, alone):
+    """The device counts tokens that the host has not read yet."""
+    params = SamplingParams(presence_penalty=0.5, frequency_penalty=0.8)
+    plugin, prompt = Plugin(adapter), REQUESTS[0][0]
+    plugin.add(prompt, params)
+    plugin.steps_ahead(7)
+    assert plugin.generated(0) == alone(prompt, 8, params)
+
+
 def test_penalties_of_drawn_tokens(adapter, alone):
     """A tiny frequency penalty changes no logit but takes the path of penalties. The drawn tokens are the same."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
-    plugin.add(prompt, SEEDED, penalties=Penalties(frequency=1e-30))
+    plugin.add(prompt, replace(SEEDED, frequency_penalty=1e-30))
     for _ in range(5):
-        plugin.step(penalised=True)
+        plugin.step()
     assert plugin.generated(0) == alone(prompt, 6, SEEDED)
 
 
-@pytest.mark.parametrize("penalties", [Penalties(repetition=1e30), Penalties(repetition=1e-40), Penalties(presence=-2)])
-def test_extreme_penalties(adapter, penalties):
+@pytest.mark.parametrize(
+    "name, value", [("repetition", 1e30), ("repetition", 1e-30), ("presence", -2), ("frequency", 1e30)]
+)
+def test_extreme_penalties(adapter, name, value):
     plugin = Plugin(adapter)
-    plugin.add(REQUESTS[0][0], SEEDED, penalties=penalties)
-    plugin.step(penalised=True)
+    plugin.add(REQUESTS[0][0], replace(SEEDED, **{f"{name}_penalty": value}))
+    plugin.step()
     assert all(0 <= token < VOCABULARY for token in plugin.generated(0))
 
 
@@ -213,11 +264,15 @@ def test_whatever_a_client_asks_for_is_cut_to_what_the_device_does():
         "top_k": [-1, 0, 1, 31, 32, 33, VOCABULARY, 2**31],
         "top_p": [0.0, 1e-30, 0.5, 1.0, 2.0],
         "seed": [None, 0, -1, 2**63 - 1],
+        "repetition_penalty": [1.0, 1e-40, float("inf")],
+        "presence_penalty": [0.0],
+        "frequency_penalty": [0.0],
     }
     grid = list(itertools.product(*values.values()))
     rows = wanted(SimpleNamespace(**dict(zip(values, map(list, zip(*grid))))))
     assert len(rows) == len(grid)
-    one = {row: result for row, result in zip(grid, rows)}
+    one = {row[:4]: result for row, result in zip(grid, rows) if row[4] == 1.0}
+    assert {row.repetition_penalty for row in rows} == {1.0, 1 / LARGEST, LARGEST}
     assert one[0.0, 1, 0.0, None] == GREEDY
     assert one[1.0, 1, 0.5, 0] == SamplingParams(1.0, 1, 0.5, 0)
     assert one[1.0, 31, 0.5, 0] == SamplingParams(1.0, 31, 0.5, 0)

@@ -8,13 +8,16 @@ import torch
 import ttnn
 from models.bitnet.tests.common import SMALL
 from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs
-from models.bitnet.tt.generation.sampling import Draws, SamplingParams
+from models.bitnet.tt.generation.penalties import NO_TEXT, Text
+from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.model_config import ModelConfig
 
 USERS, BLOCKS = 4, 5
 TOKENS, POSITIONS = torch.tensor([5, 6, 7, 8]), torch.tensor([40, 3, 33, 64])
 TABLE = torch.arange(USERS * BLOCKS, dtype=torch.int32).reshape(USERS, BLOCKS)
 PARAMS = [SamplingParams(1.0)] * USERS
+PENALISED = [SamplingParams(frequency_penalty=1.0), GREEDY, SamplingParams(presence_penalty=2.0), GREEDY]
+TEXTS = [Text((1, 2), [3]), NO_TEXT, Text((1,), [4, 4]), NO_TEXT]
 
 
 @pytest.fixture
@@ -118,7 +121,7 @@ def test_draws_that_the_caller_keeps_are_the_ones_before_the_step(inputs):
     draws = [Draws.from_seed(user) for user in range(USERS)]
     given = list(draws)
     inputs.set_sampling(params, given)
-    inputs.after_step(chose=True, drew=True)
+    inputs.after_step(chose=True, drew=True, counted=False)
     assert given == draws and [draw.state for draw in given] == states(inputs)
     inputs.uploaded_bytes = 0
     inputs.set_sampling(params, [draw.at(1) if row % 2 == 0 else Draws() for row, draw in enumerate(draws)])
@@ -132,3 +135,79 @@ def test_idle_rows(inputs):
     positions = torch.where(torch.tensor([True, False, True, False]), POSITIONS, IDLE)
     inputs.set(TOKENS, positions, TABLE)
     assert_holds(inputs, torch.where(positions == IDLE, 0, TOKENS), positions)
+
+
+def written(inputs: DecodeInputs, row: int) -> dict[int, float]:
+    """The tokens that the device has counted in a row's text. A token of the prompt counts one half more."""
+    counts = ttnn.to_torch(inputs.penalties.counts)[0, 0, row]
+    return {int(token): counts[token].item() for token in counts.nonzero()}
+
+
+def test_counts_of_texts(inputs):
+    """The device has the counts of the rows with penalties. Those of other rows and of idle rows are 0."""
+    inputs.set(TOKENS, torch.where(torch.arange(USERS) == 2, IDLE, POSITIONS))
+    inputs.set_penalties(PENALISED, [*TEXTS[:3], Text((9,), [9])])
+    assert [written(inputs, row) for row in range(USERS)] == [{1: 0.5, 2: 0.5, 3: 1.0}, {}, {}, {}]
+    inputs.set(TOKENS, POSITIONS)
+    inputs.set_penalties(PENALISED, TEXTS)
+    assert written(inputs, 2) == {1: 0.5, 4: 2.0}
+
+
+def test_texts_that_went_on_are_not_uploaded(inputs):
+    """A step counts its tokens. Texts with these tokens are then on the device, and only others are uploaded."""
+    inputs.set(TOKENS, POSITIONS)
+    inputs.set_penalties(PENALISED, TEXTS)
+    inputs.after_step(chose=True, drew=False, counted=True)
+    inputs.tokens_read(TOKENS)
+    inputs.set(TOKENS, POSITIONS + 1)
+    grown = [Text(text.prompt, [*text.written, token]) for text, token in zip(TEXTS, TOKENS.tolist())]
+    inputs.uploaded_bytes = 0
+    inputs.set_penalties(PENALISED, grown)
+    assert inputs.uploaded_bytes == 0
+    # the rows without penalties may have other requests
+    inputs.set_penalties(PENALISED, [grown[0], Text((5,), [5]), grown[2], NO_TEXT])
+    assert inputs.uploaded_bytes == 0
+    for others in (TEXTS, grown, [grown[2], NO_TEXT, grown[0], NO_TEXT]):
+        inputs.set_penalties(PENALISED, others)
+        assert inputs.uploaded_bytes == USERS * SMALL.vocab_size * 4
+        assert sum(written(inputs, 0).values()) == len(others[0].written) + len(others[0].prompt) / 2
+        inputs.uploaded_bytes = 0
+
+
+def test_texts_are_unknown_after_a_step_on_tokens_that_nobody_read(inputs):
+    inputs.set(TOKENS, POSITIONS)
+    inputs.set_penalties(PENALISED, TEXTS)
+    for _ in range(2):
+        inputs.after_step(chose=True, drew=False, counted=True)
+    assert not inputs.held().texts
+
+
+def test_penalties_cut_short_are_uploaded_again(inputs, monkeypatch):
+    inputs.set(TOKENS, POSITIONS)
+    inputs.set_penalties(PENALISED, TEXTS)
+    for name in ("set_params", "set_texts"):
+        upload = getattr(inputs.penalties, name)
+
+        def cut_short(*args, upload=upload):
+            upload(*args)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(inputs.penalties, name, cut_short)
+            inputs.set_penalties(PENALISED[::-1], TEXTS[::-1])
+        inputs.set_penalties(PENALISED, TEXTS)
+        penalty = ttnn.to_torch(inputs.penalties.tensors["presence"]).flatten()
+        assert penalty.tolist() == [0.0, 0.0, 2.0, 0.0]
+        assert written(inputs, 2) == {1: 0.5, 4: 2.0}
+
+
+def test_restored_penalties(inputs):
+    """After a step that was run only for its programs the device has the texts again."""
+    inputs.set(TOKENS, POSITIONS)
+    inputs.set_penalties(PENALISED, TEXTS)
+    held = inputs.held()
+    inputs.set_idle()
+    inputs.penalties.set_texts([Text((), [8])] * USERS)
+    inputs.forget()
+    inputs.restore(held)
+    assert [written(inputs, row) for row in range(USERS)] == [{1: 0.5, 2: 0.5, 3: 1.0}, {}, {1: 0.5, 4: 2.0}, {}]

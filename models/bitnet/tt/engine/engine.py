@@ -41,10 +41,10 @@ from models.bitnet.tt.engine.scheduler import Scheduler
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.penalties import NO_TEXT
 from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
-from models.bitnet.tt.layout import TILE
 
 _log = logging.getLogger(__name__)
 PREFILL_BUDGET = 256  # prompt tokens a step while others decode
@@ -166,8 +166,7 @@ class Engine:
         logits = generator.prefill.run(prompt, blocks, start, stop, generator.cache, to_logits=is_new)
         token = None
         if logits is not None:
-            row, position = (stop - 1) % TILE, stop - 1
-            token = int(generator.first_token(logits, row, job.request.sampling, job.draws(position)))
+            token = int(generator.first_token(logits, job.prompt, job.request.sampling, job.draws(stop - 1)))
         job.computed = stop
         self.pool.learn(job.slot, job.keys[: stop // self.pool.block_size])
         if token is not None:
@@ -213,7 +212,7 @@ class Engine:
         self.metrics.preemptions += len(self.scheduler.grow())
         users = len(self.scheduler.slots)
         tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
-        params, draws = [GREEDY] * users, [NO_DRAWS] * users
+        params, draws, texts = [GREEDY] * users, [NO_DRAWS] * users, [NO_TEXT] * users
         jobs = []
         for job in self.scheduler.running:
             if not job.prefilled:
@@ -221,7 +220,7 @@ class Engine:
             with self._alone(job):
                 draws[job.slot] = job.draws(job.computed)
                 tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
-                params[job.slot] = job.request.sampling
+                params[job.slot], texts[job.slot] = job.request.sampling, job.text()
                 jobs.append(job)
         if not jobs:
             return None
@@ -233,6 +232,7 @@ class Engine:
             read_from_device=False,
             sampling_params=params,
             draws=draws,
+            texts=texts,
         )
         return _Submitted(jobs, StepEnd.choosing(params), output)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from models.bitnet.tt.checks import as_integer, as_texts, as_tokens, shown
 from models.bitnet.tt.engine.text import TextStream
+from models.bitnet.tt.generation.penalties import Text
 from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS, Draws, SamplingParams
 
 
@@ -105,6 +106,10 @@ class Job:
     def next_input(self) -> int:
         """Return the token whose keys and values the next decode step writes."""
         return self.completion.tokens[self.computed - len(self.prompt)]
+
+    def text(self) -> Text:
+        """Return the tokens before `next_input`, for penalties."""
+        return Text(self.prompt, self.completion.tokens[: self.computed - len(self.prompt)])
 
     def draws(self, position: int) -> Draws:
         """Return the draws for the token that follows the one at `position`. A greedy request has no use for any."""

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device tensors that a decode step reads, and the host's record of what they hold.
 
-A step rewrites its own inputs: the next tokens, positions and random numbers. The host updates its record without a
-download. So setting the inputs to values that they already hold uploads nothing.
+A step rewrites its own inputs: the next tokens, positions, random numbers and counts of tokens. The host updates its
+record without a download. So setting the inputs to values that they already hold uploads nothing.
 """
 
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 import ttnn
+from models.bitnet.tt.generation.penalties import PenaltyInputs, Text
 from models.bitnet.tt.generation.sampling import Draws, SamplerInputs, SamplingParams
 from models.bitnet.tt.kv_cache import table_width
 from models.bitnet.tt.model_config import ModelConfig
@@ -25,12 +26,14 @@ def to_device(values: torch.Tensor, dtype: ttnn.DataType, device: ttnn.MeshDevic
 
 
 class Held(NamedTuple):
-    """The host's record of what the device holds: one entry a user in each field."""
+    """The host's record of what the device holds: one entry a user in each field. An empty list is unknown."""
 
     tokens: torch.Tensor
     positions: torch.Tensor
     params: list[SamplingParams]
     draws: list[Draws]
+    penalties: list[SamplingParams]
+    texts: list[Text | None]
 
 
 class DecodeInputs:
@@ -44,12 +47,15 @@ class DecodeInputs:
         self._table_padding = table_width(blocks_per_user, block_size) - blocks_per_user
         self._params: list[SamplingParams] = []
         self._draws: list[Draws] = []  # as the device has them; those of greedy rows are not kept up
+        self._penalties: list[SamplingParams] = []
+        self._texts: list[Text | None] = []  # that the device has counted; None for a row without penalties
         self.uploaded_bytes = 0  # since the beginning
 
         self.tokens = to_device(self._tokens[None, None], ttnn.uint32, config.device)
         self.positions = to_device(self._positions, ttnn.int32, config.device)
         self.page_table = to_device(self._whole_chunks(self._page_table), ttnn.int32, config.device)
         self.sampling = SamplerInputs(config.device, self.users)
+        self.penalties = PenaltyInputs(config, self.users)
 
     def check(self, tokens: torch.Tensor, positions: torch.Tensor, page_table: torch.Tensor | None) -> None:
         """Raise ValueError if `set` cannot take these."""
@@ -95,16 +101,25 @@ class DecodeInputs:
 
     def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
         """Make the device draw each row's token like this. A greedy row's draws do not matter."""
-        for name, given in (("sampling_params", params), ("draws", draws)):
-            if len(given) != self.users:
-                raise ValueError(f"{name} has {len(given)} entries for {self.users} users")
+        self._check_lengths(sampling_params=params, draws=draws)
         if params != self._params or self._drawing(draws) != self._drawing(self._draws):
             self._params = []
             self.uploaded_bytes += self.sampling.set(params, draws)
             self._params, self._draws = list(params), list(draws)
 
-    def after_step(self, chose: bool, drew: bool) -> None:
+    def set_penalties(self, params: list[SamplingParams], texts: list[Text]) -> None:
+        """Make the device penalise each row like this, and count the row's text. `texts` are the tokens before those
+        that `set` was given, because a step counts its own. The text of an idle or unpenalised row does not matter."""
+        self._check_lengths(sampling_params=params, texts=texts)
+        is_counted = [row.penalised and at != IDLE for row, at in zip(params, self._positions.tolist())]
+        self._hold_penalties(
+            params, [Text(tuple(t.prompt), list(t.written)) if c else None for t, c in zip(texts, is_counted)]
+        )
+
+    def after_step(self, chose: bool, drew: bool, counted: bool) -> None:
         """Record what a step left on the device. If it chose tokens, they are unknown until they are read."""
+        if counted:
+            self._count_tokens()
         if chose:
             self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._positions = torch.where(self._positions == IDLE, IDLE, self._positions + 1)
@@ -119,17 +134,42 @@ class DecodeInputs:
         """Record that what the device holds is unknown: a step was run only for its programs, or was cut short."""
         self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._positions = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
-        self._params = []
+        self._params, self._penalties, self._texts = [], [], []
 
     def held(self) -> Held:
         """Return the record that `restore` takes."""
-        return Held(self._tokens, self._positions, self._params, self._draws)
+        return Held(self._tokens, self._positions, self._params, self._draws, self._penalties, self._texts)
 
     def restore(self, held: Held) -> None:
         """Make the device hold again what it held when `held` returned this."""
         self.set(held.tokens, held.positions)
         if held.params:
             self.set_sampling(held.params, held.draws)
+        if held.penalties and held.texts:
+            self._hold_penalties(held.penalties, held.texts)
+
+    def _hold_penalties(self, params: list[SamplingParams], texts: list[Text | None]) -> None:
+        if params != self._penalties:
+            self._penalties = []
+            self.uploaded_bytes += self.penalties.set_params(params)
+            self._penalties = list(params)
+        if texts != self._texts:
+            self._texts = []
+            self.uploaded_bytes += self.penalties.set_texts(texts)
+            self._texts = texts
+
+    def _count_tokens(self) -> None:
+        """Record that a step has counted its tokens. If one of them is unknown, so are the texts."""
+        for text, token in zip(self._texts, self._tokens.tolist()):
+            if text is not None:
+                text.written.append(token)
+        if any(text is not None and text.written[-1] == _UNKNOWN for text in self._texts):
+            self._texts = []
+
+    def _check_lengths(self, **given: list) -> None:
+        for name, values in given.items():
+            if len(values) != self.users:
+                raise ValueError(f"{name} has {len(values)} entries for {self.users} users")
 
     def _drawing(self, draws: list[Draws]) -> list[Draws]:
         """Return the draws of the rows that are not greedy."""

@@ -12,22 +12,40 @@ from enum import Enum
 
 import ttnn
 from models.bitnet.tt.generation.decode_inputs import DecodeInputs
+from models.bitnet.tt.generation.penalties import Penaliser
 from models.bitnet.tt.generation.sampling import Sampler, SamplingParams
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.model import BitNetModel
 
 
 class StepEnd(Enum):
-    """What a decode step ends with: logits for the host, or tokens that the device chose."""
+    """What a decode step ends with: logits for the host, or tokens that the device chose, with or without penalties."""
 
     LOGITS = "logits"
     GREEDY = "greedy"
     DRAWN = "drawn"
+    PENALISED_GREEDY = "penalised greedy"
+    PENALISED_DRAWN = "penalised drawn"
+
+    @property
+    def chooses(self) -> bool:
+        return self is not StepEnd.LOGITS
+
+    @property
+    def draws(self) -> bool:
+        return self in (StepEnd.DRAWN, StepEnd.PENALISED_DRAWN)
+
+    @property
+    def penalises(self) -> bool:
+        return self in (StepEnd.PENALISED_GREEDY, StepEnd.PENALISED_DRAWN)
 
     @classmethod
     def choosing(cls, params: Sequence[SamplingParams]) -> "StepEnd":
         """Return the end of a step that chooses tokens with these parameters."""
-        return cls.GREEDY if all(request.greedy for request in params) else cls.DRAWN
+        is_greedy = all(request.greedy for request in params)
+        if any(request.penalised for request in params):
+            return cls.PENALISED_GREEDY if is_greedy else cls.PENALISED_DRAWN
+        return cls.GREEDY if is_greedy else cls.DRAWN
 
 
 @dataclass(frozen=True)
@@ -39,15 +57,23 @@ class _Trace:
 class DecodeSteps:
     """Runs decode steps. It has one trace for each end of a step, captured at the first use."""
 
-    def __init__(self, model: BitNetModel, cache: list[LayerCache], inputs: DecodeInputs, sampler: Sampler):
-        self._model, self._cache, self._inputs, self._sampler = model, cache, inputs, sampler
+    def __init__(
+        self,
+        model: BitNetModel,
+        cache: list[LayerCache],
+        inputs: DecodeInputs,
+        penaliser: Penaliser,
+        sampler: Sampler,
+    ):
+        self._model, self._cache, self._inputs = model, cache, inputs
+        self._penaliser, self._sampler = penaliser, sampler
         self._device, self._chips = model.config.device, model.config.parallelism.chips
         self._traces: dict[StepEnd, _Trace] = {}
 
     def run(self, end: StepEnd, enable_trace: bool) -> ttnn.Tensor:
         """Run one step on the inputs that were set. Return tokens, or logits [1, 1, users, vocabulary]."""
         output = self._replay(end) if enable_trace else self._step(end)
-        self._inputs.after_step(chose=end != StepEnd.LOGITS, drew=end == StepEnd.DRAWN)
+        self._inputs.after_step(chose=end.chooses, drew=end.draws, counted=end.penalises)
         return output
 
     def warm_up(self, end: StepEnd, enable_trace: bool) -> None:
@@ -80,17 +106,20 @@ class DecodeSteps:
     def _step(self, end: StepEnd) -> ttnn.Tensor:
         inputs = self._inputs
         logits = self._model.forward_decode(inputs.tokens, inputs.positions, inputs.page_table, self._cache)
-        if end == StepEnd.GREEDY:
-            self._sampler.greedy(logits, inputs.tokens)
-        elif end == StepEnd.DRAWN:
+        if end.penalises:
+            self._penaliser.count(inputs.tokens, inputs.penalties)
+            logits = self._penaliser.penalise(logits, inputs.penalties)
+        if end.draws:
             self._sampler.sample(logits, inputs.sampling, inputs.tokens)
+        elif end.chooses:
+            self._sampler.greedy(logits, inputs.tokens)
         ttnn.plus_one(inputs.positions, skip_negative_entries=True)
-        return logits if end == StepEnd.LOGITS else inputs.tokens
+        return inputs.tokens if end.chooses else logits
 
     def _try(self, end: StepEnd) -> None:
         """Run a step only to build its programs."""
         output = self._step(end)
-        if end == StepEnd.LOGITS:
+        if not end.chooses:
             ttnn.deallocate(output)
 
     def _replay(self, end: StepEnd) -> ttnn.Tensor:

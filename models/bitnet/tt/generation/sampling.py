@@ -16,6 +16,7 @@ import torch
 import ttnn
 from models.bitnet.tt.checks import as_integer, as_number, shown
 from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens
+from models.bitnet.tt.kernels.head.best_tokens import LARGEST
 from models.bitnet.tt.layout import TILE
 
 CANDIDATES = TILE
@@ -31,13 +32,22 @@ _BELOW_ONE = 1 - 2**-20  # keeps a draw strictly inside the candidates' total pr
 @dataclass(frozen=True)
 class SamplingParams:
     """How one request chooses its tokens. `temperature` 0 is greedy. `top_k` 0 means all 32 candidates. A request
-    without a `seed` gets a random one. The constructor raises TypeError for a field of a wrong type, and ValueError for
-    a value out of range."""
+    without a `seed` gets a random one.
+
+    Penalties change the logits first. `repetition_penalty` divides the positive logits of all tokens of the text, and
+    multiplies the negative ones. `presence_penalty` is subtracted once for a token that the model has written,
+    `frequency_penalty` as often as the model has written it.
+
+    The constructor raises TypeError for a field of a wrong type, and ValueError for a value out of range.
+    """
 
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
     seed: int | None = None
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
 
     def __post_init__(self) -> None:
         checked = {
@@ -45,6 +55,9 @@ class SamplingParams:
             "top_k": as_integer("top_k", self.top_k),
             "top_p": as_number("top_p", self.top_p),
             "seed": None if self.seed is None else as_integer("seed", self.seed),
+            "repetition_penalty": as_number("repetition_penalty", self.repetition_penalty),
+            "presence_penalty": as_number("presence_penalty", self.presence_penalty),
+            "frequency_penalty": as_number("frequency_penalty", self.frequency_penalty),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -56,10 +69,21 @@ class SamplingParams:
             raise ValueError(f"top_p is {self.top_p}, must be above 0 and at most 1")
         if self.seed is not None and not -(2**63) <= self.seed < 2**64:
             raise ValueError(f"seed is {shown(self.seed)}, must fit in 64 bits")
+        if not 1 / LARGEST <= self.repetition_penalty <= LARGEST:
+            raise ValueError(
+                f"repetition_penalty is {self.repetition_penalty}, must be between {1 / LARGEST} and {LARGEST}"
+            )
+        for name in ("presence_penalty", "frequency_penalty"):
+            if not -LARGEST <= checked[name] <= LARGEST:
+                raise ValueError(f"{name} is {checked[name]}, must be between {-LARGEST} and {LARGEST}")
 
     @property
     def greedy(self) -> bool:
         return self.temperature == 0
+
+    @property
+    def penalised(self) -> bool:
+        return (self.repetition_penalty, self.presence_penalty, self.frequency_penalty) != (1.0, 0.0, 0.0)
 
 
 GREEDY = SamplingParams()

@@ -103,8 +103,7 @@ class Lanes:
         output_tokens: torch.Tensor | None = None,
         **options: Any,
     ) -> list[Any]:
-        """One step of every lane -> what each gives. All steps are on their way before the first result is read (but a
-        lane with penalties reads its logits at once).
+        """One step of every lane -> what each gives. All steps are on their way before the first result is read.
 
         A lane in which no row has a request takes no step, and gives None. That cannot mislead it: when a row has one
         again, the rows have changed, and the plugin says so (`reset_batch`).
@@ -149,8 +148,6 @@ class Lanes:
         if output is None:
             shape = (self._rows,) if is_tokens else (self._rows, 1, self._vocabulary)
             return torch.zeros(shape, dtype=torch.int32 if is_tokens else torch.float32)
-        if isinstance(output, torch.Tensor):  # chosen on the host
-            return output
         return model.process_decode_output_host(output, is_tokens)
 
 
