@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A program's own captures of the library's graph (`ttnn.graph`).
+"""This module follows a program's own captures of the library's graph (`ttnn.graph`).
 
 Without dispatch (`RunMode.NO_DISPATCH`) the library allocates nothing and runs nothing, so nothing is computed either.
 """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Host tensors that are all that a device tensor is: its place, its tile shape, and what fills up its tiles."""
+"""This module makes host tensors of a device tensor's values, with its memory config, tile shape and tile padding."""
 
 import torch
 
@@ -13,7 +13,10 @@ from ttnn_emulator.errors import UnsupportedOperation
 def host_part(
     values: list[torch.Tensor], like: ttnn.Tensor, padding: float | None, chips: tuple[int, ...]
 ) -> ttnn.Tensor:
-    """The host tensor of some chips of a mesh. A mapper, which is what puts values there, begins at the first chip."""
+    """Return the host tensor of some chips of a mesh.
+
+    A mapper places the values, and a mapper begins at the first chip. So the chips must form a rectangle from there.
+    """
     width = like.device().shape[1]
     shape = (chips[-1] // width + 1, chips[-1] % width + 1)
     if chips != tuple(row * width + column for row in range(shape[0]) for column in range(shape[1])):
@@ -56,12 +59,15 @@ def is_padded(tensor: ttnn.Tensor) -> bool:
 
 
 def _unknown(dtype: ttnn.DataType) -> float:
-    """Stands for padding that is not known: as unwritten memory, but in block floats, where it would spoil a block."""
+    """Return what stands for padding that is not known: what unwritten memory reads as, or 0 in a block float.
+
+    NaN in a block float would spoil the values of the block.
+    """
     return 0.0 if dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b) else unwritten(dtype, ()).item()
 
 
 def host_padding(tensor: ttnn.Tensor) -> float:
-    """What fills up the tiles of a host tensor."""
+    """Return what fills up the tiles of a host tensor."""
     if not is_padded(tensor):
         return 0.0
     return ttnn.get_device_tensors(tensor)[0].to_torch_with_padded_shape().flatten()[-1].item()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fused activations that the library took and its program does not run.
+"""This module finds fused activations that the library accepted and its program does not run.
 
 Which program serves a call is the library's choice: `maximum(x, 1.0, input_tensor_a_activations=[ABS])` becomes a unary
 program that knows nothing of the ABS. What a program runs stands in its attributes in the library's graph.

@@ -59,7 +59,7 @@ class Buffer:
         self.lost, self.pending, self.blank, self.shared, self.derived = None, None, False, True, {}
 
     def own(self) -> list[torch.Tensor]:
-        """The contents, to be changed in place: no longer shared with anyone."""
+        """Return the contents for a change in place. From then on no other buffer shares them."""
         if self.shards is None:
             self.read(0, self.shape)
         if self.shared:
@@ -90,7 +90,7 @@ class Buffer:
         return self.read(chip, shape)
 
     def view_as(self, shape: tuple[int, ...]) -> None:
-        """A view of all values was made: read later views, which may leave parts out, from its shape."""
+        """Note a view of all values. Later views, which may leave parts out, are read from its shape."""
         if self.shards is not None:
             size = torch.Size(shape).numel()
             self.shards = [
@@ -98,7 +98,7 @@ class Buffer:
             ]
 
     def _crop(self, value: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        """A view without the tile padding that another view, or the operation that wrote, took in."""
+        """Return a view without the tile padding that another view, or the operation that wrote, included."""
         rank = max(value.ndim, len(shape))
         own, wanted = ((1,) * (rank - len(sizes)) + tuple(sizes) for sizes in (value.shape, shape))
         if any(size < part for size, part in zip(own, wanted)):
@@ -121,7 +121,7 @@ class Memory:
         self._closed: set[int] = set()
 
     def find(self, tensor: ttnn.Tensor) -> Buffer:
-        """The buffer behind a device tensor."""
+        """Return the buffer behind a device tensor."""
         key, owner = _key(tensor)
         if key[0] in self._closed:
             raise EmulatorError(
@@ -151,14 +151,14 @@ class Memory:
 
     @property
     def births(self) -> int:
-        """How many allocations were seen so far: a clock for traces."""
+        """How many allocations there were so far. Traces use it as a clock."""
         return self._births
 
     def born_after(self, clock: int, device: int) -> list[Buffer]:
         return [b for b in self._buffers.values() if b.born > clock and b.key[0] == device]
 
     def holds(self, buffer: Buffer) -> bool:
-        """Whether the buffer's address still belongs to it."""
+        """Return whether the buffer's address still belongs to it."""
         return self._buffers.get(buffer.key) is buffer
 
     def free(self, tensor: ttnn.Tensor) -> None:
@@ -187,7 +187,7 @@ def _key(tensor: ttnn.Tensor) -> tuple[tuple, int]:
 
 
 def bytes_per_bank(tensor: ttnn.Tensor) -> int:
-    """How far the allocation reaches in each memory bank or core (all banks keep the same address free for it)."""
+    """Return how far the allocation reaches in each bank or core. All banks keep the same addresses free for it."""
     config = tensor.memory_config()
     page, pages = tensor.buffer_aligned_page_size(), tensor.buffer_num_pages()
     shards = config.shard_spec.grid.num_cores() if config.shard_spec is not None else _banks(tensor)
@@ -195,7 +195,7 @@ def bytes_per_bank(tensor: ttnn.Tensor) -> int:
 
 
 def chips_of(tensor: ttnn.Tensor) -> tuple[int, ...]:
-    """The numbers of the chips that a tensor lies on, row by row of the mesh: of all, or of a part of it."""
+    """Return the numbers of the chips that a tensor lies on, row by row of the mesh."""
     device, coordinates = tensor.device(), tensor.device_coords()
     if len(coordinates) == device.get_num_devices():
         return tuple(range(len(coordinates)))
@@ -218,7 +218,7 @@ def _l1_grid(device: ttnn.MeshDevice) -> ttnn.CoreCoord:
 
 
 def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
-    """The contents of a tensor without elements: all of those lie at address 0."""
+    """Return the contents of a tensor without elements. All such tensors lie at address 0."""
     buffer = Buffer(key, owner, tensor, 0)
     nothing = unwritten(tensor.dtype, shape_of(tensor))
     buffer.write(tuple(range(buffer.chips)), [nothing] * buffer.chips, buffer.shape, buffer.dtype)
@@ -226,5 +226,5 @@ def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
 
 
 def unwritten(dtype: ttnn.DataType, shape: tuple[int, ...]) -> torch.Tensor:
-    """What memory reads as before anything was written: NaN, or an absurd integer."""
+    """Return what memory reads as before anything was written: NaN, or an absurd integer."""
     return torch.full(shape, float("nan") if is_float(dtype) else _POISON, dtype=storage_dtype(dtype))

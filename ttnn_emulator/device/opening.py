@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Devices and submeshes as a program opens and closes them."""
+"""This module keeps account of the devices and submeshes that a program opens and closes."""
 
 import ctypes
 import warnings
@@ -31,7 +31,7 @@ class OpenDevices:
         self._linked = False
 
     def set_fabric_config(self, config: ttnn.FabricConfig, *args: Any, **kwargs: Any) -> None:
-        """`ttnn.set_fabric_config`, which the library refuses while it holds a mesh."""
+        """Take the place of `ttnn.set_fabric_config`, which the library refuses while it holds a mesh."""
         off = config == ttnn.FabricConfig.DISABLED
         if self._kept and not off:
             raise EmulatorError(_KEPT)
@@ -40,7 +40,7 @@ class OpenDevices:
             self._linked = not off
 
     def opening(self, library_open: Callable, library_close: Callable, board: Board) -> Callable:
-        """A library function that opens a device, made to remember it."""
+        """Return a library function that opens a device, extended to remember the device."""
 
         def open_device(*args: Any, **kwargs: Any) -> ttnn.MeshDevice:
             if self._kept and self._linked:
@@ -59,7 +59,7 @@ class OpenDevices:
         return open_device
 
     def closing(self, library_close: Callable) -> Callable:
-        """A library function that closes a device, made to forget its memory and traces."""
+        """Return a library function that closes a device, extended to forget its memory and traces."""
 
         def close_device(device: ttnn.MeshDevice) -> None:
             if self._memory.is_closed(device):

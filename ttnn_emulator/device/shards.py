@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which part of a sharded tensor lies on which core."""
+"""This module says which part of a sharded tensor lies on which core."""
 
 import math
 

@@ -33,7 +33,7 @@ class EmulatedDevice:
         self._turn = threading.RLock()
 
     def in_turn(self, function: Callable) -> Callable:
-        """`function` for any number of threads: one call after the other."""
+        """Return `function` for any number of threads, whose calls take turns."""
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +68,7 @@ class EmulatedDevice:
         return Slot(self.memory.find(tensor), tensor)
 
     def refuse_in_capture(self, name: str, tensor: ttnn.Tensor | None, what: str) -> None:
-        """Host traffic cannot be part of a trace."""
+        """Refuse host traffic inside a trace capture."""
         if self.capture is not None:
             which = f" of the tensor {list(tensor.shape)}" if tensor is not None else ""
             raise TraceError(f"{name}: {what}{which} inside a trace capture; do it before or after the capture")

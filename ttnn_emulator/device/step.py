@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""One operation bound to device memory: what is run at once, and what a trace replays.
+"""A step is one operation bound to device memory. It is run at once, or kept by a trace and run at each replay.
 
 A step keeps buffers and plain parameters only, no library objects, so that running it again calls no library.
 """
@@ -23,7 +23,7 @@ from ttnn_emulator.library.programs import Program
 
 @dataclass
 class Operand:
-    """What a value function with `operands=True` gets for a tensor."""
+    """A tensor as a value function with `operands=True` gets it."""
 
     value: torch.Tensor
     dtype: ttnn.DataType
@@ -33,17 +33,17 @@ class Operand:
     number: int | None = None  # of a piece
 
     def piece(self, number: int) -> "Operand":
-        """One of the matrices of a stack of them."""
+        """Return one of the matrices of a stack of matrices."""
         return replace(self, value=self.value[number], number=number)
 
     def own(self) -> torch.Tensor:
-        """The device's own copy, to be changed in place."""
+        """Return the device's own copy, which may be changed in place."""
         shards = self.buffer.own()
         shards[self.chip] = shards[self.chip].reshape(self.value.shape)
         return shards[self.chip]
 
     def round(self, value: torch.Tensor) -> torch.Tensor:
-        """`value` as this tensor's memory holds it."""
+        """Return `value` as this tensor's memory holds it."""
         return round_to(value, self.dtype)
 
     def hold_as(self, value: torch.Tensor) -> None:
@@ -53,7 +53,7 @@ class Operand:
             self.buffer.shards[self.chip] = value
 
     def derive(self, form: str, make: Callable[[torch.Tensor], Any]) -> Any:
-        """`make(value)`, made once and kept until the buffer is written."""
+        """Return `make(value)`, which is made once and kept until the buffer is written."""
         key = (form, self.chip, self.value.shape, self.number)
         if key not in self.buffer.derived:
             self.buffer.derived[key] = make(self.value)
@@ -62,7 +62,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Output:
-    """What a value function that names `outputs` is told of each result."""
+    """The shape and dtype of a result, for a value function that names `outputs`."""
 
     shape: tuple[int, ...]
     dtype: ttnn.DataType
@@ -98,7 +98,7 @@ class Step:
             self._place_among(device, mesh)
 
     def _place_among(self, device: ttnn.MeshDevice, mesh: tuple[int, ...]) -> None:
-        """The same for an operation among chips."""
+        """Find the chips of an operation among chips."""
         width = device.shape[1]
         rows, columns = {chip // width for chip in self.chips}, {chip % width for chip in self.chips}
         if self.chips != mesh and not (self.row.parts and len(rows) * len(columns) == len(self.chips)):
@@ -182,15 +182,17 @@ class Step:
         slot.buffer.blank = self.row.allocates
 
     def _padding(self, slot: Slot) -> float | None:
-        """What fills up the tiles of a result, where that is known: what the operation says, or what was moved."""
+        """Return what fills up the tiles of a result, or None where that is not known."""
         if self.row.padding is not None:
             return self.row.padding(self.args, self.kwargs)
         moved = self.row.moves and self.inputs[0].shape == slot.shape
         return self.inputs[0].buffer.padding if moved else None
 
     def mark_captured(self) -> None:
-        """Leave the results as they are inside a trace capture: allocated, never computed. What was written before
-        the capture (an output tensor of the program's own) keeps its values."""
+        """Leave the results allocated and not computed, as they are inside a trace capture.
+
+        What was written before the capture (an output tensor of the program's own) keeps its values.
+        """
         for slot in self.results:
             if slot.buffer.blank:
                 nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
@@ -201,7 +203,7 @@ class Step:
 
 
 def device_tensors(result: Any) -> list[ttnn.Tensor]:
-    """The device tensors in an operation's result, in order."""
+    """Return the device tensors in an operation's result, in order."""
     if isinstance(result, ttnn.Tensor):
         return [result] if result.storage_type() == ttnn.DEVICE_STORAGE_TYPE else []
     if isinstance(result, (list, tuple)):

@@ -35,7 +35,7 @@ class Trace:
         self.victims: dict[Buffer, str] = {}  # tensors allocated after the capture where this writes -> what to say
 
     def check_thread(self, name: str) -> None:
-        """A call of another thread would become part of the trace."""
+        """Refuse the call of another thread, which would become part of the trace."""
         if threading.get_ident() != self._thread:
             raise TraceError(f"{name}: another thread is capturing a trace; call it before the capture or after it")
 
@@ -62,7 +62,7 @@ class Trace:
         )
 
     def writer_of(self, buffer: Buffer) -> str | None:
-        """The operation of this trace that writes into the memory of a foreign `buffer`."""
+        """Return the operation of this trace that writes into the memory of a foreign `buffer`, or None."""
         start, end = buffer.key[2], buffer.key[2] + buffer.bank_bytes
         at = bisect.bisect_left(self.ranges, (buffer.key[1].value, end))
         for kind, _, last, name in reversed(self.ranges[:at]):
@@ -81,7 +81,7 @@ class Event:
 
 
 class Traces:
-    """The functions that stand in for `ttnn.begin_trace_capture` and its family."""
+    """Has the functions that take the place of `ttnn.begin_trace_capture` and its family."""
 
     def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Moving values between the host and the emulated device.
+"""This module moves values between the host and the emulated device.
 
 Host tensors are real in the library, so values enter through its own converters and mesh mappers and leave through
 its own composers. Only the copy itself, which the mock cluster does not make, is made here.
@@ -29,7 +29,7 @@ def is_on_device(tensor: Any) -> bool:
 
 
 class Transfers:
-    """The transfer operations, by name, and the tensor methods that read a device."""
+    """Has the transfer operations by name, and the tensor methods that read a device."""
 
     def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated
@@ -152,7 +152,7 @@ class Transfers:
         return result
 
     def constructor(self, library_init: Callable) -> Callable:
-        """`Tensor.__init__`: what it is given for a device is written there."""
+        """Return `Tensor.__init__`, extended to write what it is given for a device."""
 
         def initialize(tensor: ttnn.Tensor, /, *args: Any, **options: Any) -> None:
             library_init(tensor, *args, **options)
@@ -171,7 +171,7 @@ class Transfers:
         self._library(operation, tensor, force)
 
     def extract_shard(self, tensor: ttnn.Tensor, core: ttnn.CoreCoord | int) -> ttnn.Tensor:
-        """`Tensor.extract_shard`: a host tensor of the shard that one core holds."""
+        """Return a host tensor of the shard that one core holds (`Tensor.extract_shard`)."""
         if not is_on_device(tensor):
             raise EmulatorError("ttnn.Tensor.extract_shard: the tensor is on the host; only a device tensor has shards")
         parts = parts_by_core(tensor)
@@ -183,7 +183,7 @@ class Transfers:
         return ttnn.from_torch(shard[None, None].contiguous(), dtype=tensor.dtype, layout=tensor.layout)
 
     def aggregating(self, library_aggregate: Callable) -> Callable:
-        """`ttnn.aggregate_tensor`: the tensor is brought to the host first."""
+        """Return `ttnn.aggregate_tensor`, extended to bring the tensor to the host first."""
 
         def aggregate(tensor: ttnn.Tensor, composer: Any) -> ttnn.Tensor:
             return library_aggregate(tensor.cpu() if is_on_device(tensor) else tensor, composer)
@@ -191,7 +191,7 @@ class Transfers:
         return aggregate
 
     def distributing(self, library_distribute: Callable) -> Callable:
-        """`ttnn.distribute_tensor`: the parts are made on the host and then written to the device."""
+        """Return `ttnn.distribute_tensor`, changed to make the parts on the host and then write them to the device."""
 
         def distribute(tensor: ttnn.Tensor, mapper: Any, mesh_device: Any = None) -> ttnn.Tensor:
             parts = library_distribute(tensor, mapper, None)
@@ -200,7 +200,7 @@ class Transfers:
         return distribute
 
     def reading_method(self, method: Callable) -> Callable:
-        """A tensor method that works on host tensors, made to bring a device tensor to the host first."""
+        """Return a method that works on host tensors, extended to bring a device tensor to the host first."""
 
         def read(tensor: ttnn.Tensor, *args: Any, **options: Any) -> Any:
             if is_on_device(tensor) and not self._emulated.inside_library:
@@ -210,7 +210,7 @@ class Transfers:
         return read
 
     def printing_method(self, method: Callable) -> Callable:
-        """`Tensor.__repr__`: a freed tensor has a text of its own, in the library."""
+        """Return `Tensor.__repr__` for device tensors. The library has a text of its own for a freed tensor."""
         read = self.reading_method(method)
 
         def represent(tensor: ttnn.Tensor) -> str:
@@ -219,7 +219,7 @@ class Transfers:
         return represent
 
     def padded_method(self, method: Callable) -> Callable:
-        """`Tensor.to_torch_with_padded_shape`, made to refuse padding that is not known."""
+        """Return `Tensor.to_torch_with_padded_shape`, changed to refuse padding that is not known."""
 
         def read(tensor: ttnn.Tensor) -> torch.Tensor:
             if is_on_device(tensor) and is_padded(tensor) and self._emulated.slot(tensor).buffer.padding is None:
@@ -233,7 +233,7 @@ class Transfers:
         return read
 
     def moving_method(self, method: Callable) -> Callable:
-        """`Tensor.to`: to a device it is a write, to a layout the library does it."""
+        """Return `Tensor.to`, changed to write to a device. To a layout the library converts."""
 
         def to(tensor: ttnn.Tensor, target: Any = None, *args: Any, **options: Any) -> ttnn.Tensor:
             device = options.pop("device", target)
@@ -245,7 +245,7 @@ class Transfers:
         return to
 
     def reshaping_method(self, method: Callable) -> Callable:
-        """`Tensor.reshape`: on a device it is the operation."""
+        """Return `Tensor.reshape`, changed to run the operation for a device tensor."""
 
         def reshape(tensor: ttnn.Tensor, *shape: Any) -> ttnn.Tensor:
             if not is_on_device(tensor) or self._emulated.inside_library:
@@ -255,7 +255,7 @@ class Transfers:
         return reshape
 
     def loading(self, library_load: Callable) -> Callable:
-        """Reading a tensor file: onto the host, and from there to the device."""
+        """Return a function that reads a tensor file onto the host, and from there to the device."""
 
         def load(file: str, device: Any = None) -> ttnn.Tensor:
             host = library_load(file, None)
@@ -264,7 +264,7 @@ class Transfers:
         return load
 
     def dumping(self, library_dump: Callable) -> Callable:
-        """Writing a tensor file: a device tensor is brought to the host first."""
+        """Return a function that writes a tensor file. It brings a device tensor to the host first."""
 
         def dump(file: str, tensor: ttnn.Tensor, *args: Any, **options: Any) -> None:
             library_dump(file, tensor.cpu() if is_on_device(tensor) else tensor, *args, **options)
@@ -300,7 +300,7 @@ class Transfers:
         return values
 
     def _host_values(self, tensor: ttnn.Tensor) -> list[torch.Tensor]:
-        """What each chip receives of a host tensor: one value where they all receive the same."""
+        """Return what each chip receives of a host tensor: one value where all receive the same."""
         parts = ttnn.get_device_tensors(tensor)
         if all(isinstance(placed, ttnn.PlacementReplicate) for placed in tensor.tensor_topology().placements()):
             parts = parts[:1]  # every chip's are the same: one value for all
@@ -309,7 +309,7 @@ class Transfers:
         return [value.to(storage_dtype(tensor.dtype)) for value in values]
 
     def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
-        """A real host tensor with these values, that is else what the device tensor `like` is."""
+        """Return a host tensor with these values, and the layout and memory config of the device tensor `like`."""
         slot = self._emulated.slot(like)
         if 1 < len(values) < slot.buffer.chips:
             return host_part(values, like, slot.buffer.padding, slot.chips)
@@ -318,7 +318,7 @@ class Transfers:
 
 
 def _on_host(layout: ttnn.Layout, args: tuple, options: dict) -> ttnn.Tensor:
-    """The tensor that a constructor's arguments make without their device."""
+    """Return the tensor that a constructor's arguments make without their device."""
     options = {key: value for key, value in options.items() if key not in ("device", "mem_config", "memory_config")}
     placing = (ttnn.MeshDevice, ttnn.MemoryConfig)
     if "shape" in options or (len(args) > 1 and isinstance(args[1], (list, tuple, ttnn.Shape))):
