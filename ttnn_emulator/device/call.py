@@ -125,10 +125,9 @@ class EmulatedDevice:
 
     def refuse_unknown_options(self, name: str, row: ValueFunction, kwargs: dict) -> None:
         """Nothing that a program asks for is ignored in silence."""
-        if not row.takes_all:
-            for key, argument in kwargs.items():
-                if key not in row.accepts and key not in PLACEMENT and argument is not None:
-                    raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
+        for key, argument in kwargs.items():
+            if not row.takes(key, argument):
+                raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
 
     def bind(self, row: ValueFunction, args: Any) -> list:
         """Arguments with memory in place of device tensors."""

@@ -16,7 +16,7 @@ from ttnn_emulator.operations.eltwise import compute
 _UNFUSED = ((), (), ())
 
 
-@value("div", "divide_")
+@value("div", "divide_", only={"fast_and_approximate_mode": [False]})
 def div(
     input_tensor_a=None,
     input_tensor_b=None,

@@ -109,7 +109,7 @@ def _register(names: list[str], function: Callable) -> None:
         first = input_a if input_tensor_a is None else input_tensor_a
         second = input_b if input_tensor_b is None else input_tensor_b
         fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-        return compute(function, first, second, fused, outputs[0].dtype, names[0], bool(fast_and_approximate_mode))
+        return compute(function, first, second, fused, outputs[0].dtype, names[0], fast_and_approximate_mode)
 
 
 def compute(
@@ -119,15 +119,18 @@ def compute(
     activations: tuple,
     dtype: ttnn.DataType,
     name: str,
-    fast: bool = False,
+    fast: bool | None = None,
 ) -> torch.Tensor:
-    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it."""
+    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it.
+
+    `fast` is `fast_and_approximate_mode`: the matrix unit multiplies then, and the vector unit adds where it is False.
+    """
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
     wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
     before_a, before_b, after = activations
     a = _fuse(_operand(first, tensors, name), before_a, wide)
     b = _fuse(_operand(second, tensors, name), before_b, wide)
-    if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors):
+    if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors) and fast is not False:
         result = _ON_MATRIX_UNIT[name](a, b, wide)
     elif name == "multiply" and fast and not wide:
         result = products(a, b, "HiFi4", wide)

@@ -10,7 +10,7 @@ import ttnn
 from ttnn_emulator.arithmetic.formats import nearest_even, pack_precisely
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
-from ttnn_emulator.operations.support import convert
+from ttnn_emulator.operations.support import convert, loaded, sums_are_wide
 
 
 def _moved(operand: Operand, output: Output) -> torch.Tensor:
@@ -42,7 +42,12 @@ def typecast(input_tensor, dtype=None, output_dtype=None, *, input_dtype=None, o
     return pack_precisely(moved.float()) if outputs[0].dtype == ttnn.bfloat8_b else moved
 
 
-@value("tilize", moves=True, operands=True)
+@value(
+    "tilize",
+    moves=True,
+    operands=True,
+    without_effect={"use_low_perf": "it leaves the circular buffers less room, and the kernel moves the same values"},
+)
 def tilize(input_tensor, *, dtype=None, outputs: list[Output]):
     return _moved(input_tensor, outputs[0])
 
@@ -119,8 +124,11 @@ def reshard(input_tensor, output_memory_config=None, output_tensor=None, *, outp
 
 
 @value("clone", operands=True, moves=True)
-def clone(input, *, dtype: Any = None, outputs: list[Output]):
-    return _moved(input, outputs[0])
+def clone(input, *, dtype: Any = None, compute_kernel_config: Any = None, outputs: list[Output]):
+    moved = _moved(input, outputs[0])
+    if input.dtype == ttnn.float32 and outputs[0].dtype != ttnn.float32:  # then a compute kernel copies
+        return loaded(moved, sums_are_wide(compute_kernel_config))
+    return moved
 
 
 @value("move", operands=True, moves=True)

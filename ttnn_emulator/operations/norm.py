@@ -35,7 +35,7 @@ def rms_norm(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    how = _Steps.of(program_config, compute_kernel_config, wide=False)
+    how = Steps.of(program_config, compute_kernel_config, wide=False)
     return how.divide_by_deviation(how.add(input_tensor, residual_input_tensor), epsilon, weight, bias)
 
 
@@ -51,7 +51,7 @@ def layer_norm(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    how = _Steps.of(program_config, compute_kernel_config, wide=True)
+    how = Steps.of(program_config, compute_kernel_config, wide=True)
     x = how.add(input_tensor, residual_input_tensor)
     if getattr(program_config, "use_welford", False):  # another kernel, whose steps are not taken here
         affine = [None if part is None else _row(part, x.shape[-1]) for part in (weight, bias)]
@@ -60,7 +60,7 @@ def layer_norm(
 
 
 @dataclass(frozen=True)
-class _Steps:
+class Steps:
     """Those of the kernels of rms_norm and layer_norm: the matrix unit's passes, whether sums are float32, and, where
     columns are shared out among cores, how many lie on each and how many cores a row of them has."""
 
@@ -70,7 +70,7 @@ class _Steps:
     cores: int = 0
 
     @classmethod
-    def of(cls, program: Any, compute: Any, wide: bool) -> "_Steps":
+    def of(cls, program: Any, compute: Any, wide: bool) -> "Steps":
         """As configured; `wide` is what the library likes."""
         arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
         if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
@@ -82,7 +82,10 @@ class _Steps:
         return x if residual is None else matrix_add(x, residual.float(), self.wide)
 
     def divide_by_deviation(self, x: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
-        variance = self.mean(products(x, x, self.fidelity, self.wide))
+        return self.divide(x, self.mean(products(x, x, self.fidelity, self.wide)), epsilon, weight, bias)
+
+    def divide(self, x: torch.Tensor, variance: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
+        """By the root of a variance."""
         deviation = vector_functions.apply("rsqrt", matrix_add(variance, torch.tensor(epsilon), self.wide), self.wide)
         result = products(x, deviation, self.fidelity, self.wide)
         if weight is not None:
@@ -92,20 +95,21 @@ class _Steps:
     def mean(self, x: torch.Tensor) -> torch.Tensor:
         """Of each row. On one core the matrix unit sums and the vector unit divides."""
         if not self.columns:
-            return store(self._sum(x, 1.0) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
+            return store(self.sum(x, torch.tensor(1.0)) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
         # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
         shares = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.columns)).unflatten(-1, (-1, self.columns))
-        means = self._sum(shares, 1 / self.columns).squeeze(-1)
+        means = self.sum(shares, torch.tensor(1 / self.columns)).squeeze(-1)
         first, *others = means.split(self.cores, -1)
-        totals = [self._sum(_tiles(row), 1.0) for row in others]
-        return self._sum(_tiles(torch.cat([first, *totals], -1)), 1 / means.shape[-1])
+        totals = [self.sum(as_tiles(row), torch.tensor(1.0)) for row in others]
+        return self.sum(as_tiles(torch.cat([first, *totals], -1)), torch.tensor(1 / means.shape[-1]))
 
-    def _sum(self, x: torch.Tensor, factor: float) -> torch.Tensor:
-        factors = torch.full((x.shape[-1], 1), factor, dtype=torch.bfloat16)  # as the kernels keep them
-        return sum_of_products(truncate(x, 11), factors.float(), self.fidelity, self.wide)
+    def sum(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """Of each row, times a factor that the kernels keep as bfloat16."""
+        factors = factor.bfloat16().float().expand(x.shape[-1], 1)
+        return sum_of_products(truncate(x, 11), factors, self.fidelity, self.wide)
 
 
-def _tiles(x: torch.Tensor) -> torch.Tensor:
+def as_tiles(x: torch.Tensor) -> torch.Tensor:
     """Each column as the first of a tile of zeros."""
     return torch.nn.functional.pad(x.unsqueeze(-1), (0, _TILE - 1)).flatten(-2)
 
