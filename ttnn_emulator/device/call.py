@@ -81,6 +81,8 @@ class EmulatedDevice:
                 f"{name} has no value function, so its result cannot be computed; "
                 "`python -m ttnn_emulator --ops` lists the operations that have one"
             )
+        if row.prepare is not None:
+            args, kwargs = row.prepare(args, kwargs)
         step = Step(name, row, self.bind(row, args), self.bind_kwargs(row, kwargs))
         started = time.perf_counter()
         result, step.programs = self.library(operation, args, kwargs)

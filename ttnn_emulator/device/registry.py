@@ -54,6 +54,7 @@ class ValueFunction:
     host: bool = False  # some operands may be host tensors
     parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
+    prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None  # the call's arguments as the library needs them
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 
     def takes(self, option: str, argument: Any) -> bool:
@@ -82,13 +83,15 @@ def value(
     host: bool = False,
     padding: str | float | None = None,
     parts: bool = False,
+    prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None,
     without_effect: Mapping[str, str] | None = None,
     only: Mapping[str, Iterable] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Register a value function for the operations `names` (without the leading `ttnn.`). `padding` is what the
     operation fills up the tiles of its result with: a number, or the name of the parameter that says it. Of the options
     that the function does not name, `without_effect` gives those that change no value, with the reason, and `only` the
-    settings of others that it computes (see `setting_of`)."""
+    settings of others that it computes (see `setting_of`). `prepare` changes a call's arguments where the library would
+    read a tensor from the device itself."""
 
     def register(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
@@ -103,6 +106,7 @@ def value(
             in_place=in_place,
             host=host,
             parts=parts,
+            prepare=prepare,
             wants_outputs="outputs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),
         )
