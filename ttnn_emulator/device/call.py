@@ -18,11 +18,11 @@ from ttnn_emulator.device.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.device.opening import OpenDevices
 from ttnn_emulator.device.own_programs import OwnPrograms
-from ttnn_emulator.device.registry import PLACEMENT, VALUES, ValueFunction
+from ttnn_emulator.device.registry import PLACEMENT, VALUES, ValueFunction, setting_of
 from ttnn_emulator.device.step import Slot, Step, device_tensors
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.library.private import is_python, name_of
-from ttnn_emulator.library.programs import Program, list_programs, observe
+from ttnn_emulator.library.programs import Plan, Program, list_programs, observe, plan
 
 # Python functions of the library that only call other operations: each of those is emulated by itself.
 COMPOSITE = frozenset({"ttnn.Tensor.__getitem__", "ttnn.as_tensor", "ttnn.load_tensor", "ttnn.dump_tensor"})
@@ -41,6 +41,7 @@ class EmulatedDevice:
         self.devices = OpenDevices(self.memory)
         self.own_programs = OwnPrograms(self)
         self.graphs = Graphs()
+        self._plans: dict[tuple, tuple[Plan, ...]] = {}  # by the likeness of a call's arguments
         self._turn = threading.RLock()
 
     def in_turn(self, function: Callable) -> Callable:
@@ -88,6 +89,8 @@ class EmulatedDevice:
         result, step.programs = self.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         self.refuse_unknown_options(name, row, kwargs)  # after the library, which may know better what is wrong
+        if row.planned is not None and row.planned(kwargs):
+            step.kwargs["plans"] = self.plans(operation, args, kwargs)
         if asks_for_fusion(kwargs):
             drop_ignored(name, step.kwargs, step.programs)
         step.results = [self.slot(tensor) for tensor in device_tensors(result)]
@@ -115,6 +118,18 @@ class EmulatedDevice:
             return ask(name_of(operation), lambda: self.library_call(operation, *args, **kwargs))
         finally:
             self.inside_library = False
+
+    def plans(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Plan, ...]:
+        """The programs of a call, asked once for calls that are alike. Not while the program captures a graph, in which
+        that would show."""
+        key = (name_of(operation), *map(_likeness, args), *((name, _likeness(kwargs[name])) for name in kwargs))
+        if key not in self._plans and not ttnn.graph.is_graph_capture_active():
+            self.inside_library = True
+            try:
+                self._plans[key] = plan(lambda: self.library_call(operation, *args, **kwargs))
+            finally:
+                self.inside_library = False
+        return self._plans.get(key, ())
 
     def slot(self, tensor: ttnn.Tensor) -> Slot:
         return Slot(self.memory.find(tensor), tensor)
@@ -155,6 +170,16 @@ class EmulatedDevice:
             bound = self.bind(row, argument)
             return bound if any(isinstance(item, (Slot, list)) for item in bound) else type(argument)(argument)
         return argument
+
+
+def _likeness(argument: Any) -> Any:
+    """What of an argument the library's choice of a program goes by."""
+    if isinstance(argument, ttnn.Tensor):
+        return tuple(argument.shape), argument.dtype, argument.layout, argument.memory_config()
+    if hasattr(argument, "math_fidelity"):
+        return setting_of(argument), argument.packer_l1_acc
+    plain = isinstance(argument, (int, float, str, ttnn.CoreGrid, ttnn.DataType, type(None)))
+    return argument if plain or isinstance(argument, ttnn.MemoryConfig) else type(argument)
 
 
 def _find_devices(name: str, arguments: Any, found: list) -> None:

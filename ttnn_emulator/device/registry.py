@@ -54,6 +54,7 @@ class ValueFunction:
     host: bool = False  # some operands may be host tensors
     parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
+    planned: Callable[[dict], bool] | None = None  # of a call's options: whether the values depend on the programs
     prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None  # the call's arguments as the library needs them
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 
@@ -83,6 +84,7 @@ def value(
     host: bool = False,
     padding: str | float | None = None,
     parts: bool = False,
+    planned: Callable[[dict], bool] | None = None,
     prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None,
     without_effect: Mapping[str, str] | None = None,
     only: Mapping[str, Iterable] | None = None,
@@ -91,7 +93,8 @@ def value(
     operation fills up the tiles of its result with: a number, or the name of the parameter that says it. Of the options
     that the function does not name, `without_effect` gives those that change no value, with the reason, and `only` the
     settings of others that it computes (see `setting_of`). `prepare` changes a call's arguments where the library would
-    read a tensor from the device itself."""
+    read a tensor from the device itself. Where `planned` says so of a call's options, the function's parameter
+    `plans` gets the programs that the library chose."""
 
     def register(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
@@ -106,6 +109,7 @@ def value(
             in_place=in_place,
             host=host,
             parts=parts,
+            planned=planned,
             prepare=prepare,
             wants_outputs="outputs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),

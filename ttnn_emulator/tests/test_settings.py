@@ -214,7 +214,8 @@ def test_latent_attention_of_a_new_token_is_attention_with_the_same_settings(dev
     latent = ttnn.transformer.flash_multi_latent_attention_decode(q, k, head_dim_v=32, **at, **wide)
     plain = ttnn.transformer.scaled_dot_product_attention_decode(q, k, k, **at, **wide)
     assert_same(latent, get(plain)[..., :32])
-    narrow = ttnn.transformer.flash_multi_latent_attention_decode(q, k, head_dim_v=32, **at)
+    wide["compute_kernel_config"] = compute(device, wide=False)
+    narrow = ttnn.transformer.flash_multi_latent_attention_decode(q, k, head_dim_v=32, **at, **wide)
     assert not torch.equal(get(latent), get(narrow))
 
 
