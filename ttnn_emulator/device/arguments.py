@@ -28,7 +28,7 @@ class Arguments:
         self.args = [self._bind(argument) for argument in args]
         self.kwargs: dict[str, Any] = {}
         for key, argument in kwargs.items():
-            if row is not None and row.takes(key):
+            if row is not None and row.names(key):
                 self.kwargs[key] = self._bind(argument)
             else:
                 self._find_devices(argument)

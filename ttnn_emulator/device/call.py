@@ -61,10 +61,14 @@ class Calls:
                 "`python -m ttnn_emulator --ops` lists the operations that have one"
             )
         arguments.read_host_tensors()
+        if row.prepare is not None:
+            args, kwargs = row.prepare(args, kwargs)
         started = time.perf_counter()
         result, programs = emulated.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         refuse_unknown_options(name, row, kwargs)  # after the library, which may know better what is wrong
+        if row.planned is not None and row.planned(kwargs):
+            arguments.kwargs["plans"] = emulated.plans(operation, args, kwargs)
         if asks_for_fusion(kwargs):
             drop_ignored(name, arguments.kwargs, programs)
         results = [emulated.slot(tensor) for tensor in device_tensors(result)]

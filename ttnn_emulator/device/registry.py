@@ -4,34 +4,39 @@
 
 A value function has the parameter names of its operation and takes one chip's torch tensors where the operation takes
 device tensors; it returns the torch tensors for the operation's results. It need not name the parameters that only
-place or schedule work (`PLACEMENT`): those decide where a value lies, never what it is. A parameter it does not name
-and that is not in that list is refused when a program uses it, so nothing is ignored in silence.
+place or schedule work (`PLACEMENT`): those decide where a value lies, never what it is. An option that chooses how the
+units compute (`ARITHMETIC`) is named by the function, or `without_effect`, or `only` some of its settings are computed.
+Any other option, and any other setting, is refused when a program uses it, so nothing is ignored in silence.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from ttnn_emulator.errors import UnsupportedOperation
 
 PLACEMENT = frozenset(
     """memory_config output_mem_config program_config core_grid sub_core_grids sub_core_grid sub_device_id
     subdevice_id queue_id cq_id output_tensor optional_output_tensor output_tensors preallocated_output_tensors
-    optional_output_tensors optional_tensor output out use_multicore use_pack_untilize compute_kernel_config
-    device_compute_kernel_config
-    num_links topology fast_and_approximate_mode multi_device_global_semaphore barrier_semaphore
+    optional_output_tensors optional_tensor output out use_multicore use_pack_untilize
+    num_links topology multi_device_global_semaphore barrier_semaphore
     persistent_output_buffer persistent_output_buffers persistent_intermediate_buffer chunks_per_sync
-    num_workers_per_link num_buffers_per_channel intermediate_memory_config use_low_perf global_cb prefetcher_pipes
+    num_workers_per_link num_buffers_per_channel intermediate_memory_config global_cb prefetcher_pipes
     output_tile output_layout tile reshape_tile_mode recreate_mapping_tensor use_legacy overlap_qk_coregrid
     device mesh_device
     barrier_semaphores rs_global_semaphores ag_global_semaphores use_l1_small_for_semaphores
-    use_optimal_ccl_for_llama use_broadcast use_noc1_only fp32_dest_acc persistent_output_tensor buffer_tensor
+    use_optimal_ccl_for_llama use_broadcast use_noc1_only persistent_output_tensor buffer_tensor
     slice_dim_hint
     memory_config_ag memory_config_mm memory_config_rs intermediate_memory_config_rs output_memory_config
     all_gather_core_grid_offset strided_all_gather_core_grid_offset reduce_scatter_core_grid_offset
     neighbor_semaphore final_semaphore intermediate_tensor optional_output_mapping_tensor
     optional_output_reduced_tensor read_local_slice_from_input mm_cores_y mm_block_ht mm_block_wt
     config""".split()
+)
+ARITHMETIC = frozenset(
+    """compute_kernel_config device_compute_kernel_config fp32_dest_acc fast_and_approximate_mode
+    use_low_perf""".split()
 )
 
 
@@ -41,7 +46,9 @@ class ValueFunction:
 
     function: Callable
     accepts: frozenset[str]
-    takes_all: bool  # has **kwargs
+    takes_all: bool = False  # has **kwargs: a golden function of a program's own may
+    without_effect: Mapping[str, str] = field(default_factory=dict)  # options, and why they change no value
+    only: Mapping[str, frozenset] = field(default_factory=dict)  # options, and their settings that are computed
     operands: bool = False  # gets `Operand`s (value, dtype, buffer) instead of torch tensors
     mesh: bool = False  # gets every chip's tensors as a list, and returns such a list; may name `mesh_shape`
     moves: bool = False  # the result holds the same value: nothing to do where the library returns a view
@@ -50,11 +57,26 @@ class ValueFunction:
     allocates: bool = False  # runs no program: a trace does not hold it, and a replay leaves the memory as it is
     parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
+    planned: Callable[[dict], bool] | None = None  # of a call's options: whether the values depend on the programs
+    prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None  # the call's arguments as the library needs them
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
 
-    def takes(self, option: str) -> bool:
+    def names(self, option: str) -> bool:
         """Return whether the function is given this keyword of a call."""
         return option in self.accepts or (self.takes_all and option not in PLACEMENT)
+
+    def takes(self, option: str, argument: Any) -> bool:
+        """Return whether the values of a call with this option are computed here."""
+        named = self.takes_all or option in self.accepts
+        if argument is None or named or option in PLACEMENT or option in self.without_effect:
+            return True
+        return setting_of(argument) in self.only.get(option, ())
+
+
+def setting_of(argument: Any) -> Any:
+    """Return what an option asks for: of a compute configuration the math fidelity, and whether sums are float32."""
+    fidelity = getattr(argument, "math_fidelity", None)
+    return argument if fidelity is None else (fidelity.name, argument.fp32_dest_acc_en)
 
 
 VALUES: dict[str, ValueFunction] = {}
@@ -70,16 +92,25 @@ def value(
     padding: str | float | None = None,
     parts: bool = False,
     allocates: bool = False,
+    planned: Callable[[dict], bool] | None = None,
+    prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None,
+    without_effect: Mapping[str, str] | None = None,
+    only: Mapping[str, Iterable] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Register a value function for the operations `names` (without the leading `ttnn.`). `padding` is what the
-    operation fills up the tiles of its result with: a number, or the name of the parameter that says it."""
+    operation fills up the tiles of its result with: a number, or the name of the parameter that says it. Of the options
+    that the function does not name, `without_effect` gives those that change no value, with the reason, and `only` the
+    settings of others that it computes (see `setting_of`). `prepare` changes a call's arguments where the library would
+    read a tensor from the device itself. Where `planned` says so of a call's options, the function's parameter
+    `plans` gets the programs that the library chose."""
 
     def register(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
         row = ValueFunction(
             function=function,
             accepts=frozenset(parameters),
-            takes_all=any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()),
+            without_effect=without_effect or {},
+            only={option: frozenset(settings) for option, settings in (only or {}).items()},
             operands=operands or in_place,
             mesh=mesh,
             moves=moves,
@@ -87,6 +118,8 @@ def value(
             host=host,
             parts=parts,
             allocates=allocates,
+            planned=planned,
+            prepare=prepare,
             wants_outputs="outputs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),
         )
@@ -100,11 +133,10 @@ def value(
 
 
 def refuse_unknown_options(name: str, row: ValueFunction, kwargs: dict) -> None:
-    """Nothing that a program asks for is ignored in silence."""
-    if not row.takes_all:
-        for key, argument in kwargs.items():
-            if key not in row.accepts and key not in PLACEMENT and argument is not None:
-                raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
+    """Refuse an option whose values are not computed, so that nothing is ignored in silence."""
+    for key, argument in kwargs.items():
+        if not row.takes(key, argument):
+            raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
 
 
 def _filling(parameters: Mapping[str, inspect.Parameter], name: str | float) -> Callable[[list, dict], float]:

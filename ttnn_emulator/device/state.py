@@ -12,11 +12,12 @@ from ttnn_emulator.device.graphs import Graphs
 from ttnn_emulator.device.ignored import asks_for_fusion
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.device.opening import OpenDevices
+from ttnn_emulator.device.registry import setting_of
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.step import Step
 from ttnn_emulator.errors import TraceError
-from ttnn_emulator.library.private import name_of
-from ttnn_emulator.library.programs import Program, list_programs, observe
+from ttnn_emulator.library.private import name_of, shape_of
+from ttnn_emulator.library.programs import Plan, Program, list_programs, observe, plan
 
 
 class EmulatedDevice:
@@ -30,6 +31,7 @@ class EmulatedDevice:
         self.recorder = None  # the recorder listening, or None
         self.devices = OpenDevices(self.memory)
         self.graphs = Graphs()
+        self._plans: dict[tuple, tuple[Plan, ...]] = {}  # by the likeness of a call's arguments
         self._turn = threading.RLock()
 
     def in_turn(self, function: Callable) -> Callable:
@@ -64,6 +66,18 @@ class EmulatedDevice:
         finally:
             self.inside_library = False
 
+    def plans(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Plan, ...]:
+        """The programs of a call, asked once for calls that are alike. Not while the program captures a graph, in which
+        that would show."""
+        key = (name_of(operation), *map(_likeness, args), *((name, _likeness(kwargs[name])) for name in kwargs))
+        if key not in self._plans and not ttnn.graph.is_graph_capture_active():
+            self.inside_library = True
+            try:
+                self._plans[key] = plan(lambda: self.library_call(operation, *args, **kwargs))
+            finally:
+                self.inside_library = False
+        return self._plans.get(key, ())
+
     def slot(self, tensor: ttnn.Tensor) -> Slot:
         return Slot(self.memory.find(tensor), tensor)
 
@@ -72,3 +86,13 @@ class EmulatedDevice:
         if self.capture is not None:
             which = f" of the tensor {list(tensor.shape)}" if tensor is not None else ""
             raise TraceError(f"{name}: {what}{which} inside a trace capture; do it before or after the capture")
+
+
+def _likeness(argument: Any) -> Any:
+    """What of an argument the library's choice of a program goes by."""
+    if isinstance(argument, ttnn.Tensor):
+        return shape_of(argument), argument.dtype, argument.layout, argument.memory_config()
+    if hasattr(argument, "math_fidelity"):
+        return setting_of(argument), argument.packer_l1_acc
+    plain = isinstance(argument, (int, float, str, ttnn.CoreGrid, ttnn.DataType, type(None)))
+    return argument if plain or isinstance(argument, ttnn.MemoryConfig) else type(argument)

@@ -65,6 +65,24 @@ class Program:
     bank_read: int = 0  # the part of `dram_read` that the busiest DRAM bank gives; known of `generic_op` only
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A program that a call would enqueue, with the bytes of each circular buffer as it makes them."""
+
+    name: str
+    attributes: str
+    buffers: tuple[int, ...]
+
+
+def plan(call: Callable[[], Any]) -> tuple[Plan, ...]:
+    """What a library call would run: it is made without dispatch, which changes no memory."""
+    _, graph = _capture(ttnn.graph.RunMode.NO_DISPATCH, call)
+    return tuple(
+        Plan(start["params"]["name"], "".join(start["arguments"][:1]), tuple(int(buffer["size"]) for buffer in buffers))
+        for start, buffers in _buffers_by_call(graph)
+    )
+
+
 def list_programs(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
     """Run a library call for `operation` under the library's graph capture, and read the programs off its graph."""
     result, graph = _capture(ttnn.graph.RunMode.NORMAL, call)
@@ -108,18 +126,26 @@ def _learn_footprints(call: Callable[[], Any]) -> bool:
         _, graph = _capture(ttnn.graph.RunMode.NO_DISPATCH, call)
     except RuntimeError:
         return False
-    calls: list[tuple[str, list[dict]]] = []  # the open calls, each with its buffers
+    for start, buffers in _buffers_by_call(graph):
+        _footprints[_key(start)] = footprint_of(buffers)
+    return True
+
+
+def _buffers_by_call(graph: list[dict]) -> list[tuple[dict, list[dict]]]:
+    """The calls that have circular buffers of their own, in the order in which they ended."""
+    found: list[tuple[dict, list[dict]]] = []
+    calls: list[tuple[dict, list[dict]]] = []  # the open ones, each with its buffers
     for node in graph:
         kind = node["node_type"]
         if kind == "function_start":
-            calls.append((_key(node), []))
+            calls.append((node, []))
         elif kind in ("circular_buffer_allocate", "dataflow_buffer_allocate"):
             calls[-1][1].append(node["params"])
         elif kind == "function_end":
-            key, buffers = calls.pop()
-            if buffers:
-                _footprints[key] = footprint_of(buffers)
-    return True
+            call = calls.pop()
+            if call[1]:
+                found.append(call)
+    return found
 
 
 def _key(start: dict) -> str:

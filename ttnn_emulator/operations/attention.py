@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scaled dot product attention over whole sequences, and the softmax of attention.
 
-What a query sees (masks, windows) is decided here, the arithmetic is in `prefill`. Joint attention and the softmax of
-attention are computed in float32.
+What a query sees (masks, windows) is decided here, the arithmetic is in `prefill`. Joint attention with 16-bit sums and
+the softmax of attention are computed in float32.
 """
 
 import functools
@@ -14,12 +14,14 @@ import torch
 import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
+from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.operations.flash import Arithmetic
 from ttnn_emulator.operations.kv_cache import read_blocks
 from ttnn_emulator.operations.prefill import Mask, prefill
 
 _joint = ttnn.get_golden_function(ttnn.transformer.joint_scaled_dot_product_attention)
 _TILE = 32
+_JOINT_FIDELITY = "HiFi2"  # the library's choice
 
 
 @value("transformer.scaled_dot_product_attention")
@@ -95,10 +97,24 @@ def joint_scaled_dot_product_attention(
     *,
     joint_strategy: str,
     scale: float | None = None,
+    program_config: Any,
+    compute_kernel_config: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Two sequences that attend to each other, without a mask; their results apart."""
-    tensors = (input_tensor_q, input_tensor_k, input_tensor_v, joint_tensor_q, joint_tensor_k, joint_tensor_v)
-    return _joint(*(tensor.float() for tensor in tensors), joint_strategy=joint_strategy, scale=scale)
+    how = _arithmetic(input_tensor_q, scale, program_config, compute_kernel_config)
+    if not how.wide:
+        if how.fidelity != _JOINT_FIDELITY:
+            raise UnsupportedOperation(f"joint attention in {how.fidelity} with 16-bit sums is not emulated")
+        tensors = (input_tensor_q, input_tensor_k, input_tensor_v, joint_tensor_q, joint_tensor_k, joint_tensor_v)
+        return _joint(*(tensor.float() for tensor in tensors), joint_strategy=joint_strategy, scale=scale)
+    length, padding = input_tensor_k.shape[2], -input_tensor_k.shape[2] % program_config.k_chunk_size
+    key, val = (
+        torch.cat([torch.nn.functional.pad(first, (0, 0, 0, padding)), second], 2)  # a chunk has keys of one of them
+        for first, second in ((input_tensor_k, joint_tensor_k), (input_tensor_v, joint_tensor_v))
+    )
+    visible = functools.partial(_outside, (length, length + padding), key.shape[2])
+    queries = (input_tensor_q, joint_tensor_q)
+    return tuple(_prefill(query, key, val, visible, None, None, program_config, how) for query in queries)
 
 
 @value("transformer.attention_softmax", "transformer.attention_softmax_")
@@ -165,6 +181,14 @@ def _visible(
     if starts is not None:
         hidden |= torch.bucketize(row, starts, right=True) != torch.bucketize(column, starts, right=True)
     return torch.where(hidden, -torch.inf, 0.0) if bool(hidden.any()) else None
+
+
+def _outside(gap: tuple[int, int], length: int, queries: slice, keys: slice) -> torch.Tensor | None:
+    """A mask that hides the keys in `gap` and those past `length`."""
+    column = torch.arange(keys.start, keys.stop)
+    hidden = (column >= length) | (column >= gap[0]) & (column < gap[1])
+    rows = torch.where(hidden, -torch.inf, 0.0).expand(queries.stop - queries.start, -1)
+    return rows if bool(hidden.any()) else None
 
 
 def _given(mask: torch.Tensor, queries: slice, keys: slice) -> torch.Tensor:

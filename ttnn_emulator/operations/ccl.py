@@ -3,7 +3,8 @@
 """Collectives: operations that move values between the chips of a mesh.
 
 A value is a list of the chips' tensors, row by row of the mesh. The wheel's golden functions work on one composed
-tensor, so they do not serve here. Sums are float32 and rounded once; a card rounds after every hop.
+tensor, so they do not serve here. Sums are float32 and rounded once; a card rounds after every hop. The fidelity has no
+part in a sum, and 16-bit sums only in one of float32 or one that gathers more than two tensors in a register.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import torch
 import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.reduction import add_in_turn
+from ttnn_emulator.operations.support import sums_are_wide
 
 Chips = list[torch.Tensor]
 
@@ -28,8 +31,16 @@ def all_gather(input_tensor: Chips, dim: int, *, cluster_axis: int | None = None
 
 @value("reduce_scatter", mesh=True, parts=True)
 def reduce_scatter(
-    input_tensor: Chips, dim: int, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]
+    input_tensor: Chips,
+    dim: int,
+    *,
+    cluster_axis: int | None = None,
+    compute_kernel_config: Any = None,
+    mesh_shape: tuple[int, int],
 ) -> Chips:
+    if input_tensor[0].dtype == torch.float32 and not sums_are_wide(compute_kernel_config, default=True):
+        raise UnsupportedOperation("16-bit sums of the chips' float32 tensors are not emulated")
+
     def scatter(group: Chips) -> Chips:
         return list(_sum(group).chunk(len(group), dim))
 
@@ -88,10 +99,17 @@ def reduce_scatter_minimal_async(
     *places: Any,
     dim: int | None = None,
     cluster_axis: int | None = None,
+    compute_kernel_config: Any = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
     dim, cluster_axis = _numbers(places, dim, cluster_axis)
-    return reduce_scatter(input_tensor, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
+    return reduce_scatter(
+        input_tensor,
+        dim,
+        cluster_axis=cluster_axis,
+        compute_kernel_config=compute_kernel_config,
+        mesh_shape=mesh_shape,
+    )
 
 
 @value("experimental.all_reduce_async", mesh=True)
@@ -101,15 +119,29 @@ def all_reduce_async(
     num_devices: int | None = None,
     cluster_axis: int | None = None,
     math_op: ttnn.ReduceType = ttnn.ReduceType.Sum,
+    buffer_tensor: Chips | None = None,
     dtype: ttnn.DataType | None = None,
+    fp32_dest_acc: bool = False,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """`all_reduce`, over the whole mesh where the first number is the count of devices and not an axis."""
+    """`all_reduce`, over the whole mesh where the first number is the count of devices and not an axis. With a buffer
+    each chip gathers all tensors, and adds pairs of them to a register."""
     operators = [place for place in places if isinstance(place, ttnn.ReduceType)] or [math_op]
     if operators[0] != ttnn.ReduceType.Sum:
         raise UnsupportedOperation(f"ttnn.experimental.all_reduce_async: {operators[0]} is not emulated")
     if any(isinstance(place, ttnn.MeshDevice) for place in places):
         cluster_axis = _numbers(places, None, None)[0]
+    if buffer_tensor is not None or (places and isinstance(places[0], list) and torch.is_tensor(places[0][0])):
+        if cluster_axis is None:
+            cluster_axis = _numbers(places, None, None)[0]
+
+        def add_pairs(group: Chips) -> Chips:
+            if len(group) % 2:
+                raise UnsupportedOperation(f"ttnn.experimental.all_reduce_async: {len(group)} chips make no pairs")
+            pairs = [a.float() + b.float() for a, b in zip(group[::2], group[1::2])]
+            return [add_in_turn(torch.stack(pairs), 0, fp32_dest_acc).squeeze(0)] * len(group)
+
+        return each_line(add_pairs, input_tensor, cluster_axis, mesh_shape)
     return all_reduce(input_tensor, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
 
 

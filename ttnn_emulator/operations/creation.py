@@ -6,8 +6,6 @@ A random operation with a seed gives the same numbers each time, not the machine
 torch's generator, so `torch.manual_seed` makes a program repeatable.
 """
 
-from typing import Any
-
 import torch
 
 from ttnn_emulator.device.data_types import storage_dtype
@@ -115,6 +113,9 @@ def arange(*bounds, start: int = 0, end: int | None = None, step: int = 1, dtype
     return torch.arange(start, end, step).to(storage_dtype(outputs[0].dtype))
 
 
+_DRAWN = {"compute_kernel_config": "the numbers are torch's, not the kernel's"}
+
+
 def _generator(seed: int | None) -> torch.Generator | None:
     return torch.Generator().manual_seed(seed) if seed else None
 
@@ -135,18 +136,17 @@ def rand(
     return numbers.to(storage_dtype(outputs[0].dtype))
 
 
-@value("randn")
+@value("randn", without_effect=_DRAWN)
 def randn(shape, device, *, dtype=None, layout=None, seed: int | None = None, outputs: list[Output]):
     return torch.randn(outputs[0].shape, generator=_generator(seed))
 
 
-@value("uniform")  # "from" is no name in Python, hence the options
-def uniform(input, *bounds, **options: Any):
-    names = dict(zip(("from", "to", "seed"), bounds), **options)
-    low, high = names.get("from", 0.0), names.get("to", 1.0)
-    return torch.rand(input.shape, generator=_generator(names.get("seed", 0))) * (high - low) + low
+@value("uniform", without_effect=_DRAWN)  # "from" is no name in Python: it is taken by position only
+def uniform(input, *bounds, to: float = 1.0, seed: int = 0):
+    low, high, seed = (*bounds, *(0.0, to, seed)[len(bounds) :])
+    return torch.rand(input.shape, generator=_generator(seed)) * (high - low) + low
 
 
-@value("bernoulli")
+@value("bernoulli", without_effect=_DRAWN)
 def bernoulli(input, seed: int = 0, *, dtype=None):
     return torch.bernoulli(input.float(), generator=_generator(seed))

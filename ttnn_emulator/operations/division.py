@@ -17,7 +17,7 @@ from ttnn_emulator.operations.support import on_blackhole, store
 _UNFUSED = ((), (), ())
 
 
-@value("div", "divide_")
+@value("div", "divide_", only={"fast_and_approximate_mode": [False]})
 def div(
     input_tensor_a=None,
     input_tensor_b=None,

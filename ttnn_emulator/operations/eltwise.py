@@ -113,7 +113,7 @@ def _register(names: list[str], function: Callable) -> None:
         first = input_a if input_tensor_a is None else input_tensor_a
         second = input_b if input_tensor_b is None else input_tensor_b
         fused = (input_tensor_a_activations, input_tensor_b_activations, activations)
-        return compute(function, first, second, fused, outputs[0].dtype, names[0], bool(fast_and_approximate_mode))
+        return compute(function, first, second, fused, outputs[0].dtype, names[0], fast_and_approximate_mode)
 
 
 def compute(
@@ -123,21 +123,24 @@ def compute(
     activations: tuple,
     dtype: ttnn.DataType,
     name: str,
-    fast: bool = False,
+    fast: bool | None = None,
 ) -> torch.Tensor:
-    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it."""
+    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it.
+
+    `fast` is `fast_and_approximate_mode`: the matrix unit multiplies then, and the vector unit adds where it is False.
+    """
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
     wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
     operands = _operand(first, tensors, name), _operand(second, tensors, name)
     if name in _IN_ONE_PASS and any(operand.is_floating_point() for operand in operands):
         on_matrix_unit, on_vector_unit = _IN_ONE_PASS[name]
-        operation = on_matrix_unit if _takes_matrix_unit(tensors) else on_vector_unit
+        operation = on_matrix_unit if _takes_matrix_unit(tensors) and fast is not False else on_vector_unit
         if name == "multiply" and fast and not wide:
             operation = Operation.FPU_MULTIPLY
         return convert(_in_one_pass(operation, operands, activations, wide, dtype), dtype)
     before_a, before_b, after = activations
     a, b = (_fuse(widen(x), before, wide) for x, before in zip(operands, (before_a, before_b)))
-    if name == "squared_difference" and _takes_matrix_unit(tensors):
+    if name == "squared_difference" and _takes_matrix_unit(tensors) and fast is not False:
         result = store(matrix_add(a, -b, wide).square(), "square", wide)
     else:
         result = function(a, b, wide) if name == "divide" else function(a, b)

@@ -11,7 +11,10 @@ import torch
 import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
+from ttnn_emulator.operations.flash import pack
 from ttnn_emulator.operations.matmul import compute_settings, multiply
+from ttnn_emulator.operations.reduction import add_in_turn
+from ttnn_emulator.operations.support import loaded, sums_are_wide
 
 
 @value("moe")
@@ -68,12 +71,21 @@ def sparse_matmul(
 
 
 @value("experimental.fast_reduce_nc")
-def fast_reduce_nc(input: torch.Tensor, *, dims: Any = (), outputs: list[Output]) -> torch.Tensor:
-    """Sums over the first dimensions."""
-    return input.float().sum(tuple(dims), keepdim=True).reshape(outputs[0].shape)
+def fast_reduce_nc(
+    input: torch.Tensor, *, dims: Any = (), compute_kernel_config: Any = None, outputs: list[Output]
+) -> torch.Tensor:
+    """Sums over the first dimensions, the last of them first."""
+    wide, result = sums_are_wide(compute_kernel_config), input
+    for dim in sorted((dim % input.ndim for dim in dims), reverse=True):
+        result = add_in_turn(loaded(result, wide), dim, wide)
+        result = result if input.dtype == torch.float32 else pack(result)
+    return result.reshape(outputs[0].shape)
 
 
 @value("experimental.deepseek_moe_fast_reduce_nc")
-def deepseek_moe_fast_reduce_nc(input_tensor: torch.Tensor, dim: int, *, split_size: int) -> list[torch.Tensor]:
+def deepseek_moe_fast_reduce_nc(
+    input_tensor: torch.Tensor, dim: int, *, split_size: int, compute_kernel_config: Any = None
+) -> list[torch.Tensor]:
     """A sum over one dimension, in pieces of the last."""
-    return list(input_tensor.float().sum(dim, keepdim=True).split(split_size, -1))
+    wide = sums_are_wide(compute_kernel_config, default=True)
+    return list(add_in_turn(loaded(input_tensor, wide), dim, wide).split(split_size, -1))

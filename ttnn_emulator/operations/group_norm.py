@@ -14,9 +14,10 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.support import FULL
 
 
-@value("group_norm")
+@value("group_norm", only=FULL)
 def group_norm(
     input_tensor: torch.Tensor,
     *,

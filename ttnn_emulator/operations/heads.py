@@ -12,22 +12,30 @@ from typing import Any
 import torch
 
 from ttnn_emulator.device.registry import value
-from ttnn_emulator.device.step import Output
+from ttnn_emulator.device.step import Operand, Output
 
 Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-@value("transformer.split_query_key_value_and_split_heads")
+@value("transformer.split_query_key_value_and_split_heads", operands=True)
 def split_query_key_value_and_split_heads(
-    input_tensor: torch.Tensor,
-    kv_input_tensor: torch.Tensor | None = None,
+    input_tensor: Operand,
+    kv_input_tensor: Operand | None = None,
     *,
     num_heads: int,
     num_kv_heads: int | None = None,
     transpose_key: bool = True,
 ) -> Heads:
-    """[B, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; the key is [B, heads, D, S] when transposed."""
-    return _split(input_tensor, kv_input_tensor, num_heads, num_kv_heads, transpose_key)
+    """[B, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; the key is [B, heads, D, S] when transposed.
+
+    Of a sharded input the columns are those of `create_qkv_heads`, which the library then runs."""
+    fused = input_tensor.value
+    if input_tensor.sharded:
+        return create_qkv_heads(
+            fused.unsqueeze(1), num_heads=num_heads, num_kv_heads=num_kv_heads, transpose_k_heads=transpose_key
+        )
+    fused_kv = None if kv_input_tensor is None else kv_input_tensor.value
+    return _split(fused, fused_kv, num_heads, num_kv_heads, transpose_key)
 
 
 @value("experimental.nlp_create_qkv_heads")

@@ -13,6 +13,7 @@ import torch
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import MemoryFault
+from ttnn_emulator.operations.support import loaded, sums_are_wide
 
 
 @value("experimental.paged_update_cache", in_place=True)
@@ -26,6 +27,7 @@ def paged_update_cache(
     page_table: Operand | None = None,
     batch_offset: int = 0,
     cache_position_modulo: int | None = None,
+    compute_kernel_config: Any = None,
 ) -> None:
     """One row a user, from an input [1, users, heads (padded or not), D]; a position of -1 skips the user."""
     count = input_tensor.value.shape[1]
@@ -42,7 +44,7 @@ def paged_update_cache(
     else:
         blocks, rows = [0 if share_cache else user + batch_offset for user in users], positions
         _check(max(rows) < cache.shape[2], f"position {max(rows)} lies beyond the cache's {cache.shape[2]}")
-    new = input_tensor.value[0, :, : cache.shape[1]]
+    new = loaded(input_tensor.value, sums_are_wide(compute_kernel_config))[0, :, : cache.shape[1]]
     if len(users) < count:
         new = new[users]
     cache[blocks, :, rows] = cache_tensor.round(new)
@@ -60,6 +62,7 @@ def paged_fused_update_cache(
     share_cache: bool | None = None,
     page_table: Operand | None = None,
     batch_offset: int = 0,
+    compute_kernel_config: Any = None,
 ) -> None:
     """`paged_update_cache` for the keys and the values at once."""
     for cache, rows in ((cache_tensor1, input_tensor1), (cache_tensor2, input_tensor2)):
@@ -71,10 +74,15 @@ def paged_fused_update_cache(
             share_cache=share_cache,
             page_table=page_table,
             batch_offset=batch_offset,
+            compute_kernel_config=compute_kernel_config,
         )
 
 
-@value("experimental.paged_fill_cache", in_place=True)
+@value(
+    "experimental.paged_fill_cache",
+    in_place=True,
+    without_effect={"compute_kernel_config": "the program has no compute kernel: it moves tiles"},
+)
 def paged_fill_cache(
     cache_tensor: Operand,
     input_tensor: Operand,
@@ -109,16 +117,20 @@ def fill_cache_for_user(cache: Operand, input: Operand, batch_index: int, *, upd
 
 
 @value("update_cache", in_place=True)
-def update_cache(cache: Operand, input: Operand, update_idx: int, *, batch_offset: int = 0) -> None:
+def update_cache(
+    cache: Operand, input: Operand, update_idx: int, *, batch_offset: int = 0, compute_kernel_config: Any = None
+) -> None:
     """One position of every user, from an input [1, heads, users, D]."""
     own = cache.own()
-    new = input.value[0, :, batch_offset : batch_offset + own.shape[0]]
+    new = loaded(input.value, sums_are_wide(compute_kernel_config))[0, :, batch_offset : batch_offset + own.shape[0]]
     own[:, :, update_idx] = cache.round(new.transpose(0, 1))
 
 
 @value("kv_cache.update_cache_for_token_", in_place=True)
-def update_cache_for_token(cache: Operand, input: Operand, update_index: int, batch_offset: int = 0) -> None:
-    update_cache(cache, input, update_index, batch_offset=batch_offset)
+def update_cache_for_token(
+    cache: Operand, input: Operand, update_index: int, batch_offset: int = 0, *, compute_kernel_config: Any = None
+) -> None:
+    update_cache(cache, input, update_index, batch_offset=batch_offset, compute_kernel_config=compute_kernel_config)
 
 
 @value("experimental.nlp_kv_cache_load_slice")

@@ -25,6 +25,8 @@ def flash_mla_prefill(
     attn_mask: torch.Tensor | None = None,
     is_causal: bool = True,
     scale: float | None = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
     """q [B, heads, S, D], k [B, kv heads, S, D] -> [B, heads, S, head_dim_v]; one overload takes the values instead."""
@@ -38,6 +40,8 @@ def flash_mla_prefill(
         attn_mask=attn_mask,
         is_causal=is_causal,
         scale=scale,
+        program_config=program_config,
+        compute_kernel_config=compute_kernel_config,
         outputs=outputs,
     )
 
@@ -51,10 +55,19 @@ def chunked_flash_mla_prefill(
     chunk_start_idx: int,
     *,
     scale: float | None = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """A piece of a prompt over a paged cache that holds it."""
     result = chunked_scaled_dot_product_attention(
-        input_tensor_q, input_tensor_k, input_tensor_k, page_table_tensor, chunk_start_idx, scale=scale
+        input_tensor_q,
+        input_tensor_k,
+        input_tensor_k,
+        page_table_tensor,
+        chunk_start_idx,
+        scale=scale,
+        program_config=program_config,
+        compute_kernel_config=compute_kernel_config,
     )
     return result[..., :head_dim_v]
 
@@ -65,11 +78,33 @@ def flash_multi_latent_attention_decode(
     input_tensor_k: torch.Tensor,
     input_tensor_v: torch.Tensor | None = None,
     head_dim_v: int = 0,
-    **options: Any,
+    *,
+    is_causal: bool = True,
+    attn_mask: torch.Tensor | None = None,
+    cur_pos: Any = (),
+    cur_pos_tensor: torch.Tensor | None = None,
+    attention_sink: torch.Tensor | None = None,
+    scale: float | None = None,
+    sliding_window_size: int | None = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """q [1, users, heads, D], keys [users, kv heads, S, D] -> [1, users, heads, head_dim_v]."""
     values = _as_wide(input_tensor_v, input_tensor_k)
-    result = scaled_dot_product_attention_decode(input_tensor_q, input_tensor_k, values, **options)
+    result = scaled_dot_product_attention_decode(
+        input_tensor_q,
+        input_tensor_k,
+        values,
+        is_causal=is_causal,
+        attn_mask=attn_mask,
+        cur_pos=cur_pos,
+        cur_pos_tensor=cur_pos_tensor,
+        attention_sink=attention_sink,
+        scale=scale,
+        sliding_window_size=sliding_window_size,
+        program_config=program_config,
+        compute_kernel_config=compute_kernel_config,
+    )
     return result[..., :head_dim_v]
 
 
@@ -80,12 +115,31 @@ def paged_flash_multi_latent_attention_decode(
     input_tensor_v: torch.Tensor | None = None,
     head_dim_v: int = 0,
     page_table_tensor: torch.Tensor | None = None,
-    **options: Any,
+    *,
+    is_causal: bool = True,
+    attn_mask: torch.Tensor | None = None,
+    cur_pos_tensor: torch.Tensor | None = None,
+    attention_sink: torch.Tensor | None = None,
+    scale: float | None = None,
+    sliding_window_size: int | None = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """The same over a cache [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
     values = _as_wide(input_tensor_v, input_tensor_k)
     result = paged_scaled_dot_product_attention_decode(
-        input_tensor_q, input_tensor_k, values, page_table_tensor, **options
+        input_tensor_q,
+        input_tensor_k,
+        values,
+        page_table_tensor,
+        is_causal=is_causal,
+        attn_mask=attn_mask,
+        cur_pos_tensor=cur_pos_tensor,
+        attention_sink=attention_sink,
+        scale=scale,
+        sliding_window_size=sliding_window_size,
+        program_config=program_config,
+        compute_kernel_config=compute_kernel_config,
     )
     return result[..., :head_dim_v]
 

@@ -10,7 +10,10 @@ import ttnn
 from ttnn_emulator.arithmetic.formats import nearest_even, pack_precisely
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
-from ttnn_emulator.operations.support import convert
+from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.support import convert, loaded, sums_are_wide
+
+_TILE = 32
 
 
 def _moved(operand: Operand, output: Output) -> torch.Tensor:
@@ -42,7 +45,12 @@ def typecast(input_tensor, dtype=None, output_dtype=None, *, input_dtype=None, o
     return pack_precisely(moved.float()) if outputs[0].dtype == ttnn.bfloat8_b else moved
 
 
-@value("tilize", moves=True, operands=True)
+@value(
+    "tilize",
+    moves=True,
+    operands=True,
+    without_effect={"use_low_perf": "it leaves the circular buffers less room, and the kernel moves the same values"},
+)
 def tilize(input_tensor, *, dtype=None, outputs: list[Output]):
     return _moved(input_tensor, outputs[0])
 
@@ -66,7 +74,21 @@ def untilize(input_tensor, *, outputs: list[Output]):
 
 @value("untilize_with_unpadding", moves=True, operands=True)
 def untilize_with_unpadding(input_tensor, output_tensor_end=None, *, outputs: list[Output]):
-    return _moved(input_tensor, outputs[0])[tuple(slice(0, size) for size in outputs[0].shape)]
+    """What it takes of the tiles' padding is what was put there."""
+    moved, shape = _moved(input_tensor, outputs[0]), outputs[0].shape
+    own = moved.shape
+    tiles = [size if place < moved.ndim - 2 else -(-size // _TILE) * _TILE for place, size in enumerate(own)]
+    if any(size > whole for size, whole in zip(shape, tiles)):
+        raise UnsupportedOperation(f"ttnn.untilize_with_unpadding: {list(shape)} ends past the tiles of {list(own)}")
+    if any(size > held for size, held in zip(shape, own)):
+        if input_tensor.buffer.padding is None:
+            raise UnsupportedOperation(
+                f"ttnn.untilize_with_unpadding: {list(shape)} takes in what fills up tiles of {list(own)}, which is "
+                "not known here; ttnn.fill_implicit_tile_padding sets it"
+            )
+        sides = [side for size, held in zip(reversed(tiles), reversed(own)) for side in (0, size - held)]
+        moved = torch.nn.functional.pad(moved, sides, value=input_tensor.buffer.padding)
+    return moved[tuple(slice(0, size) for size in shape)]
 
 
 @value("interleaved_to_sharded", moves=True, operands=True)
@@ -119,8 +141,11 @@ def reshard(input_tensor, output_memory_config=None, output_tensor=None, *, outp
 
 
 @value("clone", operands=True, moves=True)
-def clone(input, *, dtype: Any = None, outputs: list[Output]):
-    return _moved(input, outputs[0])
+def clone(input, *, dtype: Any = None, compute_kernel_config: Any = None, outputs: list[Output]):
+    moved = _moved(input, outputs[0])
+    if input.dtype == ttnn.float32 and outputs[0].dtype != ttnn.float32:  # then a compute kernel copies
+        return loaded(moved, sums_are_wide(compute_kernel_config))
+    return moved
 
 
 @value("move", operands=True, moves=True)

@@ -11,6 +11,7 @@ in any order: the CPU's own matrix product computes those.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,16 +25,24 @@ from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.library.programs import Plan
 from ttnn_emulator.operations.activations import activate
+from ttnn_emulator.operations.support import on_blackhole
 
 _SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
 _TF32_BITS = 11  # what the registers keep of a float32 operand
 _TILE = 32
+_TILE_BYTES = {ttnn.bfloat16: 2048, ttnn.float32: 4096, ttnn.bfloat8_b: 1088, ttnn.bfloat4_b: 576}
 _CACHED_VALUES = 1 << 19  # float32 values that a core's cache holds with room to spare
 _SIGNIFICANT_BITS = {ttnn.bfloat16: 8, ttnn.float32: 24, ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
 
 
-@value("matmul", operands=True)
+def _library_chooses(options: dict) -> bool:
+    """The blocks of K, or where their sums are kept."""
+    return options.get("program_config") is None or options.get("compute_kernel_config") is None
+
+
+@value("matmul", operands=True, planned=_library_chooses)
 def matmul(
     input_tensor_a: Operand,
     input_tensor_b: Operand,
@@ -45,6 +54,7 @@ def matmul(
     program_config: Any = None,
     compute_kernel_config: Any = None,
     core_grid: Any = None,
+    plans: Sequence[Plan] = (),
     outputs: list[Output],
 ) -> torch.Tensor:
     return linear(
@@ -56,11 +66,12 @@ def matmul(
         program_config=program_config,
         compute_kernel_config=compute_kernel_config,
         core_grid=core_grid,
+        plans=plans,
         outputs=outputs,
     )
 
 
-@value("linear", operands=True)
+@value("linear", operands=True, planned=_library_chooses)
 def linear(
     input_tensor_a: Operand,
     input_tensor_b: Operand,
@@ -73,6 +84,7 @@ def linear(
     program_config: Any = None,
     compute_kernel_config: Any = None,
     core_grid: Any = None,
+    plans: Sequence[Plan] = (),
     outputs: list[Output],
 ) -> torch.Tensor:
     if input_tensor_b.value.ndim == 1:  # a vector stands for a matrix of one column
@@ -83,7 +95,10 @@ def linear(
     )
     fused = getattr(program_config, "fused_activation", None)
     inner = input_tensor_b.value.shape[-1 if transpose_b else -2]
-    spill = _spill(program_config, compute_kernel_config, outputs[0].dtype, inner, bias is not None)
+    operands = (input_tensor_a.dtype, input_tensor_b.dtype, outputs[0].dtype)
+    depth = _TILE * _block(program_config, plans, operands, -(-inner // _TILE))
+    adds = _packer_adds(compute_kernel_config, plans)
+    spill = _spill(depth, wide, adds, outputs[0].dtype, inner, bias is not None)
     product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, spill)
     if bias is not None:
         # a tensor of one row (padded to a tile in memory); a program that is configured adds it itself
@@ -101,22 +116,41 @@ def compute_settings(
     if config is not None:
         return config.math_fidelity, config.fp32_dest_acc_en
     low_precision = {first, second} <= {ttnn.bfloat8_b, ttnn.bfloat4_b}
-    if ttnn.float32 in (first, second):
-        return ttnn.MathFidelity.HiFi4, output == ttnn.float32
+    if first == second == ttnn.float32:
+        return ttnn.MathFidelity.HiFi4 if on_blackhole() else ttnn.MathFidelity.HiFi3, output == ttnn.float32
     raised = not tuned and not low_precision
     return ttnn.MathFidelity.HiFi2 if raised else ttnn.MathFidelity.LoFi, output == ttnn.float32
 
 
-def _spill(program: Any, compute: Any, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
-    """What the program rounds between its blocks of K, where that costs bits."""
-    depth = _TILE * getattr(program, "in0_block_w", 0)
-    if not depth or compute is None:
+def _block(program: Any, plans: Sequence[Plan], dtypes: Sequence[ttnn.DataType], inner: int) -> int:
+    """How many tiles of K a program takes at a time: as configured, or as its first buffers show. These hold a block of
+    each operand, twice where there is more than one, and a block of the result. 0: not known, or all at once."""
+    if hasattr(program, "in0_block_w"):
+        return program.in0_block_w
+    buffers = next((plan.buffers for plan in plans if plan.name.startswith("Matmul")), ())
+    if len(buffers) < 3:
+        return 0
+    first, second, result = (size // _TILE_BYTES[dtype] for size, dtype in zip(buffers, dtypes))
+    block = math.isqrt(first * second // (4 * result)) if result else 0
+    twice = block and 4 * block * block * result == first * second
+    return block if twice and block < inner and inner % block == 0 else 0
+
+
+def _packer_adds(compute: Any, plans: Sequence[Plan]) -> bool:
+    """Whether the packer adds blocks of K in memory: as configured, or as the library's choice shows."""
+    if compute is not None:
+        return compute.packer_l1_acc
+    return any("packer_l1_acc=1" in plan.attributes for plan in plans)
+
+
+def _spill(depth: int, wide: bool, adds: bool, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
+    """Return what the program rounds between its blocks of K, where that costs bits."""
+    if not depth:
         return None
     blocks = -(-inner // depth)
-    if compute.packer_l1_acc and blocks > (1 if biased else 2):
-        kept = Format.FLOAT32 if compute.fp32_dest_acc_en else Format.BFLOAT16
-        return Spill(depth, kept, blocks if biased else blocks - 1)
-    narrow = not compute.fp32_dest_acc_en and output in (ttnn.bfloat8_b, ttnn.bfloat4_b)
+    if adds and blocks > (1 if biased else 2):
+        return Spill(depth, Format.FLOAT32 if wide else Format.BFLOAT16, blocks if biased else blocks - 1)
+    narrow = not wide and output in (ttnn.bfloat8_b, ttnn.bfloat4_b)
     return Spill(depth, format_of(output)) if narrow else None
 
 

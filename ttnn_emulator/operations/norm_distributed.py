@@ -6,55 +6,149 @@ The programs for sharded and for interleaved inputs keep other statistics: means
 keep sums, sum(x*x) before sum(x). Each stands in the first column of a tile of its own.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+import ttnn
+from ttnn_emulator.arithmetic import vector_functions
+from ttnn_emulator.arithmetic.formats import truncate
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
+from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.flash import pack
+from ttnn_emulator.operations.support import on_blackhole, store
 
 _TILE = 32
 
 
-def _statistics(operand: Operand, residual: Operand | None, of_rms: bool) -> torch.Tensor:
+@dataclass(frozen=True)
+class Steps:
+    """The steps of the kernels of norms, by themselves (`arithmetic/native/norm.h` takes them in one pass).
+
+    `columns` is how many columns lie on each core, and `cores` how many cores a row of cores has, where columns are
+    sharded over cores.
+    """
+
+    fidelity: str
+    wide: bool
+    columns: int = 0
+    cores: int = 0
+
+    @classmethod
+    def of(cls, program: Any, compute: Any, wide: bool) -> "Steps":
+        """Return the steps as configured. `wide` is the library's choice of float32 sums."""
+        arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
+        if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
+            return cls(*arithmetic)
+        return cls(*arithmetic, _TILE * program.block_w, program.compute_with_storage_grid_size.x)
+
+    def divide(self, x: torch.Tensor, variance: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
+        """Divide by the root of a variance."""
+        deviation = vector_functions.apply(
+            "rsqrt", matrix_add(variance, torch.tensor(epsilon), self.wide), self.wide, on_blackhole()
+        )
+        result = products(x, deviation, self.fidelity, self.wide)
+        if weight is not None:
+            result = products(result, weight.float().reshape(-1)[: x.shape[-1]], self.fidelity, self.wide)
+        return result if bias is None else matrix_add(result, bias.float().reshape(-1)[: x.shape[-1]], self.wide)
+
+    def mean(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the mean of each row. On one core the matrix unit sums and the vector unit divides."""
+        if not self.columns:
+            return store(self.sum(x, torch.tensor(1.0)) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
+        # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
+        shares = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.columns)).unflatten(-1, (-1, self.columns))
+        means = self.sum(shares, torch.tensor(1 / self.columns)).squeeze(-1)
+        first, *others = means.split(self.cores, -1)
+        totals = [self.sum(as_tiles(row), torch.tensor(1.0)) for row in others]
+        return self.sum(as_tiles(torch.cat([first, *totals], -1)), torch.tensor(1 / means.shape[-1]))
+
+    def sum(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """Return the sum of each row, times a factor that the kernels keep as bfloat16."""
+        factors = factor.bfloat16().float().expand(x.shape[-1], 1)
+        return sum_of_products(truncate(x, 11), factors, self.fidelity, self.wide)
+
+
+def as_tiles(x: torch.Tensor) -> torch.Tensor:
+    """Return each column as the first of a tile of zeros."""
+    return torch.nn.functional.pad(x.unsqueeze(-1), (0, _TILE - 1)).flatten(-2)
+
+
+def _statistics(
+    operand: Operand, residual: Operand | None, of_rms: bool, program: Any, compute: Any, fast: bool
+) -> torch.Tensor:
     """A chip's share, in the first column of each tile."""
-    x = operand.value.float()
+    how = _steps(program, compute)
+    x, exact = operand.value.float(), operand.dtype == ttnn.float32
+    if exact and fast:
+        raise UnsupportedOperation("the statistics of a float32 tensor in fast_and_approximate_mode are not emulated")
     if residual is not None:
-        x = matrix_add(x, residual.value.float(), wide=False)
+        # the vector unit adds float32
+        x = x + residual.value.float() if exact else pack(matrix_add(x, residual.value.float(), how.wide))
         if operand.sharded:
             operand.own().copy_(operand.round(x))  # the program writes the sum over its input
-    parts = [x.square()] if of_rms else [x, x.square()] if operand.sharded else [x.square(), x]
-    reduced = [part.mean(-1) if operand.sharded else part.sum(-1) for part in parts]
-    statistics = torch.zeros(*x.shape[:-1], _TILE * len(parts))
-    statistics[..., ::_TILE] = torch.stack(reduced, -1)
+    squares = x.square() if exact else products(x, x, how.fidelity, how.wide)
+    if operand.sharded:
+        reduced = [how.mean(part) for part in ([squares] if of_rms else [x, squares])]
+    else:
+        parts = [pack(squares) if not exact else squares, *([] if of_rms else [x])]
+        reduced = [part.sum(-1, keepdim=True) if exact else how.sum(part, torch.tensor(1.0)) for part in parts]
+    statistics = torch.zeros(*x.shape[:-1], _TILE * len(reduced))
+    statistics[..., ::_TILE] = torch.cat(reduced, -1)
     return statistics
 
 
-def _means(operand: Operand, statistics: torch.Tensor, count: int) -> tuple[torch.Tensor, ...]:
+def _steps(program: Any, compute: Any) -> Steps:
+    """As configured, or with 16-bit sums."""
+    if getattr(program, "use_welford", False):
+        raise UnsupportedOperation("the norm's statistics by Welford's method (use_welford) are not emulated")
+    return Steps.of(program, compute, wide=False)
+
+
+def _means(how: Steps, operand: Operand, statistics: torch.Tensor, count: int) -> tuple[torch.Tensor, ...]:
     """What the program takes for the means over all chips, of `count` statistics in the order they are kept."""
     chips = statistics.float()[..., ::_TILE].unflatten(-1, (-1, count))
-    means = chips.mean(-2) if operand.sharded else chips.mean(-2) / operand.value.shape[-1]
-    return means.split(1, -1)
+    width = 1 if operand.sharded else operand.value.shape[-1]
+    factor = truncate(torch.tensor(1 / (width * chips.shape[-2])), 8)  # as it lies in a tile of bfloat16: cut
+    return tuple(how.sum(as_tiles(of_chips), factor) for of_chips in chips.unbind(-1))
 
 
-def _affine(x: torch.Tensor, weight: Operand | None, bias: Operand | None) -> torch.Tensor:
-    width = x.shape[-1]
-    if weight is not None:
-        x = x * weight.value.float().reshape(-1)[:width]
-    return x if bias is None else x + bias.value.float().reshape(-1)[:width]
+def _affine(*parts: Operand | None) -> list[torch.Tensor | None]:
+    return [None if part is None else part.value for part in parts]
 
 
 @value("rms_norm_pre_all_gather", operands=True)
 def rms_norm_pre_all_gather(
-    input_tensor, *, residual_input_tensor=None, dtype: Any = None, use_2d_core_grid: Any = None
+    input_tensor,
+    *,
+    residual_input_tensor=None,
+    dtype: Any = None,
+    use_2d_core_grid: Any = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
+    fast_and_approximate_mode: bool = False,
 ):
-    return _statistics(input_tensor, residual_input_tensor, of_rms=True)
+    settings = (program_config, compute_kernel_config, fast_and_approximate_mode)
+    return _statistics(input_tensor, residual_input_tensor, True, *settings)
 
 
 @value("layer_norm_pre_all_gather", operands=True)
-def layer_norm_pre_all_gather(input_tensor, *, residual_input_tensor=None, dtype: Any = None, recip_tensor=None):
-    return _statistics(input_tensor, residual_input_tensor, of_rms=False)
+def layer_norm_pre_all_gather(
+    input_tensor,
+    *,
+    residual_input_tensor=None,
+    dtype: Any = None,
+    recip_tensor=None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
+    fast_and_approximate_mode: bool = False,
+):
+    settings = (program_config, compute_kernel_config, fast_and_approximate_mode)
+    return _statistics(input_tensor, residual_input_tensor, False, *settings)
 
 
 @value("rms_norm_post_all_gather", operands=True)
@@ -67,16 +161,29 @@ def rms_norm_post_all_gather(
     bias=None,
     dtype: Any = None,
     use_2d_core_grid: Any = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
 ):
-    (mean_of_squares,) = _means(input_tensor, stats.value, 1)
-    return _affine(input_tensor.value.float() * torch.rsqrt(mean_of_squares + epsilon), weight, bias)
+    how = _steps(program_config, compute_kernel_config)
+    (mean_of_squares,) = _means(how, input_tensor, stats.value, 1)
+    return how.divide(input_tensor.value.float(), mean_of_squares, epsilon, *_affine(weight, bias))
 
 
 @value("layer_norm_post_all_gather", operands=True)
 def layer_norm_post_all_gather(
-    input_tensor, stats, *, epsilon: float = 1e-12, weight=None, bias=None, dtype: Any = None
+    input_tensor,
+    stats,
+    *,
+    epsilon: float = 1e-12,
+    weight=None,
+    bias=None,
+    dtype: Any = None,
+    program_config: Any = None,
+    compute_kernel_config: Any = None,
 ):
-    means = _means(input_tensor, stats.value, 2)
+    how = _steps(program_config, compute_kernel_config)
+    means = _means(how, input_tensor, stats.value, 2)
     mean, mean_of_squares = means if input_tensor.sharded else reversed(means)
-    deviation = torch.rsqrt(mean_of_squares - mean.square() + epsilon)
-    return _affine((input_tensor.value.float() - mean) * deviation, weight, bias)
+    variance = matrix_add(mean_of_squares, -products(mean, mean, how.fidelity, how.wide), how.wide)
+    x = matrix_add(input_tensor.value.float(), -mean, how.wide)
+    return how.divide(x, variance, epsilon, *_affine(weight, bias))

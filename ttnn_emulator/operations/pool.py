@@ -12,6 +12,7 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.support import FULL
 
 
 @value("max_pool2d")
@@ -29,8 +30,12 @@ def max_pool2d(
     *,
     return_indices: bool = False,
     dtype: ttnn.DataType | None = None,
+    dram_slice_config: Any = None,  # it and the next ones say where rows lie, and how long
+    applied_shard_scheme: Any = None,
+    deallocate_input: bool = False,
+    reallocate_halo_output: bool = True,
+    config_tensor_in_dram: bool = False,
     outputs: list[Output],
-    **layout: Any,
 ) -> torch.Tensor:
     if return_indices:
         raise UnsupportedOperation("ttnn.max_pool2d: return_indices is not emulated")
@@ -40,7 +45,7 @@ def max_pool2d(
     return _rows(pooled, outputs[0])
 
 
-@value("avg_pool2d")
+@value("avg_pool2d", only=FULL)
 def avg_pool2d(
     input_tensor: torch.Tensor,
     batch_size: int,
@@ -55,8 +60,12 @@ def avg_pool2d(
     divisor_override: int | None = None,
     *,
     dtype: ttnn.DataType | None = None,
+    dram_slice_config: Any = None,
+    applied_shard_scheme: Any = None,
+    deallocate_input: bool = False,
+    reallocate_halo_output: bool = True,
+    config_tensor_in_dram: bool = False,
     outputs: list[Output],
-    **layout: Any,
 ) -> torch.Tensor:
     left, right, top, bottom = _sides(padding)
     if (left, top) != (right, bottom):

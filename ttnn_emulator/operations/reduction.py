@@ -1,19 +1,29 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reductions, scans and searches along a dimension. Sums are kept in float32, in torch's order."""
+"""Reductions, scans and searches along a dimension.
 
+The sums of sum and mean are the matrix unit's, dimension by dimension. The vector unit sums float32, unless a program
+asks for 16-bit sums or the fast mode: these are torch's sums in float32, as are those of all other operations.
+"""
+
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
-from ttnn_emulator.operations.support import convert, goldens, widen
+from ttnn_emulator.operations.support import VECTOR, convert, goldens, loaded, on_blackhole, widen
 
+_TILE = 32
+
+goldens({"input_tensor; dim keepdim scalar correction": "std var"}, only=VECTOR)
 goldens(
     {
-        "input_tensor; dim keepdim scalar correction": "std var",
         "input_tensor; dim keepdim enable_secondary_dm": "argmax",
         "input_tensor": "std_hw var_hw",
         "input_tensor dim; dtype reverse_order": "cumprod",
@@ -22,7 +32,69 @@ goldens(
 )
 
 
-def _register(name: str, function: Callable) -> None:
+@dataclass(frozen=True)
+class _Unit:
+    """What reduces: the matrix unit with its passes and the width of its sums, or the vector unit, which sees all bits
+    of a float32 and knows no passes."""
+
+    fidelity: str
+    wide: bool
+    vector: bool
+
+    @classmethod
+    def of(cls, x: torch.Tensor, compute: Any, fast: bool) -> "_Unit":
+        """As configured, or the library's choice."""
+        default = ("HiFi4" if on_blackhole() else "HiFi3", True)
+        fidelity, wide = default if compute is None else (compute.math_fidelity.name, compute.fp32_dest_acc_en)
+        return cls(fidelity, wide, x.dtype == torch.float32 and wide and not fast)
+
+    def load(self, x: torch.Tensor) -> torch.Tensor:
+        return x.float() if self.vector else loaded(x, self.wide)
+
+    def sum(self, x: torch.Tensor, dims: list[int], leading_first: bool, factor: float) -> torch.Tensor:
+        """Over one dimension after the other, all kept. The factor belongs to the last step, or to the first where
+        `leading_first` is not."""
+        if self.vector:
+            return x.sum(dims, keepdim=True) * torch.tensor(factor)
+        leading = [dim for dim in reversed(dims) if dim < x.ndim - 2]
+        own = [dim for dim in reversed(dims) if dim >= x.ndim - 2]
+        order = leading + own if leading_first else own + leading
+        place = len(order) - 1 if leading_first or not leading else 0
+        for step, dim in enumerate(order):
+            x = self._sum_one(x, dim, factor if step == place else 1.0, leading_first)
+        return x
+
+    def _sum_one(self, x: torch.Tensor, dim: int, factor: float, leading_first: bool) -> torch.Tensor:
+        unwritten = x.isnan().any(dim, keepdim=True)
+        factors = torch.full((1, x.shape[dim]), factor)
+        if dim == x.ndim - 1:
+            result = sum_of_products(x, self._keep(factors).mT, self.fidelity, self.wide)
+        elif dim == x.ndim - 2 or not leading_first:  # of a leading dimension the library makes rows
+            rows = x.transpose(dim, -2)
+            result = sum_of_products(self._keep(factors), rows, self.fidelity, self.wide).transpose(dim, -2)
+        else:
+            result = add_in_turn(x, dim, self.wide) * factor
+        return torch.where(unwritten, torch.nan, result)
+
+    def _keep(self, factors: torch.Tensor) -> torch.Tensor:
+        """As they lie in a tile of bfloat16: cut."""
+        return truncate(factors, 8)
+
+
+def add_in_turn(x: torch.Tensor, dim: int, wide: bool) -> torch.Tensor:
+    """The sum over one dimension, which is kept: tile after tile joins the register."""
+    first, *others = x.split(1, dim)
+    for other in others:
+        first = first + other if wide else round_to_bfloat16(first + other).float()
+    return first
+
+
+def _places(dim: int | Sequence[int] | None, x: torch.Tensor) -> list[int]:
+    dims = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    return sorted(each % x.ndim for each in dims)
+
+
+def _register(name: str, floats: Callable, integers: Callable) -> None:
     # the golden functions turn integers into float32 for the sake of `scalar`
     @value(name)
     def reduce(
@@ -32,23 +104,31 @@ def _register(name: str, function: Callable) -> None:
         *,
         scalar: float = 1.0,
         correction: Any = None,
+        compute_kernel_config: Any = None,
+        fast_and_approximate_mode: bool = False,
         outputs: list[Output],
     ):
         x = widen(input_tensor)
-        dims = tuple(range(x.ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-        result = function(x, dims) if x.ndim else x
-        if scalar != 1.0:
-            result = result * scalar
+        dims = _places(dim, x)
+        if not dims:
+            result = x * scalar
+        elif x.is_floating_point():
+            unit = _Unit.of(input_tensor, compute_kernel_config, fast_and_approximate_mode)
+            result = floats(unit, unit.load(x), dims, scalar)
+        else:
+            result = integers(x, dims)
+            result = result if scalar == 1.0 else result * scalar
         return convert(result, outputs[0].dtype).reshape(outputs[0].shape)
 
 
-for _name, _function in {
-    "sum": torch.sum,
-    "mean": lambda x, dims: torch.mean(x.float(), dims),
-    "max": torch.amax,
-    "min": torch.amin,
-}.items():
-    _register(_name, _function)
+def _mean(unit: _Unit, x: torch.Tensor, dims: list[int], scalar: float) -> torch.Tensor:
+    return unit.sum(x, dims, False, scalar / math.prod(x.shape[dim] for dim in dims))
+
+
+_register("sum", lambda unit, x, dims, scalar: unit.sum(x, dims, True, scalar), torch.sum)
+_register("mean", _mean, lambda x, dims: torch.mean(x.float(), dims))
+_register("max", lambda _, x, dims, scalar: torch.amax(x, dims) * scalar, torch.amax)
+_register("min", lambda _, x, dims, scalar: torch.amin(x, dims) * scalar, torch.amin)
 
 
 @value("prod")  # the golden function ignores keepdim where no dimension is given
@@ -82,7 +162,7 @@ def plus_one(input_tensor, sub_core_grids=None, skip_negative_entries: bool = Fa
     return input_tensor + 1
 
 
-@value("ema")
+@value("ema", only=VECTOR)
 def ema(input_tensor: torch.Tensor, alpha: float) -> torch.Tensor:
     """The exponential moving average along the last dimension: alpha of what was, the rest of what comes."""
     columns = list(input_tensor.float().unbind(-1))
@@ -98,5 +178,19 @@ def intimg(input_tensor: torch.Tensor) -> torch.Tensor:
 
 
 @value("moreh_dot")
-def moreh_dot(input_tensor_a: torch.Tensor, input_tensor_b: torch.Tensor, *, dtype: Any = None, outputs: list[Output]):
-    return (input_tensor_a.float() * input_tensor_b.float()).sum().reshape(outputs[0].shape)
+def moreh_dot(
+    input_tensor_a: torch.Tensor,
+    input_tensor_b: torch.Tensor,
+    *,
+    dtype: Any = None,
+    compute_kernel_config: Any = None,
+    outputs: list[Output],
+):
+    """Tile after tile: products, and their sum, which joins that of the tiles before."""
+    config = compute_kernel_config
+    fidelity, wide = ("HiFi4", False) if config is None else (config.math_fidelity.name, config.fp32_dest_acc_en)
+    terms = products(input_tensor_a.float().reshape(1, -1), input_tensor_b.float().reshape(1, -1), fidelity, wide)
+    total = torch.zeros(1, 1)
+    for tile in terms.split(_TILE, -1):
+        total = sum_of_products(truncate(tile, 11), torch.ones(tile.shape[-1], 1), fidelity, wide, total)
+    return total.reshape(outputs[0].shape)

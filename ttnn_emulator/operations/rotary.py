@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotary position embeddings: x cos + rotate(x) sin.
 
-The products are rounded to the operands' own precision before they are added, as in the kernels' buffers. The wheel
+All steps are the matrix unit's, and what lies between two of them is bfloat16, also where sums are float32. The wheel
 has a golden function for `rotary_embedding` only, and that one fails without a token index.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 
-from ttnn_emulator.arithmetic.sums import products
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.flash import pack
 
 _TILE = 32
 
@@ -24,18 +28,20 @@ def rotary_embedding_llama(
     trans_mat: torch.Tensor,
     *,
     is_decode_mode: bool = False,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """Rotates by a matrix of one tile, so neighbours form the pairs.
 
     Prefill: x [B, heads, S, D], cos and sin [1, 1 or heads, S', D]; rows of x after the last of cos become zero.
     Decode: x [1, users, heads, D], cos and sin [1, users, 1, D] (of a taller one the first row counts).
     """
+    unit = _Unit.of(compute_kernel_config)
     if is_decode_mode:
-        return _rotate_users(input_tensor, cos_cache, sin_cache, trans_mat)
+        return unit.rotate_users(input_tensor, cos_cache, sin_cache, trans_mat)
     rows = input_tensor.shape[-2]
     known = min(rows, -(-cos_cache.shape[-2] // _TILE) * _TILE)
     x = input_tensor[..., :known, :]
-    result = _combine(x, _by_matrix(x, trans_mat), _rows(cos_cache, 0, known), _rows(sin_cache, 0, known))
+    result = unit.combine(x, unit.by_matrix(x, trans_mat), _rows(cos_cache, 0, known), _rows(sin_cache, 0, known))
     return torch.nn.functional.pad(result, (0, 0, 0, rows - known))
 
 
@@ -46,12 +52,14 @@ def rotary_embedding_llama_fused_qk(
     cos_cache: torch.Tensor,
     sin_cache: torch.Tensor,
     trans_mat: torch.Tensor,
+    *,
+    compute_kernel_config: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Decode form for query and key at once: cos and sin hold the users twice, first for q, then for k."""
-    users = q_input_tensor.shape[1]
+    users, unit = q_input_tensor.shape[1], _Unit.of(compute_kernel_config)
     return (
-        _rotate_users(q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
-        _rotate_users(k_input_tensor, cos_cache[:, users:], sin_cache[:, users:], trans_mat),
+        unit.rotate_users(q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
+        unit.rotate_users(k_input_tensor, cos_cache[:, users:], sin_cache[:, users:], trans_mat),
     )
 
 
@@ -62,45 +70,65 @@ def rotary_embedding(
     sin_cache: torch.Tensor,
     token_index: int | None = None,
     *,
+    compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
     """Pairs x[i] with x[i + D/2]. Row s is rotated by row s of the caches, or every row by row `token_index`."""
     rows = input_tensor.shape[-2]
     first, count = (0, rows) if token_index is None else (token_index, 1)
-    result = _combine(
-        input_tensor, _by_halves(input_tensor), _rows(cos_cache, first, count), _rows(sin_cache, first, count)
+    unit = _Unit.of(compute_kernel_config)
+    result = unit.combine(
+        input_tensor, unit.by_halves(input_tensor), _rows(cos_cache, first, count), _rows(sin_cache, first, count)
     )
     return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # it returns whole tiles
 
 
 @value("experimental.rotary_embedding_hf")
 def rotary_embedding_hf(
-    input_tensor: torch.Tensor, cos_cache: torch.Tensor, sin_cache: torch.Tensor, *, is_decode_mode: bool = False
+    input_tensor: torch.Tensor,
+    cos_cache: torch.Tensor,
+    sin_cache: torch.Tensor,
+    *,
+    is_decode_mode: bool = False,
+    compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """`rotary_embedding` with `rotary_embedding_llama`'s shapes."""
     count = 1 if is_decode_mode else input_tensor.shape[-2]
-    return _combine(input_tensor, _by_halves(input_tensor), _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
+    unit = _Unit.of(compute_kernel_config)
+    halves = unit.by_halves(input_tensor)
+    return unit.combine(input_tensor, halves, _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
 
 
-def _rotate_users(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    return _combine(x, _by_matrix(x, matrix), cos[..., :1, :], sin[..., :1, :])
+@dataclass(frozen=True)
+class _Unit:
+    """The matrix unit's passes, and whether its sums are float32."""
 
+    fidelity: str
+    wide: bool
 
-def _combine(x: torch.Tensor, rotated: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """The unit's own products and sum: three programs' worth of buffers in the operands' dtype lie between."""
-    terms = [products(a.float(), b.float(), "HiFi4", wide=False) for a, b in ((x, cos), (rotated, sin))]
-    return matrix_add(*terms, wide=False)
+    @classmethod
+    def of(cls, compute: Any) -> "_Unit":
+        """As configured, or the library's choice."""
+        return cls("HiFi4", False) if compute is None else cls(compute.math_fidelity.name, compute.fp32_dest_acc_en)
 
+    def rotate_users(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        return self.combine(x, self.by_matrix(x, matrix), cos[..., :1, :], sin[..., :1, :])
 
-def _by_matrix(x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Every tile of a row times the transformation matrix (each core holds the same copy of it)."""
-    tile = matrix.reshape(-1, matrix.shape[-1])[:_TILE]
-    return (x.unflatten(-1, (-1, _TILE)) @ tile.to(x.dtype)).flatten(-2)
+    def combine(self, x: torch.Tensor, rotated: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        terms = [pack(self._times(a, b)) for a, b in ((x, cos), (rotated, sin))]
+        return matrix_add(*terms, self.wide)
 
+    def by_matrix(self, x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+        """Every tile of a row times the transformation matrix (each core holds the same copy of it)."""
+        tile = matrix.reshape(-1, matrix.shape[-1])[:_TILE].float()
+        return pack(sum_of_products(x.float().unflatten(-1, (-1, _TILE)), tile, self.fidelity, self.wide)).flatten(-2)
 
-def _by_halves(x: torch.Tensor) -> torch.Tensor:
-    first, second = x.chunk(2, -1)
-    return torch.cat([-second, first], -1)
+    def by_halves(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = x.chunk(2, -1)
+        return torch.cat([pack(self._times(second, torch.tensor(-1.0))), first.float()], -1)
+
+    def _times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return products(a.float(), b.float(), self.fidelity, self.wide)
 
 
 def _rows(cache: torch.Tensor, first: int, count: int) -> torch.Tensor:

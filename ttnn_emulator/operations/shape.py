@@ -77,7 +77,18 @@ def transpose(input_tensor, dim1, dim2, pad_value: float = 0.0):
     return input_tensor.transpose(dim1, dim2)
 
 
-@value("slice", moves=True, host=True, padding="pad_value")
+def _bounds_that_the_library_reads(args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """It reads those on the device itself where its program for them does not serve: of rows, or with a step."""
+    call = {**dict(zip(("input_tensor", "starts", "ends", "slice_step"), args)), **kwargs}
+    bounds = {name: call[name] for name in ("starts", "ends") if isinstance(call.get(name), ttnn.Tensor)}
+    served = call["input_tensor"].layout == ttnn.TILE_LAYOUT and all(step == 1 for step in call.get("slice_step") or ())
+    if served or not bounds:
+        return args, kwargs
+    on_device = {name for name, bound in bounds.items() if bound.storage_type() == ttnn.DEVICE_STORAGE_TYPE}
+    return (), {**call, **{name: bounds[name].cpu() for name in on_device}}
+
+
+@value("slice", moves=True, host=True, padding="pad_value", prepare=_bounds_that_the_library_reads)
 def slice_(
     input_tensor,
     starts=None,

@@ -10,6 +10,7 @@ import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import units
+from ttnn_emulator.arithmetic.formats import truncate
 from ttnn_emulator.arithmetic.native import Rounding
 from ttnn_emulator.arithmetic.units import infinity_for_nan
 from ttnn_emulator.device.data_types import is_float
@@ -38,27 +39,44 @@ def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
     return units.store(value, rounding, wide)
 
 
+# settings of an operation that is computed in float32: those that drop no bits of what they multiply
+FULL = {"compute_kernel_config": [(fidelity, wide) for fidelity in ("HiFi3", "HiFi4") for wide in (False, True)]}
+
+# and of one whose kernel multiplies in the vector unit alone, with float32 sums
+VECTOR = {"compute_kernel_config": [(fidelity, True) for fidelity in ("LoFi", "HiFi2", "HiFi3", "HiFi4")]}
+
+
 def widen(argument: Any) -> Any:
     """Floats as the vector unit sees them: float32."""
     return argument.float() if isinstance(argument, torch.Tensor) and argument.is_floating_point() else argument
 
 
-def goldens(table: dict[str, str]) -> None:
+def sums_are_wide(compute: Any, default: bool = False) -> bool:
+    """Whether a compute configuration asks for a register of float32; `default` is the library's choice."""
+    return default if compute is None else compute.fp32_dest_acc_en
+
+
+def loaded(value: torch.Tensor, wide: bool) -> torch.Tensor:
+    """What of a float32 comes to the matrix unit: 11 bits, or 8 on the way to a register of 16 bits."""
+    return truncate(value.float(), 11 if wide else 8)
+
+
+def goldens(table: dict[str, str], **options: Any) -> None:
     """Register operations whose golden function in the wheel is right.
 
     `table` maps parameters to operation names; the parameters before the semicolon are passed to the golden function by
-    position, because it may call them otherwise than the operation does.
+    position, because it may call them otherwise than the operation does. `options` are `value`'s.
     """
     for parameters, names in table.items():
         for name in names.split():
-            value(name)(from_golden(name, parameters))
+            value(name, **options)(from_golden(name, parameters))
 
 
-def vector_goldens(table: dict[str, str]) -> None:
+def vector_goldens(table: dict[str, str], **options: Any) -> None:
     """The same for functions of the vector unit, which stores 16 bits unless it was given float32."""
     for parameters, names in table.items():
         for name in names.split():
-            value(name)(_stored(name, from_golden(name, parameters)))
+            value(name, **options)(_stored(name, from_golden(name, parameters)))
 
 
 def _stored(name: str, golden: Callable) -> Callable:

@@ -3,15 +3,24 @@
 """Running the emulator in a process of its own: a process has one board for all its life."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from ttnn_emulator.arithmetic.native.library import load
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """This process's environment without what an installed emulator put there, and with `changes`."""
+    """Return this process's environment without what an installed emulator put there, and with `changes`.
+
+    A cache folder that is empty or not there gets the compiled arithmetic, which takes long to compile.
+    """
+    cache = Path(changes.get("XDG_CACHE_HOME") or REPOSITORY)
+    if cache.is_absolute() and cache != REPOSITORY and (not cache.exists() or cache.is_dir()):
+        _give_arithmetic(cache / "ttnn_emulator")
     kept = {
         key: value
         for key, value in os.environ.items()
@@ -20,6 +29,13 @@ def environment(**changes: str | None) -> dict[str, str]:
     kept |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     kept |= {key: value for key, value in changes.items() if value is not None}
     return {key: value for key, value in kept.items() if changes.get(key, "") is not None}
+
+
+def _give_arithmetic(folder: Path) -> None:
+    if folder.exists() or not os.access(next(p for p in folder.parents if p.exists()), os.W_OK):
+        return
+    folder.mkdir(mode=0o700, parents=True)
+    shutil.copy(load()._name, folder)
 
 
 def python(*arguments: str, cwd: Path | None = None, **changes: str | None) -> subprocess.CompletedProcess:

@@ -141,6 +141,25 @@ def test_split_heads(device, heads, kv_heads):
     assert torch.equal(ttnn.to_torch(val)[1, 3], head(fused[1], heads + kv_heads + 3, 64))
 
 
+@pytest.mark.parametrize("heads,kv_heads", [(4, 4), (16, 4)])
+def test_split_heads_of_a_sharded_tensor(device, heads, kv_heads):
+    """There each key and value follows the queries that use it."""
+    group = heads // kv_heads
+    fused = numbers(2, 64, (heads + 2 * kv_heads) * 64)
+    blocks = ttnn.create_sharded_memory_config(fused.shape, ttnn.CoreGrid(x=4, y=2), ttnn.ShardStrategy.BLOCK)
+    query, key, val = ttnn.transformer.split_query_key_value_and_split_heads(
+        on(device, fused, memory_config=blocks),
+        num_heads=heads,
+        num_kv_heads=kv_heads,
+        transpose_key=True,
+        memory_config=ttnn.L1_HEIGHT_SHARDED_MEMORY_CONFIG,
+    )
+    first = 3 * (group + 2)  # of the last group
+    assert torch.equal(ttnn.to_torch(query)[1, heads - 1], head(fused[1], first + group - 1, 64))
+    assert torch.equal(ttnn.to_torch(key)[1, 3], head(fused[1], first + group, 64).mT)
+    assert torch.equal(ttnn.to_torch(val)[1, 3], head(fused[1], first + group + 1, 64))
+
+
 def test_falcon_vit_and_segformer(device):
     fused = numbers(1, 1, 64, 73 * 64)
     query, key, val = map(ttnn.to_torch, ttnn.experimental.nlp_create_qkv_heads_falcon7b(on(device, fused)))

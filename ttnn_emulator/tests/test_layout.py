@@ -165,6 +165,17 @@ def test_padding_that_an_operation_left_is_not_made_up(device):
     assert host.to_torch_with_padded_shape()[40:].isnan().all()
 
 
+def test_untilized_padding_is_what_was_put_there(device):
+    rows, x = put(random((1, 1, 40, 50), 1), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    tiles = ttnn.tilize_with_val_padding(rows, (1, 1, 64, 64), 1.5)
+    result = get(ttnn.untilize_with_unpadding(tiles, (0, 0, 49, 59)))
+    assert torch.equal(result, torch.nn.functional.pad(x, (0, 10, 0, 10), value=1.5))
+    with pytest.raises(UnsupportedOperation, match="ends past the tiles"):
+        ttnn.untilize_with_unpadding(tiles, (0, 0, 64, 59))
+    with pytest.raises(UnsupportedOperation, match="is not known here"):
+        ttnn.untilize_with_unpadding(ttnn.exp(tiles), (0, 0, 49, 59))
+
+
 def _padded(tensor, x, fill):
     whole = torch.full(tuple(tensor.padded_shape), fill, dtype=ttnn.to_torch(tensor).dtype)
     whole[tuple(slice(0, size) for size in x.shape)] = x.to(whole.dtype)

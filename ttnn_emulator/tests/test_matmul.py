@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Products against torch in double precision: shapes, dtypes, transposes, biases, and every program config."""
 
+import contextlib
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ttnn
+from ttnn_emulator.operations.matmul import compute_settings
+from ttnn_emulator.tests.tensors import get, put, random
 
 DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
 LIBRARY = settings(max_examples=30)
@@ -290,3 +295,41 @@ def test_a_large_matrix_is_summed_as_a_small_one(device, wide):
     assert torch.equal(whole[:, 96:160], multiply(b[:, 96:160].contiguous()))
     assert torch.equal(whole, multiply(b.mT.contiguous(), transpose_b=True))
     assert not torch.equal(whole, (a.bfloat16().float() @ b.bfloat16().float()))
+
+
+@pytest.mark.parametrize("grid", [None, ttnn.CoreGrid(x=2, y=2)])
+def test_the_settings_without_a_configuration_are_the_librarys(device, grid):
+    for first, second, result in itertools.product((ttnn.float32, ttnn.bfloat16, ttnn.bfloat8_b), repeat=3):
+        a, b = (put(random((1, 1, 64, 64), 1), device, dtype)[0] for dtype in (first, second))
+        ran: list = []
+        with captured(ran):
+            ttnn.matmul(a, b, dtype=result, core_grid=grid)
+        fidelity, wide = compute_settings(None, result, first, second, grid is not None)
+        assert f"math_fidelity={fidelity.name},math_approx_mode=0,fp32_dest_acc_en={int(wide)}," in ran[0]
+
+
+@contextlib.contextmanager
+def captured(attributes: list):
+    """Adds the attributes of the products that the library runs."""
+    ttnn.graph.begin_graph_capture(ttnn.graph.RunMode.NORMAL)
+    try:
+        yield
+    finally:
+        graph = ttnn.graph.end_graph_capture()
+    starts = [node for node in graph if node["node_type"] == "function_start"]
+    attributes += [node["arguments"][0] for node in starts if node["params"]["name"].startswith("Matmul")]
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_the_packer_adds_the_blocks_that_the_library_chose(device, biased):
+    """32 blocks of 64: each but the first adds up to 3, and a sum of 512 keeps every fourth number. The packer makes 4
+    of 3, where a step of the matrix unit, 16 terms, is too small to be seen. The last block goes on in the register,
+    unless a bias follows."""
+    a = torch.full((32, 2048), 3 / 64)
+    a[:, 0] = 512
+    first, second = put(a, device)[0], put(torch.ones(2048, 512), device)[0]
+    if biased:
+        result = ttnn.linear(first, second, bias=put(torch.zeros(1, 512), device)[0])
+    else:
+        result = ttnn.matmul(first, second)
+    assert (get(result) == 512 + 4 * (31 if biased else 30)).all()

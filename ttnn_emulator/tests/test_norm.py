@@ -103,9 +103,10 @@ def test_norm_over_two_steps(device):
     """The distributed form on one chip: its own statistics, then the norm."""
     a, x = put(random((1, 1, 32, 128), 1), device)
     weight, w = put(random((1, 1, 4, 32), 3), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    wide = {"compute_kernel_config": _wide(device)}
     for name, formula in (("rms_norm", _rms), ("layer_norm", _layer)):
-        statistics = getattr(ttnn, f"{name}_pre_all_gather")(a, dtype=ttnn.bfloat16)
-        result = getattr(ttnn, f"{name}_post_all_gather")(a, statistics, epsilon=1e-5, weight=weight)
+        statistics = getattr(ttnn, f"{name}_pre_all_gather")(a, dtype=ttnn.bfloat16, **wide)
+        result = getattr(ttnn, f"{name}_post_all_gather")(a, statistics, epsilon=1e-5, weight=weight, **wide)
         # the statistics are bfloat16, and so is the mean that is taken off
         assert (get(result) - formula(x, w.reshape(-1))).abs().max() < 0.05
 
@@ -119,7 +120,8 @@ def _over_two_cores(x, device):
         compute_with_storage_grid_size=(2, 1), subblock_w=1, block_h=1, block_w=x.shape[-1] // 64, inplace=False
     )
     a, held = put(x, device)
-    return ttnn.to_memory_config(a, config), held, {"program_config": program}
+    how = {"program_config": program, "compute_kernel_config": _wide(device)}
+    return ttnn.to_memory_config(a, config), held, how
 
 
 def test_sharded_statistics_are_means_and_the_residual_is_added_in_place(device):

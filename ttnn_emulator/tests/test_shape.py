@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import ttnn
+from ttnn_emulator.errors import TraceError
 from ttnn_emulator.tests.tensors import assert_same, examples, get, integers, layouts, put, random, seeds, shapes
 
 kinds = st.sampled_from((ttnn.bfloat16, ttnn.float32, ttnn.int32, ttnn.uint32))
@@ -153,6 +154,30 @@ def test_slice_takes_its_bounds_from_tensors(device, on_host):
     starts, ends = (ttnn.from_torch(corner, device=None if on_host else device) for corner in bounds)
     shape = {} if on_host else {"slice_dim": 2, "num_devices": 2}  # the library does not read the device's bounds
     assert_same(ttnn.slice(a, starts, ends, **shape), x[:, :, 32:])
+
+
+@pytest.mark.parametrize("layout", [ttnn.ROW_MAJOR_LAYOUT, ttnn.TILE_LAYOUT])
+@pytest.mark.parametrize("named", [False, True])
+def test_slice_with_a_step_by_tensors_on_the_device(device, layout, named):
+    a, x = _operand(device, (1, 2, 64, 32), 15, layout=layout)
+    bounds = (torch.tensor(corner) for corner in ([0, 1, 8, 0], [1, 2, 64, 32]))
+    starts, ends = (ttnn.from_torch(corner, dtype=ttnn.uint32, device=device) for corner in bounds)
+    names = {"slice_step": [1, 1, 3, 2]} if named else {}
+    positions = [] if named else [[1, 1, 3, 2]]
+    assert_same(ttnn.slice(a, starts, ends, *positions, **names), x[:, 1:, 8::3, ::2])
+    if layout == ttnn.ROW_MAJOR_LAYOUT:
+        assert_same(ttnn.slice(a, starts, ends), x[:, 1:, 8:])
+
+
+def test_bounds_on_the_device_that_the_library_reads_are_no_part_of_a_trace(device):
+    a, _ = _operand(device, (1, 2, 64, 32), 15, layout=ttnn.ROW_MAJOR_LAYOUT)
+    bounds = (torch.tensor(corner) for corner in ([0, 1, 8, 0], [1, 2, 64, 32]))
+    starts, ends = (ttnn.from_torch(corner, dtype=ttnn.uint32, device=device) for corner in bounds)
+    ttnn.slice(a, starts, ends)
+    trace = ttnn.begin_trace_capture(device, cq_id=0)
+    with pytest.raises(TraceError, match="inside a trace capture"):
+        ttnn.slice(a, starts, ends)
+    ttnn.end_trace_capture(device, trace, cq_id=0)
 
 
 def test_a_view_shares_its_storage(device):
