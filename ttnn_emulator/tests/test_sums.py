@@ -163,3 +163,10 @@ def test_what_a_program_keeps_between_its_blocks(wide, added, format):
             total = sums.sum_of_products(a[:, terms], b[terms], "HiFi2", wide, before)
     spill = sums.Spill(32, format, added)
     assert torch.equal(sums.sum_of_products(a, b, "HiFi2", wide, spill=spill), total)
+
+
+def test_a_product_with_zero_has_no_exponent():
+    """A group is aligned to the largest exponent of what is not zero."""
+    a, b = torch.zeros(1, 32), torch.zeros(32, 1)
+    a[0, 0], a[0, 1], b[1, 0] = 2.0**127, 1.25 * 2.0**-10, 2.0**-10
+    assert sums.sum_of_products(a, b, "LoFi", True).item() == 1.25 * 2.0**-20
