@@ -170,7 +170,9 @@ def multiply(
     a = first.value.mT if transpose_first else first.value
     if wide and _is_exact(a, second, transpose_second):
         return _exact_product(a, first, second, transpose_second, fidelity)
-    b = second.derive("transposed", lambda value: value.mT.contiguous()) if transpose_second else second.value
+    b = second.value.mT if transpose_second else second.value
+    if not b.is_contiguous():  # the unit's sums read rows of columns
+        b = second.derive(f"columns{transpose_second}", lambda value: b.contiguous())
     return sum_of_products(a, b, fidelity.name, wide, spill=spill)
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ttnn_emulator import EmulatorError, arithmetic
-from ttnn_emulator.arithmetic import native
+from ttnn_emulator.arithmetic import native, vector_functions
 from ttnn_emulator.arithmetic.native import library
 from ttnn_emulator.tests.subprocesses import python
 
@@ -185,3 +185,19 @@ def test_the_headers_can_be_used_alone(tmp_path):
             str(source),
         ]
         subprocess.run(command, check=True)
+
+
+def test_a_function_in_16_bits_rounds_ties_away_from_zero():
+    """These two logarithms are -65.25 and -34.125 to float32, and lie half-way between two bfloat16."""
+    x = torch.tensor([4.595114772912394e-29, 1.5126788710517758e-15])
+    for blackhole in (False, True):
+        assert vector_functions.apply("log", x, False, blackhole).tolist() == [-65.5, -34.25]
+
+
+@pytest.mark.parametrize("name", sorted(vector_functions.NAMES - {"erfc"}))
+@pytest.mark.parametrize("blackhole", [False, True])
+def test_a_function_in_16_bits_leaves_a_bfloat16(name, blackhole):
+    """Only erfc leaves the rounding to the store."""
+    x = torch.linspace(0.1, 20, 999).bfloat16().float()
+    result = vector_functions.apply(name, x, False, blackhole)
+    assert torch.equal(result, result.bfloat16().float())

@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ttnn
+from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
+from ttnn_emulator.arithmetic.vector_functions import apply
+from ttnn_emulator.operations.support import on_blackhole
 from ttnn_emulator.tests.tensors import (
     assert_close,
     assert_same,
@@ -262,3 +266,30 @@ def test_embedding(device, rows, width, batch, layout):
     tokens, _ = put(index, device, ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT)
     result = ttnn.embedding(tokens, table, layout=layout)
     assert_same(result, x[index].reshape(tuple(result.shape)))
+
+
+@pytest.mark.parametrize("name", ["rms_norm", "layer_norm"])
+def test_a_register_of_16_bits_sees_8_bits_of_float32(device, name):
+    x = torch.randn(1, 1, 32, 64)
+    compute = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=False
+    )
+
+    def norm(value):
+        tensor = ttnn.from_torch(value, dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device)
+        return ttnn.to_torch(getattr(ttnn, name)(tensor, compute_kernel_config=compute))
+
+    assert torch.equal(norm(x), norm(truncate(x, 8)))
+
+
+def test_a_mean_in_16_bits_is_cut(device):
+    """The vector unit multiplies the sum by 1 / 96 and does not round before it stores 16 bits."""
+    x = torch.randn(1, 1, 32, 96).bfloat16()
+    compute = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=False
+    )
+    tensor = ttnn.from_torch(x, layout=ttnn.TILE_LAYOUT, device=device)
+    result = ttnn.to_torch(ttnn.rms_norm(tensor, epsilon=0.0, compute_kernel_config=compute))
+    total = sum_of_products(products(x.float(), x.float(), "HiFi4", False), torch.ones(96, 1), "HiFi4", False)
+    deviation = apply("rsqrt", truncate(total * torch.tensor(1 / 96), 8), False, on_blackhole())
+    assert torch.equal(result, round_to_bfloat16(products(x.float(), deviation, "HiFi4", False)))

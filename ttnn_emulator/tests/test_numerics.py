@@ -54,6 +54,18 @@ def test_block_floats_equal_the_librarys_packer(rows, columns, exponent, seed, f
     assert torch.equal(round_to_block_float(value, bits).float(), packed.float())
 
 
+@pytest.mark.parametrize("dtype, bits", [(ttnn.bfloat8_b, 7), (ttnn.bfloat4_b, 3)])
+def test_bits_far_below_a_blocks_exponent_break_no_tie(dtype, bits):
+    """The library's packer keeps 24 bits of a block: half of the last place and a little more is a tie to it."""
+    half = 2.0**-bits
+    value = torch.tensor(
+        [[1.0, half, half * (1 + 2**-23), half * (1 + 2**-9), -3 * half * (1 + 2**-23)] + [0.0] * 11]
+    )
+    packed = ttnn.to_torch(ttnn.from_torch(value, dtype=dtype, layout=ttnn.TILE_LAYOUT))
+    assert torch.equal(round_to_block_float(value, bits).float(), packed.float())
+    assert packed[0, 2] == 0 and packed[0, 3] > 0
+
+
 def test_block_floats_of_large_tensors_do_not_depend_on_how_they_are_cut():
     value = torch.randn(300, 1000) * torch.logspace(-3, 3, 300)[:, None]
     row_by_row = torch.stack([round_to_block_float(row, 7) for row in value])

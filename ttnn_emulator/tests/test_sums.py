@@ -11,6 +11,7 @@ import torch
 
 from ttnn_emulator.arithmetic import sums
 from ttnn_emulator.arithmetic.formats import Format, nearest_even, round_to, round_to_bfloat16, truncate
+from ttnn_emulator.arithmetic.units import matrix_add
 
 _PARTS = {0: (0, 0), 1: (1, 0), 2: (0, 1), 3: (1, 1)}  # of the second and the first operand: the high bits or the rest
 
@@ -151,7 +152,7 @@ def test_numbers_at_the_ends_of_the_range_are_zero_or_a_power_of_two():
 @pytest.mark.parametrize("format", [Format.FLOAT32, Format.BFLOAT16, Format.BFLOAT8_B, Format.BFLOAT4_B])
 def test_what_a_program_keeps_between_its_blocks(wide, added, format):
     generator = torch.Generator().manual_seed(6)
-    a, b = _numbers(generator, 3, 96), _numbers(generator, 96, 40)
+    a, b = _numbers(generator, 3, 80), _numbers(generator, 80, 40)
     total = torch.zeros(3, 40)
     for block in range(3):
         terms = slice(32 * block, 32 * (block + 1))
@@ -163,3 +164,25 @@ def test_what_a_program_keeps_between_its_blocks(wide, added, format):
             total = sums.sum_of_products(a[:, terms], b[terms], "HiFi2", wide, before)
     spill = sums.Spill(32, format, added)
     assert torch.equal(sums.sum_of_products(a, b, "HiFi2", wide, spill=spill), total)
+
+
+def test_a_product_with_zero_has_no_exponent():
+    """A group is aligned to the largest exponent of what is not zero."""
+    a, b = torch.zeros(1, 32), torch.zeros(32, 1)
+    a[0, 0], a[0, 1], b[1, 0] = 2.0**127, 1.25 * 2.0**-10, 2.0**-10
+    assert sums.sum_of_products(a, b, "LoFi", True).item() == 1.25 * 2.0**-20
+
+
+def test_sums_that_are_kept_in_16_bits_are_packed():
+    """The packer rounds ties away from zero."""
+    a, b = torch.zeros(1, 64), torch.ones(64, 1)
+    a[0, 0], a[0, 1] = 1.0, 2.0**-8
+    spill = sums.Spill(32, Format.BFLOAT16)
+    assert sums.sum_of_products(a, b, "LoFi", True, spill=spill).item() == 1 + 2.0**-7
+
+
+@pytest.mark.parametrize("wide", [True, False], ids=["32 bits", "16 bits"])
+def test_a_sum_of_two_numbers_that_is_too_small_is_zero(wide):
+    least = torch.tensor([2.0**-126])
+    assert matrix_add(least * 1.5, -least, wide).item() == 0
+    assert matrix_add(least * 3, -least * 2, wide).item() == 2.0**-126
