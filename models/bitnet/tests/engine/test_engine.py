@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import math
 import tracemalloc
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy
@@ -549,7 +548,7 @@ def spoil_draws(engine, number):
 
 
 def spoil_text(engine, number):
-    engine._jobs[number].stream._tokenizer = SimpleNamespace(decode=raise_it)
+    engine._jobs[number].stream.add = raise_it
 
 
 def spoil_prefill(engine, number):

@@ -10,7 +10,7 @@ import torch
 
 import ttnn
 from models.bitnet.tests.common import SMALL
-from models.bitnet.tt import lm_head
+from models.bitnet.tt.lm_head import StockLMHead
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 
@@ -56,13 +56,13 @@ def test_processes_of_one_number_write_the_same_matrix_at_once(device, tmp_path,
     assert others and len(list(tmp_path.iterdir())) == 1
 
 
-def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, monkeypatch):
+def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path):
     config = ModelConfig(replace(SMALL, vocab_size=4096), device, "accuracy")
     weight = torch.randn(4096, SMALL.hidden_size).bfloat16()
     widths = []
     for tiles in (1, 64):
-        monkeypatch.setattr(lm_head, "_TILES_PER_CORE", tiles)
-        pieces = [piece for piece, _ in lm_head.StockLMHead(config, DeviceWeights(device, tmp_path), weight).pieces]
+        head = StockLMHead(config, DeviceWeights(device, tmp_path), weight, tiles_per_core=tiles)
+        pieces = [piece for piece, _ in head.pieces]
         widths.append([piece.shape[-1] for piece in pieces])
         assert torch.equal(torch.cat([ttnn.to_torch(piece)[0, 0].T for piece in pieces]), weight)
     assert len(widths[0]) == 2 and len(widths[1]) == 1
