@@ -10,7 +10,7 @@ import torch
 import ttnn
 from models.bitnet.perf.programs import Program, capture
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
-from models.bitnet.tests.common import to_integers
+from models.bitnet.tests.common import SMALL, to_integers
 
 PRECISIONS = ("performance", "accuracy", "fused")
 MOST_PROGRAMS = {"performance": 24, "accuracy": 48, "fused": 21}
@@ -82,9 +82,9 @@ def test_no_host_traffic_inside(models, monkeypatch):
     model.model.forward_prefill(inputs[0], model.cache, inputs[1], inputs[2], 0, rows - 1)
 
 
-def test_cost_is_linear_in_the_prompt(models):
+def test_cost_is_linear_in_the_prompt(open_device):
     """A prompt four times as long has at most four times the programs and bytes, and exactly four times the matmuls."""
-    model = models["performance"]
+    model = SteppingModel(open_device, "performance", 1, SMALL, cheap_state(SMALL))
     costs = {length: layer_programs(model, length) for length in LENGTHS}
 
     def total(length: int, figure: str, matmuls: bool = False) -> int:

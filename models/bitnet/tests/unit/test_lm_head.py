@@ -54,6 +54,7 @@ def test_lm_head_prefill(device, reset_seeds, model, precision):
         case.check_prefill(torch.randn(rows, model.hidden_size))
 
 
+@pytest.mark.board
 @every_precision
 @tiny_and_full
 def test_lm_head_decode(device, reset_seeds, model, precision):
@@ -78,6 +79,7 @@ def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, p
         assert_level(precision, "module", golden, to_rows(case.head(rows), 7) / sizes.T)
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("precision", ["accuracy", "performance"])
 def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, precision):
     """The vocabulary has several pieces, of which the last is narrower. Every column is in its place."""
@@ -89,6 +91,7 @@ def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, precision):
     case.check_decode(torch.randn(7, 128))
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("model", [TINY, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "2b"])
 def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
     """All 128256 tokens of the 2B-4T, in as many pieces as the chip needs."""
@@ -100,6 +103,7 @@ def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
     assert_level("performance", "module", (x @ words.float().T).repeat(1, 2004), logits)
 
 
+@pytest.mark.board
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     heads=st.integers(1, 12),

@@ -21,6 +21,8 @@ from models.bitnet.tt.kernels.head import best_tokens, head_product
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_memory_config
 
+pytestmark = pytest.mark.board
+
 PROJECTIONS = ("qkv", "o", "gate_up", "down")
 every_model = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
 every_projection = pytest.mark.parametrize("which", PROJECTIONS)
