@@ -347,11 +347,13 @@ def test_prefill_in_chunks(single, monkeypatch, chunk):
 
 
 def test_a_chunk_begins_with_a_block(open_device, monkeypatch):
-    """A prefill chunk is never smaller than a cache block."""
+    """A prefill chunk is never smaller than a cache block. Rows that do not fill a block are a pass of their own."""
     prompts = [long_prompt(n) for n in (63, 65, 100)]
     paging = PagedAttentionConfig(block_size=64, max_num_blocks=3)
     with shipped.load_short(open_device, max_batch=1, max_seq_len=CONTEXT, paging=paging) as model:
         expected = tokens_of(model.generate(prompts, 8))
+        assert model.generator.prefill.passes(0, 64 + 32) == [(0, 64), (64, 96)]
+        assert model.generator.prefill.passes(0, 64 + 33) == [(0, 97)]  # 33 tokens take two tiles, a whole block
         monkeypatch.setattr(model.config, "prefill_chunk", 32)
         assert model.generator.prefill.passes(0, 100) == [(0, 64), (64, 100)]
         assert tokens_of(model.generate(prompts, 8)) == expected

@@ -199,6 +199,13 @@ def test_penalties_of_drawn_tokens(adapter, alone):
     assert plugin.generated(0) == alone(prompt, 6, SEEDED)
 
 
+def test_only_tokens_of_the_texts_are_penalised():
+    """The plugin pads prompts and texts with -1."""
+    prompt, generated = torch.tensor([3, -1, -1]), torch.tensor([5, 5, -1])
+    penalised = Penalties(repetition=2.0, presence=0.5, frequency=0.25).apply(torch.ones(8), prompt, generated)
+    assert penalised.tolist() == [1, 1, 1, 0.5, 1, 0.5 - 2 * 0.25 - 0.5, 1, 1]
+
+
 @pytest.mark.parametrize("penalties", [Penalties(repetition=1e30), Penalties(repetition=1e-40), Penalties(presence=-2)])
 def test_extreme_penalties(adapter, penalties):
     plugin = Plugin(adapter)

@@ -28,6 +28,14 @@ def test_the_second_start_reads_the_first_ones_file(device, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_every_dtype_has_a_file_of_its_own(device, tmp_path):
+    dtypes = [ttnn.bfloat16, ttnn.bfloat8_b, ttnn.bfloat4_b]
+    for dtype in dtypes:
+        loaded = DeviceWeights(device, tmp_path).load("q_proj", WEIGHT, dtype, ttnn.DRAM_MEMORY_CONFIG)
+        assert loaded.dtype == dtype
+    assert len(list(tmp_path.iterdir())) == len(dtypes)
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "text"])
 def test_a_damaged_file_is_written_anew(device, tmp_path, damage):
     load(device, tmp_path)
