@@ -188,6 +188,9 @@ def test_an_update_in_place_reaches_no_copy(device):
     ttnn.experimental.paged_update_cache(cache, rows, update_idxs=[40])
     assert ttnn.to_torch(cache).sum() == 32 and ttnn.to_torch(view).sum() == 32
     assert ttnn.to_torch(before).eq(0).all()
+    after = ttnn.clone(cache)
+    ttnn.experimental.paged_update_cache(cache, rows, update_idxs=[41])
+    assert ttnn.to_torch(cache).sum() == 64 and ttnn.to_torch(after).sum() == 32
 
 
 def test_a_copy_keeps_shape_and_dtype(device):
