@@ -49,7 +49,7 @@ def load(device, precision: str, users: int = WINDOWS) -> BitNet:
     return BitNet.from_pretrained(evaluate.SHIPPED_MODEL, device, precision, max_batch=users, progress=False)
 
 
-# the stock precisions are slow: test_simulated_logits.py compares every bit of their logits with the kernels'
+# the stock precisions are slow: test_simulated_logits.py compares every bit of their logits with the kernels' own
 @pytest.mark.parametrize(
     "precision", [*(pytest.param(stock, marks=pytest.mark.slow) for stock in ("accuracy", "performance")), "fused"]
 )

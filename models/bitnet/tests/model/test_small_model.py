@@ -24,7 +24,7 @@ THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03), "fused"
 LENGTHS = (1, 31, 32, 33, 65, 160)  # lengths of prompts, around the edges of tiles
 
 
-# performance is slow, and test_simulated_logits.py already compares every bit of its logits with the kernels'
+# performance is slow, and test_simulated_logits.py compares every bit of its logits with those of the real kernels
 @pytest.fixture(scope="module", params=["accuracy", pytest.param("performance", marks=pytest.mark.slow), "fused"])
 def model(request, open_device):
     with shipped.load(open_device, precision=request.param, max_batch=PROMPTS, max_seq_len=256) as loaded:
@@ -119,28 +119,27 @@ def test_logits_against_transformers(open_device, hf, expected):
             assert_logits(model, golden, torch.stack(calculated))
 
 
-@pytest.mark.parametrize("count", [PROMPTS, pytest.param(32, marks=pytest.mark.slow)])
-def test_greedy_tokens(open_device, reference, expected, count):
+def test_greedy_tokens(open_device, reference, expected):
     """Every token for the demo's prompts is the reference's choice, or nearly tied with it.
 
     A text is identical if the reference is sure at each of its 64 tokens. Other texts may differ. Relative noise of
-    1e-6 on the reference's attention flips int8 codes, changes the logits by half a percent, and changes 10 of the
-    demo's 32 texts.
+    1e-6 on the reference's attention flips int8 codes, changes the logits by half a percent, and changes 10 of these
+    32 texts.
     """
-    prompts = shipped.prompts(count)
+    prompts = shipped.prompts()
     with shipped.load(open_device, precision="accuracy", max_batch=len(prompts), max_seq_len=128) as model:
         # end tokens are compared too and do not end a text
         model.config.model = dataclasses.replace(model.config.model, eos_token_ids=())
         texts = [completion.tokens for completion in model.generate(prompts, STEPS)]
     identical, margins = [], []
-    for prompt, text, (tokens, logits) in zip(prompts, texts, expected(count)):
+    for prompt, text, (tokens, logits) in zip(prompts, texts, expected(len(prompts))):
         assert_chosen(reference, prompt, text)
         best = logits.topk(2).values
         margins.append((best[:, 0] - best[:, 1]).min().item())
         identical.append(text == tokens)
     sure = [row for row in range(len(prompts)) if margins[row] > SURE]
     print(f"{sum(identical)} of {len(prompts)} texts identical; the reference is sure of {len(sure)}")
-    assert len(sure) >= len(prompts) // 6 and all(identical[row] for row in sure)
+    assert len(sure) >= 5 and all(identical[row] for row in sure)
     assert sum(identical) >= len(prompts) // 3
 
 
