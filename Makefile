@@ -22,23 +22,16 @@ serve: ## an OpenAI server for the shipped model, by vLLM: make serve OPTIONS="-
 	@scripts/setup_serving
 	@scripts/serve $(OPTIONS)
 
-# The tests whose results depend on the board: modules, recorded figures, the whole small model. Tests that open no
-# device do not depend on the board. Single layers are covered by their modules and by the small model.
-TESTS := models/bitnet/tests
-SAME_ON_ALL := $(patsubst %,$(TESTS)/unit/test_%.py,command decoder model_config reference scales upstream_layout upstream_names weights)
-BOARD_TESTS := $(filter-out $(SAME_ON_ALL),$(wildcard $(TESTS)/unit/test_*.py)) $(TESTS)/perf/test_recorded_figures.py \
-	$(TESTS)/perf/test_modelled.py $(TESTS)/model/test_simulated_logits.py
-
+# a worker takes whole files, because the tests of a file use the same models
+PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --benchmark-disable
 # the tests that need several chips
-MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal models/bitnet/tests/mesh
-
-PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --benchmark-disable
+MESH_TESTS = TTNN_EMULATOR_BOARD=4xp150 $(PYTEST) models/bitnet/tests/mesh
 
 test: test-port test-emulator ## the tests: those of the port, then those of the emulated device
 
-test-port: setup ## the port's tests: on an emulated n150, what differs by board again on a p150, several chips on a 4xp150
+test-port: setup ## the port's tests: on an emulated n150, those marked "board" again on a p150, several chips on a 4xp150
 	$(PYTEST) -m "not slow" models card_report scripts
-	TTNN_EMULATOR_BOARD=p150 $(PYTEST) -m "not slow" $(BOARD_TESTS)
+	TTNN_EMULATOR_BOARD=p150 $(PYTEST) -m "board and not slow" models
 	$(MESH_TESTS) -m "not slow"
 
 test-emulator: setup ## the emulated device's tests

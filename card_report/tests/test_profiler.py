@@ -46,7 +46,7 @@ def test_nothing_came():
 def test_records_in_microseconds(monkeypatch):
     """Records in ticks of a clock with 2 ticks a nanosecond become microseconds. They are delivered after the step."""
     callbacks = []
-    monkeypatch.setattr(profiler, "_DELIVERY_S", 0.0)
+    monkeypatch.setattr(profiler.time, "sleep", lambda seconds: None)
     monkeypatch.setattr(
         ttnn.device, "RegisterProgramRealtimeProfilerCallback", lambda call: callbacks.append(call) or 7
     )

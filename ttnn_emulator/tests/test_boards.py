@@ -2,59 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every board opens as the product it stands for."""
 
+from pathlib import Path
+
 import pytest
 
 import ttnn
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.install import installed_board
 from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD, find_board
-from ttnn_emulator.tests.subprocesses import emulator
-
-OPEN = """
-import torch
-import ttnn
-
-chips = ttnn.get_num_devices()
-ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D if chips > 1 else ttnn.FabricConfig.DISABLED)
-mesh = ttnn.open_mesh_device(ttnn.MeshShape(*{shape}))
-grid, banks = mesh.compute_with_storage_grid_size(), mesh.dram_grid_size()
-print(ttnn.get_arch_name(), chips, tuple(mesh.shape), (grid.x, grid.y), banks.x * banks.y)
-x = ttnn.from_torch(
-    torch.arange(chips * 1024.0).reshape(chips, 1, 32, 32), dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=mesh,
-    mesh_mapper=ttnn.ShardTensorToMesh(mesh, dim=0),
-)
-y = ttnn.add(x, 1.0)
-print([float(ttnn.to_torch(shard)[0, 0, 0, 0]) for shard in ttnn.get_device_tensors(y)])
-w = ttnn.from_torch(torch.eye(512), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=mesh)
-z = ttnn.matmul(w, w)  # on all cores
-if chips > 1:
-    z = ttnn.all_reduce(z, cluster_axis=1)
-print(float(ttnn.to_torch(ttnn.get_device_tensors(z)[-1]).sum()))
-ttnn.close_mesh_device(mesh)
-"""
+from ttnn_emulator.tests.subprocesses import emulator, python
 
 
-@pytest.mark.parametrize(
-    "board, shape, arch, grid, banks",
-    [
-        ("n150", (1, 1), "wormhole_b0", (8, 8), 12),
-        ("n300", (1, 2), "wormhole_b0", (8, 8), 12),
-        ("t3k", (2, 4), "wormhole_b0", (8, 8), 12),
-        ("p100", (1, 1), "blackhole", (11, 10), 7),
-        ("p150", (1, 1), "blackhole", (11, 10), 8),
-        ("p300", (1, 2), "blackhole", (11, 10), 8),
-        ("4xp150", (1, 4), "blackhole", (11, 10), 8),
-    ],
-)
-def test_board(board, shape, arch, grid, banks):
-    run = emulator("--board", board, "-c", OPEN.format(shape=shape))
-    assert run.stderr == ""
-    described, values, total = run.stdout.splitlines()
-    chips = shape[0] * shape[1]
-    assert described == f"{arch} {chips} {shape} {grid} {banks}"
-    assert values == str([chip * 1024.0 + 1 for chip in range(chips)])
-    assert float(total) == 512 * shape[1]
-    assert BOARDS[board].mesh_shape == shape and BOARDS[board].chips == chips
+@pytest.mark.parametrize("board", [name for name, board in BOARDS.items() if board.chips == 1])
+def test_board(board):
+    """`test_mesh.py` runs the same checks on the boards of several chips."""
+    checks = str(Path(__file__).with_name("board_checks.py"))
+    run = python("-m", "pytest", "-q", "-p", "no:cacheprovider", checks, TTNN_EMULATOR_BOARD=board)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_dispatch_cores_stay_in_a_row_on_wormhole():

@@ -27,7 +27,9 @@ def write(folder, **files):
         (folder / f"{name}.py").write_text(text)
 
 
-@pytest.mark.parametrize("opened", [False, True], ids=["before_opening", "after_opening"])
+@pytest.mark.parametrize(
+    "opened", [pytest.param(False, marks=pytest.mark.slow), True], ids=["before_opening", "after_opening"]
+)
 @pytest.mark.parametrize("install", ["", INSTALL], ids=["unaware", "installs"])
 def test_a_script_that_is_run(tmp_path, install, opened):
     start = "import subprocess\nraise SystemExit(subprocess.run([sys.executable, 'child.py']).returncode)\n"
@@ -39,7 +41,8 @@ def test_a_script_that_is_run(tmp_path, install, opened):
 
 
 @pytest.mark.parametrize(
-    "method, install, emulated", [("fork", "", True), ("spawn", "", False), ("spawn", INSTALL, True)]
+    "method, install, emulated",
+    [("fork", "", True), pytest.param("spawn", "", False, marks=pytest.mark.slow), ("spawn", INSTALL, True)],
 )
 def test_multiprocessing(tmp_path, method, install, emulated):
     start = f"""
@@ -56,7 +59,7 @@ if __name__ == "__main__":
     assert (NONE in run.stderr) is not emulated
 
 
-@pytest.mark.parametrize("conftest", ["", INSTALL], ids=["unaware", "installs"])
+@pytest.mark.parametrize("conftest", ["", pytest.param(INSTALL, marks=pytest.mark.slow)], ids=["unaware", "installs"])
 def test_the_workers_of_another_projects_pytest(tmp_path, conftest):
     tests = "def test_first():\n    total()\n\ndef test_second():\n    total()\n"
     write(tmp_path, test_sums=TOTAL + tests, conftest=conftest)

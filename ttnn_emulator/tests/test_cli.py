@@ -10,6 +10,7 @@ import pytest
 
 import ttnn_emulator
 from ttnn_emulator import EmulatorError, install
+from ttnn_emulator.__main__ import main
 from ttnn_emulator.tests.subprocesses import emulator, environment, python
 
 PROGRAM = """
@@ -30,6 +31,17 @@ def said(process):
     lines = process.stderr.splitlines()
     assert len(lines) == 1, process.stderr
     return lines[0]
+
+
+def here(monkeypatch, capsys, *arguments):
+    """The command in this process, which has the device: its exit status, its output and its errors."""
+    monkeypatch.setattr(sys, "argv", ["ttnn_emulator", *arguments])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    try:
+        status = main()
+    except SystemExit as end:
+        status = end.code
+    return status, *capsys.readouterr()
 
 
 def test_a_script_runs_unmodified_and_the_terminal_is_its_own(tmp_path):
@@ -63,14 +75,10 @@ def test_tests_of_another_tree_with_conftests_of_its_own(tmp_path):
     assert run.returncode == 0 and "1 passed" in run.stdout, run.stdout + run.stderr
 
 
-def test_code():
-    run = emulator("-c", PROGRAM, "a")
+def test_code_that_leaves_its_device_open():
+    """The device is closed at the end in silence."""
+    run = emulator("-c", PROGRAM.replace("ttnn.close_device(device)", "y = ttnn.add(x, 1.0)"), "a")
     assert (run.returncode, run.stderr, run.stdout) == (0, "", "2048.0 ['a'] __main__\n")
-
-
-def test_an_open_device_is_closed_at_the_end_in_silence():
-    run = emulator("-c", PROGRAM.replace("ttnn.close_device(device)", "y = ttnn.add(x, 1.0)"))
-    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_the_programs_own_log_lines_stay():
@@ -82,8 +90,8 @@ def test_verbose_leaves_the_librarys_log_on():
     assert "Opening" in emulator("-v", "-c", PROGRAM).stdout or emulator("-v", "-c", PROGRAM).stderr
 
 
-def test_an_exit_status_and_a_failure_are_the_programs_own(tmp_path):
-    assert emulator("-c", "import sys; sys.exit(7)").returncode == 7
+def test_an_exit_status_and_a_failure_are_the_programs_own(tmp_path, monkeypatch, capsys):
+    assert here(monkeypatch, capsys, "-c", "import sys; sys.exit(7)") == (7, "", "")
     (tmp_path / "wrong.py").write_text("def f():\n    raise ValueError('mine')\n\n\nf()\n")
     run = emulator("wrong.py", cwd=tmp_path)
     assert run.returncode == 1 and "ValueError: mine" in run.stderr
@@ -98,40 +106,50 @@ def test_an_emulator_error_names_the_programs_line(tmp_path):
     assert said(run).startswith(f"late.py:{line}: ttnn_emulator: ttnn.add: the tensor [32, 32] was deallocated")
 
 
-def test_ops_lists_operations():
-    run = emulator("--ops")
-    names = run.stdout.split()
-    assert run.returncode == 0 and run.stderr == ""
+def test_ops_lists_operations(monkeypatch, capsys):
+    status, output, errors = here(monkeypatch, capsys, "--ops")
+    names = output.split()
+    assert (status, errors) == (0, "")
     assert names == sorted(names) and {"ttnn.add", "ttnn.matmul", "ttnn.rms_norm"} <= set(names)
 
 
 def test_board_option_and_variable():
     code = "import ttnn; print(ttnn.get_arch_name())"
-    assert emulator("--board", "P150", "-c", code).stdout == "blackhole\n"
-    assert emulator("-c", code, TTNN_EMULATOR_BOARD="p100").stdout == "blackhole\n"
-    assert emulator("--board", "n150", "-c", code, TTNN_EMULATOR_BOARD="p100").stdout == "wormhole_b0\n"
+    assert emulator("-c", code, TTNN_EMULATOR_BOARD="P100").stdout == "blackhole\n"
+    assert emulator("--board", "N150", "-c", code, TTNN_EMULATOR_BOARD="p100").stdout == "wormhole_b0\n"
 
 
 @pytest.mark.parametrize(
-    "arguments, changes, message",
+    "arguments, message",
     [
-        (["--board", "n151", "-c", "1"], {}, "unknown board 'n151'; choose one of n150, n300, t3k"),
-        (["-c", "1"], {"TTNN_EMULATOR_BOARD": "x"}, "unknown board 'x'; choose one of"),
-        (["nowhere.py"], {}, "there is no file nowhere.py"),
-        (["-m", "no_such_module_here"], {}, "there is no module no_such_module_here"),
-        (["-c", "1"], {"TTNN_CONFIG_OVERRIDES": '{"enable_fast_runtime_mode": false}'}, "fast runtime mode"),
+        (["--board", "n151", "-c", "1"], "unknown board 'n151'; choose one of n150, n300, t3k"),
+        (["nowhere.py"], "there is no file nowhere.py"),
+        (["-m", "no_such_module_here"], "there is no module no_such_module_here"),
     ],
-    ids=["unknown", "unknown_in_variable", "no_script", "no_module", "slow_mode"],
+    ids=["board", "script", "module"],
 )
-def test_bad_input_is_one_line(arguments, changes, message, tmp_path):
-    run = emulator(*arguments, cwd=tmp_path, **changes)
-    assert run.returncode == 2
-    assert message.lower() in said(run).lower()
+def test_bad_input_is_one_line(arguments, message, monkeypatch, capsys):
+    status, output, errors = here(monkeypatch, capsys, *arguments)
+    assert (status, output, len(errors.splitlines())) == (2, "", 1)
+    assert message in errors
 
 
-def test_nothing_to_run_shows_the_usage():
-    run = emulator()
-    assert run.returncode == 2 and "give a script" in run.stderr and "Traceback" not in run.stderr
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"TTNN_EMULATOR_BOARD": "x"}, "unknown board 'x'; choose one of"),
+        ({"TTNN_CONFIG_OVERRIDES": '{"enable_fast_runtime_mode": false}'}, "fast runtime mode"),
+    ],
+    ids=["board", "slow_mode"],
+)
+def test_a_bad_environment_is_one_line(changes, message):
+    run = emulator("-c", "1", **changes)
+    assert run.returncode == 2 and message in said(run)
+
+
+def test_nothing_to_run_shows_the_usage(monkeypatch, capsys):
+    status, _, errors = here(monkeypatch, capsys)
+    assert status == 2 and "give a script" in errors
 
 
 def test_another_ttnn_version_is_refused(monkeypatch):
@@ -200,7 +218,7 @@ def test_processes_that_start_at_once_share_the_cache(tmp_path):
             cwd=tmp_path,
             env=environment(XDG_CACHE_HOME=str(tmp_path)),
         )
-        for _ in range(3)
+        for _ in range(2)
     ]
     for process in processes:
         output, errors = process.communicate(timeout=120)
@@ -223,10 +241,9 @@ def test_a_half_written_cache_is_repaired(tmp_path):
     assert (run.returncode, run.stdout, run.stderr) == (0, "2048.0 [] __main__\n", "")
 
 
-@pytest.mark.parametrize("name", ["relative", "{}/file", "{}/with space, 'quotes', $dollar;", "/proc/1"])
-def test_a_cache_folder_that_cannot_be_used_is_passed_over(tmp_path, name):
-    """The next one is taken, here under the home."""
-    (tmp_path / "file").touch()
+def test_a_cache_folder_that_cannot_be_used_is_passed_over(tmp_path):
+    """The next one is taken, here under the home. test_toolchain.py has other folders that cannot be used."""
+    name = "{}/with space, 'quotes', $dollar;"
     home, here = tmp_path / "home", tmp_path / "here"
     home.mkdir()
     here.mkdir()
@@ -235,11 +252,8 @@ def test_a_cache_folder_that_cannot_be_used_is_passed_over(tmp_path, name):
     assert (home / ".cache" / "ttnn_emulator").is_dir() and list(here.iterdir()) == []
 
 
-@pytest.mark.parametrize("home", [None, "relative"])
-def test_without_a_home(tmp_path, home):
-    variables = environment(TMPDIR=str(tmp_path), HOME=home or "")
-    if home is None:
-        del variables["HOME"]
+def test_without_a_home(tmp_path):
+    variables = environment(TMPDIR=str(tmp_path), HOME=None)
     variables.pop("XDG_CACHE_HOME", None)
     command = [sys.executable, "-m", "ttnn_emulator", "-c", PROGRAM]
     run = subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=120)

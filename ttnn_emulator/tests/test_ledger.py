@@ -5,6 +5,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,8 +57,14 @@ def test_case(opened, name):
 
 
 def test_only_what_a_record_lacks_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cases that the recording process is started with."""
     asked: list[list[str]] = []
-    monkeypatch.setattr(f"{record.__module__}._record_group", lambda group, names: asked.append(names) or Ledger())
+
+    def start(command: list[str], **_: Any) -> SimpleNamespace:
+        asked.append(command[command.index("--case") + 1 :])
+        return SimpleNamespace(stdout=[], wait=lambda: 0)
+
+    monkeypatch.setattr("subprocess.Popen", start)
     known, lacking = Ledger(), "scalar/add bf16 0.3"
     known.cases = {name: {} for name in load() if name != lacking}
     known.write(tmp_path / "record.safetensors")

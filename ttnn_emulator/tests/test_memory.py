@@ -160,17 +160,21 @@ def test_dram_and_l1_have_addresses_of_their_own(device):
         assert ttnn.to_torch(tensor).eq(i).all()
 
 
-def test_the_contents_of_forgotten_tensors_do_not_pile_up(device, monkeypatch):
+def test_the_contents_of_forgotten_tensors_do_not_pile_up(device):
+    """100 tensors with 256 kB in each memory bank are forgotten. Soon after, the memory holds them no more."""
     memory = emulated_device().memory
-    monkeypatch.setattr("ttnn_emulator.device.memory._SWEEP_BYTES", 8 * 2048 * 100)  # look after a hundred tiles
-    monkeypatch.setattr(memory, "_new_bytes", 0)
-    kept = upload(device, number(5))
-    forgotten = [upload(device, number(value)) for value in range(90)]
-    assert len(memory._buffers) >= 90
+    clock, kept = memory.births, upload(device, number(5))
+
+    def large() -> ttnn.Tensor:
+        return ttnn.empty((32 * 128 * device.dram_grid_size().x, 32), dtype=ttnn.bfloat16, layout=TILE, device=device)
+
+    forgotten = [large() for _ in range(100)]
+    assert len(memory.born_after(clock, device.id())) == 101
     del forgotten
-    later = [upload(device, number(value)) for value in range(20)]
-    assert len(memory._buffers) < 50
-    assert ttnn.to_torch(kept).eq(5).all() and [float(ttnn.to_torch(t)[0, 0]) for t in later] == list(range(20))
+    for _ in range(130):  # 32 MB in each bank: as often does the memory look for forgotten tensors
+        large()
+    assert len(memory.born_after(clock, device.id())) < 10
+    assert ttnn.to_torch(kept).eq(5).all()
 
 
 def test_an_update_in_place_reaches_no_copy(device):
@@ -184,6 +188,9 @@ def test_an_update_in_place_reaches_no_copy(device):
     ttnn.experimental.paged_update_cache(cache, rows, update_idxs=[40])
     assert ttnn.to_torch(cache).sum() == 32 and ttnn.to_torch(view).sum() == 32
     assert ttnn.to_torch(before).eq(0).all()
+    after = ttnn.clone(cache)
+    ttnn.experimental.paged_update_cache(cache, rows, update_idxs=[41])
+    assert ttnn.to_torch(cache).sum() == 64 and ttnn.to_torch(after).sum() == 32
 
 
 def test_a_copy_keeps_shape_and_dtype(device):

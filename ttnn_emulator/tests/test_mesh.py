@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of `mesh_checks.py` and its neighbours, on each mesh in a process of its own."""
+"""The checks of `mesh_checks.py` and its neighbours, on each board of several chips in a process of its own."""
 
 import os
 import subprocess
@@ -11,15 +11,19 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "board,file",
-    [("p300", "mesh_checks"), ("4xp150", "mesh_checks")]
-    + [("n300", "mesh_moves_checks"), ("t3k", "mesh_moves_checks"), ("4xp150", "mesh_moves_checks")]
-    + [("t3k", "mesh_parts_checks"), ("4xp150", "mesh_parts_checks")],
+    "board, files",
+    [
+        ("p300", ["board_checks", "mesh_checks"]),
+        ("n300", ["board_checks", "mesh_moves_checks"]),
+        ("t3k", ["board_checks", "mesh_parts_checks", "mesh_moves_checks"]),
+        ("4xp150", ["board_checks", "mesh_checks", "mesh_parts_checks", "mesh_moves_checks"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_mesh(board, file):
-    checks = Path(__file__).with_name(f"{file}.py")
+def test_mesh(board, files):
+    checks = [str(Path(__file__).with_name(f"{file}.py")) for file in files]
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(checks)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *checks],
         env={**os.environ, "TTNN_EMULATOR_BOARD": board},
         cwd=Path(__file__).parents[2],
         capture_output=True,

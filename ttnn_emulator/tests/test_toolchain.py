@@ -28,6 +28,19 @@ def test_a_new_folder_is_this_users_alone(folders):
     assert folders[0].stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("name", ["relative", "{}/file", "{}/with space", "{}/it's quoted", "{}/$dollar;", "/proc/1"])
+def test_a_folder_that_cannot_be_used_is_passed_over(folders, tmp_path, monkeypatch, name):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", name.format(tmp_path))
+    assert toolchain.cache_folder() == folders[1]
+
+
+def test_a_home_that_cannot_be_used_is_passed_over(folders, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "relative")
+    assert toolchain.cache_folder() == folders[2]
+
+
 @pytest.mark.parametrize("mode", [0o770, 0o777, 0o720, 0o702])
 def test_a_folder_that_others_may_write_to_is_passed_over(folders, mode):
     folders[0].mkdir(parents=True)

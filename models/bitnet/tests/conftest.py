@@ -12,6 +12,11 @@ from models.bitnet.reference.model import Model
 from models.bitnet.tests import shipped
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    about = "board: depends on the chip's grid of cores and its DRAM banks. `make test` runs it on two boards"
+    config.addinivalue_line("markers", about)
+
+
 @pytest.fixture(scope="module")
 def open_device() -> Iterator[ttnn.MeshDevice]:
     """An open device with room for traces. A module must not use both this fixture and the fixture `device`."""

@@ -17,14 +17,21 @@ _TILES_PER_CORE = 64  # tile columns whose sums and weights fit the L1 of a core
 class StockLMHead(LightweightModule):
     """The head by the library's matmul. `weight` is [vocabulary, hidden].
 
-    The vocabulary is sharded over the devices. Each device's shard is cut into pieces that fit the L1 of its cores.
+    The vocabulary is sharded over the devices. Each device's shard is cut into pieces of `tiles_per_core` tile columns
+    on every core, which fit its L1.
     """
 
-    def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor):
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: DeviceWeights,
+        weight: torch.Tensor,
+        tiles_per_core: int = _TILES_PER_CORE,
+    ):
         self.config = config
         self.programs = config.programs
         dtype = config.precision.matmuls["lm_head"].weight
-        widest = _TILES_PER_CORE * TILE * config.chip.cores
+        widest = tiles_per_core * TILE * config.chip.cores
         sharding, shards = config.parallelism.column_sharding, weight.unflatten(0, (config.parallelism.chips, -1))
         self.pieces = []
         for start in range(0, shards.shape[1], widest):

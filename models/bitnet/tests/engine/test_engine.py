@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import math
 import tracemalloc
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy
@@ -273,6 +272,7 @@ def test_the_youngest_is_preempted_and_goes_on_as_if_alone():
     numbers = [engine.add(request) for request in requests]
     completions = finish(engine)
     assert engine.metrics.preemptions and engine.metrics.replayed_tokens
+    assert list(completions) == numbers, "an elder request waited for a younger one"
     for number, request in zip(numbers, requests):
         assert completions[number].tokens == expected(engine, request)
 
@@ -453,7 +453,10 @@ def test_abort_frees_blocks_at_once():
     engine = make(users=2, blocks=9)
     first, second, third = (engine.add(Request(text(90, i), 50)) for i in range(3))
     engine.step()
+    free = engine.pool.free_blocks
     assert engine.abort(first) and engine.abort(third) and not engine.abort(99)
+    assert engine.pool.free_blocks == free + 3, "the first had three blocks, the third waited"
+    check_books(engine)
     assert {event.id for event in engine.take_events() if event.completion} >= {first, third}
     assert len(engine.scheduler.running) == 1 and not engine.scheduler.waiting
     assert not engine.abort(first), "it has ended already"
@@ -549,7 +552,7 @@ def spoil_draws(engine, number):
 
 
 def spoil_text(engine, number):
-    engine._jobs[number].stream._tokenizer = SimpleNamespace(decode=raise_it)
+    engine._jobs[number].stream.add = raise_it
 
 
 def spoil_prefill(engine, number):

@@ -52,7 +52,7 @@ def test_accuracy_writes_one_chips_tokens(chips):
     assert torch.equal(logits, on_one_chip(*what)[1])
 
 
-@pytest.mark.parametrize("chips", [2, 4])
+@pytest.mark.parametrize("chips", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_performance_writes_one_chips_greedy_tokens(chips):
     what = "performance", (GREEDY,)
     texts, logits = write(chips, *what)

@@ -70,14 +70,13 @@ def test_the_likeliest_of_a_sharded_vocabulary(chips):
             assert all(int(ttnn.to_torch(chip)[0, 0, row]) == order[0] for chip in ttnn.get_device_tensors(best))
 
 
-def test_the_head_in_pieces(monkeypatch):
+def test_the_head_in_pieces():
     """If lm_head computes each chip's shard of the vocabulary in pieces, the logits are still in order."""
-    monkeypatch.setattr("models.bitnet.tt.lm_head._TILES_PER_CORE", 1)
     torch.manual_seed(4)
     weight, x = torch.randn(16384, 128).bfloat16(), torch.randn(1, 1, 32, 128).bfloat16()
     with row_of(2) as device:
         config = ModelConfig(replace(MODEL, vocab_size=16384), device, "accuracy")
-        head = StockLMHead(config, DeviceWeights(device), weight)
+        head = StockLMHead(config, DeviceWeights(device), weight, tiles_per_core=1)
         assert len(head.pieces) > 1
         rows = ttnn.from_torch(x, dtype=config.activations, layout=ttnn.TILE_LAYOUT, device=device)
         logits = config.parallelism.read_sharded(head(rows))

@@ -49,8 +49,10 @@ def load(device, precision: str, users: int = WINDOWS) -> BitNet:
     return BitNet.from_pretrained(evaluate.SHIPPED_MODEL, device, precision, max_batch=users, progress=False)
 
 
-# performance is slow, and test_simulated_logits.py already compares every bit of its logits with the kernels'
-@pytest.mark.parametrize("precision", ["accuracy", pytest.param("performance", marks=pytest.mark.slow), "fused"])
+# the stock precisions are slow: test_simulated_logits.py compares every bit of their logits with the kernels' own
+@pytest.mark.parametrize(
+    "precision", [*(pytest.param(stock, marks=pytest.mark.slow) for stock in ("accuracy", "performance")), "fused"]
+)
 @pytest.mark.parametrize("device_params", [{"trace_region_size": 64 << 20}], indirect=True)
 def test_shipped_model(device, case: Case, golden: torch.Tensor, precision: str) -> None:
     """The device agrees with the reference, and with the committed outputs of the reference."""

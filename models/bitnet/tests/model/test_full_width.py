@@ -152,7 +152,12 @@ def check(golden: torch.Tensor, calculated: torch.Tensor, rounded: torch.Tensor,
 
 
 # relative error = sqrt(2 * (1 - PCC)): the two bars are equivalent, except that PCC does not show a wrong scale
-@pytest.mark.parametrize("precision", [ACCURACY, PERFORMANCE, FUSED], ids=lambda precision: precision.name)
+# the ordinary run has the default precision, and single layers of this width in all precisions: see test_decoder.py
+@pytest.mark.parametrize(
+    "precision",
+    [*(pytest.param(stock, marks=pytest.mark.slow) for stock in (ACCURACY, PERFORMANCE)), FUSED],
+    ids=lambda precision: precision.name,
+)
 def test_four_layers(device, reset_seeds, precision: Precision) -> None:
     pcc, relative = {"performance": (0.998, 0.0632)}.get(precision.name, (0.999, 0.0447))
     check(*run_stack(device, 4, 4096, precision), pcc, relative)

@@ -13,8 +13,9 @@ import torch
 import ttnn
 from models.bitnet.tests import shipped
 from models.bitnet.tests.vllm_plugin import BLOCK, BLOCKS, CONTEXT, ROWS, SEEDED, VOCABULARY, Plugin, start
+from models.bitnet.tt.generation.penalties import Text
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
-from models.bitnet.tt.generator_vllm import BitNetForCausalLM, wanted
+from models.bitnet.tt.generator_vllm import BitNetForCausalLM, texts_of, wanted
 from models.bitnet.tt.kernels.head.best_tokens import LARGEST, NO_TOKEN
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
 
@@ -246,6 +247,12 @@ def test_penalties_of_drawn_tokens(adapter, alone):
     for _ in range(5):
         plugin.step()
     assert plugin.generated(0) == alone(prompt, 6, SEEDED)
+
+
+def test_padding_is_no_part_of_a_text():
+    """The plugin pads prompts and texts with -1. The newest token is the next step's input."""
+    prompts, generated = torch.tensor([[3, -1, -1], [4, 4, 5]]), torch.tensor([[5, 5, 7, -1], [6, -1, -1, -1]])
+    assert texts_of(prompts, generated) == [Text([3], [5, 5]), Text([4, 4, 5], [])]
 
 
 @pytest.mark.parametrize(

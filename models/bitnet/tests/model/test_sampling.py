@@ -197,7 +197,7 @@ def two_candidates(open_device):
 def test_a_draw_on_the_edge_of_two_candidates(sampler, open_device, two_candidates, monkeypatch, number):
     """The interval of each candidate includes its lower edge and excludes its upper edge."""
     constant = ttnn.full((1, 1, 1, 1), number, dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=open_device)
-    monkeypatch.setattr(sampler, "_draw", lambda state: constant)
+    monkeypatch.setattr(sampler, "draw", lambda state: constant)
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
     logits, params = two_candidates
     inputs.set([params], [Draws()])
@@ -230,7 +230,7 @@ def test_a_draw_next_to_one_stays_below_the_candidates_sum(sampler, open_device)
     draws = [Draws(tuple(s * i % m for s, i, m in zip(row, inverses, (30269, 30307, 30323)))) for row in after]
     inputs = SamplerInputs(open_device, ROWS)
     inputs.set([SamplingParams(1.0)] * ROWS, draws)
-    drawn = ttnn.to_torch(sampler._draw(inputs.tensors["state"])).flatten()
+    drawn = ttnn.to_torch(sampler.draw(inputs.tensors["state"])).flatten()
     # the sums of 32 probabilities, in two orders, differ by less than that
     assert drawn[drawn > 0.5].max() < 1 - 2**-21 and (drawn > 0.5).any()
 

@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 import ttnn
 from models.bitnet.tests import shipped
 
+pytestmark = pytest.mark.board
+
 _RECORD = Path(__file__).with_name("simulated_logits.safetensors")
 _PRECISIONS = ["accuracy", "performance"]  # the precisions with stock operations
 _LENGTH, _STEPS = 40, 4

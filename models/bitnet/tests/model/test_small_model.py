@@ -3,6 +3,8 @@
 """The whole shipped model on the device against the reference and against transformers."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -22,17 +24,22 @@ THRESHOLDS = {"accuracy": (0.9998, 0.02), "performance": (0.9995, 0.03), "fused"
 LENGTHS = (1, 31, 32, 33, 65, 160)  # lengths of prompts, around the edges of tiles
 
 
-@pytest.fixture(scope="module", params=["accuracy", "performance", "fused"])
+# performance is slow, and test_simulated_logits.py compares every bit of its logits with those of the real kernels
+@pytest.fixture(scope="module", params=["accuracy", pytest.param("performance", marks=pytest.mark.slow), "fused"])
 def model(request, open_device):
     with shipped.load(open_device, precision=request.param, max_batch=PROMPTS, max_seq_len=256) as loaded:
         yield loaded
 
 
 @pytest.fixture(scope="module")
-def expected(reference) -> list[tuple[list[int], torch.Tensor]]:
-    """The greedy tokens of the reference for each prompt, and the logits that the tokens are chosen from."""
-    with torch.no_grad():
-        return [shipped.greedy(reference, prompt, STEPS) for prompt in shipped.prompts()]
+def expected(reference) -> Callable[[int], list[tuple[list[int], torch.Tensor]]]:
+    """A function that gives the reference's greedy tokens for the first prompts, and the logits of these tokens."""
+
+    @functools.cache
+    def of(number: int) -> tuple[list[int], torch.Tensor]:
+        return shipped.greedy(reference, shipped.prompts()[number], STEPS)
+
+    return lambda count: [of(number) for number in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +81,8 @@ def test_decode_logits(model, expected):
     prompts = shipped.prompts(PROMPTS)
     first = shipped.prefill(model, dict(enumerate(prompts)))
     calculated = [[first[row][0]] for row in range(PROMPTS)]
-    fed = torch.tensor([tokens for tokens, _ in expected[:PROMPTS]])
+    golden = expected(PROMPTS)
+    fed = torch.tensor([tokens for tokens, _ in golden])
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     for row in range(PROMPTS):
         model.pool.reserve(row, len(prompts[row]) + STEPS)
@@ -84,7 +92,7 @@ def test_decode_logits(model, expected):
             calculated[row].append(logits[row, 0])
     for row in range(PROMPTS):
         model.pool.release(row)
-        assert_logits(model, expected[row][1], torch.stack(calculated[row]))
+        assert_logits(model, golden[row][1], torch.stack(calculated[row]))
 
 
 def test_logits_against_transformers(open_device, hf, expected):
@@ -94,7 +102,7 @@ def test_logits_against_transformers(open_device, hf, expected):
         shipped.load(open_device, precision="accuracy", max_batch=4, max_seq_len=256) as model,
         torch.compiler.set_stance("force_eager"),
     ):
-        texts = [prompt + tokens for prompt, (tokens, _) in zip(prompts, expected)]
+        texts = [prompt + tokens for prompt, (tokens, _) in zip(prompts, expected(4))]
         half = STEPS // 2
         cut = [len(text) - half for text in texts]
         first = shipped.prefill(model, {row: text[:c] for row, (text, c) in enumerate(zip(texts, cut))})
@@ -115,8 +123,8 @@ def test_greedy_tokens(open_device, reference, expected):
     """Every token for the demo's prompts is the reference's choice, or nearly tied with it.
 
     A text is identical if the reference is sure at each of its 64 tokens. Other texts may differ. Relative noise of
-    1e-6 on the reference's attention flips int8 codes, changes the logits by half a percent, and changes 10 of these 32
-    texts.
+    1e-6 on the reference's attention flips int8 codes, changes the logits by half a percent, and changes 10 of these
+    32 texts.
     """
     prompts = shipped.prompts()
     with shipped.load(open_device, precision="accuracy", max_batch=len(prompts), max_seq_len=128) as model:
@@ -124,7 +132,7 @@ def test_greedy_tokens(open_device, reference, expected):
         model.config.model = dataclasses.replace(model.config.model, eos_token_ids=())
         texts = [completion.tokens for completion in model.generate(prompts, STEPS)]
     identical, margins = [], []
-    for prompt, text, (tokens, logits) in zip(prompts, texts, expected):
+    for prompt, text, (tokens, logits) in zip(prompts, texts, expected(len(prompts))):
         assert_chosen(reference, prompt, text)
         best = logits.topk(2).values
         margins.append((best[:, 0] - best[:, 1]).min().item())
@@ -137,7 +145,7 @@ def test_greedy_tokens(open_device, reference, expected):
 
 def test_idle_rows_do_not_matter(model, expected):
     """A prompt in the last row gives the expected tokens in an otherwise idle batch."""
-    prompt, (tokens, logits) = shipped.prompts(1)[0], expected[0]
+    prompt, (tokens, logits) = shipped.prompts(1)[0], expected(1)[0]
     row = PROMPTS - 1
     shipped.prefill(model, {row: prompt})
     model.pool.reserve(row, len(prompt) + STEPS)

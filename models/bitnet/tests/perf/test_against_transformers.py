@@ -1,8 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the decode speed of the port with transformers on this CPU: same weights, same run, one thread.
+"""Benchmarks of a decode step of the port and of transformers on this CPU: same weights, one thread.
 
-On the emulated device both sides compute on the CPU, so the test measures the emulation. On a card it measures that.
+pytest models/bitnet/tests/perf/test_against_transformers.py --benchmark-columns=min,median
+
+On the emulated device both sides compute on the CPU, so the port's times are those of the emulation, which does every
+step of the kernels. On a card they are the card's.
 
 transformers runs BitNet in three ways. In `dense`, in bfloat16 or float32, every projection is a linear layer of the
 dequantised weights. It does not quantise activations, which is less work than BitNet asks for. In `packed`,
@@ -10,8 +13,6 @@ transformers' BitLinear quantises activations and unpacks two-bit weights in eve
 to int8 in `accuracy` but not in `performance`. It chooses the token on the device and replays a trace.
 """
 
-import statistics
-import time
 from collections.abc import Callable
 
 import pytest
@@ -22,8 +23,10 @@ from transformers.utils.quantization_config import BitNetQuantConfig
 
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 
+pytestmark = pytest.mark.slow  # benchmarks assert nothing
+
 MODEL = sizes(layers=4, vocabulary=16384)
-CONTEXT, TOKENS = 64, 12
+CONTEXT, ROUNDS = 64, 12
 
 
 @pytest.fixture(scope="module")
@@ -94,25 +97,17 @@ def our_step(device, weights, precision) -> Callable[[], object]:
     return lambda: model.step(trace=True)
 
 
-@pytest.mark.slow
-def test_decode_against_transformers(open_device, weights):
+STEPS = {
+    "ours, performance": lambda device, weights: our_step(device, weights, "performance"),
+    "ours, accuracy": lambda device, weights: our_step(device, weights, "accuracy"),
+    "transformers, dense bfloat16": lambda device, weights: transformers_step(dense(weights, torch.bfloat16)),
+    "transformers, dense float32": lambda device, weights: transformers_step(dense(weights, torch.float32)),
+    "transformers, packed float32": lambda device, weights: transformers_step(packed(weights, torch.float32)),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_benchmark_decode_step(benchmark, open_device, weights, name):
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        steps = {
-            "ours, performance": our_step(open_device, weights, "performance"),
-            "ours, accuracy": our_step(open_device, weights, "accuracy"),
-            "transformers, dense bfloat16": transformers_step(dense(weights, torch.bfloat16)),
-            "transformers, dense float32": transformers_step(dense(weights, torch.float32)),
-            "transformers, packed float32": transformers_step(packed(weights, torch.float32)),
-        }
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        for round_ in range(TOKENS + 2):  # in turns, so that other load on the machine affects all of them
-            for name, step in steps.items():
-                started = time.perf_counter()
-                step()
-                if round_ >= 2:  # the first two rounds compile and capture
-                    times[name].append(time.perf_counter() - started)
-    speeds = {name: 1 / statistics.median(seconds) for name, seconds in times.items()}
-    for name, speed in speeds.items():
-        print(f"{name:<32}{speed:8.2f} tokens/s")
-    # both do the arithmetic of BitNet; dense layers do less, and the emulation does every step of the kernels
-    assert speeds["ours, accuracy"] >= speeds["transformers, packed float32"]
+        step = STEPS[name](open_device, weights)
+        benchmark.pedantic(step, rounds=ROUNDS, warmup_rounds=2)  # the first steps compile and capture

@@ -6,6 +6,8 @@ The times are those of ttnn's functions on this machine, without the card or the
 pytest models/bitnet/tests/perf/test_host_time.py --benchmark-columns=min,median
 """
 
+from dataclasses import replace
+
 import pytest
 
 import ttnn
@@ -13,22 +15,34 @@ from models.bitnet.perf.host_time import library_time
 from models.bitnet.perf.plain_layer import PlainLayer
 from models.bitnet.perf.programs import capture
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
-from models.bitnet.tests.common import every_precision
+from models.bitnet.tests.common import SMALL, every_precision
+from models.bitnet.tt.config import BitNetConfig
 
-SMALL_VOCABULARY = sizes(layers=2, vocabulary=8192)
-USERS = 1
+WIDE = sizes(layers=2, vocabulary=8192)  # for times
+NARROW = replace(SMALL, num_hidden_layers=2)  # for counts, which do not depend on widths
+
+
+def new_model(device: ttnn.MeshDevice, model: BitNetConfig, precision: str = "performance", users: int = 1):
+    return SteppingModel(device, precision, users, model, cheap_state(model))
 
 
 @pytest.fixture(scope="module")
 def model(open_device):
-    built = SteppingModel(open_device, "performance", USERS, SMALL_VOCABULARY, cheap_state(SMALL_VOCABULARY))
+    built = new_model(open_device, NARROW)
+    yield built
+    built.generator.close()
+
+
+@pytest.fixture(scope="module")
+def wide(open_device):
+    built = new_model(open_device, WIDE)
     yield built
     built.generator.close()
 
 
 @every_precision
 def test_every_program_comes_from_the_cache_after_the_first_step(open_device, precision):
-    model = SteppingModel(open_device, precision, 2, SMALL_VOCABULARY, cheap_state(SMALL_VOCABULARY))
+    model = new_model(open_device, NARROW, precision, users=2)
     model.start(30).step()
     built = open_device.num_program_cache_entries()
     for _ in range(4):  # the steps cross the edge of a tile and of a page
@@ -76,18 +90,18 @@ def test_fewer_programs_than_a_plain_layer(model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", [_our_layer, _plain_layer], ids=["ours", "plain"])
-def test_benchmark_layer_host_time(benchmark, model, layer):
+def test_benchmark_layer_host_time(benchmark, wide, layer):
     """Benchmark the time inside ttnn only: the clock of the benchmark runs only while ttnn's functions run."""
-    run = layer(model)
+    run = layer(wide)
     run()
     _benchmark_library(benchmark, run)
 
 
 @pytest.mark.slow
-def test_benchmark_step_host_time(benchmark, model):
+def test_benchmark_step_host_time(benchmark, wide):
     """Benchmark an untraced decode step of two layers."""
-    model.start(40).step()
-    _benchmark_library(benchmark, model.step)
+    wide.start(40).step()
+    _benchmark_library(benchmark, wide.step)
 
 
 def _benchmark_library(benchmark, run):

@@ -10,8 +10,9 @@ import torch
 import ttnn
 from models.bitnet.perf.programs import Program, capture
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
-from models.bitnet.tests.common import to_integers
+from models.bitnet.tests.common import SMALL, to_integers
 
+ONE_LAYER = sizes(layers=1, vocabulary=8192)
 PRECISIONS = ("performance", "accuracy", "fused")
 MOST_PROGRAMS = {"performance": 24, "accuracy": 48, "fused": 21}
 LENGTHS = (128, 512, 2048)
@@ -19,9 +20,8 @@ LENGTHS = (128, 512, 2048)
 
 @pytest.fixture(scope="module")
 def models(open_device):
-    model = sizes(layers=1, vocabulary=8192)
-    state = cheap_state(model)
-    return {precision: SteppingModel(open_device, precision, 1, model, state) for precision in PRECISIONS}
+    state = cheap_state(ONE_LAYER)
+    return {precision: SteppingModel(open_device, precision, 1, ONE_LAYER, state) for precision in PRECISIONS}
 
 
 @functools.cache
@@ -82,9 +82,10 @@ def test_no_host_traffic_inside(models, monkeypatch):
     model.model.forward_prefill(inputs[0], model.cache, inputs[1], inputs[2], 0, rows - 1)
 
 
-def test_cost_is_linear_in_the_prompt(models):
+@pytest.mark.parametrize("shape", [SMALL, pytest.param(ONE_LAYER, marks=pytest.mark.slow)], ids=["small", "2b"])
+def test_cost_is_linear_in_the_prompt(open_device, shape):
     """A prompt four times as long has at most four times the programs and bytes, and exactly four times the matmuls."""
-    model = models["performance"]
+    model = SteppingModel(open_device, "performance", 1, shape, cheap_state(shape))
     costs = {length: layer_programs(model, length) for length in LENGTHS}
 
     def total(length: int, figure: str, matmuls: bool = False) -> int:

@@ -30,7 +30,11 @@ GUARDED = (
 )
 CONTEXT = 1024
 CASES = [(precision, users) for precision in ("performance", "accuracy", "fused") for users in (1, 32)]
-every_case = pytest.mark.parametrize("precision, users", CASES, ids=lambda value: str(value))
+every_case = pytest.mark.parametrize(
+    "precision, users",
+    [pytest.param(*case, marks=pytest.mark.board) if "fused" in case else case for case in CASES],
+    ids=lambda value: str(value),
+)
 _profiles: dict[tuple, DecodeProfile] = {}
 
 

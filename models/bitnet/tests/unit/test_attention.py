@@ -73,6 +73,7 @@ def test_attention_prefill(device, reset_seeds, model, precision, badly_scaled):
             assert_level(precision, "module", expected[0], stored)
 
 
+@pytest.mark.board
 @every_scaling
 @every_precision
 @tiny_and_full
@@ -110,7 +111,7 @@ def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, prec
 
 
 @every_precision
-@pytest.mark.parametrize("model", [TINY, FULL], ids=["tiny", "2b"])
+@pytest.mark.parametrize("model", [TINY, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "2b"])
 def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
     """Three decode steps after a prefill give the same rows as a prefill of the longer sequence.
 
@@ -129,6 +130,7 @@ def test_attention_decode_after_prefill(device, reset_seeds, model, precision):
             assert_level(decode_bars(precision, model), "decode", longer[position].expand(2, -1), step)
 
 
+@pytest.mark.board
 @every_precision
 @pytest.mark.parametrize("first, rest", [(64, 33), (96, 31), (128, 65)])
 def test_attention_prefill_in_chunks(device, reset_seeds, precision, first, rest):
@@ -181,6 +183,7 @@ def test_attention_decode_skips_idle_users(device, reset_seeds, precision):
             assert torch.equal(old[blocks], ttnn.to_torch(new)[blocks])
 
 
+@pytest.mark.board
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_attention_prefill_then_decode_of_any_shape(device, data):

@@ -42,6 +42,7 @@ def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
         assert torch.equal(ttnn.to_torch(tensor)[0, 0], expected[:, :CANDIDATES].float())
 
 
+@pytest.mark.board
 @every_dtype
 @every_width
 @every_batch

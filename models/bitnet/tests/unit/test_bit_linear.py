@@ -123,6 +123,7 @@ def test_bit_linear_prefill(device, reset_seeds, model, precision):
             check(precision, x, case.weight, *case.prefill(x), case.dtype)
 
 
+@pytest.mark.board
 @stock_precision
 @tiny_and_full
 def test_bit_linear_decode(device, reset_seeds, model, precision):
@@ -140,6 +141,7 @@ def test_bit_linear_decode(device, reset_seeds, model, precision):
                 check_exact(codes, x, weight, y, case.dtype)
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("name", ["gate", "down"])
 def test_bit_linear_largest_sums(device, reset_seeds, name):
     """All codes are +-127 and no weight is zero. The largest sum of the 2B-4T is 877,824: bfloat16 has too few bits."""
@@ -175,6 +177,7 @@ def test_bit_linear_zero_and_tiny_rows_prefill(device, reset_seeds):
         assert (y[0] == 0).all() and codes[1].abs().max() < 127
 
 
+@pytest.mark.board
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     heads=st.integers(1, 12),

@@ -17,6 +17,8 @@ from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
 
+pytestmark = pytest.mark.board
+
 CONTEXT = 1024
 
 

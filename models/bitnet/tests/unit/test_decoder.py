@@ -121,6 +121,7 @@ def test_decoder_prefill_and_decode_of_the_second_layer(device, reset_seeds, pre
     case.check_decode(case.stream(3), pages, cache, [40, 65, 7], past)
 
 
+@pytest.mark.board
 @settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_decoder_prefill_then_decode_of_any_shape(device, data):

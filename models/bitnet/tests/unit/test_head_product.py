@@ -12,6 +12,8 @@ from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded
 from models.bitnet.tt.precision import HEAD_WEIGHTS
 
+pytestmark = pytest.mark.board
+
 DTYPES = [ttnn.float32, ttnn.bfloat16]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
 EXACT = (

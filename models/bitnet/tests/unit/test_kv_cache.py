@@ -140,6 +140,7 @@ def test_a_pool_with_just_enough_blocks_serves_everyone(lengths, block_size, spa
     assert len(set(flat)) == len(flat) and all(0 <= block < blocks for block in flat)
 
 
+@pytest.mark.board
 @every_precision
 @pytest.mark.parametrize("dtype", [None, ttnn.bfloat16, ttnn.bfloat8_b], ids=["default", "bfloat16", "bfloat8_b"])
 def test_allocated_cache_for_prefill_and_decode(device, reset_seeds, precision, dtype):

@@ -21,8 +21,8 @@ from models.bitnet.tests.common import (
     to_prefill,
     to_rows,
 )
-from models.bitnet.tt import lm_head
 from models.bitnet.tt.layout import Chip
+from models.bitnet.tt.lm_head import StockLMHead, lm_head
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import FUSED, HEAD_WEIGHTS
 
@@ -31,7 +31,7 @@ class Case:
     def __init__(self, device, model, precision, users, weight=None, weights=None):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
         self.weight = torch.randn(model.vocab_size, model.hidden_size).bfloat16() if weight is None else weight
-        self.head = lm_head.lm_head(self.config, weights or SharedWeights(device), self.weight)
+        self.head = lm_head(self.config, weights or SharedWeights(device), self.weight)
 
     def check(self, x, rows):
         """Check the logits of x [rows, hidden]. `rows` is x on the device."""
@@ -54,6 +54,7 @@ def test_lm_head_prefill(device, reset_seeds, model, precision):
         case.check_prefill(torch.randn(rows, model.hidden_size))
 
 
+@pytest.mark.board
 @every_precision
 @tiny_and_full
 def test_lm_head_decode(device, reset_seeds, model, precision):
@@ -78,17 +79,19 @@ def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, p
         assert_level(precision, "module", golden, to_rows(case.head(rows), 7) / sizes.T)
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("precision", ["accuracy", "performance"])
-def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, monkeypatch, precision):
+def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, precision):
     """The vocabulary has several pieces, of which the last is narrower. Every column is in its place."""
-    monkeypatch.setattr(lm_head, "_TILES_PER_CORE", 1)
     tiles = Chip.of(device).cores * 2 + 5
     case = Case(device, shape(4, 2, 32, 64, vocab=32 * tiles), precision, 7)
+    case.head = StockLMHead(case.config, SharedWeights(device), case.weight, tiles_per_core=1)
     assert len(case.head.pieces) == 3
     case.check_prefill(torch.randn(32, 128))
     case.check_decode(torch.randn(7, 128))
 
 
+@pytest.mark.board
 @pytest.mark.parametrize("model", [TINY, pytest.param(FULL, marks=pytest.mark.slow)], ids=["tiny", "2b"])
 def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
     """All 128256 tokens of the 2B-4T, in as many pieces as the chip needs."""
@@ -100,6 +103,7 @@ def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
     assert_level("performance", "module", (x @ words.float().T).repeat(1, 2004), logits)
 
 
+@pytest.mark.board
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     heads=st.integers(1, 12),

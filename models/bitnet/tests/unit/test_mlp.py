@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The MLP sub-block on the device, with its norm and the residual stream, against the reference."""
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def test_mlp_prefill(device, reset_seeds, model, precision, badly_scaled):
         assert_level(precision, "sub-block", case.reference(x), case.prefill(x))
 
 
+@pytest.mark.board
 @every_scaling
 @every_precision
 @tiny_and_full
@@ -92,6 +94,7 @@ def test_mlp_decode_equals_prefill(device, reset_seeds, precision):
     assert_level(precision, "sub-block", case.prefill(x), case.decode(x))
 
 
+@pytest.mark.board
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     heads=st.integers(1, 12),

@@ -23,7 +23,6 @@ from models.bitnet.tests.ternary import (
 )
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.prefill import prefill_product
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
 from models.bitnet.tt.layout import TILE
@@ -45,7 +44,8 @@ PRODUCTS = {
     "two bands, a column without work": (2, 3, 3, 1, (2, 4)),
     "more rows than are multiplied at once": (16, 2, 2, 1, (2, 2)),
     "2560": (2, 80, 8, 4, (2, 2)),
-    "6912, in passes": (3, 216, 4, 4, (1, 2)),
+    "6912, in passes of one token tile": (3, 216, 4, 4, (1, 2)),
+    "five token tiles in passes of two": (5, 240, 2, 1, (2, 1)),
 }
 FEW = PRODUCTS["two bands, a column without work"]
 
@@ -113,13 +113,6 @@ class Product:
 @pytest.mark.parametrize("shape", PRODUCTS.values(), ids=PRODUCTS)
 def test_products_are_the_integers_rescaled(device, reset_seeds, shape):
     product = Product(device, *shape)
-    assert torch.equal(product(), product.scaled)
-
-
-def test_products_in_passes_over_the_columns(device, reset_seeds, monkeypatch):
-    """A core has five token tiles, but L1 for the codes of two."""
-    monkeypatch.setattr(prefill_product, "_L1", 2 * 7 * 2048 + 2 * 7 * 256)
-    product = Product(device, 5, 7, 2, 1, (2, 1))
     assert torch.equal(product(), product.scaled)
 
 

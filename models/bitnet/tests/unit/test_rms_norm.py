@@ -23,6 +23,8 @@ from models.bitnet.tests.common import (
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rms_norm import RMSNorm
 
+pytestmark = pytest.mark.board
+
 PLACES = ("residual_norm", "heads_norm", "hidden_norm")
 
 

@@ -26,6 +26,8 @@ from models.bitnet.tt.layout import first_cores, users_memory_config
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rope import RotaryEmbedding
 
+pytestmark = pytest.mark.board
+
 CONTEXT = 1024
 
 

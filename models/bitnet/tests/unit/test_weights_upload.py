@@ -10,7 +10,7 @@ import torch
 
 import ttnn
 from models.bitnet.tests.common import SMALL
-from models.bitnet.tt import lm_head
+from models.bitnet.tt.lm_head import StockLMHead
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 
@@ -26,6 +26,14 @@ def test_the_second_start_reads_the_first_ones_file(device, tmp_path):
     assert torch.equal(load(device, tmp_path), WEIGHT)
     assert torch.equal(load(device, tmp_path, torch.zeros_like(WEIGHT)), WEIGHT)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_every_dtype_has_a_file_of_its_own(device, tmp_path):
+    dtypes = [ttnn.bfloat16, ttnn.bfloat8_b, ttnn.bfloat4_b]
+    for dtype in dtypes:
+        loaded = DeviceWeights(device, tmp_path).load("q_proj", WEIGHT, dtype, ttnn.DRAM_MEMORY_CONFIG)
+        assert loaded.dtype == dtype
+    assert len(list(tmp_path.iterdir())) == len(dtypes)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "garbage", "text"])
@@ -56,13 +64,13 @@ def test_processes_of_one_number_write_the_same_matrix_at_once(device, tmp_path,
     assert others and len(list(tmp_path.iterdir())) == 1
 
 
-def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path, monkeypatch):
+def test_boards_that_cut_the_head_differently_share_a_folder(device, tmp_path):
     config = ModelConfig(replace(SMALL, vocab_size=4096), device, "accuracy")
     weight = torch.randn(4096, SMALL.hidden_size).bfloat16()
     widths = []
     for tiles in (1, 64):
-        monkeypatch.setattr(lm_head, "_TILES_PER_CORE", tiles)
-        pieces = [piece for piece, _ in lm_head.StockLMHead(config, DeviceWeights(device, tmp_path), weight).pieces]
+        head = StockLMHead(config, DeviceWeights(device, tmp_path), weight, tiles_per_core=tiles)
+        pieces = [piece for piece, _ in head.pieces]
         widths.append([piece.shape[-1] for piece in pieces])
         assert torch.equal(torch.cat([ttnn.to_torch(piece)[0, 0].T for piece in pieces]), weight)
     assert len(widths[0]) == 2 and len(widths[1]) == 1

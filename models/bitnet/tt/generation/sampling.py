@@ -180,13 +180,13 @@ class Sampler:
         # top-p keeps candidates until their sum first reaches p: those with less than p before them
         kept = ttnn.lt(ttnn.subtract(reached, probabilities), given["top_p"], dtype=ttnn.float32)
         total = ttnn.sum(ttnn.multiply(probabilities, kept), dim=-1, keepdim=True)
-        target = ttnn.multiply(self._draw(given["state"]), total)
+        target = ttnn.multiply(self.draw(given["state"]), total)
         # the drawn rank is the number of candidates that end at or before the target
         rank = ttnn.sum(ttnn.le(reached, target, dtype=ttnn.float32), dim=-1, keepdim=True)
         chosen = ttnn.multiply(likeliest, ttnn.eq(self.ranks, rank, dtype=ttnn.float32))
         write_tokens(ttnn.sum(chosen, dim=-1, keepdim=True), tokens)
 
-    def _draw(self, state: ttnn.Tensor) -> ttnn.Tensor:
+    def draw(self, state: ttnn.Tensor) -> ttnn.Tensor:
         """Return the next number in [0, 1) of each row's generator."""
         ttnn.remainder(ttnn.multiply(state, self.multipliers), self.moduli, output_tensor=state)
         fraction = ttnn.frac(ttnn.sum(ttnn.multiply(state, self.fractions), dim=-1, keepdim=True))

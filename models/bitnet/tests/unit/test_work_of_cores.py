@@ -1,0 +1,159 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The cores of a fused program divide all of its work on this chip: nothing is left out, nothing is done twice.
+
+The tests read the runtime arguments of the described programs, and run nothing. So they find a wrong division of work
+on any grid of cores at once, at the sizes of the 2B-4T too.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+
+import ttnn
+from models.bitnet.perf.random_weights import FULL
+from models.bitnet.tests.common import BATCHES, SMALL, TINY
+from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.fused_programs import FusedPrograms
+from models.bitnet.tt.kernels.decode import decode_product, look_up
+from models.bitnet.tt.kernels.head import best_tokens, head_product
+from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
+from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_memory_config
+
+pytestmark = pytest.mark.board
+
+PROJECTIONS = ("qkv", "o", "gate_up", "down")
+every_model = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
+every_projection = pytest.mark.parametrize("which", PROJECTIONS)
+
+
+def programs_of(model: BitNetConfig, device: ttnn.MeshDevice, users: int = 7) -> FusedPrograms:
+    l1_bytes = ttnn.get_max_worker_l1_unreserved_size()
+    return FusedPrograms(model, Chip.of(device), users, l1_bytes, ttnn.bfloat8_b)
+
+
+def empty(device: ttnn.MeshDevice, dtype: ttnn.DataType = ttnn.float32, width: int = TILE) -> ttnn.Tensor:
+    """A tensor for a description, which depends on the layout of its tensors and not on their sizes."""
+    shape, layout = ttnn.Shape([1, 1, TILE, width]), ttnn.TILE_LAYOUT
+    return ttnn.allocate_tensor_on_device(shape, dtype, layout, device, ttnn.DRAM_MEMORY_CONFIG)
+
+
+def told(kernel: ttnn.KernelDescriptor, what: type[NamedTuple]) -> list[tuple[ttnn.CoreCoord, NamedTuple]]:
+    """Each core of a kernel and its runtime arguments. The last field of `what` may be a tuple."""
+    cores = ttnn.corerange_to_cores(kernel.core_ranges, None, row_wise=True)
+    count, arguments = len(what._fields), []
+    for core in cores:
+        numbers = list(kernel.runtime_args[core.x][core.y])
+        last = numbers[count - 1 :]
+        arguments.append((core, what(*numbers[: count - 1], last[0] if len(last) == 1 else tuple(last))))
+    return arguments
+
+
+def spans(pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """All numbers of the ranges (first, count), in the order of the ranges."""
+    return [number for first, count in pairs for number in range(first, first + count)]
+
+
+@every_model
+@every_projection
+@pytest.mark.parametrize("users", BATCHES)
+def test_decode_product(device, model, which, users):
+    """Tile columns of the rows and of the results, and the pages of the columns that a core computes."""
+    program = programs_of(model, device, users).decode[which]
+    reader, writer, compute = program.described(*[empty(device)] * 5).kernels
+    cores = [arguments for _, arguments in told(writer, decode_product.CoreArguments)]
+    assert cores == [arguments for _, arguments in told(compute, decode_product.CoreArguments)]
+    assert [core.core for core in cores] == list(range(len(cores)))
+    assert [core.leads for core in cores] == [1] + [0] * (len(cores) - 1)
+    assert spans([(core.part_first, core.part_tiles) for core in cores]) == list(range(program.pages.inner))
+    width = program.pages.width // program.pages.matrices
+    assert spans([(core.first_column, core.columns) for core in cores]) == list(range(width))
+    of_a_group = program.pages.group // program.pages.matrices
+    for core, (_, read) in zip(cores, told(reader, decode_product.PageArguments), strict=True):
+        groups = range(core.first_column // of_a_group, (core.first_column + core.columns) // of_a_group)
+        pages = spans([(group * program.pages.pages_of_a_group, program.pages.pages_of_a_group) for group in groups])
+        assert spans([(read.first_page, read.pages)]) == pages
+
+
+@every_model
+@every_projection
+@pytest.mark.parametrize("token_tiles", [1, 3, 32])
+def test_prefill_codes(device, model, which, token_tiles):
+    """Every tile column of every token tile, by one core."""
+    program, _ = programs_of(model, device).prefill(which, token_tiles)
+    for kernel in program.described(*[empty(device)] * 4).kernels:
+        work = [
+            (token_tile, column)
+            for _, core in told(kernel, prefill_codes.CodesArguments)
+            for token_tile in spans([(core.first_token_tile, core.token_tiles)])
+            for column in spans([(core.part_first, core.part_tiles)])
+        ]
+        assert sorted(work) == [(tile, column) for tile in range(token_tiles) for column in range(program.inner)]
+
+
+@every_model
+@every_projection
+@pytest.mark.parametrize("token_tiles", [1, 3, 32])
+def test_prefill_product(device, model, which, token_tiles):
+    """Every group of columns of every token tile, by one core."""
+    _, program = programs_of(model, device).prefill(which, token_tiles)
+    for kernel in program.described(*[empty(device)] * 5).kernels:
+        work = []
+        for core, arguments in told(kernel, prefill_product.ProductArguments):
+            assert (arguments.core_x, arguments.core_y) == (core.x, core.y)
+            tiles = spans([(arguments.first_token_tile, arguments.token_tiles)])
+            groups = spans([(arguments.first_group, arguments.groups)])
+            work += [(tile, group) for tile in tiles for group in groups]
+        groups = program.pages.width // program.pages.group
+        assert sorted(work) == [(tile, group) for tile in range(token_tiles) for group in range(groups)]
+
+
+@every_model
+def test_head_product(device, model):
+    """Every column of the vocabulary, by a core that reads it from its bank."""
+    program = programs_of(model, device).head[False]
+    weights, rows, compute = program.described(*[empty(device)] * 2).kernels
+    of_a_bank, written = -(-program.columns // program.banks), []
+    for (_, read), (_, row), (_, counted) in zip(
+        told(weights, head_product.WeightsArguments),
+        told(rows, head_product.RowsArguments),
+        told(compute, head_product.ProductArguments),
+        strict=True,
+    ):
+        assert read.columns == row.columns == counted.columns
+        if read.columns:
+            assert row.first_column == read.bank * of_a_bank + read.first_column
+            assert read.first_column + read.columns <= of_a_bank
+        written += spans([(row.first_column, row.columns)])
+    assert sorted(written) == list(range(program.columns))
+
+
+@pytest.mark.parametrize("rows", BATCHES)
+@pytest.mark.parametrize("width", [32, 320, 128256])
+@pytest.mark.parametrize("count", [1, TILE])
+def test_best_tokens(device, rows, width, count):
+    """Every tile column by one processor, and every row merged by one core, whose place all processors know."""
+    program = best_tokens.BestTokens(rows, width // TILE, ttnn.float32, count, Chip.of(device).grid)
+    kernels = program.described(empty(device), [empty(device)] * 2).kernels
+    processors = [(core, scans) for kernel in kernels for core, scans in told(kernel, best_tokens.ScannerArguments)]
+    ordered = sorted((scans for _, scans in processors), key=lambda scans: scans.scanner)
+    assert [scans.scanner for scans in ordered] == list(range(len(processors)))
+    assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(width // TILE))
+    merging = {scans.merged_row: core for core, scans in processors if scans.merged_row < rows}
+    assert sorted(scans.merged_row for _, scans in processors if scans.merged_row < rows) == list(range(rows))
+    places = [device.worker_core_from_logical_core(merging[row]) for row in range(rows)]
+    for kernel in kernels:
+        assert list(kernel.common_runtime_args)[3:] == [number for core in places for number in (core.x, core.y)]
+
+
+@pytest.mark.parametrize("users", BATCHES)
+def test_look_up(device, users):
+    """The angles of every user's query and then of every user's key. Every shard of the tokens' rows."""
+    chip = Chip.of(device)
+    angles = users_memory_config(2 * users, TILE, first_cores(2 * users, chip))
+    program = look_up.LookUp(users, ttnn.float32, columns(SMALL.hidden_size, chip).memory_config(), angles)
+    of_angles, of_tokens = program.described(*[empty(device)] * 5).kernels
+    assert [core.user for _, core in told(of_angles, look_up.AnglesArguments)] == 2 * list(range(users))
+    shards = [core.shard for _, core in told(of_tokens, look_up.TokensArguments)]
+    assert shards == list(range(program.row_memory.shard_spec.grid.num_cores()))
