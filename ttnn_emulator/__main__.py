@@ -105,9 +105,14 @@ def _list_operations() -> int:
     from ttnn_emulator.device.call import COMPOSITE
     from ttnn_emulator.device.registry import VALUES
     from ttnn_emulator.device.transfers import OPERATIONS
+    from ttnn_emulator.ledger.evidence import describe
 
-    for name in sorted({*VALUES, *COMPOSITE, *(f"ttnn.{name}" for name in OPERATIONS)}):
-        print(name)
+    told = {name: describe(name, row.function.__module__) for name, row in VALUES.items()}
+    told |= {name: "its operations" for name in COMPOSITE} | {
+        f"ttnn.{name}": "exact by definition" for name in OPERATIONS
+    }
+    for name in sorted(told):
+        print(f"{name:65} {told[name]}")
     return 0
 
 

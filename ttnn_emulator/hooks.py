@@ -3,6 +3,7 @@
 """This module replaces the library's functions whose work the emulated device does."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ttnn_emulator.device.call import Calls
 from ttnn_emulator.device.comparing import Comparing
 from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.transfers import Transfers
+from ttnn_emulator.ledger.evidence import refuse_without_evidence
 from ttnn_emulator.library import private
 from ttnn_emulator.library.boards import Board
 from ttnn_emulator.library.constructor import replace_constructor
@@ -48,7 +50,8 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     in_turn = emulated.in_turn
     put(operation, "_requires_slow_runtime", lambda self: False)  # `Comparing` asks instead
     transfers = Transfers(emulated)
-    calls = Calls(emulated, transfers.operations)
+    is_strict = os.environ.get("TTNN_EMULATOR_STRICT", "0") != "0"
+    calls = Calls(emulated, transfers.operations, refuse_without_evidence if is_strict else None)
     put(operation, "__call__", in_turn(Comparing(calls).caller()))
     undo.callback(replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__))))
     put(ttnn.Tensor, "cpu", in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)))

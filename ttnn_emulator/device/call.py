@@ -24,10 +24,19 @@ COMPOSITE = frozenset({"ttnn.Tensor.__getitem__", "ttnn.as_tensor", "ttnn.load_t
 
 
 class Calls:
-    """Runs the operations that a program calls. `transfers` are those that move values between host and device."""
+    """Runs the operations that a program calls.
 
-    def __init__(self, emulated: EmulatedDevice, transfers: dict[str, Callable]):
-        self._emulated, self._transfers = emulated, transfers
+    `transfers` are those that move values between host and device. `check` is told the name and the module of every
+    other operation that has a value function, and may refuse it.
+    """
+
+    def __init__(
+        self,
+        emulated: EmulatedDevice,
+        transfers: dict[str, Callable],
+        check: Callable[[str, str], None] | None = None,
+    ):
+        self._emulated, self._transfers, self._check = emulated, transfers, check
         self._own_programs = OwnPrograms(emulated)
 
     @property
@@ -54,6 +63,8 @@ class Calls:
         if not arguments.devices:
             return emulated.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
         device = arguments.device()
+        if row is not None and self._check is not None:
+            self._check(name, row.function.__module__)
         if row is None:
             emulated.library(operation, args, kwargs)  # what the library finds wrong with the call comes first
             raise UnsupportedOperation(

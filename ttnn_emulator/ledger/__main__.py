@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m ttnn_emulator.ledger record FILE | compare A B`: keep what operations return, and compare devices."""
+"""`python -m ttnn_emulator.ledger record | compare | evidence`: keep what operations return, and compare devices."""
 
 import argparse
 from pathlib import Path
 
+from ttnn_emulator.ledger import measure
 from ttnn_emulator.ledger.compare import compare
 from ttnn_emulator.ledger.record import Ledger, record, run_group
 
@@ -24,6 +25,7 @@ def main() -> None:
     comparing.add_argument("first", type=Path)
     comparing.add_argument("second", type=Path)
     comparing.add_argument("--differing", action="store_true", help="leave out the cases with equal bits")
+    commands.add_parser("evidence", help="write anew which operations the cases show")
     thinning = commands.add_parser("thin", help="leave out of FILE what OTHERS, beside it, has too")
     thinning.add_argument("file", type=Path)
     thinning.add_argument("others", type=Path)
@@ -32,6 +34,8 @@ def main() -> None:
         record(options.file, options.only, options.new)
     elif options.command == "group":
         run_group(options.name, options.file, options.case)
+    elif options.command == "evidence":
+        measure.write()
     elif options.command == "thin":
         Ledger.read(options.file).write(options.file, options.others)
     else:

@@ -37,17 +37,20 @@ class Recorder:
     programs: list[Program] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
     library_calls: int = 0
+    operations: Counter = field(default_factory=Counter)  # how often each operation was run
     peak_l1_per_core: int | None = 0  # None where the circular buffers of a program are not known
     peak_dram: int = 0
 
     def operation(self, step: Step, host_us: float, device: ttnn.MeshDevice) -> None:
         """Count an operation that was run."""
         self.library_calls += 1
+        self.operations[step.name] += 1
         self._add(step, host_us)
         self._measure_memory(device, step.programs, 0)
 
     def replayed(self, step: Step, device: ttnn.MeshDevice) -> None:
         """Count an operation that a replay ran. The library was not called for it."""
+        self.operations[step.name] += 1
         self._add(step, 0.0)
         self._measure_memory(device, step.programs, step.held_l1)
 
