@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import ttnn
+from ttnn_emulator.device.generic_op import OwnPrograms
 from ttnn_emulator.device.graphs import Graphs
 from ttnn_emulator.device.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.device.opening import OpenDevices
-from ttnn_emulator.device.own_programs import OwnPrograms
 from ttnn_emulator.device.registry import PLACEMENT, VALUES, ValueFunction
 from ttnn_emulator.device.step import Slot, Step, device_tensors
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
