@@ -32,6 +32,6 @@ def kernel_results(source: str, seeds: int = 8):
     of events.
     """
     from ttnn_emulator.install import emulated_device
-    from ttnn_emulator.kernels.choice import Choice
+    from ttnn_emulator.kernels.choice import Choice, choosing
 
-    return emulated_device().own_programs.choosing(Choice.of(source, str(seeds)))
+    return choosing(emulated_device(), Choice.of(source, str(seeds)))

@@ -104,9 +104,9 @@ def _program_line(error: BaseException) -> str:
 def _list_operations() -> int:
     from ttnn_emulator.device.call import COMPOSITE
     from ttnn_emulator.device.registry import VALUES
-    from ttnn_emulator.install import emulated_device
+    from ttnn_emulator.device.transfers import OPERATIONS
 
-    for name in sorted({*VALUES, *COMPOSITE, *emulated_device().transfers}):
+    for name in sorted({*VALUES, *COMPOSITE, *(f"ttnn.{name}" for name in OPERATIONS)}):
         print(name)
     return 0
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The library's functions that the emulated device takes the place of."""
+"""This module replaces the library's functions whose work the emulated device does."""
 
 import contextlib
 from collections.abc import Callable
@@ -9,8 +9,9 @@ from typing import Any
 
 import ttnn
 from ttnn_emulator.device import trace
-from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.call import Calls
 from ttnn_emulator.device.comparing import Comparing
+from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.transfers import Transfers
 from ttnn_emulator.library import private
 from ttnn_emulator.library.boards import Board
@@ -19,7 +20,7 @@ from ttnn_emulator.library.past_operations import refusals
 from ttnn_emulator.library.unused_chips import leave_them_alone
 from ttnn_emulator.operations import load_all
 
-# methods that only tell dispatch cores something, and crash where there are none: values do not depend on them
+# Methods that only tell dispatch cores something. They crash where there are none, and values do not depend on them.
 _DISPATCH_SETTINGS = (
     "load_sub_device_manager",
     "clear_loaded_sub_device_manager",
@@ -46,9 +47,9 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     emulated = EmulatedDevice(_with_files(operation.__call__, restore))
     in_turn = emulated.in_turn
     put(operation, "_requires_slow_runtime", lambda self: False)  # `Comparing` asks instead
-    put(operation, "__call__", in_turn(Comparing(emulated).caller()))
-
     transfers = Transfers(emulated)
+    calls = Calls(emulated, transfers.operations)
+    put(operation, "__call__", in_turn(Comparing(calls).caller()))
     undo.callback(replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__))))
     put(ttnn.Tensor, "cpu", in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)))
     put(ttnn.Tensor, "to", in_turn(transfers.moving_method(ttnn.Tensor.to)))
@@ -99,7 +100,7 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
 
 
 def _with_files(library_call: Callable, restore: Callable[[], bool]) -> Callable:
-    """A library function that is called again if it failed because its files were deleted under the process."""
+    """Return a library function that is called again if it failed because its files were deleted meanwhile."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Putting the emulated device where the library looks for a card."""
+"""This module puts the emulated device where the library looks for a card."""
 
 import atexit
 import contextlib
@@ -21,7 +21,7 @@ _emulated = None
 
 
 def hardware() -> str | None:
-    """What the library would run on without the emulated device: "card", "simulator", or None."""
+    """Return what the library would run on without the emulated device: "card", "simulator", or None."""
     if os.environ.get("TT_METAL_SIMULATOR"):
         return "simulator"
     return "card" if any(Path("/dev/tenstorrent").glob("*")) else None
@@ -51,14 +51,16 @@ def install(board: str | None = None, verbose: bool = False) -> str:
             )
         return "emulated"
     wheel = _wheel()
-    _check_policy()
-    with contextlib.ExitStack() as undo:  # what it holds is done where a step fails
+    with contextlib.ExitStack() as undo:  # where a step fails, what the earlier steps did is undone
         undo.callback(_reset_environment, dict(os.environ))
         descriptor = open_descriptor(wanted)
         undo.callback(os.close, descriptor)
         os.environ.setdefault("HOME", os.path.expanduser("~"))  # without one the library ends the process
         os.environ.update(prepare(wanted, wheel, descriptor))
         _tune_for_many_small_operations()
+        from ttnn_emulator.arithmetic.native.library import load  # here, because it imports torch
+
+        load()
         if not verbose:
             _quieten(undo)
         import ttnn
@@ -75,19 +77,19 @@ def install(board: str | None = None, verbose: bool = False) -> str:
 
 
 def emulated_device():
-    """The emulation's state, or a clear error before `install`."""
+    """Return the emulation's state. Before `install` this is an error that says so."""
     if _emulated is None:
         raise EmulatorError("the emulated device is not installed; call ttnn_emulator.install() first")
     return _emulated
 
 
 def installed_board() -> Board | None:
-    """The board this process emulates, or None."""
+    """Return the board that this process emulates, or None."""
     return _installed
 
 
 def _wheel() -> Path:
-    """Where ttnn is installed, after checking that it is the version whose behaviour is emulated."""
+    """Check that ttnn is installed in the version that is emulated, and return its folder."""
     spec = importlib.util.find_spec("ttnn")
     if spec is None:
         raise EmulatorError(f"ttnn is not installed; `pip install ttnn=={TTNN_VERSION}` (Python 3.10 or 3.12)")
@@ -97,20 +99,6 @@ def _wheel() -> Path:
     return Path(spec.origin).parent
 
 
-def _check_policy() -> None:
-    """Whether this process may run what is compiled in memory."""
-    from llvmlite.binding import check_jit_execution  # numba's compiler; here, because it takes time to come
-
-    try:
-        check_jit_execution()
-    except OSError as error:
-        raise EmulatorError(
-            f"a security policy refuses executable memory ({os.strerror(error.errno)}), and the emulated device "
-            "compiles its arithmetic at run time; start the process without the policy (prctl's PR_SET_MDWE, systemd's "
-            "MemoryDenyWriteExecute=, SELinux's execmem, or a seccomp filter of mprotect)"
-        ) from None
-
-
 def _reset_environment(before: dict[str, str]) -> None:
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
@@ -118,7 +106,7 @@ def _reset_environment(before: dict[str, str]) -> None:
 
 
 def _tune_for_many_small_operations() -> None:
-    """Settings of the C libraries under torch that make a long row of small operations several times faster.
+    """Set up the C libraries under torch for long rows of small operations, which then are several times as fast.
 
     Threads that spin between operations starve each other on a busy machine, and memory given back to the system after
     every large temporary has to be fetched again.

@@ -10,30 +10,15 @@ that executes the kernels: `python -m ttnn_emulator.ledger`.
 
 import torch
 
-from ttnn_emulator.install import installed_board
-
-SMALLEST = 2.0**-126  # below it the units know only zero
-# functions of the vector unit whose kernels do not round before a 16-bit store
-_CUT = frozenset(
-    """add_unary_sfpu sub_unary_sfpu mul_unary_sfpu div_unary_sfpu maximum minimum clamp clip clamp_tss hardtanh
-    relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside
-    hardmish logsigmoid log_sigmoid softshrink softsign fmod""".split()
-)
+from ttnn_emulator.arithmetic.native import Rounding, elementwise, function
 
 
-def on_blackhole() -> bool:
-    """Whose vector unit has a reciprocal of its own, and keeps the sign of some zeros."""
-    board = installed_board()
-    return board is not None and board.architecture == "blackhole"
-
-
-def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
-    """What the vector unit's `function` leaves of its float32 result."""
-    if not value.is_floating_point():
-        return value
-    from ttnn_emulator.arithmetic import vector_unit  # here, because numba takes half a second to come
-
-    return vector_unit.store(value, function.lower() in _CUT, wide)
+def store(value: torch.Tensor, rounding: Rounding, wide: bool) -> torch.Tensor:
+    """What the vector unit leaves of a float32 result, which it rounds before a store of 16 bits."""
+    value = value.contiguous()
+    result = torch.empty_like(value)
+    function("sfpu_store")(value, result, value.numel(), rounding, wide)
+    return result
 
 
 def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Tensor:
@@ -49,6 +34,4 @@ def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Ten
 
 def matrix_add(a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
     """a + b in the matrix unit, of float32 tensors that hold what was in memory."""
-    from ttnn_emulator.arithmetic.matrix_unit import add  # here, because numba takes half a second to come
-
-    return add(a, b, wide)
+    return elementwise("fpu_add", a, b, wide)

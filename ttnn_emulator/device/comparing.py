@@ -10,23 +10,23 @@ from collections.abc import Callable
 from typing import Any
 
 import ttnn
-from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.call import Calls
 from ttnn_emulator.library.private import FastOperation, wrapped
 
 
 class Comparing:
     """Runs an operation as the library's configuration asks: alone, or inside the wrapper that compares."""
 
-    def __init__(self, emulated: EmulatedDevice):
-        self._emulated = emulated
+    def __init__(self, calls: Calls):
+        self._calls = calls
         self._wrapped: dict[FastOperation, Callable] = {}
 
     def caller(self) -> Callable:
         """Return what takes the place of `FastOperation.__call__`."""
 
         def call(operation: FastOperation, *args: Any, **kwargs: Any) -> Any:
-            if not _is_wanted() or self._emulated.inside_library:
-                return self._emulated.call(operation, args, kwargs)
+            if not _is_wanted() or self._calls.inside_library:
+                return self._calls.call(operation, args, kwargs)
             if operation not in self._wrapped:
                 self._wrapped[operation] = wrapped(operation, self._plain(operation))
             return self._wrapped[operation](*args, **kwargs)
@@ -34,7 +34,7 @@ class Comparing:
         return call
 
     def _plain(self, operation: FastOperation) -> Callable:
-        return lambda *args, **kwargs: self._emulated.call(operation, args, kwargs)
+        return lambda *args, **kwargs: self._calls.call(operation, args, kwargs)
 
 
 def _is_wanted() -> bool:

@@ -7,21 +7,22 @@ a Python operation that was registered with a golden function, by default this f
 gets the operation's own arguments. `kernels/choice.py` has the choices.
 """
 
-import contextlib
 import inspect
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ttnn
+from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.kernel_results import Comparison, Expectation, KernelRun
 from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
-from ttnn_emulator.device.registry import ValueFunction
-from ttnn_emulator.device.step import Slot, Step, device_tensors
+from ttnn_emulator.device.registry import ValueFunction, refuse_unknown_options
+from ttnn_emulator.device.slot import Slot
+from ttnn_emulator.device.state import EmulatedDevice
+from ttnn_emulator.device.step import Step, device_tensors
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.kernels.chip import Chip
-from ttnn_emulator.kernels.choice import Choice, Source
+from ttnn_emulator.kernels.choice import Source
 from ttnn_emulator.kernels.execution import Execution
 from ttnn_emulator.kernels.layout import Layout
 from ttnn_emulator.library.private import name_of
@@ -42,20 +43,10 @@ class _Body:
 class OwnPrograms:
     """Runs Python operations, operation by operation of their bodies, and programs of one's own."""
 
-    def __init__(self, emulated: Any):
+    def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated
         self._bodies: list[_Body] = []
         self._chips: dict[int, Chip] = {}  # by device
-        self.choice = Choice.of_environment()
-
-    @contextlib.contextmanager
-    def choosing(self, choice: Choice) -> Iterator[None]:
-        """In the block, results come from elsewhere."""
-        outer, self.choice = self.choice, choice
-        try:
-            yield
-        finally:
-            self.choice = outer
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         """Run a Python operation. What its body calls is emulated."""
@@ -64,10 +55,11 @@ class OwnPrograms:
         expectation = None
         if golden is not None:
             row = _row(golden)
-            bound, bound_kwargs = emulated.bind(row, args), emulated.bind_kwargs(row, kwargs)
-            if self.choice.source is Source.CHECK:
-                expectation = Expectation(name, row, bound, bound_kwargs)
-                self._run_or_keep(expectation, device_tensors([*args, *kwargs.values()])[0].device())
+            arguments = Arguments(name, row, emulated.memory, args, kwargs)
+            if emulated.choice.source is Source.CHECK:
+                arguments.read_host_tensors()
+                expectation = Expectation(name, row, arguments, [], [])
+                self._run_or_keep(expectation, arguments.device())
         self._bodies.append(body)
         try:
             result = emulated.library_call(operation, *args, **kwargs)
@@ -75,15 +67,18 @@ class OwnPrograms:
             self._bodies.pop()
         if not body.calls or golden is None:
             return result
-        emulated.refuse_unknown_options(name, row, kwargs)
+        arguments.read_host_tensors()
+        refuse_unknown_options(name, row, kwargs)
         tensors = device_tensors(result)
         if not tensors:
             raise UnsupportedOperation(f"{name}: it ran programs of its own; return the tensors they write")
-        if self.choice.source is Source.GOLDEN:
-            self._fill(Step(name, row, bound, bound_kwargs), tensors, body)
+        results = [emulated.slot(tensor) for tensor in tensors]
+        if emulated.choice.source is Source.GOLDEN:  # its values are written now or at each replay
+            step = Step(name, row, arguments, results, body.programs)
+            emulated.finish(step, tensors[0].device(), body.host_us)
         if expectation is not None:
-            results = [emulated.slot(tensor) for tensor in tensors]
-            self._run_or_keep(Comparison(expectation, results), tensors[0].device())
+            written = Arguments(name, row, emulated.memory, tensors, {})
+            self._run_or_keep(Comparison(expectation, written), tensors[0].device())
         return result
 
     def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -97,18 +92,13 @@ class OwnPrograms:
             *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
             bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
             programs = [replace(program, name=body.name, bank_read=bank_read) for program in programs]
-        if body.has_golden and self.choice.source is Source.GOLDEN:
+        if body.has_golden and self._emulated.choice.source is Source.GOLDEN:
             body.programs += programs
             body.host_us += host_us
             self._leave_unwritten(self._emulated.slot(result))
         else:
             self._run_kernels(body.name, *_arguments(*args, **kwargs), programs, host_us)
         return result
-
-    def _fill(self, step: Step, tensors: list[ttnn.Tensor], body: _Body) -> None:
-        """Write the golden function's values, now or at each replay."""
-        step.programs, step.results = body.programs, [self._emulated.slot(tensor) for tensor in tensors]
-        self._emulated.finish(step, tensors[0].device(), body.host_us)
 
     def _run_or_keep(self, step: Step, device: ttnn.MeshDevice) -> None:
         """Run a step that is no operation, now or at each replay."""
@@ -125,17 +115,16 @@ class OwnPrograms:
         device = tensors[0].device()
         tensors = list({self._emulated.memory.find(tensor): tensor for tensor in tensors}.values())
         chip = self._chip(device)
-        execution = Execution.of(f"ttnn.{name}", descriptor, chip, self.choice.seeds)
+        execution = Execution.of(f"ttnn.{name}", descriptor, chip, self._emulated.choice.seeds)
         run = KernelRun(execution, [Layout.of(tensor, chip) for tensor in tensors])
-        slots = [self._emulated.slot(tensor) for tensor in tensors]
         row = ValueFunction(run, accepts=frozenset(), takes_all=False, operands=True, in_place=True)
-        step = Step(f"ttnn.{name}", row, [slots], {})
-        step.programs = programs
-        step.results = [slot for slot in slots if slot.buffer.shards is None or slot is slots[-1]]
+        arguments = Arguments(f"ttnn.{name}", row, self._emulated.memory, [tensors], {})
+        slots = arguments.slots
+        results = [slot for slot in slots if slot.buffer.shards is None or slot is slots[-1]]
         if self._emulated.capture is None:
             for slot in slots:
                 self._leave_unwritten(slot)
-        self._emulated.finish(step, device, host_us)
+        self._emulated.finish(Step(f"ttnn.{name}", row, arguments, results, programs), device, host_us)
 
     def _chip(self, device: ttnn.MeshDevice) -> Chip:
         if device.id() not in self._chips:

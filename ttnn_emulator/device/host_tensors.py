@@ -5,7 +5,7 @@
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import host_dtype
+from ttnn_emulator.device.data_types import host_dtype
 from ttnn_emulator.device.memory import unwritten
 from ttnn_emulator.errors import UnsupportedOperation
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from ttnn_emulator.device.arguments import Arguments
+from ttnn_emulator.device.data_types import storage_dtype
 from ttnn_emulator.device.memory import unwritten
-from ttnn_emulator.device.step import Operand, Slot, Step
+from ttnn_emulator.device.step import Operand, Step
 from ttnn_emulator.kernels import comparison
 from ttnn_emulator.kernels.execution import Execution
 from ttnn_emulator.kernels.layout import Layout
@@ -32,7 +34,7 @@ class KernelRun:
             raise
         for operand, layout, image, is_changed in zip(operands, self._layouts, images, changed):
             if is_changed:
-                value = layout.value(image.data)
+                value = layout.value(image.data).to(storage_dtype(operand.dtype))
                 operand.buffer.write((operand.chip,), [value], tuple(value.shape), operand.dtype)
                 replace(operand, value=value).derive(("image", layout.key), lambda _, kept=image.data: kept)
 
@@ -79,8 +81,8 @@ def _moved(argument: Any) -> Any:
 class Comparison(Step):
     """Compares what the kernels have written to `inputs` with what a golden function gave."""
 
-    def __init__(self, expectation: Expectation, results: list[Slot]):
-        super().__init__(expectation.name, expectation.row, [results], {})
+    def __init__(self, expectation: Expectation, written: Arguments):
+        super().__init__(expectation.name, expectation.row, written, [], [])
         self._expectation = expectation
 
     def run(self) -> None:

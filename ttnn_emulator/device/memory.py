@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float, storage_dtype
+from ttnn_emulator.device.data_types import is_float, storage_dtype
 from ttnn_emulator.errors import EmulatorError, MemoryFault
-from ttnn_emulator.library.private import buffers_of
+from ttnn_emulator.library.private import buffers_of, shape_of
 
 _SWEEP_BYTES = 1 << 28  # look for contents of freed tensors after this many new bytes
 _POISON = (1 << 31) - 1  # what an unwritten integer reads as
@@ -27,7 +27,7 @@ class Buffer:
 
     def __init__(self, key: tuple, owner: int, tensor: ttnn.Tensor, born: int):
         self.key, self.owner, self.born = key, owner, born
-        self.dtype, self.shape = tensor.dtype, tuple(tensor.shape)
+        self.dtype, self.shape = tensor.dtype, shape_of(tensor)
         self.bank_bytes = bytes_per_bank(tensor)
         self.chips = tensor.device().get_num_devices()  # of the mesh, all of which it is allocated on
         self.shards: list[torch.Tensor | None] | None = None  # None where only other chips were written
@@ -127,7 +127,7 @@ class Memory:
         buffer = self._buffers.get(key)
         if buffer is not None and buffer.owner == owner:
             return buffer
-        if not key[2] and 0 in tuple(tensor.shape):
+        if not key[2] and 0 in shape_of(tensor):
             return _nothing(key, owner, tensor)
         return self._add(key, owner, tensor)
 
@@ -217,7 +217,7 @@ def _l1_grid(device: ttnn.MeshDevice) -> ttnn.CoreCoord:
 def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
     """The contents of a tensor without elements: all of those lie at address 0."""
     buffer = Buffer(key, owner, tensor, 0)
-    nothing = unwritten(tensor.dtype, tuple(tensor.shape))
+    nothing = unwritten(tensor.dtype, shape_of(tensor))
     buffer.write(tuple(range(buffer.chips)), [nothing] * buffer.chips, buffer.shape, buffer.dtype)
     return buffer
 

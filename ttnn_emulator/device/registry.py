@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ttnn_emulator.errors import UnsupportedOperation
+
 PLACEMENT = frozenset(
     """memory_config output_mem_config program_config core_grid sub_core_grids sub_core_grid sub_device_id
     subdevice_id queue_id cq_id output_tensor optional_output_tensor output_tensors preallocated_output_tensors
@@ -48,6 +50,10 @@ class ValueFunction:
     parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
+
+    def takes(self, option: str) -> bool:
+        """Return whether the function is given this keyword of a call."""
+        return option in self.accepts or (self.takes_all and option not in PLACEMENT)
 
 
 VALUES: dict[str, ValueFunction] = {}
@@ -88,6 +94,14 @@ def value(
         return function
 
     return register
+
+
+def refuse_unknown_options(name: str, row: ValueFunction, kwargs: dict) -> None:
+    """Nothing that a program asks for is ignored in silence."""
+    if not row.takes_all:
+        for key, argument in kwargs.items():
+            if key not in row.accepts and key not in PLACEMENT and argument is not None:
+                raise UnsupportedOperation(f"{name}: the option {key}={argument!r} is not emulated")
 
 
 def _filling(parameters: Mapping[str, inspect.Parameter], name: str | float) -> Callable[[list, dict], float]:

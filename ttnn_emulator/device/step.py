@@ -12,23 +12,13 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float, round_to
-from ttnn_emulator.device.memory import Buffer, chips_of, unwritten
+from ttnn_emulator.device.arguments import Arguments
+from ttnn_emulator.device.data_types import is_float, round_to
+from ttnn_emulator.device.memory import Buffer, unwritten
 from ttnn_emulator.device.registry import ValueFunction
+from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
 from ttnn_emulator.library.programs import Program
-
-
-class Slot:
-    """A tensor argument or result: a buffer seen with a shape and dtype."""
-
-    __slots__ = ("buffer", "shape", "dtype", "size", "sharded", "chips")
-
-    def __init__(self, buffer: Buffer, tensor: ttnn.Tensor):
-        self.buffer, self.shape, self.dtype = buffer, tuple(tensor.shape), tensor.dtype
-        self.size = tensor.buffer_num_pages() * tensor.buffer_page_size()  # bytes a chip
-        self.sharded = tensor.is_sharded()
-        self.chips = chips_of(tensor)
 
 
 @dataclass
@@ -83,11 +73,12 @@ class Step:
 
     __slots__ = ("name", "row", "args", "kwargs", "chips", "inputs", "results", "programs", "held_l1")
 
-    def __init__(self, name: str, row: ValueFunction, args: list, kwargs: dict):
-        self.name, self.row, self.args, self.kwargs = name, row, args, kwargs
-        self.inputs = _slots((args, list(kwargs.values())))
-        self.results: list[Slot] = []  # set once the library has allocated them
-        self.programs: list[Program] = []  # what the library enqueued, where that was observed
+    def __init__(
+        self, name: str, row: ValueFunction, arguments: Arguments, results: list[Slot], programs: list[Program]
+    ):
+        self.name, self.row, self.args, self.kwargs = name, row, arguments.args, arguments.kwargs
+        self.inputs, self.results = arguments.slots, results
+        self.programs = programs  # what the library enqueued, where that was observed
         self.chips: tuple[int, ...] = ()  # those that it runs on
         self.held_l1 = 0  # bytes of tensors in the L1 of each core when a trace captured this
 
@@ -214,14 +205,6 @@ def device_tensors(result: Any) -> list[ttnn.Tensor]:
         return [result] if result.storage_type() == ttnn.DEVICE_STORAGE_TYPE else []
     if isinstance(result, (list, tuple)):
         return [tensor for item in result for tensor in device_tensors(item)]
-    return []
-
-
-def _slots(arguments: Any) -> list[Slot]:
-    if isinstance(arguments, Slot):
-        return [arguments]
-    if isinstance(arguments, (list, tuple)):
-        return [slot for item in arguments for slot in _slots(item)]
     return []
 
 

@@ -13,8 +13,8 @@ import threading
 from dataclasses import dataclass
 
 import ttnn
-from ttnn_emulator.device.call import EmulatedDevice
 from ttnn_emulator.device.memory import Buffer
+from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.step import Step
 from ttnn_emulator.errors import MemoryFault, TraceError
 from ttnn_emulator.library.private import held_l1

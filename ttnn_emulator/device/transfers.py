@@ -13,11 +13,15 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import host_dtype, round_from_host, storage_dtype
-from ttnn_emulator.device.call import EmulatedDevice
+from ttnn_emulator.device.data_types import host_dtype, round_from_host, storage_dtype
 from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, is_padded
 from ttnn_emulator.device.shards import mask_of, parts_by_core
+from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
+
+# the operations that move values between host and device
+OPERATIONS = """from_torch to_torch to_device from_device from_buffer copy_host_to_device_tensor
+    copy_host_to_device_tensor_partial copy_device_to_host_tensor deallocate""".split()
 
 
 def is_on_device(tensor: Any) -> bool:
@@ -29,17 +33,7 @@ class Transfers:
 
     def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated
-        emulated.transfers = {
-            "ttnn.from_torch": self.from_torch,
-            "ttnn.to_torch": self.to_torch,
-            "ttnn.to_device": self.to_device,
-            "ttnn.from_device": self.from_device,
-            "ttnn.from_buffer": self.from_buffer,
-            "ttnn.copy_host_to_device_tensor": self.copy_host_to_device_tensor,
-            "ttnn.copy_host_to_device_tensor_partial": self.copy_host_to_device_tensor_partial,
-            "ttnn.copy_device_to_host_tensor": self.copy_device_to_host_tensor,
-            "ttnn.deallocate": self.deallocate,
-        }
+        self.operations: dict[str, Callable] = {f"ttnn.{name}": getattr(self, name) for name in OPERATIONS}
 
     def from_torch(self, operation: Any, tensor: torch.Tensor, dtype: Any = None, **options: Any) -> ttnn.Tensor:
         device = options.get("device")

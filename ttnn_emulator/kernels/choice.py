@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What gives the results of programs of one's own: chosen by `$TTNN_EMULATOR_KERNELS`."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from ttnn_emulator.errors import EmulatorError
 
@@ -35,3 +38,13 @@ class Choice:
     @classmethod
     def of_environment(cls) -> "Choice":
         return cls.of(os.environ.get("TTNN_EMULATOR_KERNELS", "golden"), os.environ.get("TTNN_EMULATOR_SEEDS", "8"))
+
+
+@contextlib.contextmanager
+def choosing(emulated: Any, choice: Choice) -> Iterator[None]:
+    """In the block, `choice` is the emulated device's."""
+    outer, emulated.choice = emulated.choice, choice
+    try:
+        yield
+    finally:
+        emulated.choice = outer

@@ -3,10 +3,10 @@
 """Whether the results of kernels are those of a golden function.
 
 Integers must be equal. A float may be off by `ULPS` of float32, or by one unit in the last place of its dtype. That is
-not always enough: a golden function rounds after other steps than a kernel does, and a sum that cancels, or a rounding to
-whole numbers, makes the difference larger. Then the golden function runs again on inputs that are moved by chance, by
-up to 2^-20 of themselves. A result may be off by `MOVEMENTS` times the largest change that this brings. Whole numbers
-are not moved, because they are exact.
+not always enough: a golden function rounds after other steps than a kernel does, and a sum that cancels, or a rounding
+to whole numbers, makes the difference larger. Then the golden function runs again on inputs that are moved by chance,
+by up to 2^-20 of themselves. A result may be off by `MOVEMENTS` times the largest change that this brings. Whole
+numbers are not moved, because they are exact.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float
 from ttnn_emulator.errors import KernelMismatch
 
 ULPS = 8
 MOVEMENTS = 4
 _MOVE = 2.0**-20
 _MOST_RUNS = 32  # of the golden function, on moved inputs
-_LAST_PLACE = {ttnn.bfloat16: 2.0**-7, ttnn.bfloat8_b: 2.0**-6, ttnn.bfloat4_b: 2.0**-2}
+_LAST_PLACE = {ttnn.float32: 0.0, ttnn.bfloat16: 2.0**-7, ttnn.bfloat8_b: 2.0**-6, ttnn.bfloat4_b: 2.0**-2}
+_CHANCE = torch.Generator()  # not the one that programs use
 _BLOCK = 16  # elements of a row that share an exponent
 
 
@@ -37,13 +37,13 @@ def check(
     movements = [torch.zeros(()) for _ in expected]
     wrong = [_wrong(*of_one) for of_one in zip(results, expected, allowed)]
     for _ in range(_MOST_RUNS):
-        if not any(is_float(dtype) and places.any() for dtype, places in zip(dtypes, wrong)):
+        if not any(result.is_floating_point() and places.any() for result, places in zip(results, wrong)):
             break
         moved = [(one.double() - value.double()).abs().nan_to_num() for one, value in zip(golden_of_moved(), expected)]
         movements = [torch.maximum(*both) for both in zip(movements, moved)]
         wrong = [
-            _wrong(result, value, bound + MOVEMENTS * movement * is_float(dtype))
-            for result, value, bound, movement, dtype in zip(results, expected, allowed, movements, dtypes)
+            _wrong(result, value, bound + MOVEMENTS * movement * result.is_floating_point())
+            for result, value, bound, movement in zip(results, expected, allowed, movements)
         ]
     for number, places in enumerate(wrong):
         if places.any():
@@ -59,19 +59,19 @@ def moved(value: torch.Tensor) -> torch.Tensor:
     """A value of which each number that is not whole is moved by chance."""
     if not value.is_floating_point():
         return value
-    exact = value.float()
-    return torch.where(exact == exact.round(), exact, exact * (1 + _MOVE * (2 * torch.rand(exact.shape) - 1)))
+    exact, by = value.float(), 2 * torch.rand(value.shape, generator=_CHANCE) - 1
+    return torch.where(exact == exact.round(), exact, exact * (1 + _MOVE * by))
 
 
 def _allowed(expected: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
-    if not is_float(dtype):
+    if dtype not in _LAST_PLACE:
         return torch.zeros(())
     size = expected.double().abs()
     bound = ULPS * 2.0**-23 * size
     if dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b):
         size = torch.nn.functional.pad(size, (0, -size.shape[-1] % _BLOCK)).unflatten(-1, (-1, _BLOCK))
         size = size.amax(-1, keepdim=True).expand(size.shape).flatten(-2)[..., : expected.shape[-1]]
-    return bound + _LAST_PLACE.get(dtype, 0.0) * size
+    return bound + _LAST_PLACE[dtype] * size
 
 
 def _wrong(result: torch.Tensor, expected: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:

@@ -8,51 +8,34 @@ under a temporary name and renamed, so that other processes find all of it or no
 
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import ttnn
+from ttnn_emulator.arithmetic.native.library import find_compiler
 from ttnn_emulator.errors import EmulatorError, KernelDoesNotCompile
 from ttnn_emulator.kernels.chip import Chip
 from ttnn_emulator.kernels.program import Format, Kernel, Processor, Program
 from ttnn_emulator.library.toolchain import cache_folder
 
 _HERE = Path(__file__).parent
-_INCLUDE, _RUNNER = _HERE / "include", _HERE / "runner"
+_INCLUDE, _RUNNER, _ARITHMETIC = _HERE / "include", _HERE / "runner", _HERE.parent / "arithmetic" / "native"
 _LIBRARY = Path(ttnn.__file__).parent
 _LANGUAGE = "-std=c++20 -fPIC -ffp-contract=off".split()
-_RUNNER_OPTIONS = "-O2 -g1 -march=native -shared".split()
+_RUNNER_OPTIONS = "-O3 -g1 -march=native -mprefer-vector-width=512 -fno-math-errno -fno-trapping-math -shared".split()
 _KERNEL_OPTIONS = (
     """-O1 -g1 -w -fpermissive -fno-strict-aliasing -fno-exceptions -fno-rtti -fvisibility=hidden""".split()
 )
 _INSTRUMENTED = ["-fsanitize=thread"]
 _BUFFERS = 64
-
-
-def find_compiler() -> list[str]:
-    """The command of a C++ compiler: `$CXX`, else one on PATH, else that of the package `ziglang`."""
-    if os.environ.get("CXX"):
-        return shlex.split(os.environ["CXX"])
-    for name in ("c++", "g++", "clang++"):
-        if shutil.which(name):
-            return [name]
-    if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "c++"]
-    raise EmulatorError(
-        "running kernels takes a C++ compiler, and there is none: install g++ or clang++, or `pip install ziglang`, "
-        "or set CXX"
-    )
 
 
 @dataclass(frozen=True)
@@ -67,10 +50,11 @@ class Build:
 def runner_library() -> Path:
     """The compiled runner. The first process that asks for it compiles it, which takes some ten seconds."""
     sources = sorted(_RUNNER.glob("*.cpp"))
-    key = _digest(*_toolchain(), *_RUNNER_OPTIONS, _cpu(), *_texts(sources + sorted(_RUNNER.glob("*.h"))))
+    headers = sorted(_RUNNER.glob("*.h")) + sorted(_ARITHMETIC.glob("*.h"))
+    key = _digest(*_toolchain(), *_RUNNER_OPTIONS, _cpu(), *_texts(sources + headers))
     path = _folder() / f"runner-{key}.so"
     if not path.exists():
-        command = [*find_compiler(), *_LANGUAGE, *_RUNNER_OPTIONS, *map(str, sources), "-ldl"]
+        command = [*find_compiler(), *_LANGUAGE, *_RUNNER_OPTIONS, "-I", str(_ARITHMETIC), *map(str, sources), "-ldl"]
         _make(path, lambda made: _run([*command, "-o", str(made)]))
     return path
 
@@ -245,7 +229,7 @@ def _summary(errors: str) -> str:
     return next((line for line in errors.splitlines() if "error:" in line), "the compiler failed")
 
 
-def _make(path: Path, write: "functools.partial | object") -> None:
+def _make(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name, then rename it."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float, storage_dtype
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.kernels.chip import Chip
 
@@ -104,7 +103,7 @@ class Layout:
         if tuple(full.shape) != self.padded_shape:
             fill = padding if padding is not None else _UNKNOWN.get(self.dtype, float("nan"))
             whole = torch.full(
-                self.padded_shape, fill if is_float(self.dtype) else int(padding or 0), dtype=value.dtype
+                self.padded_shape, fill if value.is_floating_point() else int(padding or 0), dtype=value.dtype
             )
             leading = len(self.padded_shape) - full.ndim
             whole[(0,) * leading + tuple(slice(0, size) for size in full.shape)] = full
@@ -122,13 +121,13 @@ class Layout:
             if self.tile is None:
                 pages = pages[:, : self.page_width * memory.itemsize].contiguous()
             elements = pages.view(memory)
-        if not is_float(self.dtype):
+        if not elements.is_floating_point():
             elements = elements.to(torch.int64)
             if self.dtype in (ttnn.uint32, ttnn.uint16):
                 elements &= (1 << 8 * memory.itemsize) - 1
         if self.tile is not None:
             elements = _from_tiles(elements, self.padded_shape[-1], self.tile)
-        return elements.to(storage_dtype(self.dtype))
+        return elements
 
 
 # Stands for padding that is not known. In a block float, NaN would spoil the block.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far two records are apart."""
+"""This module says how far two records are apart."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _WIDTHS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}
 
 @dataclass(frozen=True)
 class Distance:
-    """Share of equal bits in %, the largest difference in units of the last place, and the correlation."""
+    """The percentage of equal values, the largest difference in units of the last place, and the correlation."""
 
     equal: float
     ulps: float
@@ -31,7 +31,7 @@ class Distance:
 
 
 def distance(first: list[torch.Tensor], second: list[torch.Tensor]) -> Distance:
-    """Over all outputs of a case."""
+    """Return the distance over all outputs of a case."""
     if [(t.shape, t.dtype) for t in first] != [(t.shape, t.dtype) for t in second]:
         return Distance(0.0, math.inf, 0.0)
     steps = torch.cat([_steps(a, b) for a, b in zip(first, second)])
@@ -44,7 +44,7 @@ def distance(first: list[torch.Tensor], second: list[torch.Tensor]) -> Distance:
 
 
 def compare(first: Ledger, second: Ledger) -> list[tuple[str, str]]:
-    """A line for each case of either."""
+    """Return a line for each case that either record has."""
     lines = []
     for name in dict.fromkeys([*first.cases, *second.cases]):
         missing = [where for where, ledger in (("first", first), ("second", second)) if name not in ledger.cases]
@@ -70,7 +70,7 @@ def _same_bits(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _steps(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """How many representable numbers lie between; from a NaN to a number it is infinitely many."""
+    """Return how many representable numbers lie between two. From a NaN to a number it is infinitely many."""
     if not a.is_floating_point():
         return (a.double() - b.double()).abs().flatten()
     steps = (_rank(a) - _rank(b)).abs().double()
@@ -80,7 +80,7 @@ def _steps(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _rank(value: torch.Tensor) -> torch.Tensor:
-    """Consecutive integers for consecutive numbers, the same one for both zeros."""
+    """Map consecutive numbers to consecutive integers, and both zeros to the same one."""
     bits = value.view(_WIDTHS[value.dtype]).long()
     largest = (1 << 8 * value.element_size() - 1) - 1
     return torch.where(bits < 0, -(bits & largest), bits)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded operands. A case's operands depend on its name alone, so every device is given the same ones."""
+"""This module makes seeded operands. They depend on the case's name alone, so every device is given the same ones."""
 
 import hashlib
 import zlib
@@ -38,7 +38,7 @@ class Inputs:
         return ttnn.from_torch(value, dtype=dtype, layout=layout, device=self.device, memory_config=memory)
 
     def numbers(self, shape: tuple[int, ...] = SHAPE, zeros: bool = True, positive: bool = False) -> torch.Tensor:
-        """Float32 over 20 binades and both signs; one in 8 lies halfway between two bfloat16 numbers."""
+        """Return float32 numbers over 20 binades and both signs. One in 8 lies halfway between two bfloat16 numbers."""
         exponent = torch.rand(shape, generator=self._generator) * 2 * _EXPONENTS - _EXPONENTS
         value = exponent.exp2()
         ties = (value.view(torch.int32) & -0x10000 | 0x8000).view(torch.float32)
@@ -55,19 +55,19 @@ class Inputs:
         return self.put(_rounded(value, dtype), dtype, **place)
 
     def whole(self, low: int, high: int, dtype: ttnn.DataType = ttnn.int32, shape=SHAPE, **place) -> ttnn.Tensor:
-        """Integers from `low` to `high`, both included."""
+        """Return integers from `low` to `high`, both included."""
         value = torch.randint(low, high + 1, shape, generator=self._generator)
         return self.put(value.float() if _is_float(dtype) else value.int(), dtype, **place)
 
     def extreme(self, dtype: ttnn.DataType = ttnn.bfloat16) -> ttnn.Tensor:
-        """Infinities, the largest and smallest normal numbers, zeros, and ordinary ones between them."""
+        """Return infinities, the largest and smallest normal numbers, zeros, and ordinary numbers between them."""
         value = self.numbers(SHAPE)
         for special in (torch.inf, -torch.inf, 3.3895314e38, -3.3895314e38, 1.1754944e-38, 0.0):
             value = torch.where(self._chance(SHAPE, 1 / 8), special, value)
         return self.put(_rounded(value, dtype), dtype)
 
     def shuffled(self, *shape: int) -> torch.Tensor:
-        """0, 1, ... in another order along the last dimension."""
+        """Return 0, 1, ... in another order along the last dimension."""
         return torch.rand(shape, generator=self._generator).argsort(-1)
 
     def _chance(self, shape: tuple[int, ...], share: float) -> torch.Tensor:
@@ -79,5 +79,5 @@ def _is_float(dtype: ttnn.DataType) -> bool:
 
 
 def _rounded(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
-    """Only float32 uploads keep float32: the others are rounded before the library sees them."""
+    """Round values before the library sees them, unless they are uploaded as float32."""
     return value if dtype == ttnn.float32 else value.bfloat16().float()

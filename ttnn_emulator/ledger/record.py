@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running cases and keeping what they return. A group runs in a process of its own: an abort loses that much only."""
+"""This module runs cases and keeps what they return. Each group has its own process, so an abort loses one group."""
 
 import importlib.metadata
 import json
@@ -20,7 +20,7 @@ _KEPT_LINES = 12  # of what a process said before it died
 
 
 class Ledger:
-    """Tensors by "case" or "case#n", and for each case its seed, its inputs' hash and what went wrong."""
+    """Holds tensors by "case" or "case#n", and for each case its seed, its inputs' hash and what went wrong."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, torch.Tensor] = {}
@@ -65,7 +65,7 @@ class Ledger:
 
 
 def _equal(first: torch.Tensor, second: torch.Tensor) -> bool:
-    """The same bits."""
+    """Return whether two tensors have the same bits."""
     alike = first.shape == second.shape and first.dtype == second.dtype
     return alike and torch.equal(first.contiguous().view(torch.uint8), second.contiguous().view(torch.uint8))
 
@@ -81,7 +81,7 @@ def describe(device) -> dict[str, str]:
 
 
 def run_case(device, entry, ledger: Ledger) -> None:
-    """Runs one case; an exception becomes part of the record."""
+    """Run one case. An exception becomes part of the record."""
     from ttnn_emulator.ledger.inputs import Inputs
 
     inputs = Inputs(device, entry.name)
@@ -166,7 +166,7 @@ def _record_group(group: str, names: list[str]) -> Ledger:
 
 
 def _spawn(*arguments: str) -> str | None:
-    """None, or the last words of a process that died."""
+    """Return the last lines of a process that died, or None."""
     command = [sys.executable, "-m", "ttnn_emulator.ledger", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     said: list[str] = []
@@ -180,7 +180,7 @@ def _spawn(*arguments: str) -> str | None:
 
 
 def _one_line(text: str) -> str:
-    """Without the backtrace that the library appends."""
+    """Return a message without the backtrace that the library appends."""
     return " ".join(text.split("backtrace:")[0].split())
 
 

@@ -28,13 +28,13 @@ class Board:
     dram_harvest_mask: int = 0
     eth_harvest_mask: int = 0
     chips_per_card: int = 1
-    remote_chips: int = 0  # the last so many chips are reached through the ethernet links of the first so many
+    remote_chips: int = 0  # how many chips, from the last one back, are reached through the links of the others
     locations: tuple[tuple[int, int], ...] = ()  # where Wormhole chips sit, when that is not one row
     product: str = ""  # the cards' product, when that is not the board's name
     product_code: int = 0  # the upper bits of a card's serial number, from which the library tells the product
 
     def descriptor(self) -> str:
-        """The cluster descriptor (YAML) that tt-umd reads."""
+        """Return the cluster descriptor (YAML) that tt-umd reads."""
         blackhole = self.architecture == "blackhole"
         chips = range(self.chips)
         lines = ["arch:"] + [f"  {c}: {self.architecture}" for c in chips]
@@ -70,7 +70,7 @@ class Board:
         return "\n".join(lines) + "\n"
 
     def _cards(self) -> list[list[int]]:
-        """The chips of each card."""
+        """Return the chips of each card."""
         if self.remote_chips:
             return [[chip, chip + self.remote_chips] for chip in range(self.remote_chips)]
         return [list(range(c, c + self.chips_per_card)) for c in range(0, self.chips, self.chips_per_card)]
@@ -157,7 +157,7 @@ DEFAULT_BOARD = "n150"
 
 
 def find_board(name: str) -> Board:
-    """The board called `name` (any case), or an error that lists what there is."""
+    """Return the board called `name`, in any case. An unknown name is an error that lists all boards."""
     key = name.lower()
     if key not in BOARDS:
         raise EmulatorError(f"unknown board '{name}'; choose one of {', '.join(BOARDS)}")

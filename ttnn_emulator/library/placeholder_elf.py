@@ -17,7 +17,7 @@ _PROGBITS, _SYMTAB, _STRTAB, _RELA = 1, 2, 3, 4
 
 
 def placeholder_elf() -> bytes:
-    """A 32-bit little-endian RISC-V executable: one `ret`, one word of data, an empty `.rela.text`."""
+    """Return a 32-bit little-endian RISC-V executable with one `ret`, one word of data and an empty `.rela.text`."""
     names = b"\0.text\0.data\0.rela.text\0.symtab\0.shstrtab\0"
     symbols = bytes(_SYMBOL_ENTRY)  # the null symbol
     text_at = _HEADER_SIZE + 2 * _SEGMENT_ENTRY

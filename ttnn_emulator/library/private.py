@@ -26,6 +26,12 @@ def held_l1(device: ttnn.MeshDevice) -> int:
     return memory_view(device, ttnn.BufferType.L1).total_bytes_allocated_per_bank
 
 
+def shape_of(tensor: ttnn.Tensor) -> tuple[int, ...]:
+    """Return a tensor's shape. To iterate over a `ttnn.Shape` takes five times as long."""
+    shape = tensor.shape
+    return tuple([shape[i] for i in range(shape.rank)])
+
+
 def name_of(operation: FastOperation) -> str:
     """Return the name of an operation as programs write it, such as `ttnn.add`."""
     return operation.python_fully_qualified_name

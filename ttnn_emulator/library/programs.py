@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading device programs off the library's graph of a call."""
+"""This module reads device programs off the library's graph of a call."""
 
 import re
 from collections import Counter
@@ -62,7 +62,7 @@ class Program:
     dram_written: int
     flops: int
     host_us: float = 0.0
-    bank_read: int = 0  # of `dram_read`, from the DRAM bank that gives most; known of programs of one's own
+    bank_read: int = 0  # the part of `dram_read` that the busiest DRAM bank gives; known of `generic_op` only
 
 
 def list_programs(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
@@ -72,7 +72,7 @@ def list_programs(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Pr
 
 
 def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]]:
-    """The same, with the programs' circular buffers; to learn them, the call is made twice the first time.
+    """List the programs of a call with their circular buffers. To learn those, the call is made twice the first time.
 
     Inside a capture of the program's own the call would run twice, so circular buffers stay unknown there.
     """
@@ -127,7 +127,7 @@ def _key(start: dict) -> str:
 
 
 def programs_in(graph: list[dict], operation: str) -> list[Program]:
-    """The programs of a captured graph, in the order in which they were enqueued."""
+    """Return the programs of a captured graph in the order in which the library enqueued them."""
     tensors = {node["counter"]: _tensor(node["params"]) for node in graph if node["node_type"] == "tensor"}
     programs: list[Program] = []
     calls: list[_Call] = []  # the calls that are open at this point of the graph, outermost first
@@ -161,7 +161,7 @@ def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInf
     attributes = arguments[0] if arguments else ""
     inputs = [tensors[counter] for counter in start["input_tensors"] if counter in tensors]
     if name == "GenericOpDeviceOperation":
-        inputs = inputs[:-2]  # behind what it reads its result comes twice
+        inputs = inputs[:-2]  # the graph lists the result twice behind the inputs
     footprint, cores = _footprints.get(_key(start), (None, 0))
     fidelity = _FIDELITY.search(attributes)
     return Program(
@@ -181,7 +181,10 @@ def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInf
 
 
 def footprint_of(buffers: list[dict]) -> tuple[int, int]:
-    """Circular-buffer bytes on the fullest core, and how many cores have any. Those on top of a tensor cost nothing."""
+    """Return the bytes of circular buffers on the fullest core, and how many cores have any.
+
+    A circular buffer that lies on a tensor takes no bytes of its own.
+    """
     per_core: Counter = Counter()
     for buffer in buffers:
         on_a_tensor = buffer.get("globally_allocated", buffer.get("borrows_memory")) in ("1", True)
@@ -194,7 +197,7 @@ def footprint_of(buffers: list[dict]) -> tuple[int, int]:
 
 
 def _flops(name: str, inputs: list[TensorInfo], outputs: list[TensorInfo]) -> int:
-    """Multiplications and additions of matrix products; one an element elsewhere."""
+    """Count multiplications and additions of matrix products. Other programs count one an element."""
     elements = sum(_volume(tensor.shape) for tensor in outputs)
     if "Matmul" in name and inputs:
         return 2 * elements * inputs[0].shape[-1]
@@ -211,7 +214,7 @@ def _volume(shape: tuple[int, ...]) -> int:
 
 
 def _tensor_bytes(shape: tuple[int, ...], dtype: str, layout: str) -> int:
-    """Bytes of a tensor's pages. (The graph's own figure takes a block float for a byte an element.)"""
+    """Return the bytes of a tensor's pages. The graph's own figure takes a block float for a byte an element."""
     if layout != "TILE":
         return _volume(shape) * _TILE_BYTES.get(dtype, 0) // _TILE**2
     rows, columns = (1, 1, *shape)[-2:]

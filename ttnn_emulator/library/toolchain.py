@@ -66,7 +66,7 @@ def cache_folder() -> Path:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether the folder exists, or could be made, and nobody but this user can change what is in it."""
+    """Return whether the folder exists, or could be made, and nobody but this user can change what is in it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         link, found = folder.lstat(), folder.stat()
@@ -93,7 +93,7 @@ def prepare(board: Board, wheel: Path, descriptor: int) -> dict[str, str]:
     library names the link in its error, so that the link's name says what that process lacks.
     """
     sfpi = _sfpi_version(wheel)
-    # whatever decides the files' content is in the folder's name: another version never meets this one's files
+    # The name of the folder has whatever decides the files' content. Another version never meets these files.
     content = (str(wheel), sfpi, _COMPILER, placeholder_elf().hex())
     key = hashlib.sha256("\n".join(content).encode()).hexdigest()[:12]
     folder = cache_folder() / key
@@ -128,7 +128,7 @@ def restore(board: Board, wheel: Path, descriptor: int) -> bool:
 
 
 def _sfpi_version(wheel: Path) -> str:
-    """The compiler version the library asks for, such as `7.89.0[1050]`."""
+    """Return the compiler version that the library asks for, such as `7.89.0[1050]`."""
     fields = dict(
         line.split("=", 1) for line in (wheel / "tt_metal" / "sfpi-version").read_text().splitlines() if "=" in line
     )

@@ -34,7 +34,7 @@ def leave_them_alone(wheel: Path) -> None:
 
 
 def _allow(address: int, access: int) -> None:
-    """Set what may be done with the page of memory that an address is in."""
+    """Set the access rights of the page of memory that an address lies in."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mprotect(ctypes.c_void_p(address & -mmap.PAGESIZE), ctypes.c_size_t(mmap.PAGESIZE), access):
         reason = os.strerror(ctypes.get_errno())

@@ -14,6 +14,7 @@ from torch.nn import functional
 import ttnn
 from ttnn_emulator.arithmetic import vector_functions
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.support import on_blackhole
 
 # op type -> the function of (x, *parameters); float32 or int64 tensors
 _WITH_PARAMETERS: dict[str, Callable] = {
@@ -104,7 +105,7 @@ def activate(x: torch.Tensor, activation: Any, wide: bool) -> torch.Tensor:
     """Apply one fused activation to a float32 (or int64) tensor; `wide`: in a register of float32."""
     name = activation_name(activation)
     if name.lower() in vector_functions.NAMES:
-        return vector_functions.apply(name.lower(), x.float(), wide)
+        return vector_functions.apply(name.lower(), x.float(), wide, on_blackhole())
     if name in _PLAIN:
         return _PLAIN[name](x)
     if name not in _WITH_PARAMETERS:

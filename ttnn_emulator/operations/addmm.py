@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import round_to
+from ttnn_emulator.device.data_types import round_to
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.operations.matmul import linear

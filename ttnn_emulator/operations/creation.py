@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ttnn_emulator.arithmetic.formats import storage_dtype
+from ttnn_emulator.device.data_types import storage_dtype
 from ttnn_emulator.device.memory import unwritten
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from ttnn_emulator.arithmetic import vector_functions
-from ttnn_emulator.arithmetic.units import infinity_for_nan, store
+from ttnn_emulator.arithmetic.units import infinity_for_nan
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.operations.eltwise import compute
+from ttnn_emulator.operations.support import on_blackhole, store
 
 _UNFUSED = ((), (), ())
 
@@ -45,7 +46,7 @@ def _quotient(a: torch.Tensor, b: torch.Tensor, wide: bool, rounding_mode: str |
     whole = rounding_mode is not None and not a.is_floating_point() and not b.is_floating_point()
     if whole and bool((b != 0).all()):
         return torch.div(a, b, rounding_mode=rounding_mode)  # exact where float32 is not
-    return vector_functions.divide(a.float(), b.float(), wide)
+    return vector_functions.divide(a.float(), b.float(), wide, on_blackhole())
 
 
 @value("floor_div")

@@ -8,20 +8,21 @@ rounded to bfloat16. The wheel's golden functions know neither, and tell integer
 here; hence this table of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import vector_functions
-from ttnn_emulator.arithmetic.formats import is_float, nearest_even
-from ttnn_emulator.arithmetic.sums import products
-from ttnn_emulator.arithmetic.units import SMALLEST, infinity_for_nan, matrix_add, on_blackhole, store
+from ttnn_emulator.arithmetic.formats import nearest_even
+from ttnn_emulator.arithmetic.native import MOST_STEPS, Operation, Step, binary
+from ttnn_emulator.arithmetic.units import infinity_for_nan, matrix_add
+from ttnn_emulator.device.data_types import is_float
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.operations.activations import activate, activation_name
-from ttnn_emulator.operations.support import convert, vector_goldens, widen
+from ttnn_emulator.operations.support import convert, on_blackhole, store, vector_goldens, widen
 
 _WORD = (1 << 32) - 1
 
@@ -37,7 +38,7 @@ def _shift_left(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
 
 def _remainder(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     floats = a.is_floating_point() and b.is_floating_point()
-    return vector_functions.remainder(a, b) if floats else torch.remainder(a, b)
+    return vector_functions.remainder(a, b, on_blackhole()) if floats else torch.remainder(a, b)
 
 
 def _logical_shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
@@ -77,12 +78,15 @@ _FUNCTIONS: dict[str, Callable] = {
     "gcd": torch.gcd,
     "lcm": torch.lcm,
 }
-# on the matrix unit these are sums, squared afterwards or not
-_ON_MATRIX_UNIT: dict[str, Callable] = {
-    "add": lambda a, b, wide: matrix_add(a, b, wide),
-    "subtract": lambda a, b, wide: matrix_add(a, -b, wide),
-    "rsub": lambda a, b, wide: matrix_add(-a, b, wide),
-    "squared_difference": lambda a, b, wide: store(matrix_add(a, -b, wide).square(), "square", wide),
+# of floats, computed in one pass: in the matrix unit where it takes part, in the vector unit
+_IN_ONE_PASS: dict[str, tuple[Operation, Operation]] = {
+    "add": (Operation.FPU_ADD, Operation.ADD),
+    "subtract": (Operation.FPU_SUBTRACT, Operation.SUBTRACT),
+    "rsub": (Operation.FPU_RSUB, Operation.RSUB),
+    "multiply": (Operation.MULTIPLY, Operation.MULTIPLY),
+    "divide": (Operation.DIVIDE, Operation.DIVIDE),
+    "maximum": (Operation.MAXIMUM, Operation.MAXIMUM),
+    "minimum": (Operation.MINIMUM, Operation.MINIMUM),
 }
 _ROUNDED_BY_PACKER = ("remainder", "fmod")  # they keep float32 in the register
 _SCALAR_IS_A_PARAMETER = ("maximum", "minimum", "fmod", "remainder")
@@ -93,7 +97,7 @@ _IN_PLACE = """add subtract multiply rsub squared_difference eq ne lt le gt ge l
 def _register(names: list[str], function: Callable) -> None:
     # the second operand's name differs from one operation (and overload) to the next
     @value(*names)
-    def binary(
+    def of_two(
         input_tensor_a=None,
         input_tensor_b=None,
         *,
@@ -124,18 +128,20 @@ def compute(
     """`function` of two tensors or numbers, with the activations before and after it, as the units leave it."""
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
     wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
+    operands = _operand(first, tensors, name), _operand(second, tensors, name)
+    if name in _IN_ONE_PASS and any(operand.is_floating_point() for operand in operands):
+        on_matrix_unit, on_vector_unit = _IN_ONE_PASS[name]
+        operation = on_matrix_unit if _takes_matrix_unit(tensors) else on_vector_unit
+        if name == "multiply" and fast and not wide:
+            operation = Operation.FPU_MULTIPLY
+        return convert(_in_one_pass(operation, operands, activations, wide, dtype), dtype)
     before_a, before_b, after = activations
-    a = _fuse(_operand(first, tensors, name), before_a, wide)
-    b = _fuse(_operand(second, tensors, name), before_b, wide)
-    if name in _ON_MATRIX_UNIT and _takes_matrix_unit(tensors):
-        result = _ON_MATRIX_UNIT[name](a, b, wide)
-    elif name == "multiply" and fast and not wide:
-        result = products(a, b, "HiFi4", wide)
+    a, b = (_fuse(widen(x), before, wide) for x, before in zip(operands, (before_a, before_b)))
+    if name == "squared_difference" and _takes_matrix_unit(tensors):
+        result = store(matrix_add(a, -b, wide).square(), "square", wide)
     else:
         result = function(a, b, wide) if name == "divide" else function(a, b)
         if result.is_floating_point():
-            if name == "multiply":
-                result = _multiplied(result, a, b, wide)
             result = result if wide else infinity_for_nan(result, a, b)
             result = store(result, name, wide or name in _ROUNDED_BY_PACKER)
     if after:
@@ -143,20 +149,40 @@ def compute(
         result = _fuse(result, after, wide)
     if result.dtype == torch.bool:
         return result
-    if result.is_floating_point() and is_float(dtype) and dtype != ttnn.float32 and name not in _ROUNDED_BY_PACKER:
+    if result.is_floating_point() and _rounds(dtype) and name not in _ROUNDED_BY_PACKER:
         result = nearest_even(result)
     return convert(result, dtype)
 
 
-def _multiplied(result: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wide: bool) -> torch.Tensor:
-    """No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero."""
-    if not wide:
-        return torch.where((a == 0) | (b == 0), 0.0, result)
-    zero = torch.zeros_like(result)
-    if on_blackhole():  # which only then finds a product too small when it has added
-        late = torch.frexp(a.float()).exponent + torch.frexp(b.float()).exponent == -125
-        zero = torch.where(late, torch.copysign(zero, result), zero)
-    return torch.where(result.abs() < SMALLEST, zero, result)
+def _in_one_pass(
+    operation: Operation, operands: tuple[torch.Tensor, ...], activations: tuple, wide: bool, dtype: ttnn.DataType
+) -> torch.Tensor:
+    """The operation with its activations: those that the compiled pass lacks are computed before or after it."""
+    operands = [x if x.is_floating_point() else x.float() for x in operands]
+    steps = [_steps(part) for part in activations]
+    for place, part in enumerate(activations[:2]):
+        if steps[place] is None:
+            operands[place], steps[place] = _fuse(operands[place].float(), part, wide), ()
+    later = activations[2] if steps[2] is None else ()
+    steps[2] = () if later else steps[2]
+    kept = torch.bfloat16 if _rounds(dtype) and not later else torch.float32
+    result = binary(operation, *operands, steps, wide, on_blackhole(), kept)
+    if not later:
+        return result
+    result = _fuse(result, later, wide)
+    return nearest_even(result) if _rounds(dtype) else result
+
+
+def _steps(activations: Any) -> Sequence[Step] | None:
+    """As the compiled pass knows them, or None."""
+    names = [activation_name(activation) for activation in activations or ()]
+    known = len(names) <= MOST_STEPS and all(name in Step.__members__ for name in names)
+    return [Step[name] for name in names] if known else None
+
+
+def _rounds(dtype: ttnn.DataType) -> bool:
+    """Whether the vector unit's kernels round to bfloat16 before the packer."""
+    return is_float(dtype) and dtype != ttnn.float32
 
 
 def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
@@ -165,9 +191,9 @@ def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
 
 
 def _operand(operand: Any, tensors: list[torch.Tensor], name: str) -> torch.Tensor:
-    """A tensor or scalar as the unit sees it: float32, or int64 among integers."""
+    """A tensor, or a scalar as the unit sees it: float32, or int64 among integers."""
     if isinstance(operand, torch.Tensor):
-        return widen(operand)
+        return operand
     other = tensors[0]
     if not other.is_floating_point():
         # an integer tensor times a fraction is computed in float32; whole numbers stay integers

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from ttnn_emulator.arithmetic.formats import nearest_even, round_to_bfloat16, truncate
-from ttnn_emulator.arithmetic.sums import product, products
-from ttnn_emulator.arithmetic.units import matrix_add, store
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
+from ttnn_emulator.arithmetic.units import matrix_add
+from ttnn_emulator.operations.support import store
 
 _SLOPE, _OFFSET = 369.329925537109375, 32500.818359375  # 256 / ln 2, and 256 times an exponent's bias less a correction
 _INFINITY = 0x7F80_0000 >> 15
@@ -66,14 +67,14 @@ def attend(
 ) -> Partial:
     """Over one chunk. Float32 [..., rows, D] and [..., keys, D]; the mask is added to the scores. Keys that are not
     `present` (they fill up a tile) have no weight."""
-    scores = pack(product(query, key.mT, how.fidelity, how.wide))
+    scores = pack(sum_of_products(query, key.mT, how.fidelity, how.wide))
     if mask is not None:
         scores = pack(matrix_add(scores, mask, how.wide))
     maximum = scores.where(present, -torch.inf).amax(-1, keepdim=True)
     weights = _exponential(matrix_add(scores, -maximum, how.wide), how).where(present, 0.0)
     # the weights are the first operand, of which HiFi2 multiplies 7 bits
-    total = pack(product(weights, torch.ones(weights.shape[-1], 1), how.fidelity, how.wide))
-    return Partial(maximum, total, pack(product(weights, value, how.fidelity, how.wide)))
+    total = pack(sum_of_products(weights, torch.ones(weights.shape[-1], 1), how.fidelity, how.wide))
+    return Partial(maximum, total, pack(sum_of_products(weights, value, how.fidelity, how.wide)))
 
 
 def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:

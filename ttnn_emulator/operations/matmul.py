@@ -6,12 +6,10 @@ The first operand goes to the matrix unit's SrcB register, the second to SrcA. A
 significant bits of SrcB by the top 5 of SrcA; HiFi2 adds SrcA's remaining bits, HiFi3 SrcB's, HiFi4 both remainders.
 With `fp32_dest_acc_en` sums are float32; otherwise they are bfloat16.
 
-Products with up to 2**20 weights are summed as the machine sums them, bit for bit (see `sums`), and products of whole
-numbers give the machine's sums in any order. The unit's order takes seconds for larger ones: those keep the operands'
-bits and lose the machine's roundings of the sum, which are float32's, or, in 16 bits, one a tile of K.
+Products are summed as the machine sums them, bit for bit (see `sums`). Float32 sums of whole numbers are the machine's
+in any order: the CPU's own matrix product computes those.
 """
 
-import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +17,10 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import nearest_even, round_to, round_to_bfloat16, truncate
-from ttnn_emulator.arithmetic.sums import is_summed_in_order, sum_of_products
+from ttnn_emulator.arithmetic.formats import largest_if_whole, nearest_even, truncate
+from ttnn_emulator.arithmetic.sums import sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
+from ttnn_emulator.device.data_types import round_to
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
@@ -140,51 +139,59 @@ def multiply(
     wide: bool,
     spill: Spill | None = None,
 ) -> torch.Tensor:
-    """`first @ second` as the matrix unit computes it, in float32. Products in float32's order do not heed `spill`."""
+    """`first @ second` as the matrix unit computes it, in float32."""
+    for operand in (first, second):
+        if operand.dtype not in _SIGNIFICANT_BITS:
+            raise UnsupportedOperation(f"ttnn.matmul: {operand.dtype} operands are not emulated")
     a = first.value.mT if transpose_first else first.value
-    b = second.value.mT if transpose_second else second.value
-    if is_summed_in_order(*b.shape[-2:]) and not (wide and _is_exact(a, b, second)):
-        kept = [_keep(x, operand.dtype, _TF32_BITS).float() for x, operand in ((a, first), (b, second))]
-        if spill is None:
-            return sum_of_products(*kept, fidelity.name, wide)
-        total = None
-        for number, part in enumerate(zip(kept[0].split(spill.depth, -1), kept[1].split(spill.depth, -2))):
-            before = None if total is None else round_to(total, spill.dtype).float()
-            if number < spill.added:
-                total = sum_of_products(*part, fidelity.name, wide)
-                total = total if before is None else total + before
-                total = total if wide else nearest_even(total).float()
-            else:
-                total = sum_of_products(*part, fidelity.name, wide, before)
-        return total
+    if wide and _is_exact(a, second, transpose_second):
+        return _exact_product(a, first, second, transpose_second, fidelity)
+    b = second.derive("transposed", lambda value: value.mT.contiguous()) if transpose_second else second.value
+    if spill is None:
+        return sum_of_products(a, b, fidelity.name, wide)
+    total = None
+    for number, part in enumerate(zip(a.split(spill.depth, -1), b.split(spill.depth, -2))):
+        before = None if total is None else round_to(total, spill.dtype).float()
+        if number < spill.added:
+            total = sum_of_products(*part, fidelity.name, wide)
+            total = total if before is None else total + before
+            total = total if wide else nearest_even(total).float()
+        else:
+            total = sum_of_products(*part, fidelity.name, wide, before)
+    return total
+
+
+def _is_exact(a: torch.Tensor, second: Operand, transposed: bool) -> bool:
+    """Whether all that is added are whole numbers that neither a group's bits nor float32's are too few for: then any
+    order gives the same sums."""
+    largest = second.derive("largest if whole", _largest_if_whole)
+    if largest == math.inf:
+        return False
+    largest *= _largest_if_whole(a)
+    return largest < 1 << 11 and largest * second.value.shape[-1 if transposed else -2] <= 1 << 24
+
+
+def _largest_if_whole(value: torch.Tensor) -> float:
+    return largest_if_whole(value.mT if value.mT.is_contiguous() else value)
+
+
+def _exact_product(
+    a: torch.Tensor, first: Operand, second: Operand, transpose_second: bool, fidelity: ttnn.MathFidelity
+) -> torch.Tensor:
+    """The product in float32 of the operands' bits that the unit sees."""
     if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
         a = _keep(a, first.dtype, _SRC_B_BITS)
     bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
     weight = _Weight(second, transpose_second, bits)
     if fidelity != ttnn.MathFidelity.HiFi3:
-        return _accumulate(_keep(a, first.dtype, _TF32_BITS), weight, wide)
+        return weight.multiply(_keep(a, first.dtype, _TF32_BITS))
     # HiFi3 lacks only the product of both remainders
     high = _keep(a, first.dtype, _SRC_B_BITS)
     low = (a.float() - high.float()).to(a.dtype)
-    head = _Weight(second, transpose_second, _SRC_A_BITS)
-    return _accumulate(high, weight, wide) + _accumulate(low, head, wide)
-
-
-def _is_exact(a: torch.Tensor, b: torch.Tensor, second: Operand) -> bool:
-    """Whether all that is added are whole numbers that neither a group's bits nor float32's are too few for: then any
-    order gives the same sums."""
-    largest = second.derive("largest if whole", _largest_if_whole) * _largest_if_whole(a)
-    return largest < 1 << 11 and largest * b.shape[-2] <= 1 << 24
-
-
-def _largest_if_whole(value: torch.Tensor) -> float:
-    value = value.float()
-    return float(value.abs().amax()) if value.numel() and bool((value == value.round()).all()) else math.inf
+    return weight.multiply(high) + _Weight(second, transpose_second, _SRC_A_BITS).multiply(low)
 
 
 def _keep(value: torch.Tensor, dtype: ttnn.DataType, bits: int) -> torch.Tensor:
-    if dtype not in _SIGNIFICANT_BITS:
-        raise UnsupportedOperation(f"ttnn.matmul: {dtype} operands are not emulated")
     return value if _SIGNIFICANT_BITS[dtype] <= bits else truncate(value, bits)
 
 
@@ -207,9 +214,11 @@ class _Weight:
 
         return self._operand.derive(f"rows{self._transposed}{self._bits}", make)
 
-    def floats(self) -> torch.Tensor:
-        """[..., K, N] in float32."""
-        return self.rows().float().mT
+    def multiply(self, a: torch.Tensor) -> torch.Tensor:
+        """a @ the weight in float32."""
+        if self.shape[:-2].numel() > 1:
+            return torch.matmul(a.float(), self.rows().float().mT)
+        return _float_product(a.float(), self.narrow())
 
     def narrow(self) -> torch.Tensor:
         """[N, K] as int8, if that holds every value exactly: a few rows wait for nothing but reading it."""
@@ -223,26 +232,9 @@ class _Weight:
         return self._operand.derive(f"narrow{self._transposed}{self._bits}", make)
 
 
-def _accumulate(a: torch.Tensor, weight: _Weight, wide: bool) -> torch.Tensor:
-    if not wide:
-        return _bfloat16_sums(a.float(), weight.floats())
-    if weight.shape[:-2].numel() > 1:
-        return torch.matmul(a.float(), weight.floats())
-    return _float_product(a.float(), weight.narrow())
-
-
 def _float_product(a: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """a @ rows^T in float32, converting as many rows at a time as stay in the CPU's cache. Of integers that is exact
     below 2**24, and on a CPU without instructions for int8 twenty times as fast as int32 sums."""
     step = max(1, _CACHED_VALUES // rows.shape[1])
     parts = [torch.nn.functional.linear(a, part.float()) for part in rows.split(step)]
     return torch.cat(parts, dim=-1)
-
-
-def _bfloat16_sums(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Sums kept in a 16-bit accumulator, rounded after every tile of K."""
-    tiles = [
-        torch.matmul(a[..., start : start + _TILE], b[..., start : start + _TILE, :])
-        for start in range(0, a.shape[-1], _TILE)
-    ]
-    return functools.reduce(lambda total, part: round_to_bfloat16(total + part).float(), tiles, tiles[0].new_zeros(()))

@@ -16,10 +16,11 @@ import ttnn
 from ttnn_emulator.arithmetic import vector_functions
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
-from ttnn_emulator.arithmetic.units import matrix_add, store
+from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.support import on_blackhole, store
 
 _TILE = 32
 
@@ -83,7 +84,8 @@ class _Steps:
 
     def divide_by_deviation(self, x: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
         variance = self.mean(products(x, x, self.fidelity, self.wide))
-        deviation = vector_functions.apply("rsqrt", matrix_add(variance, torch.tensor(epsilon), self.wide), self.wide)
+        shifted = matrix_add(variance, torch.tensor(epsilon), self.wide)
+        deviation = vector_functions.apply("rsqrt", shifted, self.wide, on_blackhole())
         result = products(x, deviation, self.fidelity, self.wide)
         if weight is not None:
             result = products(result, _row(weight, x.shape[-1]), self.fidelity, self.wide)
@@ -102,7 +104,7 @@ class _Steps:
 
     def _sum(self, x: torch.Tensor, factor: float) -> torch.Tensor:
         factors = torch.full((x.shape[-1], 1), factor, dtype=torch.bfloat16)  # as the kernels keep them
-        return sum_of_products(truncate(x, 11), factors.float(), self.fidelity, self.wide)
+        return sum_of_products(x, factors, self.fidelity, self.wide)
 
 
 def _tiles(x: torch.Tensor) -> torch.Tensor:
@@ -156,7 +158,8 @@ class _Steps16:
         self._fidelity = fidelity
 
     def normalize(self, x, mean, var, eps: float, scale, shift) -> torch.Tensor:
-        root = vector_functions.apply("rsqrt", self._add(self._load(var), self._load(torch.tensor(eps))), wide=False)
+        shifted = self._add(self._load(var), self._load(torch.tensor(eps)))
+        root = vector_functions.apply("rsqrt", shifted, wide=False, blackhole=on_blackhole())
         result = self._add(self._load(x), -self._load(mean))
         for factor in (root, scale):
             result = result if factor is None else self._multiply(result, self._load(factor))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 
 from ttnn_emulator.arithmetic.formats import nearest_even, truncate
-from ttnn_emulator.arithmetic.sums import product, products
+from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.operations.flash import Arithmetic, Partial, fast_exponential, pack, short_exponential
 
@@ -89,7 +89,7 @@ def _weigh(weights: torch.Tensor, value: torch.Tensor, how: Arithmetic) -> torch
 
 
 def _finish(part: Partial, sink: torch.Tensor | None, how: Arithmetic) -> torch.Tensor:
-    total = _hold(product(part.total, torch.ones(_TILE, 1), how.fidelity, how.wide), how)
+    total = _hold(sum_of_products(part.total, torch.ones(_TILE, 1), how.fidelity, how.wide), how)
     values = part.values
     if sink is not None and how.wide:
         maximum = torch.maximum(part.maximum, sink)
@@ -137,7 +137,7 @@ def _reciprocal(total: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 def _product(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
     """[B, heads, M, K] @ [B, kv heads, K, N]: each of b's heads serves a group of a's."""
     grouped = a.reshape(*b.shape[:2], -1, a.shape[-1])
-    return product(grouped, b, how.fidelity, how.wide).reshape(*a.shape[:-1], -1)
+    return sum_of_products(grouped, b, how.fidelity, how.wide).reshape(*a.shape[:-1], -1)
 
 
 def _add(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:

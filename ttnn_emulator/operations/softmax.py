@@ -13,9 +13,10 @@ import torch
 
 from ttnn_emulator.arithmetic.formats import truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
-from ttnn_emulator.arithmetic.units import matrix_add, on_blackhole
+from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.operations.flash import fast_exponential, pack, short_exponential
+from ttnn_emulator.operations.support import on_blackhole
 
 _BITS = 11
 

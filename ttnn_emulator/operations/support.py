@@ -9,9 +9,33 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import is_float
-from ttnn_emulator.arithmetic.units import infinity_for_nan, store
+from ttnn_emulator.arithmetic import units
+from ttnn_emulator.arithmetic.native import Rounding
+from ttnn_emulator.arithmetic.units import infinity_for_nan
+from ttnn_emulator.device.data_types import is_float
 from ttnn_emulator.device.registry import value
+from ttnn_emulator.install import installed_board
+
+# functions of the vector unit whose kernels do not round before a 16-bit store
+_CUT = frozenset(
+    """add_unary_sfpu sub_unary_sfpu mul_unary_sfpu div_unary_sfpu maximum minimum clamp clip clamp_tss hardtanh
+    relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside
+    hardmish logsigmoid log_sigmoid softshrink softsign fmod""".split()
+)
+
+
+def on_blackhole() -> bool:
+    """Whether the emulated board is a Blackhole, whose vector unit differs from Wormhole's."""
+    board = installed_board()
+    return board is not None and board.architecture == "blackhole"
+
+
+def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
+    """What the vector unit's `function` leaves of its result in the register."""
+    if not value.is_floating_point():
+        return value
+    rounding = Rounding.TRUNCATE if function.lower() in _CUT else Rounding.NEAREST_EVEN
+    return units.store(value, rounding, wide)
 
 
 def widen(argument: Any) -> Any:

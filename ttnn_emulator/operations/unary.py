@@ -11,13 +11,12 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.arithmetic import vector_functions
-from ttnn_emulator.arithmetic.formats import is_float, storage_dtype
-from ttnn_emulator.arithmetic.units import infinity_for_nan, store
+from ttnn_emulator.arithmetic import native
+from ttnn_emulator.device.data_types import is_float, storage_dtype
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.operations.activations import activate, activation_name
-from ttnn_emulator.operations.support import convert, vector_goldens, widen
+from ttnn_emulator.operations.support import convert, on_blackhole, store, vector_goldens, widen
 
 vector_goldens(
     {
@@ -59,9 +58,7 @@ def _activated(x: torch.Tensor, activation: Any, source: torch.Tensor) -> torch.
 def _register(function: str, *names: str) -> None:
     @value(*names)
     def unary(input_tensor):
-        wide = input_tensor.dtype == torch.float32
-        result = vector_functions.apply(function, input_tensor.float(), wide)
-        return store(result if wide else infinity_for_nan(result, input_tensor), function, wide)
+        return native.unary(native.Step[function.upper()], input_tensor, on_blackhole())
 
 
 for _name in ("erfc", "exp", "log", "rsqrt", "sqrt", "tanh"):
@@ -84,8 +81,7 @@ def logical_not_(input_tensor):
 
 @value("sigmoid")
 def sigmoid(input_tensor, *, vector_mode: int = 4, mode: Any = None):
-    wide = input_tensor.dtype == torch.float32
-    return store(vector_functions.apply("sigmoid", input_tensor.float(), wide), "sigmoid", wide)
+    return native.unary(native.Step.SIGMOID, input_tensor, on_blackhole())
 
 
 @value("gelu")  # the golden function computes nothing for the fast variants

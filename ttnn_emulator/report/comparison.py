@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A run in the library's comparison mode, with the line of the program that called each operation."""
+"""This module reports a run in the library's comparison mode, with the program's line of each operation."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ _NOT_THE_PROGRAM = (str(Path(__file__).parents[1]), str(Path(ttnn.__file__).pare
 
 @dataclass
 class Comparison:
-    """Compares each operation with its golden function, from `start` on. `pcc` is the lowest that passes."""
+    """Compares each operation with its golden function, from `start` on. A PCC below `pcc` is reported."""
 
     pcc: float
     compared: int = 0

@@ -41,13 +41,13 @@ class Recorder:
     peak_dram: int = 0
 
     def operation(self, step: Step, host_us: float, device: ttnn.MeshDevice) -> None:
-        """An operation was run."""
+        """Count an operation that was run."""
         self.library_calls += 1
         self._add(step, host_us)
         self._measure_memory(device, step.programs, 0)
 
     def replayed(self, step: Step, device: ttnn.MeshDevice) -> None:
-        """An operation of a trace was run by a replay: the library was not called."""
+        """Count an operation that a replay ran. The library was not called for it."""
         self._add(step, 0.0)
         self._measure_memory(device, step.programs, step.held_l1)
 
@@ -58,7 +58,7 @@ class Recorder:
     def _add(self, step: Step, host_us: float) -> None:
         moved = traffic.of(step)
         for index, program in enumerate(step.programs):
-            # the operation's own rule for what it touches holds for its first program, which does its work
+            # The operation's own rule for what it touches holds for its first program, which does the work.
             changes = asdict(moved) if moved is not None and index == 0 else {}
             self.programs.append(replace(program, host_us=host_us / len(step.programs), **changes))
 
@@ -81,11 +81,11 @@ class Recorder:
         return sum(t.bytes for t in self.transfers if t.direction == "to host")
 
     def total(self, name: str) -> float:
-        """The sum of one numeric field over all programs, such as `dram_read`."""
+        """Return the sum of one numeric field over all programs, such as `dram_read`."""
         return sum(getattr(program, name) for program in self.programs)
 
     def summary(self) -> str:
-        """A table of programs by kind, and what the block moved."""
+        """Return a table of programs by kind, and what the block moved."""
         count = Counter(program.name for program in self.programs)
         rows = [("program", "count", "DRAM read", "DRAM written", "MFLOP", "host us")]
         for name, times in count.most_common():

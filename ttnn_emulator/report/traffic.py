@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an operation touches in DRAM when that is not all of its inputs and results.
+"""This module counts what an operation touches in DRAM where that is not all of its inputs and results.
 
 A table look-up reads the rows it was asked for, a cache update one tile row a head, decode attention the tiles up to
 each user's position. The rules use the values of the run (positions, indices), so they follow a growing context.
@@ -12,14 +12,15 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.device.step import Slot, Step
+from ttnn_emulator.device.slot import Slot
+from ttnn_emulator.device.step import Step
 
 _TILE = 32
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes and operations of one run."""
+    """The bytes and floating-point operations of one run of an operation."""
 
     dram_read: int
     dram_written: int
@@ -27,13 +28,13 @@ class Traffic:
 
 
 def of(step: Step) -> Traffic | None:
-    """The traffic of a step that was just run, or None where it is simply all inputs and all results."""
+    """Return the traffic of a step that was just run, or None where it is all inputs and all results."""
     rule = _RULES.get(step.name)
     return rule(_Arguments(step)) if rule else None
 
 
 class _Arguments:
-    """A step's arguments by name or position."""
+    """Finds a step's arguments by name or position."""
 
     def __init__(self, step: Step):
         self._step = step
@@ -51,7 +52,7 @@ def _size(slot: Slot | None) -> int:
 
 
 def _row_bytes(cache: Slot) -> float:
-    """Bytes of one token's row of one head (block floats included), from the tensor's whole size."""
+    """Return the bytes of one token's row of one head, block floats included, from the tensor's whole size."""
     return cache.size / torch.Size(cache.shape[:-1]).numel()
 
 

@@ -270,3 +270,23 @@ def test_integers_and_fractions_take_different_ways_to_the_same_value(device, ex
     )
     assert torch.equal(ttnn.to_torch(whole)[1:], ttnn.to_torch(mixed)[1:])
     assert torch.equal(ttnn.to_torch(mixed)[0], (fraction.double() @ b.double())[0].float())
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_large_matrix_is_summed_as_a_small_one(device, wide):
+    """Of more than 2**20 weights some columns alone, and all as a weight that was uploaded transposed."""
+    a, b = torch.randn(2, 1056), torch.randn(1056, 1024)
+    compute = ttnn.init_device_compute_kernel_config(
+        device.arch(), math_fidelity=ttnn.MathFidelity.LoFi, fp32_dest_acc_en=wide
+    )
+
+    def multiply(weight, **options):
+        product = ttnn.matmul(
+            upload(device, a), upload(device, weight), dtype=ttnn.float32, compute_kernel_config=compute, **options
+        )
+        return ttnn.to_torch(product)
+
+    whole = multiply(b)
+    assert torch.equal(whole[:, 96:160], multiply(b[:, 96:160].contiguous()))
+    assert torch.equal(whole, multiply(b.mT.contiguous(), transpose_b=True))
+    assert not torch.equal(whole, (a.bfloat16().float() @ b.bfloat16().float()))

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ttnn
-from ttnn_emulator.arithmetic.formats import round_from_host, round_to, round_to_block_float, truncate
+from ttnn_emulator.arithmetic.formats import round_to_block_float, truncate
+from ttnn_emulator.device.data_types import round_from_host, round_to
 
 LIBRARY = settings(max_examples=40)
 INF, NAN = float("inf"), float("nan")
@@ -90,6 +91,13 @@ def test_bfloat16_is_a_nearest_neighbour(number):
 def test_infinities_and_nan_survive_rounding(special, dtype):
     value = torch.tensor([special])
     assert torch.equal(round_to(value, dtype).float().nan_to_num(7.0), value.nan_to_num(7.0))
+
+
+@pytest.mark.parametrize("bits", [0x7F800001, 0x7FC00000, 0x7FFF7FFF, 0x7FFF8000, 0x7FFFFFFF])
+@pytest.mark.parametrize("dtype", [ttnn.bfloat16, ttnn.bfloat8_b, ttnn.bfloat4_b])
+def test_nan_of_every_payload_stays_nan(bits, dtype):
+    value = torch.tensor([bits, bits - 2**31], dtype=torch.int32).view(torch.float32)
+    assert round_to(value, dtype).isnan().all()
 
 
 @pytest.mark.parametrize(

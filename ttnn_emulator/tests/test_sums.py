@@ -81,7 +81,7 @@ def test_each_step(fidelity, wide, rows, columns, sign):
     before = before if wide else round_to_bfloat16(before).float()
     expected = [
         [
-            _one_sum(a[m].tolist(), b[:, n].tolist(), len(sums.PHASES[fidelity]), wide, float(before[m, n]))
+            _one_sum(a[m].tolist(), b[:, n].tolist(), sums.PHASES[fidelity], wide, float(before[m, n]))
             for n in range(columns)
         ]
         for m in range(rows)
@@ -102,3 +102,45 @@ def test_batches_threads_and_a_depth_of_no_whole_tiles(batch, b_batch, monkeypat
     monkeypatch.setattr(sums, "_WORTH_THREADS", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     assert torch.equal(sums.sum_of_products(a, b, "HiFi4", True), result)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows, columns", [(1, 33000), (35, 1200), (1200, 35)])
+def test_a_sum_is_the_same_in_any_company(rows, columns, threads, monkeypatch):
+    """Rows and columns are computed in blocks; a few of either alone are other blocks."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    generator = torch.Generator().manual_seed(3)
+    a, b = _numbers(generator, rows, 40), _numbers(generator, 40, columns)
+    whole = sums.sum_of_products(a, b, "HiFi2", False)
+    for first in range(0, columns, max(1, columns // 7)):
+        some = slice(first, first + 9)
+        assert torch.equal(sums.sum_of_products(a, b[:, some], "HiFi2", False), whole[:, some])
+    for first in range(0, rows, max(1, rows // 7)):
+        some = slice(first, first + 2)
+        assert torch.equal(sums.sum_of_products(a[some], b, "HiFi2", False), whole[some])
+
+
+@pytest.mark.parametrize("fidelity", ["LoFi", "HiFi4"])
+@pytest.mark.parametrize("rows, columns", [(2, 130), (130, 2)])
+def test_operands_in_any_order_of_memory_and_of_16_bits(rows, columns, fidelity):
+    generator = torch.Generator().manual_seed(4)
+    a, b = truncate(_numbers(generator, rows, 64), 8), truncate(_numbers(generator, 64, columns), 8)
+    expected = sums.sum_of_products(a, b, fidelity, True)
+    for first in (a, a.mT.contiguous().mT, a.bfloat16(), a.bfloat16().mT.contiguous().mT):
+        for second in (b, b.mT.contiguous().mT, b.bfloat16(), b.bfloat16().mT.contiguous().mT):
+            assert torch.equal(sums.sum_of_products(first, second, fidelity, True), expected)
+
+
+def test_bits_that_the_unit_does_not_see_do_not_count():
+    generator = torch.Generator().manual_seed(5)
+    a, b = torch.randn(3, 64, generator=generator), torch.randn(64, 40, generator=generator)
+    cut = sums.sum_of_products(truncate(a, 11), truncate(b, 11), "HiFi4", True)
+    assert torch.equal(sums.sum_of_products(a, b, "HiFi4", True), cut)
+
+
+def test_numbers_at_the_ends_of_the_range_are_zero_or_a_power_of_two():
+    """What is smaller than normal is zero to the unit, and infinity is 2 ** 128."""
+    small, large = torch.full((1, 32), 2.0**-127), torch.full((1, 32), torch.inf)
+    one = torch.full((32, 1), 1.0)
+    assert sums.sum_of_products(small, one, "HiFi4", True).item() == 0
+    assert sums.sum_of_products(large, one * 2.0**-10, "HiFi4", True).item() == 2.0**123

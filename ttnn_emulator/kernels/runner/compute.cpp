@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "bits.h"
 #include "circular_buffers.h"
 #include "fibers.h"
 #include "memory.h"
@@ -23,14 +24,14 @@ namespace {
 // Numbers of the unpacker's registers, as in include/internal/compute.h.
 enum { FORMAT_A, OUTPUT_FORMAT_A, FORCES_EXPONENT, FORCED_EXPONENT };
 
-Tensix& tensix() { return *machine.running->core->tensix; }
+Tensix& this_tensix() { return *machine.running->core->tensix; }
 
 bool is_alone() { return machine.running->processor == Processor::COMPUTE; }
 
 // The unpacker reads a tile of a buffer, for SrcA or SrcB.
 void unpack(bool second, uint32_t number, uint32_t tile, float* values) {
     Core* core = machine.running->core;
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     const CircularBuffer& buffer = buffer_of(number);
     const char* unit = second ? "SrcB" : "SrcA";
     const bool forces = !second && engines.unpacker[FORCES_EXPONENT];
@@ -58,22 +59,22 @@ void unpack(bool second, uint32_t number, uint32_t tile, float* values) {
 
 void send(Unpacked&& operands) {
     wait(Wait::SOURCES_FREE);
-    tensix().sources.push_back(std::move(operands));
+    this_tensix().sources.push_back(std::move(operands));
 }
 
 Unpacked take() {
-    if (tensix().sources.empty() && is_alone()) {
+    if (this_tensix().sources.empty() && is_alone()) {
         report("no operand", "the math unit takes an operand that was never unpacked");
         give_up();
     }
     wait(Wait::SOURCES);
-    Unpacked operands = std::move(tensix().sources.front());
-    tensix().sources.pop_front();
+    Unpacked operands = std::move(this_tensix().sources.front());
+    this_tensix().sources.pop_front();
     return operands;
 }
 
 float* dest_of(uint64_t half, uint32_t tile) {
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     const ComputeSettings& settings = engines.settings;
     if (tile >= settings.dest_tiles) {
         report("destination", "tile %u of a destination register of %u", tile, settings.dest_tiles);
@@ -83,13 +84,13 @@ float* dest_of(uint64_t half, uint32_t tile) {
 }
 
 uint8_t& value_flag(uint64_t half, uint32_t tile) {
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     return engines.has_value[engines.half(half) * engines.settings.dest_tiles + tile];
 }
 
 // A tile of the half that math works on, to be written.
 float* dest(uint32_t tile) {
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     if (!engines.acquired)
         report("destination", "tile %u is used between no tile_regs_acquire and tile_regs_commit", tile);
     float* values = dest_of(engines.committed, tile);
@@ -99,7 +100,7 @@ float* dest(uint32_t tile) {
 
 // The same, to be read.
 float* dest_with_value(uint32_t tile) {
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     if (tile < engines.settings.dest_tiles && !value_flag(engines.committed, tile))
         report("destination", "tile %u is read, which holds no value", tile);
     return dest(tile);
@@ -124,12 +125,6 @@ void transpose(float* tile) {
         for (uint32_t j = 0; j < i; j++) std::swap(tile[i * TILE + j], tile[j * TILE + i]);
 }
 
-float join(int pool, float x, float y) {
-    if (pool == EMU_POOL_MAX) return units::binary(EMU_MAX, x, y);
-    if (pool == EMU_POOL_MIN) return units::binary(EMU_MIN, x, y);
-    return x + y;
-}
-
 }  // namespace
 
 extern "C" {
@@ -137,12 +132,12 @@ extern "C" {
 void emu_configure(int unit, uint32_t number, EMU_AT) {
     enter("a configuration of formats", file, line);
     const uint32_t format = buffer_of(number).format;
-    if (unit == EMU_SOURCE_A) tensix().unpacker[FORMAT_A] = format;
-    if (unit == EMU_SOURCE_B) tensix().format_b = format;
-    if (unit == EMU_PACKER) tensix().format_out = format;
+    if (unit == EMU_SOURCE_A) this_tensix().unpacker[FORMAT_A] = format;
+    if (unit == EMU_SOURCE_B) this_tensix().format_b = format;
+    if (unit == EMU_PACKER) this_tensix().format_out = format;
 }
 
-volatile uint32_t* emu_unpacker_registers() { return tensix().unpacker; }
+volatile uint32_t* emu_unpacker_registers() { return this_tensix().unpacker; }
 
 void emu_unpack(uint32_t buffer, uint32_t tile, EMU_AT) {
     enter("an unpack", file, line);
@@ -183,16 +178,17 @@ void emu_copy(uint32_t to, EMU_AT) {
 
 void emu_two(int operation, int broadcast, uint32_t to, int accumulate, EMU_AT) {
     enter("an operation on two tiles", file, line);
-    const ComputeSettings& settings = tensix().settings;
-    const Unpacked operands = take();
-    float second[TILE_VALUES], result[TILE_VALUES];
+    const ComputeSettings& settings = this_tensix().settings;
+    Unpacked operands = take();
+    float second[TILE_VALUES], *result = operands.a.data();
     spread(broadcast, operands.b.data(), second);
-    units::two(settings, operation, operands.a.data(), second, result);
+    units::apply_matrix_unit(settings, operation, result, second);
+    const bool has_sums = accumulate && to < settings.dest_tiles && value_flag(this_tensix().committed, to);
     float* held = dest(to);
-    if (accumulate)
-        units::two(settings, EMU_ADD, held, result, held);
+    if (has_sums)
+        units::accumulate(settings, held, result);
     else
-        memcpy(held, result, sizeof result);
+        memcpy(held, result, sizeof second);
 }
 
 void emu_multiply_block(uint32_t to, int transposed, uint32_t columns, uint32_t rows, EMU_AT) {
@@ -203,14 +199,14 @@ void emu_multiply_block(uint32_t to, int transposed, uint32_t columns, uint32_t 
         if (transposed) transpose(b);
         for (uint32_t r = 0; r < rows; r++)
             units::add_products(
-                tensix().settings, &operands.a[r * TILE_VALUES], b, dest(to + r * columns + c),
+                this_tensix().settings, &operands.a[r * TILE_VALUES], b, dest(to + r * columns + c),
                 std::min(operands.rows_a, TILE));
     }
 }
 
 void emu_acquire(EMU_AT) {
     enter("tile_regs_acquire", file, line);
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     if (engines.acquired) report("destination", "tile_regs_acquire after a tile_regs_acquire without a tile_regs_commit");
     wait(Wait::DEST_FREE);
     engines.acquired = true;
@@ -218,7 +214,7 @@ void emu_acquire(EMU_AT) {
 
 void emu_commit(EMU_AT) {
     enter("tile_regs_commit", file, line);
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     if (!engines.acquired) report("destination", "tile_regs_commit without a tile_regs_acquire");
     engines.acquired = false;
     engines.committed++;
@@ -226,14 +222,14 @@ void emu_commit(EMU_AT) {
 
 void emu_wait_for_math(EMU_AT) {
     enter("tile_regs_wait", file, line);
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     wait(Wait::DEST);
     engines.waited = true;
 }
 
 void emu_release(EMU_AT) {
     enter("tile_regs_release", file, line);
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     if (!engines.waited) report("destination", "tile_regs_release without a tile_regs_wait");
     if (engines.released == engines.committed) {
         report("destination", "tile_regs_release of a register that math has not committed");
@@ -250,7 +246,7 @@ void emu_release(EMU_AT) {
 void emu_pack(uint32_t from, uint32_t number, int out_of_order, uint32_t page, EMU_AT) {
     enter("pack_tile", file, line);
     Core* core = machine.running->core;
-    Tensix& engines = tensix();
+    Tensix& engines = this_tensix();
     CircularBuffer& buffer = buffer_of(number);
     if (!engines.waited) report("destination", "pack_tile without a tile_regs_wait");
     const float* values = dest_of(engines.released, from);
@@ -282,13 +278,16 @@ void emu_pack(uint32_t from, uint32_t number, int out_of_order, uint32_t page, E
 void emu_unary(int function, uint32_t tile, uint32_t parameter, EMU_AT) {
     enter("a function of a tile", file, line);
     float* values = function == EMU_FILL ? dest(tile) : dest_with_value(tile);
-    units::apply(tensix().settings, function, values, std::bit_cast<float>(parameter));
+    units::apply_function(this_tensix().settings, function, values, std::bit_cast<float>(parameter));
 }
 
 void emu_binary(int operation, uint32_t a, uint32_t b, uint32_t to, EMU_AT) {
     enter("a function of two tiles", file, line);
-    const float *x = dest_with_value(a), *y = dest_with_value(b);
-    units::apply(tensix().settings, operation, x, y, dest(to));
+    float result[TILE_VALUES], second[TILE_VALUES];
+    memcpy(result, dest_with_value(a), sizeof result);
+    memcpy(second, dest_with_value(b), sizeof second);
+    units::apply_vector_unit(this_tensix().settings, operation, result, second);
+    memcpy(dest(to), result, sizeof result);
 }
 
 void emu_broadcast(int operation, int broadcast, uint32_t tile, uint32_t other, EMU_AT) {
@@ -296,7 +295,7 @@ void emu_broadcast(int operation, int broadcast, uint32_t tile, uint32_t other, 
     float* values = dest_with_value(tile);
     float second[TILE_VALUES];
     spread(broadcast, dest_with_value(other), second);
-    units::apply(tensix().settings, operation, values, second, values);
+    units::apply_vector_unit(this_tensix().settings, operation, values, second);
 }
 
 void emu_copy_in_dest(uint32_t from, uint32_t to, EMU_AT) {
@@ -321,13 +320,13 @@ void emu_reduce(int pool, int over_columns, uint32_t tile, EMU_AT) {
         for (uint32_t row = 0; row < 4; row++) {
             const auto value = [&](uint32_t number) { return values[(number * 4 + row) * TILE + column]; };
             const auto face = [&](uint32_t first) {
-                const float last = join(pool, value(first + 2), value(first + 3));
-                return join(pool, value(first), join(pool, value(first + 1), last));
+                const float last = units::join(pool, value(first + 2), value(first + 3));
+                return units::join(pool, value(first), units::join(pool, value(first + 1), last));
             };
-            rows[row] = join(pool, face(0), face(4));
+            rows[row] = units::join(pool, face(0), face(4));
         }
-        const float joined = join(pool, join(pool, rows[0], rows[1]), join(pool, rows[2], rows[3]));
-        for (uint32_t row = 1; row < TILE; row++) values[row * TILE + column] = units::from_bfloat16(POISON);
+        const float joined = units::join(pool, units::join(pool, rows[0], rows[1]), units::join(pool, rows[2], rows[3]));
+        for (uint32_t row = 1; row < TILE; row++) values[row * TILE + column] = tensix::from_bfloat16(POISON);
         values[column] = pool == EMU_POOL_AVERAGE ? joined / float(TILE) : joined;
     }
     if (over_columns) transpose(values);

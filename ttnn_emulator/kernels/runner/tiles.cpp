@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "units.h"
+#include "formats.h"
 
 namespace runner {
 
@@ -46,7 +46,7 @@ bool is_block_float(uint32_t format) {
     return format == BLOCK_FLOAT_8 || format == BLOCK_FLOAT_4 || format == BLOCK_FLOAT_2;
 }
 
-float poison() { return units::from_bfloat16(POISON); }
+float poison() { return tensix::from_bfloat16(POISON); }
 
 // 16 values of a block float, by a table of what the values of a byte are in units of the last bit.
 void unpack_half_row(const uint8_t* data, uint32_t bits, int exponent, float* row) {
@@ -74,15 +74,17 @@ void poison_unwritten(const uint8_t* shadow, uint32_t bits, float* row) {
 }
 
 void pack_block_float(const float* row, uint32_t bits, uint8_t* exponent, uint8_t* data) {
-    uint32_t largest = 0;
-    for (uint32_t i = 0; i < SIDE; i++) largest = std::max(largest, std::bit_cast<uint32_t>(row[i]) >> 23 & 255);
+    const int magnitude_bits = int(bits) - 1;
+    uint16_t rounded[SIDE];
+    tensix::block_float::pack_row(row, rounded, SIDE, magnitude_bits);
+    int largest = 0;
+    for (uint16_t value : rounded) largest = std::max(largest, value >> 7 & 255);
     *exponent = uint8_t(largest);
-    const int magnitude_bits = int(bits) - 1, most = (1 << magnitude_bits) - 1;
-    const float unit = std::ldexp(1.0f, int(largest) - 127 - (magnitude_bits - 1));
+    const float unit = std::ldexp(1.0f, largest - 127 - (magnitude_bits - 1));
     memset(data, 0, SIDE * bits / 8);
     for (uint32_t i = 0; i < SIDE; i++) {
-        const int magnitude = std::min(int(std::trunc(std::abs(row[i]) / unit + 0.5f)), most);
-        const int code = row[i] < 0 && magnitude ? magnitude | 1 << magnitude_bits : magnitude;
+        const int magnitude = int(std::abs(tensix::from_bfloat16(rounded[i])) / unit);
+        const int code = magnitude | (rounded[i] >> 15 << magnitude_bits);
         data[i * bits / 8] |= uint8_t(code << i * bits % 8);
     }
 }
@@ -111,7 +113,7 @@ void unpack_tile(
         } else {
             for (uint32_t i = 0; i < SIDE; i++) {
                 const uint32_t code = bits == 8 ? from[i] : uint32_t(from[2 * i] | from[2 * i + 1] << 8);
-                row[i] = format == FLOAT16_B ? units::from_bfloat16(uint16_t(code)) : std::bit_cast<float>(code);
+                row[i] = format == FLOAT16_B ? tensix::from_bfloat16(uint16_t(code)) : std::bit_cast<float>(code);
             }
         }
         if (shadow) poison_unwritten(shadow + (from - data), bits, row);
@@ -131,7 +133,7 @@ bool pack_tile(const float* values, uint32_t format, uint32_t rows, uint8_t* dat
             memcpy(to, row, half_row);
         } else {
             for (uint32_t i = 0; i < SIDE; i++) {
-                const uint32_t code = format == FLOAT16_B ? units::to_bfloat16(row[i]) : std::bit_cast<uint32_t>(row[i]);
+                const uint32_t code = format == FLOAT16_B ? tensix::pack_bfloat16<tensix::Rounding::TIES_AWAY>(row[i]) : std::bit_cast<uint32_t>(row[i]);
                 memcpy(to + i * bits / 8, &code, bits / 8);
             }
         }

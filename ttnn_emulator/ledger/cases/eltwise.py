@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Element by element: binary and unary operations, their fused activations, comparisons, conversions."""
+"""Cases of elementwise operations: binary, unary, fused activations, comparisons, conversions."""
 
 import ttnn
 from ttnn_emulator.ledger.cases.table import FLOATS, TYPES, case
@@ -156,7 +156,7 @@ def _extremes() -> None:
 
 
 def _more() -> None:
-    """What strangers use, in 16 bits: whether a kernel rounds or cuts shows there."""
+    """Add cases of less common functions in 16 bits, where it shows whether a kernel rounds or truncates."""
     for name in ("erf", "erfc", "softsign", "gelu", "log1p", "sin", "cos", "exp2", "expm1", "cbrt", "hardsigmoid"):
         call = getattr(ttnn, name)
         case(

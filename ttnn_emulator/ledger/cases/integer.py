@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Integers: arithmetic, bits and comparisons, with every broadcast."""
+"""Cases of integers: arithmetic, bits and comparisons, with every broadcast."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from ttnn_emulator.ledger.inputs import Inputs
 
 _SHAPE, _ROW, _COLUMN = (8, 40), (1, 40), (8, 1)
 _SECOND: dict[str, tuple[int, ...] | int] = {"row": _ROW, "column": _COLUMN, "one": (1, 1), "scalar": 2}
-# of operands; what is compared takes few values, so that many are equal
+# the largest operands; comparisons take few values, so that many are equal
 _LARGEST = {"add": 1 << 20, "subtract": 1 << 20, "multiply": 30000}
 _FEW = 3
 _ANY = {"int32": (-(1 << 31), (1 << 31) - 1), "uint32": (0, (1 << 32) - 1)}
@@ -61,7 +61,7 @@ def _broadcast(
     second: tuple[int, ...] | int,
     limits: tuple[int, int] | None = None,
 ) -> None:
-    """`second`: the other tensor's shape, or a scalar."""
+    """Return a case's function. `second` is the other tensor's shape, or a scalar."""
     call: Callable[..., ttnn.Tensor] = getattr(ttnn, name)
     largest = _LARGEST.get(name, _FEW)
     numbers = *(limits or (-3 * largest if kind == "int32" else 0, largest)), TYPES[kind]

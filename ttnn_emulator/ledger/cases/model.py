@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The calls of models/bitnet as it makes them, and the attention operations around them."""
+"""Cases of the calls that models/bitnet makes, and of the attention operations around them."""
 
 import torch
 
@@ -65,7 +65,7 @@ def _rescale(x: Inputs, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn
 
 
 def user_memory(count: int, first: int = 0, width: int = _SIZE) -> ttnn.MemoryConfig:
-    """One user a core, from core `first` of the first row on."""
+    """Return a memory config with one user a core, from core `first` of the first row on."""
     cores = ttnn.CoreRange(ttnn.CoreCoord(first, 0), ttnn.CoreCoord(first + count - 1, 0))
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet({cores}), (32, width), ttnn.ShardOrientation.ROW_MAJOR)
     return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1, spec)
@@ -141,7 +141,7 @@ def _prefills() -> None:
 
 
 def _prefill(x: Inputs, how, scale: float = 0.125, **rest) -> ttnn.Tensor:
-    """Four chunks of queries and of keys; `how` of None is the library's own choice, with its own chunks."""
+    """Attend with four chunks of queries and of keys. A `how` of None leaves the chunks to the library."""
     tensors = [x.normal(shape=(1, heads, 128, _SIZE), scale=1.5) for heads in (_HEADS, _KV_HEADS, _KV_HEADS)]
     configured = {} if how is None else {"program_config": _program(32), "compute_kernel_config": how}
     return ttnn.transformer.scaled_dot_product_attention(*tensors, scale=scale, **configured, **rest)

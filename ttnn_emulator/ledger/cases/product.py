@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products by the program configs of models/bitnet: weights cut over the DRAM banks, and over cores in one and
-in two dimensions."""
+"""Cases of matrix products by the program configs of models/bitnet.
+
+Weights are sharded over the DRAM banks, or over cores in one and in two dimensions.
+"""
 
 import math
 from collections.abc import Callable
@@ -52,7 +54,7 @@ def _products() -> None:
 
 
 def in_banks(x: Inputs, inner: int = _INNER, width: int = _WIDTH) -> dict[str, Any]:
-    """A weight cut by columns over all banks, of which the last may get none."""
+    """Return a weight sharded by columns over all banks, of which the last may get none."""
     banks = x.device.dram_grid_size().x
     cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(banks - 1, 0))})
     columns = math.ceil(width / _TILE / banks) * _TILE
@@ -78,7 +80,7 @@ def _banked(
     wide: bool = True,
     dtype: ttnn.DataType = ttnn.bfloat16,
 ) -> ttnn.Tensor:
-    """Each core holds one tile of columns of the rows and of the result, and a bank streams its columns to them."""
+    """Multiply where each core holds a tile column of rows and result, and each bank streams its columns."""
     program = ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig(
         in0_block_w=1, per_core_M=1, per_core_N=1, fused_activation=None
     )
@@ -95,7 +97,7 @@ def _banked(
 def _head(
     x: Inputs, first: ttnn.DataType, weight: ttnn.DataType, fidelity: str, where: str, inner: int = _INNER
 ) -> ttnn.Tensor:
-    """A tile of K at a time."""
+    """Multiply with one tile of K at a time."""
     program = ttnn.MatmulMultiCoreReuseMultiCast1DProgramConfig(
         compute_with_storage_grid_size=(4, 1),
         in0_block_w=1,
@@ -119,7 +121,7 @@ def _head(
 
 
 def _two_dimensions(x: Inputs, whole: bool, weight: ttnn.DataType, fidelity: str) -> ttnn.Tensor:
-    """Two by two cores, two blocks of K."""
+    """Multiply on two by two cores, in two blocks of K."""
     program = ttnn.MatmulMultiCoreReuseMultiCastProgramConfig(
         compute_with_storage_grid_size=(2, 2),
         in0_block_w=2,

@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The other calls of models/bitnet's steps: look-ups, joined heads, attention, and choosing a token; and the caches of
-programs that page nothing."""
+"""Cases of the other calls of models/bitnet's steps, and of caches without pages.
+
+Those calls are look-ups, joined heads, attention, and choosing a token.
+"""
 
 from typing import Any
 
@@ -59,7 +61,7 @@ def _tokens(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
 
 
 def _angles(x: Inputs) -> ttnn.Tensor:
-    """A tile a user and kind of head, of which the first row counts."""
+    """Return a tile for each user and kind of head. Only its first row counts."""
     rows = ttnn.embedding(
         _places(x, 4 * _TILE),
         x.normal(shape=(32, _SIZE), layout=_ROW_MAJOR),
@@ -86,7 +88,7 @@ def _candidates(x: Inputs, width: int = _CANDIDATES, rows: int = _ROWS) -> ttnn.
 
 
 def _random(x: Inputs) -> list[ttnn.Tensor]:
-    """A generator's state becomes the next one, and its number in [0, 1)."""
+    """Compute a generator's next state, and its number in [0, 1)."""
 
     def row(*values: float) -> ttnn.Tensor:
         return x.put(torch.tensor(values)[None, None, None], ttnn.float32)
@@ -99,7 +101,7 @@ def _random(x: Inputs) -> list[ttnn.Tensor]:
 
 
 def _chosen(x: Inputs) -> ttnn.Tensor:
-    """Token numbers in float32, one a row and zeros beside it, become row-major integers in a tensor that exists."""
+    """Turn token numbers in float32, one a row and zeros beside it, into row-major integers in a tensor that exists."""
     one = torch.zeros(1, 1, _ROWS, _CANDIDATES)
     one[..., torch.arange(_ROWS), x.shuffled(_CANDIDATES)[:_ROWS]] = torch.tensor([128255.0, 1.0, 70001.0, 0.0])
     token = ttnn.typecast(ttnn.sum(x.put(one, ttnn.float32), dim=-1, keepdim=True), ttnn.uint32)
@@ -109,7 +111,7 @@ def _chosen(x: Inputs) -> ttnn.Tensor:
 
 
 def _caches() -> None:
-    """Without a page table: [users, heads, positions, D]."""
+    """Return a cache without a page table: [users, heads, positions, D]."""
     for kind in ("bf16", "bfp8"):
         dtype = TYPES[kind]
         case(f"contiguous/fill {kind}", lambda x, d=dtype: _fill(x, d))
@@ -164,7 +166,7 @@ def _attention(x: Inputs, dtype: ttnn.DataType) -> ttnn.Tensor:
 
 
 def _port_attention() -> None:
-    """Queries on their users' cores, keys in chunks of the kernel's own size, as the port's decode asks for."""
+    """Attend as the port's decode does: queries on their users' cores, keys in chunks of the kernel's own size."""
     for kind, fidelity in (("bf16", "HiFi4"), ("bfp8", "HiFi2")):
         case(f"step/attention {kind} {fidelity}", lambda x, d=TYPES[kind], f=fidelity: _whole_chunks(x, d, f))
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of cases: what is called, and how near the emulated device should come to the machine."""
+"""The table of cases says what is called, and how near the emulated device should come to the machine."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ FLOATS = ("bf16", "fp32")
 
 @dataclass(frozen=True)
 class Case:
-    """`bar`: "exact" (all bits), "ulps=N" of the result's dtype, or "pcc=P"."""
+    """A case. `bar` is "exact" (all bits), "ulps=N" (of the result's dtype) or "pcc=P"."""
 
     group: str
     name: str
@@ -35,6 +35,6 @@ TABLE: dict[str, Case] = {}
 
 
 def case(name: str, run: Callable[[Inputs], Result], bar: str = "exact") -> None:
-    """`name` is "group/what it does"."""
+    """Add a case to the table. `name` is "group/what it does"."""
     assert name not in TABLE, name
     TABLE[name] = Case(name.split("/")[0], name, run, bar)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Over whole tensors: reductions, data movement, matrix products, norms."""
+"""Cases over whole tensors: reductions, data movement, matrix products, norms."""
 
 import ttnn
 from ttnn_emulator.ledger.cases.table import FLOATS, TYPES, case

@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What tt-transformers' decode asks for beyond models/bitnet: weights in DRAM banks in blocks of several tiles, heads
-of other sizes and on other cores, and caches without pages in each form of their calls."""
+"""Cases that tt-transformers' decode asks for beyond models/bitnet.
+
+Weights lie in DRAM banks in blocks of several tiles, heads have other sizes and lie on other cores, and caches without
+pages are called in each form.
+"""
 
 from typing import Any
 
@@ -51,7 +54,7 @@ def _bias(x: Inputs) -> ttnn.Tensor:
 
 
 def _packer_adds(x: Inputs, wide: bool) -> Any:
-    """As upstream's decode asks for: to the sums of the blocks before, in memory."""
+    """Add to the sums of the earlier blocks in memory, as upstream's decode does."""
     how = compute(x, "LoFi", wide)
     how.packer_l1_acc = True
     return how
@@ -67,7 +70,7 @@ def _product(
     blocks: int = 2,
     **rest: Any,
 ) -> ttnn.Tensor:
-    """So many blocks of K, and two tiles of columns on each core."""
+    """Multiply in `blocks` blocks of K, with two tile columns on each core."""
     program = ttnn.MatmulMultiCoreReuseMultiCastDRAMShardedProgramConfig(
         in0_block_w=_INNER // _TILE // blocks,
         per_core_M=1,
@@ -145,7 +148,7 @@ def _shared_update(x: Inputs) -> ttnn.Tensor:
 
 
 def _attention() -> None:
-    """Decode over caches without pages: 2 users, 2 heads of keys."""
+    """Attend in decode over caches without pages, with 2 users and 2 heads of keys."""
     for kind in ("bf16", "bfp4"):
         case(f"unpaged/attention {kind}", lambda x, d=TYPES[kind]: _decode(x, d))
     case("unpaged/attention in 16 bits", lambda x: _decode(x, how=compute(x, "HiFi2", False)), "pcc=0.9999")

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import ttnn
+from ttnn_emulator.arithmetic.native import library
 from ttnn_emulator.errors import EmulatorError, KernelDoesNotCompile, KernelFault
-from ttnn_emulator.kernels import compiler
 from ttnn_emulator.tests.kernels.programs import buffer, compute, cores, reader, run, words_on, writer
 
 
@@ -41,9 +41,9 @@ def test_a_compute_function_that_is_not_there_is_named(device):
 def test_without_a_compiler(monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(library.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(EmulatorError, match="install g.. or clang.., or .pip install ziglang., or set CXX") as raised:
-        compiler.find_compiler()
+        library.find_compiler()
     assert "\n" not in str(raised.value)
 
 

@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""The arithmetic of the chip in C++, called with torch tensors.
+
+`interface.cpp` has the functions, the headers beside it the arithmetic: `matmul_*` and `fpu_*` are the matrix unit's,
+`sfpu_*` the vector unit's, `format_*` round into number formats. A call lets other Python threads run meanwhile.
+"""
+
+import ctypes
+import functools
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+import torch
+
+from ttnn_emulator.arithmetic.native import library
+
+
+class Rounding(IntEnum):
+    """How a number becomes shorter (`formats.h`)."""
+
+    NEAREST_EVEN = 0
+    TIES_AWAY = 1
+    TRUNCATE = 2
+
+
+class Mantissa(IntEnum):
+    """How a block float's mantissa becomes a whole number (`formats.h`)."""
+
+    HOST = 0
+    TIES_AWAY = 1
+
+
+class Function(IntEnum):
+    """The functions of the vector unit (`vector_functions.h`)."""
+
+    EXP = 0
+    LOG = 1
+    SQRT = 2
+    RSQRT = 3
+    RECIP = 4
+    SIGMOID = 5
+    SILU = 6
+    TANH = 7
+    ERFC = 8
+
+
+class Operation(IntEnum):
+    """What `eltwise.h` does with two operands: in the matrix unit, then in the vector unit."""
+
+    FPU_ADD = 0
+    FPU_SUBTRACT = 1
+    FPU_RSUB = 2
+    FPU_MULTIPLY = 3
+    ADD = 4
+    SUBTRACT = 5
+    RSUB = 6
+    MULTIPLY = 7
+    DIVIDE = 8
+    MAXIMUM = 9
+    MINIMUM = 10
+
+
+class Step(IntEnum):
+    """What `eltwise.h` does with one operand: a `Function`, or one of two plain ones."""
+
+    EXP = 0
+    LOG = 1
+    SQRT = 2
+    RSQRT = 3
+    RECIP = 4
+    SIGMOID = 5
+    SILU = 6
+    TANH = 7
+    ERFC = 8
+    RELU = 9
+    SQUARE = 10
+
+
+MOST_STEPS = 8  # on either operand or the result
+
+
+def _array(dtype: torch.dtype) -> type:
+    """The type of a parameter: a tensor of `dtype` whose elements lie side by side."""
+
+    class Array:
+        @staticmethod
+        def from_param(tensor: torch.Tensor) -> ctypes.c_void_p:
+            if tensor.dtype is not dtype or not tensor.is_contiguous():
+                raise TypeError(f"a contiguous tensor of {dtype} is wanted, not {tensor.dtype}, {tensor.stride()}")
+            return ctypes.c_void_p(tensor.data_ptr())
+
+    return Array
+
+
+class _Matrices:
+    """The type of a parameter: a tensor of bfloat16 or float32 whose steps are parameters too."""
+
+    @staticmethod
+    def from_param(tensor: torch.Tensor) -> ctypes.c_void_p:
+        if tensor.dtype not in (torch.bfloat16, torch.float32):
+            raise TypeError(f"a tensor of bfloat16 or float32 is wanted, not of {tensor.dtype}")
+        return ctypes.c_void_p(tensor.data_ptr())
+
+
+_TYPES = {
+    "f": _array(torch.float32),
+    "b": _array(torch.bfloat16),
+    "m": _Matrices,
+    "l": ctypes.c_int64,
+    "i": ctypes.c_int32,
+    "s": ctypes.c_char_p,
+    "r": ctypes.POINTER(ctypes.c_float),
+}
+_BROADCAST = "f l l  f l l  f l l"  # the result, its rows and columns; of both operands the steps to the next of either
+_SIGNATURES = {
+    "format_bfloat16": "f b l i",
+    "format_block_float": "f b l l i i",
+    "format_packed_block_float": "f b l l i",
+    "format_largest_if_whole": "m i l r",
+    "matmul_product": "f l l l  m i l l l  m i l l l  l l l l  i i i",
+    "fpu_add": f"{_BROADCAST} i",
+    "fpu_multiply": f"{_BROADCAST} i i",
+    "sfpu_store": "f f l i i",
+    "sfpu_apply": "i f f l i i",
+    "sfpu_divide": f"{_BROADCAST} i i",
+    "sfpu_remainder": f"{_BROADCAST} i",
+    "eltwise_unary": "m i m l i i i",
+    "eltwise_binary": "m i l l  m i l l  m i l l  i s s s i i",
+}
+
+
+@functools.cache
+def function(name: str) -> Callable[..., None]:
+    """A function of `interface.cpp` by its name."""
+    found = getattr(library.load(), name)
+    found.argtypes, found.restype = [_TYPES[letter] for letter in _SIGNATURES[name].split()], None
+    return found
+
+
+def unary(step: Step, x: torch.Tensor, blackhole: bool) -> torch.Tensor:
+    """A function of a bfloat16 or float32 tensor, as an operation of its own leaves it for the packer."""
+    x, wide = x.contiguous(), x.dtype == torch.float32
+    result = torch.empty_like(x)
+    function("eltwise_unary")(x, wide, result, x.numel(), step, wide, blackhole)
+    return result
+
+
+def binary(
+    operation: Operation,
+    a: torch.Tensor,
+    b: torch.Tensor,
+    steps: Sequence[Sequence[Step]],
+    wide: bool,
+    blackhole: bool,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """An operation of two bfloat16 or float32 tensors, which are broadcast. `steps` come before it on either operand
+    and after it; as bfloat16 the result is rounded to nearest even."""
+    shape = a.shape if a.shape == b.shape else torch.broadcast_shapes(a.shape, b.shape)
+    result = torch.empty(shape, dtype=dtype)
+    columns = result.numel() if a.shape == b.shape else shape[-1]
+    rows = result.numel() // columns if columns else 0
+    function("eltwise_binary")(
+        *(result, dtype == torch.float32, rows, columns),
+        *_typed(a, shape, rows, columns),
+        *_typed(b, shape, rows, columns),
+        *(operation, *(bytes(step + 1 for step in part) for part in steps), wide, blackhole),
+    )
+    return result
+
+
+def _typed(operand: torch.Tensor, shape: torch.Size, rows: int, columns: int) -> tuple[torch.Tensor, bool, int, int]:
+    operand, row, column = _steps(operand, shape, rows, columns)
+    return operand, operand.dtype == torch.float32, row, column
+
+
+def elementwise(name: str, a: torch.Tensor, b: torch.Tensor, *settings: Any) -> torch.Tensor:
+    """A function of two float32 tensors, which are broadcast."""
+    shape = a.shape if a.shape == b.shape else torch.broadcast_shapes(a.shape, b.shape)
+    result = torch.empty(shape)
+    columns = result.numel() if a.shape == b.shape else shape[-1]
+    rows = result.numel() // columns if columns else 0
+    operands = _steps(a, shape, rows, columns), _steps(b, shape, rows, columns)
+    function(name)(result, rows, columns, *operands[0], *operands[1], *settings)
+    return result
+
+
+def _steps(operand: torch.Tensor, shape: torch.Size, rows: int, columns: int) -> tuple[torch.Tensor, int, int]:
+    """The operand, and the steps from one row and from one column of the result to the next."""
+    operand = operand.contiguous()
+    if operand.shape == shape:
+        return operand, columns, 1
+    count = operand.numel()
+    if count == 1:
+        return operand, 0, 0
+    if count == columns and operand.shape[-1] == columns:
+        return operand, 0, 1
+    if count == rows and operand.shape[-1] == 1:
+        return operand, 1, 0
+    return operand.expand(shape).contiguous(), columns, 1

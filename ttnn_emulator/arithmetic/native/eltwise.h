@@ -1,0 +1,230 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Elementwise programs of one or two operands: functions of each operand, the operation, functions of its result, and the
+// rounding before the packer, in one pass over a row.
+//
+// Between two steps stands what a unit leaves in its register, 32 or (not `wide`) 16 bits. In 16 bits what is no number
+// is stored as infinity (0 / 0), unless an operand was none.
+//
+// Example: multiply(a, b) with RELU after it, of bfloat16. a * b is rounded to nearest even (`store`), RELU leaves
+// 0 of what is negative, and the result goes to the packer as a bfloat16 without a negative zero.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "bits.h"
+#include "formats.h"
+#include "matrix_unit.h"
+#include "vector_functions.h"
+#include "vector_unit.h"
+
+namespace tensix::eltwise {
+
+using sfpu::Architecture;
+
+constexpr int64_t CHUNK = 256;  // numbers that a step takes at a time
+
+// The matrix unit has the first four, the vector unit the others.
+enum class Operation : int32_t {
+    FPU_ADD,
+    FPU_SUBTRACT,
+    FPU_RSUB,
+    FPU_MULTIPLY,
+    ADD,
+    SUBTRACT,
+    RSUB,
+    MULTIPLY,
+    DIVIDE,
+    MAXIMUM,
+    MINIMUM,
+};
+
+// A row of a tensor: `step` is 0 where one number stands for all.
+struct Row {
+    const void* data;
+    bool is_float32;  // else bfloat16
+    int64_t step;
+
+    void read(float* __restrict result, int64_t first, int64_t count) const {
+        const float* floats = static_cast<const float*>(data) + first * step;
+        const uint16_t* halves = static_cast<const uint16_t*>(data) + first * step;
+        if (!step)
+            std::fill_n(result, count, is_float32 ? *floats : from_bfloat16(*halves));
+        else if (is_float32)
+            std::copy_n(floats, count, result);
+        else
+            for (int64_t i = 0; i < count; ++i) result[i] = from_bfloat16(halves[i]);
+    }
+};
+
+inline float maximum(float a, float b) { return a > b || std::isnan(a) ? a : b; }
+inline float minimum(float a, float b) { return a < b || std::isnan(a) ? a : b; }
+
+// The exponent e of m * 2^e with m from 0.5 to 1; 0 of zero.
+inline int32_t binary_exponent(float value) { return value == 0 ? 0 : exponent_of(static_cast<double>(value)) + 1; }
+
+// No negative zero: the unit adds +0 to a product. In 16 bits zero times anything is zero. Blackhole finds a product too
+// small only when it has added, where the exponents say that it might be large enough.
+template <Architecture CHIP, bool WIDE>
+inline float multiply(float a, float b) {
+    const float result = a * b;
+    if (!WIDE) return a == 0 || b == 0 ? 0.0f : result;
+    const bool late = CHIP == Architecture::BLACKHOLE && binary_exponent(a) + binary_exponent(b) == -125;
+    return std::abs(result) < SMALLEST ? late ? copy_sign(0.0f, result) : 0.0f : result;
+}
+
+// What the vector unit stores of an operation's result.
+template <bool WIDE>
+inline float stored(float result, float a, float b, bool cut) {
+    if (WIDE) return sfpu::store<Rounding::NEAREST_EVEN, true>(result);
+    const float number = std::isnan(result) && !std::isnan(a) && !std::isnan(b) ? INFINITE : result;
+    return cut ? sfpu::store<Rounding::TRUNCATE, false>(number) : sfpu::store<Rounding::NEAREST_EVEN, false>(number);
+}
+
+template <Operation OPERATION, Architecture CHIP, bool WIDE>
+inline float apply(float a, float b) {
+    if constexpr (OPERATION == Operation::FPU_ADD) return fpu::add<WIDE>(a, b);
+    if constexpr (OPERATION == Operation::FPU_SUBTRACT) return fpu::add<WIDE>(a, -b);
+    if constexpr (OPERATION == Operation::FPU_RSUB) return fpu::add<WIDE>(-a, b);
+    if constexpr (OPERATION == Operation::FPU_MULTIPLY) return fpu::multiply<4, WIDE>(a, b);
+    if constexpr (OPERATION == Operation::ADD) return stored<WIDE>(a + b, a, b, false);
+    if constexpr (OPERATION == Operation::SUBTRACT) return stored<WIDE>(a - b, a, b, false);
+    if constexpr (OPERATION == Operation::RSUB) return stored<WIDE>(b - a, a, b, false);
+    if constexpr (OPERATION == Operation::MULTIPLY) return stored<WIDE>(multiply<CHIP, WIDE>(a, b), a, b, false);
+    if constexpr (OPERATION == Operation::DIVIDE) return stored<WIDE>(sfpu::divide<CHIP, WIDE>(a, b), a, b, false);
+    if constexpr (OPERATION == Operation::MAXIMUM) return stored<WIDE>(maximum(a, b), a, b, true);
+    if constexpr (OPERATION == Operation::MINIMUM) return stored<WIDE>(minimum(a, b), a, b, true);
+}
+
+// A step of one operand that is fused: a function of the vector unit, stored. Beside the functions of
+// `vector_functions.h` there are two plain ones.
+enum class Step : int32_t { EXP, LOG, SQRT, RSQRT, RECIP, SIGMOID, SILU, TANH, ERFC, RELU, SQUARE };
+
+template <Step STEP, Architecture CHIP, bool WIDE>
+inline float apply(float x) {
+    float result;
+    if constexpr (STEP == Step::RELU)
+        result = x < 0 ? 0.0f : x;
+    else if constexpr (STEP == Step::SQUARE)
+        result = x * x;
+    else
+        result = sfpu::apply<static_cast<sfpu::Function>(STEP), CHIP, WIDE>(x);
+    return STEP == Step::ERFC ? sfpu::store<Rounding::TRUNCATE, WIDE>(result)
+                              : sfpu::store<Rounding::NEAREST_EVEN, WIDE>(result);
+}
+
+using StepLoop = void (*)(float*, int64_t);
+using OperationLoop = void (*)(float*, const float*, int64_t);
+
+template <Step STEP, Architecture CHIP, bool WIDE>
+void step_loop(float* __restrict x, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) x[i] = apply<STEP, CHIP, WIDE>(x[i]);
+}
+
+template <Operation OPERATION, Architecture CHIP, bool WIDE>
+void operation_loop(float* __restrict a, const float* __restrict b, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) a[i] = apply<OPERATION, CHIP, WIDE>(a[i], b[i]);
+}
+
+template <Architecture CHIP, bool WIDE>
+StepLoop find(Step step) {
+    switch (step) {
+        case Step::EXP: return step_loop<Step::EXP, CHIP, WIDE>;
+        case Step::LOG: return step_loop<Step::LOG, CHIP, WIDE>;
+        case Step::SQRT: return step_loop<Step::SQRT, CHIP, WIDE>;
+        case Step::RSQRT: return step_loop<Step::RSQRT, CHIP, WIDE>;
+        case Step::RECIP: return step_loop<Step::RECIP, CHIP, WIDE>;
+        case Step::SIGMOID: return step_loop<Step::SIGMOID, CHIP, WIDE>;
+        case Step::SILU: return step_loop<Step::SILU, CHIP, WIDE>;
+        case Step::TANH: return step_loop<Step::TANH, CHIP, WIDE>;
+        case Step::ERFC: return step_loop<Step::ERFC, CHIP, WIDE>;
+        case Step::RELU: return step_loop<Step::RELU, CHIP, WIDE>;
+        case Step::SQUARE: return step_loop<Step::SQUARE, CHIP, WIDE>;
+    }
+    return nullptr;
+}
+
+template <Architecture CHIP, bool WIDE>
+OperationLoop find(Operation operation) {
+    switch (operation) {
+        case Operation::FPU_ADD: return operation_loop<Operation::FPU_ADD, CHIP, WIDE>;
+        case Operation::FPU_SUBTRACT: return operation_loop<Operation::FPU_SUBTRACT, CHIP, WIDE>;
+        case Operation::FPU_RSUB: return operation_loop<Operation::FPU_RSUB, CHIP, WIDE>;
+        case Operation::FPU_MULTIPLY: return operation_loop<Operation::FPU_MULTIPLY, CHIP, WIDE>;
+        case Operation::ADD: return operation_loop<Operation::ADD, CHIP, WIDE>;
+        case Operation::SUBTRACT: return operation_loop<Operation::SUBTRACT, CHIP, WIDE>;
+        case Operation::RSUB: return operation_loop<Operation::RSUB, CHIP, WIDE>;
+        case Operation::MULTIPLY: return operation_loop<Operation::MULTIPLY, CHIP, WIDE>;
+        case Operation::DIVIDE: return operation_loop<Operation::DIVIDE, CHIP, WIDE>;
+        case Operation::MAXIMUM: return operation_loop<Operation::MAXIMUM, CHIP, WIDE>;
+        case Operation::MINIMUM: return operation_loop<Operation::MINIMUM, CHIP, WIDE>;
+    }
+    return nullptr;
+}
+
+template <typename Name>
+auto find(Name name, bool blackhole, bool wide) {
+    if (blackhole)
+        return wide ? find<Architecture::BLACKHOLE, true>(name) : find<Architecture::BLACKHOLE, false>(name);
+    return wide ? find<Architecture::WORMHOLE, true>(name) : find<Architecture::WORMHOLE, false>(name);
+}
+
+// A list of steps, ended by nullptr.
+constexpr int MOST_STEPS = 8;
+struct Steps {
+    StepLoop loops[MOST_STEPS + 1] = {};
+
+    void run(float* x, int64_t count) const {
+        for (int i = 0; loops[i]; ++i) loops[i](x, count);
+    }
+};
+
+// A function of one operand as an operation of its own: in 16 bits what is no number is stored as infinity.
+inline void run_unary(StepLoop step, Row x, void* result, bool wide, int64_t count) {
+    float value[CHUNK], made[CHUNK];
+    for (int64_t start = 0; start < count; start += CHUNK) {
+        const int64_t length = std::min(CHUNK, count - start);
+        x.read(value, start, length);
+        std::copy_n(value, length, made);
+        step(made, length);
+        if (wide) {
+            std::copy_n(made, length, static_cast<float*>(result) + start);
+            continue;
+        }
+        uint16_t* halves = static_cast<uint16_t*>(result) + start;
+        for (int64_t i = 0; i < length; ++i) {
+            const bool invalid = std::isnan(made[i]) && !std::isnan(value[i]);
+            halves[i] = pack_bfloat16<Rounding::NEAREST_EVEN>(invalid ? INFINITE : made[i]);
+        }
+    }
+}
+
+struct Program {
+    OperationLoop operation;
+    Steps before_a, before_b, after;
+
+    // One row. The result is bfloat16, rounded to nearest even, or float32.
+    void run(Row a, Row b, void* result, bool result_is_float32, int64_t count) const {
+        float first[CHUNK], second[CHUNK];
+        for (int64_t start = 0; start < count; start += CHUNK) {
+            const int64_t length = std::min(CHUNK, count - start);
+            a.read(first, start, length);
+            before_a.run(first, length);
+            b.read(second, start, length);
+            before_b.run(second, length);
+            operation(first, second, length);
+            after.run(first, length);
+            if (result_is_float32) {
+                std::copy_n(first, length, static_cast<float*>(result) + start);
+                continue;
+            }
+            uint16_t* halves = static_cast<uint16_t*>(result) + start;
+            for (int64_t i = 0; i < length; ++i) halves[i] = pack_bfloat16<Rounding::NEAREST_EVEN>(first[i]);
+        }
+    }
+};
+
+}  // namespace tensix::eltwise

@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What Python calls (`__init__.py` declares the same functions there). Each chooses a compiled form by its settings.
+
+#include "eltwise.h"
+#include "formats.h"
+#include "loops.h"
+#include "matrix_unit.h"
+#include "product.h"
+#include "vector_functions.h"
+#include "vector_unit.h"
+
+using namespace tensix;
+using sfpu::Architecture;
+using sfpu::Function;
+
+namespace {
+
+// Calls `f` with the settings as types, so that it can name a compiled form.
+template <bool VALUE>
+using Bool = std::bool_constant<VALUE>;
+
+template <typename F>
+void with_bool(bool value, F f) {
+    value ? f(Bool<true>()) : f(Bool<false>());
+}
+
+template <typename F>
+void with_architecture(int32_t blackhole, F f) {
+    if (blackhole)
+        f(std::integral_constant<Architecture, Architecture::BLACKHOLE>());
+    else
+        f(std::integral_constant<Architecture, Architecture::WORMHOLE>());
+}
+
+template <typename F>
+void with_rounding(int32_t rounding, F f) {
+    switch (static_cast<Rounding>(rounding)) {
+        case Rounding::NEAREST_EVEN: return f(std::integral_constant<Rounding, Rounding::NEAREST_EVEN>());
+        case Rounding::TIES_AWAY: return f(std::integral_constant<Rounding, Rounding::TIES_AWAY>());
+        case Rounding::TRUNCATE: return f(std::integral_constant<Rounding, Rounding::TRUNCATE>());
+    }
+}
+
+template <Function FUNCTION>
+void apply_one(const float* x, float* result, int64_t count, int32_t wide, int32_t blackhole) {
+    with_architecture(blackhole, [&](auto chip) {
+        with_bool(wide, [&](auto is_wide) {
+            for_each(result, x, count, [](float value) {
+                return sfpu::apply<FUNCTION, decltype(chip)::value, decltype(is_wide)::value>(value);
+            });
+        });
+    });
+}
+
+// Steps by their numbers, each one more than it is, ended by 0.
+eltwise::Steps read_steps(const char* codes, bool blackhole, bool wide) {
+    eltwise::Steps steps;
+    for (int i = 0; codes[i] && i < eltwise::MOST_STEPS; ++i)
+        steps.loops[i] = eltwise::find(static_cast<eltwise::Step>(codes[i] - 1), blackhole, wide);
+    return steps;
+}
+
+}  // namespace
+
+extern "C" {
+
+// Packed bfloat16: there is no negative zero.
+void format_bfloat16(const float* value, uint16_t* result, int64_t count, int32_t rounding) {
+    with_rounding(rounding, [&](auto mode) {
+        for (int64_t i = 0; i < count; ++i) result[i] = pack_bfloat16<decltype(mode)::value>(value[i]);
+    });
+}
+
+void format_block_float(
+    const float* value, uint16_t* result, int64_t rows, int64_t width, int32_t bits, int32_t mantissa) {
+    using block_float::Mantissa;
+    const auto round = static_cast<Mantissa>(mantissa) == Mantissa::HOST ? block_float::round_row<Mantissa::HOST>
+                                                                         : block_float::round_row<Mantissa::TIES_AWAY>;
+    for (int64_t row = 0; row < rows; ++row) round(value + row * width, result + row * width, width, bits);
+}
+
+void format_packed_block_float(const float* value, uint16_t* result, int64_t rows, int64_t width, int32_t bits) {
+    for (int64_t row = 0; row < rows; ++row)
+        block_float::pack_row(value + row * width, result + row * width, width, bits);
+}
+
+void format_largest_if_whole(const void* value, int32_t is_float32, int64_t count, float* largest) {
+    *largest = is_float32 ? largest_if_whole(static_cast<const float*>(value), count)
+                          : largest_if_whole(static_cast<const uint16_t*>(value), count);
+}
+
+void matmul_product(
+    float* sums, int64_t sums_batch, int64_t sums_row, int64_t sums_column,            //
+    const void* first, int32_t first_is_float32, int64_t first_batch, int64_t first_row, int64_t first_depth,  //
+    const void* second, int32_t second_is_float32, int64_t second_batch, int64_t second_depth, int64_t second_column,
+    int64_t batches, int64_t rows, int64_t depth, int64_t columns, int32_t phases, int32_t wide, int32_t threads) {
+    matmul::multiply(
+        {sums, sums_batch, sums_row, sums_column}, {first, first_is_float32 != 0, first_batch, first_row, first_depth},
+        {second, second_is_float32 != 0, second_batch, second_column, second_depth}, batches, {rows, depth, columns},
+        phases, wide, threads);
+}
+
+void fpu_add(
+    float* result, int64_t rows, int64_t columns, const float* a, int64_t a_row, int64_t a_column, const float* b,
+    int64_t b_row, int64_t b_column, int32_t wide) {
+    with_bool(wide, [&](auto is_wide) {
+        for_each(result, rows, columns, {a, a_row, a_column}, {b, b_row, b_column}, [](float x, float y) {
+            return fpu::add<decltype(is_wide)::value>(x, y);
+        });
+    });
+}
+
+void fpu_multiply(
+    float* result, int64_t rows, int64_t columns, const float* a, int64_t a_row, int64_t a_column, const float* b,
+    int64_t b_row, int64_t b_column, int32_t phases, int32_t wide) {
+    with_bool(wide, [&](auto is_wide) {
+        const auto run = [&](auto count) {
+            for_each(result, rows, columns, {a, a_row, a_column}, {b, b_row, b_column}, [](float x, float y) {
+                return fpu::multiply<decltype(count)::value, decltype(is_wide)::value>(x, y);
+            });
+        };
+        switch (phases) {
+            case 1: return run(std::integral_constant<int, 1>());
+            case 2: return run(std::integral_constant<int, 2>());
+            case 3: return run(std::integral_constant<int, 3>());
+            default: return run(std::integral_constant<int, 4>());
+        }
+    });
+}
+
+void sfpu_store(const float* x, float* result, int64_t count, int32_t rounding, int32_t wide) {
+    with_rounding(rounding, [&](auto mode) {
+        with_bool(wide, [&](auto is_wide) {
+            for_each(result, x, count, [](float value) {
+                return sfpu::store<decltype(mode)::value, decltype(is_wide)::value>(value);
+            });
+        });
+    });
+}
+
+void sfpu_apply(
+    int32_t function, const float* x, float* result, int64_t count, int32_t wide, int32_t blackhole) {
+    switch (static_cast<Function>(function)) {
+        case Function::EXP: return apply_one<Function::EXP>(x, result, count, wide, blackhole);
+        case Function::LOG: return apply_one<Function::LOG>(x, result, count, wide, blackhole);
+        case Function::SQRT: return apply_one<Function::SQRT>(x, result, count, wide, blackhole);
+        case Function::RSQRT: return apply_one<Function::RSQRT>(x, result, count, wide, blackhole);
+        case Function::RECIP: return apply_one<Function::RECIP>(x, result, count, wide, blackhole);
+        case Function::SIGMOID: return apply_one<Function::SIGMOID>(x, result, count, wide, blackhole);
+        case Function::SILU: return apply_one<Function::SILU>(x, result, count, wide, blackhole);
+        case Function::TANH: return apply_one<Function::TANH>(x, result, count, wide, blackhole);
+        case Function::ERFC: return apply_one<Function::ERFC>(x, result, count, wide, blackhole);
+    }
+}
+
+void sfpu_divide(
+    float* result, int64_t rows, int64_t columns, const float* a, int64_t a_row, int64_t a_column, const float* b,
+    int64_t b_row, int64_t b_column, int32_t wide, int32_t blackhole) {
+    with_architecture(blackhole, [&](auto chip) {
+        with_bool(wide, [&](auto is_wide) {
+            for_each(result, rows, columns, {a, a_row, a_column}, {b, b_row, b_column}, [](float x, float y) {
+                return sfpu::divide<decltype(chip)::value, decltype(is_wide)::value>(x, y);
+            });
+        });
+    });
+}
+
+void sfpu_remainder(
+    float* result, int64_t rows, int64_t columns, const float* a, int64_t a_row, int64_t a_column, const float* b,
+    int64_t b_row, int64_t b_column, int32_t blackhole) {
+    with_architecture(blackhole, [&](auto chip) {
+        for_each(result, rows, columns, {a, a_row, a_column}, {b, b_row, b_column}, [](float x, float y) {
+            return sfpu::remainder<decltype(chip)::value>(x, y);
+        });
+    });
+}
+
+void eltwise_unary(
+    const void* x, int32_t is_float32, void* result, int64_t count, int32_t step, int32_t wide, int32_t blackhole) {
+    const auto loop = eltwise::find(static_cast<eltwise::Step>(step), blackhole, wide);
+    eltwise::run_unary(loop, {x, is_float32 != 0, 1}, result, wide, count);
+}
+
+void eltwise_binary(
+    void* result, int32_t result_is_float32, int64_t rows, int64_t columns,                 //
+    const void* a, int32_t a_is_float32, int64_t a_row, int64_t a_column,                   //
+    const void* b, int32_t b_is_float32, int64_t b_row, int64_t b_column,                   //
+    int32_t operation, const char* before_a, const char* before_b, const char* after,       //
+    int32_t wide, int32_t blackhole) {
+    const eltwise::Program program{
+        eltwise::find(static_cast<eltwise::Operation>(operation), blackhole, wide),
+        read_steps(before_a, blackhole, wide), read_steps(before_b, blackhole, wide),
+        read_steps(after, blackhole, wide)};
+    const auto at = [](const void* data, bool is_float32, int64_t place) {
+        return static_cast<const char*>(data) + place * (is_float32 ? 4 : 2);
+    };
+    for (int64_t row = 0; row < rows; ++row)
+        program.run(
+            {at(a, a_is_float32, row * a_row), a_is_float32 != 0, a_column},
+            {at(b, b_is_float32, row * b_row), b_is_float32 != 0, b_column},
+            const_cast<char*>(at(result, result_is_float32, row * columns)), result_is_float32, columns);
+}
+
+}  // extern "C"

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Loops over rows of numbers, with operands that are broadcast.
+//
+// Example: a column [32, 1] times a row [1, 64]. The column's steps are {1, 0}, the row's {0, 1}.
+#pragma once
+
+#include <cstdint>
+
+namespace tensix {
+
+// A float32 operand of [rows, columns]: the step from a row to the next, and whether columns lie side by side or there
+// is one for all.
+struct Operand {
+    const float* data;
+    int64_t row;
+    int64_t column;  // 0 or 1
+};
+
+template <typename Function>
+inline void for_each(float* __restrict result, const float* __restrict x, int64_t count, Function function) {
+    for (int64_t i = 0; i < count; ++i) result[i] = function(x[i]);
+}
+
+template <typename Function>
+inline void for_each(
+    float* __restrict result, int64_t rows, int64_t columns, Operand first, Operand second, Function function) {
+    for (int64_t row = 0; row < rows; ++row) {
+        float* __restrict out = result + row * columns;
+        const float* __restrict a = first.data + row * first.row;
+        const float* __restrict b = second.data + row * second.row;
+        if (first.column && second.column)
+            for (int64_t i = 0; i < columns; ++i) out[i] = function(a[i], b[i]);
+        else if (first.column)
+            for (int64_t i = 0; i < columns; ++i) out[i] = function(a[i], *b);
+        else if (second.column)
+            for (int64_t i = 0; i < columns; ++i) out[i] = function(*a, b[i]);
+        else
+            for (int64_t i = 0; i < columns; ++i) out[i] = function(*a, *b);
+    }
+}
+
+}  // namespace tensix

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""ttnn's data types in terms of the arithmetic's formats, and the torch types that hold their values."""
+
+import torch
+
+import ttnn
+from ttnn_emulator.arithmetic import formats
+from ttnn_emulator.arithmetic.formats import Format
+
+_FORMATS = {
+    ttnn.bfloat16: Format.BFLOAT16,
+    ttnn.float32: Format.FLOAT32,
+    ttnn.bfloat8_b: Format.BFLOAT8_B,
+    ttnn.bfloat4_b: Format.BFLOAT4_B,
+    ttnn.uint8: Format.UINT8,
+    ttnn.uint16: Format.UINT16,
+    ttnn.int32: Format.INT32,
+    ttnn.uint32: Format.UINT32,
+}
+_HOST = {ttnn.bfloat16: torch.bfloat16} | {
+    getattr(ttnn, name): getattr(torch, name) for name in ("float32", "uint8", "uint16", "int32", "uint32")
+}
+
+
+def _format(dtype: ttnn.DataType) -> Format:
+    if dtype not in _FORMATS:
+        raise NotImplementedError(f"{dtype} has no emulated number format")
+    return _FORMATS[dtype]
+
+
+def is_float(dtype: ttnn.DataType) -> bool:
+    return _FORMATS.get(dtype) in formats.FLOATS
+
+
+def storage_dtype(dtype: ttnn.DataType) -> torch.dtype:
+    """The torch type that holds a device value of `dtype`."""
+    if dtype == ttnn.float32:
+        return torch.float32
+    return torch.bfloat16 if is_float(dtype) else torch.int64
+
+
+def host_dtype(dtype: ttnn.DataType) -> torch.dtype:
+    """The torch type in which the library's `to_torch` returns `dtype`: float32 for block floats."""
+    return torch.float32 if dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b) else _HOST[dtype]
+
+
+def round_to(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """`value` as a kernel's packer leaves it in a tensor of `dtype`."""
+    return formats.round_to(value, _format(dtype))
+
+
+def round_from_host(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
+    """`value` as the host's converter leaves it (`from_torch`)."""
+    return formats.round_from_host(value, _format(dtype))
