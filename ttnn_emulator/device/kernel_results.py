@@ -12,7 +12,7 @@ from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.data_types import storage_dtype
 from ttnn_emulator.device.memory import unwritten
 from ttnn_emulator.device.step import Operand, Step
-from ttnn_emulator.kernels import comparison
+from ttnn_emulator.kernels import comparison, machine
 from ttnn_emulator.kernels.execution import Execution
 from ttnn_emulator.kernels.layout import Layout
 from ttnn_emulator.kernels.machine import Image
@@ -52,6 +52,7 @@ class Expectation(Step):
     """Runs a golden function before the kernels, which may change its arguments, and keeps what it gives."""
 
     def run(self) -> None:
+        machine.rounds_products()  # from here on
         for slot in self.inputs:
             slot.buffer.shared = True  # the arguments are needed again
         self.arguments = [
@@ -63,19 +64,21 @@ class Expectation(Step):
         ]
         self.values = [self._golden(*arguments) for arguments in self.arguments]
 
-    def golden_of_moved(self, index: int) -> list[torch.Tensor]:
+    def golden_of_moved(self, index: int, rounds_products: bool) -> list[torch.Tensor]:
         args, kwargs = self.arguments[index]
-        return self._golden([_moved(one) for one in args], {key: _moved(one) for key, one in kwargs.items()})
+        return self._golden(_moved(args, rounds_products), _moved(kwargs, rounds_products))
 
     def _golden(self, args: list, kwargs: dict) -> list[torch.Tensor]:
         result = self.row.function(*args, **kwargs)
         return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
-def _moved(argument: Any) -> Any:
+def _moved(argument: Any, rounds_products: bool) -> Any:
     if isinstance(argument, torch.Tensor):
-        return comparison.moved(argument)
-    return [_moved(one) for one in argument] if isinstance(argument, list) else argument
+        return comparison.moved(argument, rounds_products)
+    if isinstance(argument, dict):
+        return {key: _moved(one, rounds_products) for key, one in argument.items()}
+    return [_moved(one, rounds_products) for one in argument] if isinstance(argument, list) else argument
 
 
 class Comparison(Step):
@@ -86,12 +89,13 @@ class Comparison(Step):
         self._expectation = expectation
 
     def run(self) -> None:
+        rounds_products = machine.rounds_products()
         for index, chip in enumerate(self.chips):
             comparison.check(
                 self.name,
                 [slot.buffer.read(chip, slot.shape) for slot in self.inputs],
                 [slot.dtype for slot in self.inputs],
                 self._expectation.values[index],
-                lambda index=index: self._expectation.golden_of_moved(index),
+                lambda index=index: self._expectation.golden_of_moved(index, rounds_products),
             )
         self._expectation.arguments = self._expectation.values = ()

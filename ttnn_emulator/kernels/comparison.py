@@ -5,8 +5,8 @@
 Integers must be equal. A float may be off by `ULPS` of float32, or by one unit in the last place of its dtype. That is
 not always enough: a golden function rounds after other steps than a kernel does, and a sum that cancels, or a rounding
 to whole numbers, makes the difference larger. Then the golden function runs again on inputs that are moved by chance,
-by up to 2^-20 of themselves. A result may be off by `MOVEMENTS` times the largest change that this brings. Whole
-numbers are not moved, because they are exact.
+by up to 2^-20 of themselves, or by 2^-11 where the matrix unit has rounded products. A result may be off by `MOVEMENTS`
+times the largest change that this brings. In the first case whole numbers are not moved, because they are exact.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from ttnn_emulator.errors import KernelMismatch
 
 ULPS = 8
 MOVEMENTS = 4
-_MOVE = 2.0**-20
+_MOVE, _MOVE_OF_PRODUCTS = 2.0**-20, 2.0**-11  # the matrix unit aligns products to 11 bits
 _MOST_RUNS = 32  # of the golden function, on moved inputs
 _LAST_PLACE = {ttnn.float32: 0.0, ttnn.bfloat16: 2.0**-7, ttnn.bfloat8_b: 2.0**-6, ttnn.bfloat4_b: 2.0**-2}
 _CHANCE = torch.Generator()  # not the one that programs use
@@ -55,11 +55,13 @@ def check(
             )
 
 
-def moved(value: torch.Tensor) -> torch.Tensor:
-    """A value of which each number that is not whole is moved by chance."""
+def moved(value: torch.Tensor, rounds_products: bool) -> torch.Tensor:
+    """A value whose numbers are moved by chance."""
     if not value.is_floating_point():
         return value
     exact, by = value.float(), 2 * torch.rand(value.shape, generator=_CHANCE) - 1
+    if rounds_products:
+        return exact * (1 + _MOVE_OF_PRODUCTS * by)
     return torch.where(exact == exact.round(), exact, exact * (1 + _MOVE * by))
 
 

@@ -74,6 +74,11 @@ def run(
     return errors, results
 
 
+def rounds_products() -> bool:
+    """Whether the matrix unit may have rounded products since the last call. It does not round small whole numbers."""
+    return bool(_library().emu_rounds_products())
+
+
 def notes() -> str:
     """What was noticed in the last run, and is no error."""
     return _library().emu_notes().decode()

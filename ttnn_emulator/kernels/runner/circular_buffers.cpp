@@ -24,9 +24,21 @@ CircularBuffer& buffer_of(uint32_t number) {
 
 namespace {
 
+// From here on a kernel may only touch pages that it has reserved or waited for, and so it should have been before.
+void become_queue(CircularBuffer& buffer, uint32_t number) {
+    if (!buffer.is_queue && buffer.stored_by) {
+        const std::string place = text("%s:%d", base_name(buffer.stored_file), buffer.stored_line);
+        report_of(
+            buffer.stored_by, place.c_str(), "write before reserve",
+            "a store to buffer %u, of which no page was reserved; %s uses it as a queue", number,
+            machine.running->name.c_str());
+    }
+    buffer.is_queue = true;
+}
+
 void take_producer(CircularBuffer& buffer, uint32_t number) {
     Fiber* fiber = machine.running;
-    buffer.is_queue = true;
+    become_queue(buffer, number);
     if (machine.sanitized && buffer.producer && buffer.producer != fiber)
         report("two producers", "buffer %u, which %s fills too", number, buffer.producer->name.c_str());
     buffer.producer = fiber;
@@ -34,7 +46,7 @@ void take_producer(CircularBuffer& buffer, uint32_t number) {
 
 void take_consumer(CircularBuffer& buffer, uint32_t number) {
     Fiber* fiber = machine.running;
-    buffer.is_queue = true;
+    become_queue(buffer, number);
     if (machine.sanitized && buffer.consumer && buffer.consumer != fiber)
         report("two consumers", "buffer %u, which %s empties too", number, buffer.consumer->name.c_str());
     buffer.consumer = fiber;

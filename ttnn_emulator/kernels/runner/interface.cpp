@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <utility>
 
 #include "fibers.h"
 #include "memory.h"
@@ -157,6 +158,9 @@ uint32_t emu_run(uint64_t seed, uint64_t most_switches) {
     run(seed, most_switches);
     return uint32_t(machine.errors.size());
 }
+
+// Whether products of the matrix unit may have been rounded since the last call.
+int32_t emu_rounds_products() { return std::exchange(machine.rounds_products, false); }
 
 const char* emu_errors() {
     text_for_python.clear();

@@ -51,6 +51,9 @@ struct CircularBuffer {
     uint32_t read = 0, write = 0;      // the places of the next page to pop and to push
     uint32_t reserved = 0, waited = 0, packed = 0;
     Fiber *producer = nullptr, *consumer = nullptr;
+    Fiber* stored_by = nullptr;  // the first to store to it as memory, and where
+    const char* stored_file = "";
+    int stored_line = 0;
 
     uint32_t held() const { return pushed - popped; }
     uint32_t page_address(uint32_t place) const { return address + place % pages * page; }
@@ -170,6 +173,7 @@ struct Machine {
     Fiber* running = nullptr;
     void* scheduler = nullptr;  // its stack pointer
     uint64_t switches = 0;
+    bool rounds_products = false;  // the matrix unit had operands other than small whole numbers, since Python asked
     std::vector<std::string> errors, notes;
     std::map<std::string, int> seen;
 };

@@ -117,7 +117,12 @@ void check_access(uint32_t address, uint32_t bytes, Access access) {
     if (owner != core->owner[(address + bytes - 1) / GRANULE]) {
         report("past the end of a buffer", "%s %u bytes from %s on", what, bytes, place().c_str());
     } else if (owner != NOBODY) {
-        const CircularBuffer& buffer = core->buffers[owner];
+        CircularBuffer& buffer = core->buffers[owner];
+        if (writes && !buffer.is_queue && !buffer.stored_by) {
+            buffer.stored_by = fiber;
+            buffer.stored_file = fiber->file;
+            buffer.stored_line = fiber->line;
+        }
         const uint32_t reserved = buffer.producer == fiber ? buffer.reserved : 0;
         const uint32_t waited = buffer.consumer == fiber ? buffer.waited : 0;
         if (buffer.is_queue && !among(buffer, address, bytes, buffer.write, reserved) &&

@@ -21,13 +21,14 @@ std::string formatted(const char* format, va_list list) {
 
 std::string place_of(const Fiber* fiber) { return text("%s:%d", base_name(fiber->file), fiber->line); }
 
-void add(const Fiber* fiber, const std::string& place, const char* rule, const std::string& what) {
+void add(
+    const Fiber* fiber, const std::string& call, const std::string& place, const char* rule, const std::string& what) {
     std::string key = rule;
     std::string where;
     if (fiber) {
         key += place + fiber->name;
         where = text(
-            " [%s, core (%u,%u), in %s at %s]", fiber->name.c_str(), fiber->core->x, fiber->core->y, fiber->call, place.c_str());
+            " [%s, core (%u,%u), %sat %s]", fiber->name.c_str(), fiber->core->x, fiber->core->y, call.c_str(), place.c_str());
     }
     if (machine.seen[key]++ == 0) machine.errors.push_back(std::string(rule) + ": " + what + where);
 }
@@ -51,14 +52,14 @@ void report(const char* rule, const char* format, ...) {
     va_list list;
     va_start(list, format);
     const Fiber* fiber = machine.running;
-    add(fiber, fiber ? place_of(fiber) : "", rule, formatted(format, list));
+    add(fiber, fiber ? text("in %s ", fiber->call) : "", fiber ? place_of(fiber) : "", rule, formatted(format, list));
     va_end(list);
 }
 
 void report_of(const Fiber* fiber, const char* file_and_line, const char* rule, const char* format, ...) {
     va_list list;
     va_start(list, format);
-    add(fiber, file_and_line, rule, formatted(format, list));
+    add(fiber, "", file_and_line, rule, formatted(format, list));
     va_end(list);
 }
 

@@ -74,6 +74,9 @@ void multiply_each(bool wide, float* a, const float* b) {
 }  // namespace
 
 void add_products(const ComputeSettings& settings, const float* a, const float* b, float* sums, uint32_t rows) {
+    constexpr float SMALL = 128;  // the smallest formats of the unit hold whole numbers up to it
+    const float largest = tensix::largest_if_whole(a, rows * TILE) * tensix::largest_if_whole(b, TILE_VALUES);
+    if (!(largest <= SMALL)) machine.rounds_products = true;
     tensix::matmul::multiply(
         {sums, 0, TILE, 1}, {a, true, 0, TILE, 1}, {b, true, 0, 1, TILE}, 1, {rows, TILE, TILE}, settings.phases,
         settings.wide, 1);
