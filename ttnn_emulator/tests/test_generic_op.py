@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device programs of a program's own: their results are the golden function's, or the kernels', as is chosen."""
 
+import struct
+from collections.abc import Callable
+
 import pytest
 import torch
 
 import ttnn
 import ttnn_emulator
-from ttnn_emulator.errors import TraceError, UnsupportedOperation
+from ttnn_emulator.errors import EmulatorError, KernelMismatch, TraceError, UnsupportedOperation
+from ttnn_emulator.tests.kernels import programs
 from ttnn_emulator.tests.tensors import assert_same, integers, put
 
 _CORE = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(0, 0))])
@@ -111,3 +115,106 @@ def test_options_that_the_golden_function_does_not_know_are_refused(device):
     x, _ = put(integers((1, 1, 32, 64), 6, -15, 16).float(), device)
     with pytest.raises(UnsupportedOperation, match="power=3"):
         option(x, power=3)
+
+
+# --- results of kernels ----------------------------------------------------------------------------------------------
+
+
+def doubling(x: ttnn.Tensor, output: ttnn.Tensor, scale: float = 2.0) -> ttnn.Tensor:
+    """Runs kernels that multiply float32 tiles by a number."""
+    pages = x.buffer_num_pages()
+    body = f"""
+    compute_kernel_hw_startup(0, 16);
+    for (uint32_t i = 0; i < {pages}; i++) {{
+        cb_wait_front(0, 1);
+        tile_regs_acquire();
+        copy_tile(0, 0, 0);
+        mul_unary_tile(0, {struct.unpack("<I", struct.pack("<f", scale))[0]}u);
+        tile_regs_commit();
+        cb_pop_front(0, 1);
+        cb_reserve_back(16, 1);
+        tile_regs_wait();
+        pack_tile(0, 16);
+        tile_regs_release();
+        cb_push_back(16, 1);
+    }}"""
+    headers = '#include "api/compute/tile_move_copy.h"\n#include "api/compute/eltwise_unary/binop_with_scalar.h"'
+    kernels = [
+        programs.read_pages(x, pages),
+        programs.compute(body, headers, straight=[0], fp32_dest_acc_en=True),
+        programs.write_pages(output, pages, 16),
+    ]
+    buffers = [programs.buffer(number, ttnn.float32, page=4096) for number in (0, 16)]
+    return ttnn.generic_op([x, output], programs.program(kernels, buffers))
+
+
+def operation(name: str, golden: Callable, scale: float = 2.0) -> Callable[[ttnn.Tensor], ttnn.Tensor]:
+    """A Python operation of these kernels with a golden function."""
+
+    @ttnn.register_python_operation(name=f"ttnn.test_own.{name}", golden_function=golden)
+    def double(x: ttnn.Tensor) -> ttnn.Tensor:
+        return doubling(x, programs.result_like(x), scale)
+
+    return double
+
+
+def test_kernels_read_and_write_at_each_replay(device):
+    x, held = put(integers((1, 1, 32, 64), 1, -15, 16).float(), device, ttnn.float32)
+    doubling(x, programs.result_like(x))
+    number = ttnn.begin_trace_capture(device)
+    output = doubling(x, programs.result_like(x))
+    ttnn.end_trace_capture(device, number)
+    with pytest.raises(TraceError, match="ttnn.generic_op writes it in a trace"):
+        ttnn.to_torch(output)
+    for _ in range(2):
+        ttnn.execute_trace(device, number)
+        assert_same(output, 2 * held)
+        held = -held / 2
+        ttnn.copy_host_to_device_tensor(ttnn.from_torch(held.float(), layout=ttnn.TILE_LAYOUT), x)
+    ttnn.release_trace(device, number)
+
+
+def test_kernels_are_counted(device):
+    x, _ = put(integers((1, 1, 32, 64), 3, -15, 16).float(), device, ttnn.float32)
+    with ttnn_emulator.record() as recorded:
+        doubling(x, programs.result_like(x))
+    (program,) = [one for one in recorded.programs if one.operation == "ttnn.generic_op"]
+    assert (program.name, program.cores, program.dram_read, program.dram_written) == ("generic_op", 1, 8192, 8192)
+    assert program.circular_buffer_bytes == 4 * 4096
+
+
+def test_the_environment_chooses(device):
+    """The golden function trebles, the kernels double."""
+    trebled = operation("trebled", lambda x: 3 * x)
+    x, held = put(integers((1, 1, 32, 64), 7, -15, 16).float(), device, ttnn.float32)
+    for source, factor in (("golden", 3), ("run", 2), ("sanitize", 2)):
+        with ttnn_emulator.kernel_results(source, 2):
+            assert_same(trebled(x), factor * held)
+    with ttnn_emulator.kernel_results("check"):
+        with pytest.raises(
+            KernelMismatch, match="test_own.trebled: .* values of result 0 are not the golden function's"
+        ):
+            trebled(x)
+
+
+@pytest.mark.parametrize(
+    "source, seeds, message", [("runs", 8, "golden, run, check, sanitize"), ("sanitize", 0, "from 1 on")]
+)
+def test_a_choice_that_there_is_not(source, seeds, message):
+    with pytest.raises(EmulatorError, match=message):
+        ttnn_emulator.kernel_results(source, seeds)
+
+
+def test_a_check_compares_at_each_replay(device):
+    doubled = operation("doubled", lambda x: torch.where(x == 7, x, 2 * x))  # wrong for sevens
+    x, _ = put(torch.ones(1, 1, 32, 64), device, ttnn.float32)
+    with ttnn_emulator.kernel_results("check"):
+        doubled(x)
+        number = ttnn.begin_trace_capture(device)
+        doubled(x)
+        ttnn.end_trace_capture(device, number)
+        ttnn.execute_trace(device, number)
+        ttnn.copy_host_to_device_tensor(ttnn.from_torch(torch.full((1, 1, 32, 64), 7.0), layout=ttnn.TILE_LAYOUT), x)
+        with pytest.raises(KernelMismatch, match="the kernels give 14.0 and it gives 7.0"):
+            ttnn.execute_trace(device, number)
+        ttnn.release_trace(device, number)

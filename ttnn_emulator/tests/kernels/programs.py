@@ -81,21 +81,21 @@ def buffer(number: int, dtype: ttnn.DataType = ttnn.bfloat16, pages: int = 2, pa
     return ttnn.CBDescriptor(total_size=pages * page, core_ranges=where.get("on", ONE), format_descriptors=[format])
 
 
-def run(
-    tensors: Sequence[ttnn.Tensor],
-    kernels: Sequence[Code],
-    buffers: Sequence[Any] = (),
-    semaphores: int = 0,
-    on: ttnn.CoreRangeSet = ONE,
-) -> torch.Tensor:
-    """Run a program. Returns the value of the last tensor."""
-    tensors = list(tensors) * (2 if len(tensors) == 1 else 1)  # the library wants two, which may be the same
-    descriptor = ttnn.ProgramDescriptor(
+def program(
+    kernels: Sequence[Code], buffers: Sequence[Any] = (), semaphores: int = 0, on: ttnn.CoreRangeSet = ONE
+) -> ttnn.ProgramDescriptor:
+    """The description of a program on some cores."""
+    return ttnn.ProgramDescriptor(
         kernels=[code.described(on) for code in kernels],
         semaphores=[ttnn.SemaphoreDescriptor(id=n, core_ranges=on, initial_value=0) for n in range(semaphores)],
         cbs=list(buffers),
     )
-    return ttnn.to_torch(ttnn.generic_op(tensors, descriptor))
+
+
+def run(tensors: Sequence[ttnn.Tensor], *described: Any, **options: Any) -> torch.Tensor:
+    """Run a program. Returns the value of the last tensor."""
+    tensors = list(tensors) * (2 if len(tensors) == 1 else 1)  # the library wants two, which may be the same
+    return ttnn.to_torch(ttnn.generic_op(tensors, program(*described, **options)))
 
 
 def result_like(tensor: ttnn.Tensor, dtype: ttnn.DataType | None = None) -> ttnn.Tensor:
