@@ -9,7 +9,6 @@ import ttnn
 
 _L1 = {"WORMHOLE_B0": 1499136, "BLACKHOLE": 1572864}
 _DRAM_ALIGNMENT = {"WORMHOLE_B0": 32, "BLACKHOLE": 64}
-_FIRST_BUFFER = 0x1A000  # where the circular buffers of a program begin
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Chip:
     dram_banks: int
     l1_bytes: int
     dram_alignment: int
-    first_buffer: int
 
     @classmethod
     def of(cls, device: ttnn.MeshDevice) -> "Chip":
@@ -39,7 +37,7 @@ class Chip:
         places = [(x, y) for y in range(grid.y) for x in range(grid.x)]
         on_noc = [device.worker_core_from_logical_core(ttnn.CoreCoord(*place)) for place in places]
         cores = tuple(Core(*place, core.x, core.y) for place, core in zip(places, on_noc))
-        return cls(name == "BLACKHOLE", cores, dram.x * dram.y, _L1[name], _DRAM_ALIGNMENT[name], _FIRST_BUFFER)
+        return cls(name == "BLACKHOLE", cores, dram.x * dram.y, _L1[name], _DRAM_ALIGNMENT[name])
 
     @cached_property
     def numbers(self) -> dict[tuple[int, int], int]:

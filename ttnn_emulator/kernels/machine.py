@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ttnn_emulator.errors import EmulatorError
+from ttnn_emulator.errors import EmulatorError, UnsupportedOperation
 from ttnn_emulator.kernels import compiler
 from ttnn_emulator.kernels.chip import Chip
 from ttnn_emulator.kernels.layout import Layout
 from ttnn_emulator.kernels.program import Kernel, Processor, Program
 
+_LOWEST_L1 = 0x10000  # runner/machine.h says why
 _MOST_SWITCHES = 1 << 34  # of fibers; more than any program takes that ends
 
 
@@ -55,9 +56,7 @@ def run(
     library = _library()
     places = [number for core in chip.cores for number in (core.x, core.y, core.noc_x, core.noc_y)]
     sanitized = seed is not None
-    library.emu_begin(
-        _words(places), len(chip.cores), chip.l1_bytes, chip.first_buffer, chip.dram_alignment, int(sanitized)
-    )
+    library.emu_begin(_words(places), len(chip.cores), chip.dram_alignment, int(sanitized))
     for image in images:
         _add_image(library, image)
     _add_program(library, program, chip, kernels)
@@ -86,6 +85,10 @@ def notes() -> str:
 
 def _add_image(library: ctypes.CDLL, image: Image) -> None:
     layout, data = image.layout, image.data
+    if not layout.in_dram and layout.address < _LOWEST_L1:
+        raise UnsupportedOperation(
+            f"ttnn.generic_op: a tensor at L1 address {layout.address}: below {_LOWEST_L1} kernels cannot reach it here"
+        )
     each = data.strides[0]
     for index, bank in enumerate(layout.banks):
         core = -1 if layout.in_dram else bank
@@ -96,11 +99,6 @@ def _add_image(library: ctypes.CDLL, image: Image) -> None:
 def _add_program(library: ctypes.CDLL, program: Program, chip: Chip, kernels: Sequence[Loaded]) -> None:
     straight = {number for one in program.kernels if one.compute for number in one.compute.straight_to_dest}
     for buffer in program.buffers:
-        if buffer.address + buffer.size > chip.l1_bytes:
-            end = buffer.address + buffer.size
-            raise EmulatorError(
-                f"the circular buffers of a program end at {end} in L1, which has {chip.l1_bytes} bytes"
-            )
         for page in buffer.formats:
             settings = (buffer.size, page.page_bytes, page.code, page.rows, int(page.number in straight))
             for core in buffer.cores:

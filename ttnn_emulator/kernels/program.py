@@ -179,8 +179,8 @@ def _compute(config: ttnn.ComputeConfigDescriptor) -> Compute:
 
 
 def _buffers(descriptors: Iterable[Any], chip: Chip) -> Iterable[CircularBuffer]:
-    """The circular buffers, placed in L1 one after the other as on a card."""
-    free = [chip.first_buffer] * len(chip.cores)
+    """The circular buffers, one after the other as on a card, but behind the end of L1: runner/machine.h says why."""
+    free = [chip.l1_bytes] * len(chip.cores)
     for descriptor in descriptors:
         if descriptor.has_global_circular_buffer():
             raise UnsupportedOperation("ttnn.generic_op: global circular buffers are not emulated")

@@ -32,8 +32,7 @@ extern "C" {
 
 // `cores` has x, y, NoC x and NoC y of each.
 void emu_begin(
-    const uint32_t* cores, uint32_t count, uint32_t l1_bytes, uint32_t first_buffer, uint32_t dram_alignment,
-    int32_t sanitized) {
+    const uint32_t* cores, uint32_t count, uint32_t dram_alignment, int32_t sanitized) {
     machine.sanitized = sanitized;
     free_stacks();
     drop_packets();
@@ -45,8 +44,6 @@ void emu_begin(
     machine.notes.clear();
     machine.seen.clear();
     machine.in_window = nullptr;
-    machine.l1_bytes = l1_bytes;
-    machine.first_buffer = first_buffer;
     machine.dram_alignment = dram_alignment;
     make_l1(count);
     for (uint32_t i = 0; i < count; i++) {
@@ -58,7 +55,6 @@ void emu_begin(
         core->noc_y = cores[4 * i + 3];
         core->l1 = machine.l1 + size_t(i) * L1_STEP;
         core->shadow = machine.shadow + size_t(i) * L1_STEP;
-        memset(core->owner, NOBODY, sizeof core->owner);
         machine.core_at[core->noc_x | core->noc_y << 6] = core.get();
         machine.cores.push_back(std::move(core));
     }
@@ -101,7 +97,7 @@ void emu_buffer(
     buffer.format = format;
     buffer.rows = rows;
     buffer.straight_to_dest = straight_to_dest;
-    std::fill(owner->owner + address / GRANULE, owner->owner + (address + bytes + GRANULE - 1) / GRANULE, uint8_t(number));
+    owner->numbers.push_back(number);
     if (!is_tensor) {
         uint16_t* halves = reinterpret_cast<uint16_t*>(owner->l1 + address);
         std::fill(halves, halves + bytes / 2, POISON);

@@ -6,9 +6,9 @@
 // Two modes. Plain: the NoC copies at once, and a fiber runs until it must wait. Sanitized: a seed decides everything that
 // the hardware leaves open, and each access is checked.
 //
-// L1 of all cores is one file in memory, 2 MB a core. It is mapped twice: as a whole for the runner (`Core::l1`), and the
-// L1 of the core that runs at its own addresses, so that an L1 address is a pointer in kernels. No kernel uses addresses
-// below 64 KB, which an operating system does not map.
+// L1 of all cores is one file in memory, 4 MB a core. It is mapped twice: as a whole for the runner (`Core::l1`), and the
+// L1 of the core that runs at its own addresses, so that an L1 address is a pointer in kernels. An operating system does
+// not map the addresses below 64 KB, where a card has some of the circular buffers. So these lie behind the end of L1.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,10 @@
 
 namespace runner {
 
-constexpr uint32_t L1_STEP = 1 << 21;         // of the file, from one core's L1 to the next
+constexpr uint32_t L1_STEP = 1 << 22;         // of the file, from one core's L1 to the next
 constexpr uint32_t FIRST_ADDRESS = 0x10000;   // the lowest that kernels use
-constexpr uint32_t SEMAPHORES = FIRST_ADDRESS, SEMAPHORE_STEP = 16;
+constexpr uint32_t SEMAPHORES = FIRST_ADDRESS, SEMAPHORE_STEP = 16, MOST_SEMAPHORES = 16;
 constexpr uint32_t BUFFERS = 64;
-constexpr uint32_t GRANULE = 16;  // bytes of L1 that belong to one circular buffer together
 constexpr uint32_t DRAM_X = 63;
 constexpr uint32_t TILE = 32, TILE_VALUES = TILE * TILE;
 constexpr uint16_t POISON = 0x7fb0;  // fills memory that nobody has written: NaN in bfloat16 and float32
@@ -56,6 +55,7 @@ struct CircularBuffer {
     int stored_line = 0;
 
     uint32_t held() const { return pushed - popped; }
+    bool has(uint32_t at) const { return at >= address && at < address + pages * page; }
     uint32_t page_address(uint32_t place) const { return address + place % pages * page; }
 };
 
@@ -104,11 +104,10 @@ struct Core {
     uint32_t number, x, y, noc_x, noc_y;
     uint8_t *l1, *shadow;
     CircularBuffer buffers[BUFFERS];
-    uint8_t owner[L1_STEP / GRANULE];  // the number of the circular buffer, or NOBODY
+    std::vector<uint32_t> numbers;  // of the buffers that exist
     uint32_t semaphores = 0;
     std::unique_ptr<Tensix> tensix;
 };
-constexpr uint8_t NOBODY = 255;
 
 enum class Processor : uint32_t { READER, WRITER, COMPUTE, UNPACK, MATH, PACK };
 
@@ -162,7 +161,7 @@ struct Machine {
     uint8_t *l1 = nullptr, *shadow = nullptr;
     size_t mapped = 0;
     Core* in_window = nullptr;  // whose L1 lies at its own addresses
-    uint32_t l1_bytes = 0, first_buffer = 0, dram_alignment = 32, l1_alignment = 16;
+    uint32_t dram_alignment = 32, l1_alignment = 16;
 
     bool sanitized = false, given_up = false;
     Random random;

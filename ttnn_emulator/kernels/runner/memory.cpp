@@ -73,6 +73,19 @@ Region* find_region(const Core* core, uint32_t bank, uint64_t address, uint64_t 
     return nullptr;
 }
 
+CircularBuffer* find_buffer(Core* core, uint32_t address) {
+    for (uint32_t number : core->numbers)
+        if (core->buffers[number].has(address)) return &core->buffers[number];
+    return nullptr;
+}
+
+uint32_t number_of(const Core* core, const CircularBuffer* buffer) { return uint32_t(buffer - core->buffers); }
+
+bool is_in_use(const Core* core, uint32_t address, uint32_t bytes) {
+    const uint32_t end = SEMAPHORES + MOST_SEMAPHORES * SEMAPHORE_STEP;
+    return (address >= SEMAPHORES && address + bytes <= end) || find_region(core, 0, address, bytes);
+}
+
 uint32_t word_at(const Core& core, uint32_t address) {
     uint32_t value;
     memcpy(&value, core.l1 + address, sizeof value);
@@ -107,17 +120,17 @@ void check_access(uint32_t address, uint32_t bytes, Access access) {
     const bool writes = access == Access::STORE || access == Access::READ_TARGET;
     Fiber* fiber = machine.running;
     Core* core = fiber->core;
-    if (uint64_t(address) + bytes > machine.l1_bytes || address < FIRST_ADDRESS) {
+    if (uint64_t(address) + bytes > L1_STEP || address < FIRST_ADDRESS) {
         report("out of bounds", "%s %u bytes at L1 0x%x", what, bytes, address);
         give_up();
     }
     if (!machine.sanitized || bytes == 0) return;
     const auto place = [&] { return describe(core, address); };  // made for an error only
-    const uint8_t owner = core->owner[address / GRANULE];
-    if (owner != core->owner[(address + bytes - 1) / GRANULE]) {
+    CircularBuffer* const found = find_buffer(core, address);
+    if (found ? !found->has(address + bytes - 1) : find_buffer(core, address + bytes - 1) != nullptr) {
         report("past the end of a buffer", "%s %u bytes from %s on", what, bytes, place().c_str());
-    } else if (owner != NOBODY) {
-        CircularBuffer& buffer = core->buffers[owner];
+    } else if (found) {
+        CircularBuffer& buffer = *found;
         if (writes && !buffer.is_queue && !buffer.stored_by) {
             buffer.stored_by = fiber;
             buffer.stored_file = fiber->file;
@@ -130,7 +143,7 @@ void check_access(uint32_t address, uint32_t bytes, Access access) {
             report(
                 writes ? "write before reserve" : "read before wait",
                 "%s %s; this kernel has reserved %u pages and waited for %u", what, place().c_str(), reserved, waited);
-    } else if (address >= machine.first_buffer && !find_region(core, 0, address, bytes)) {
+    } else if (!is_in_use(core, address, bytes)) {
         report("out of bounds", "%s %u bytes at %s, where no buffer lies", what, bytes, place().c_str());
     }
     const uint8_t marks = marks_of(core, address, bytes);

@@ -17,6 +17,13 @@ void show_in_window(Core* core);
 // The part of a tensor that has all these bytes, or null. `core` null: of a DRAM bank.
 Region* find_region(const Core* core, uint32_t bank, uint64_t address, uint64_t bytes);
 
+// The circular buffer that has this address, or null.
+CircularBuffer* find_buffer(Core* core, uint32_t address);
+uint32_t number_of(const Core* core, const CircularBuffer* buffer);
+
+// Whether a program may use these bytes, which are in no circular buffer.
+bool is_in_use(const Core* core, uint32_t address, uint32_t bytes);
+
 uint32_t word_at(const Core& core, uint32_t address);
 
 void mark(Core* core, uint32_t address, uint32_t bytes, uint8_t set, uint8_t clear);

@@ -66,7 +66,7 @@ Place far_end(uint64_t address, uint32_t bytes, const char* what) {
         report("no such core", "%s the NoC coordinates (%u,%u)", what, x, y);
         give_up();
     }
-    if (uint64_t(local) + bytes > machine.l1_bytes || local < FIRST_ADDRESS) {
+    if (uint64_t(local) + bytes > L1_STEP || local < FIRST_ADDRESS) {
         report("out of bounds", "%s %u bytes at L1 0x%x of another core", what, bytes, local);
         give_up();
     }
@@ -106,13 +106,13 @@ void check_landing(const Packet& packet) {
     const std::string where = text("%s:%d", base_name(packet.file), packet.line);
     const auto place = [&] { return describe(core, address); };
     const char* at = where.c_str();
-    const uint8_t owner = core->owner[address / GRANULE];
-    if (owner != core->owner[(address + bytes - 1) / GRANULE]) {
+    const CircularBuffer* const found = find_buffer(core, address);
+    if (found ? !found->has(address + bytes - 1) : find_buffer(core, address + bytes - 1) != nullptr) {
         report_of(
             packet.from, at, "past the end of a buffer", "a NoC write of %u bytes arrives from %s on", bytes,
             place().c_str());
-    } else if (owner != NOBODY) {
-        const CircularBuffer& buffer = core->buffers[owner];
+    } else if (found) {
+        const CircularBuffer& buffer = *found;
         const uint32_t last = (address - buffer.address + bytes - 1) / buffer.page;
         for (uint32_t page = (address - buffer.address) / buffer.page; page <= last; page++)
             if ((page + buffer.pages - buffer.read) % buffer.pages < buffer.held()) {
@@ -121,7 +121,7 @@ void check_landing(const Packet& packet) {
                     place().c_str());
                 break;
             }
-    } else if (address >= machine.first_buffer && !find_region(core, 0, address, bytes)) {
+    } else if (!is_in_use(core, address, bytes)) {
         report_of(
             packet.from, at, "out of bounds", "a NoC write of %u bytes arrives in %s, where no buffer lies", bytes,
             place().c_str());
@@ -306,6 +306,8 @@ void emu_multicast(uint32_t from, uint64_t to, uint32_t bytes, uint32_t destinat
     std::vector<std::pair<Place, Lane>> places;
     for (uint32_t y = y0; y <= y1; y++)
         for (uint32_t x = x0; x <= x1; x++) {
+            const bool is_corner = (x == x0 || x == x1) && (y == y0 || y == y1);
+            if (!is_corner && !machine.core_at.count(x | y << 6)) continue;  // DRAM and others between worker cores
             const Place place = far_end(uint64_t(x | y << 6) << 36 | local_part(to), bytes, "a multicast of");
             if (place.core != machine.running->core || to_sender) places.push_back({place, MULTICAST});
         }
@@ -355,7 +357,7 @@ void emu_barrier(int transactions, uint32_t noc, EMU_AT) {
 
 static uint32_t address_of(const volatile uint32_t* word) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(word);
-    check_access(address < machine.l1_bytes ? uint32_t(address) : 0, 4, Access::LOAD);
+    check_access(address < L1_STEP ? uint32_t(address) : 0, 4, Access::LOAD);
     return uint32_t(address);
 }
 

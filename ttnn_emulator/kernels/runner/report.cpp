@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "fibers.h"
+#include "memory.h"
 
 namespace runner {
 
@@ -69,13 +70,13 @@ void give_up() {
     abort();
 }
 
-std::string describe(const Core* core, uint32_t address) {
-    const uint8_t owner = address < L1_STEP ? core->owner[address / GRANULE] : NOBODY;
-    if (owner == NOBODY) return text("L1 0x%x of core (%u,%u)", address, core->x, core->y);
-    const CircularBuffer& buffer = core->buffers[owner];
-    const uint32_t offset = address - buffer.address;
+std::string describe(Core* core, uint32_t address) {
+    const CircularBuffer* buffer = find_buffer(core, address);
+    if (!buffer) return text("L1 0x%x of core (%u,%u)", address, core->x, core->y);
+    const uint32_t offset = address - buffer->address;
     return text(
-        "buffer %u page %u + %u of core (%u,%u)", owner, offset / buffer.page, offset % buffer.page, core->x, core->y);
+        "buffer %u page %u + %u of core (%u,%u)", number_of(core, buffer), offset / buffer->page, offset % buffer->page,
+        core->x, core->y);
 }
 
 }  // namespace runner

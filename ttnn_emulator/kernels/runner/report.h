@@ -25,6 +25,6 @@ const char* base_name(const char* path);
 std::string text(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // An address of L1, as the circular buffer and page that it lies in.
-std::string describe(const Core* core, uint32_t address);
+std::string describe(Core* core, uint32_t address);
 
 }  // namespace runner
