@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device fixtures with tt-metal's names. Without a card or simulator they open the emulated device."""
 
+import os
 import random
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,31 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
     opened = ttnn.open_mesh_device(ttnn.MeshShape(*shape), **device_params)
     yield opened
     ttnn.close_mesh_device(opened)
+
+
+# The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
+# run. $TTNN_EMULATOR_KERNELS chooses otherwise.
+KERNEL_TESTS = {
+    f"test_{name}"
+    for name in (
+        "best_tokens",
+        "decode_look_up",
+        "decode_product",
+        "fused_programs",
+        "head_product",
+        "prefill_programs",
+    )
+}
+
+
+@pytest.fixture(autouse=True)
+def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
+    is_emulated = ttnn_emulator.installed_board() is not None
+    if not is_emulated or request.path.stem not in KERNEL_TESTS or "TTNN_EMULATOR_KERNELS" in os.environ:
+        yield
+        return
+    with ttnn_emulator.kernel_results("run"):
+        yield
 
 
 @pytest.fixture

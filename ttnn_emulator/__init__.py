@@ -13,6 +13,7 @@ __all__ = [
     "hardware",
     "install",
     "installed_board",
+    "kernel_results",
     "record",
 ]
 
@@ -22,3 +23,15 @@ def record():
     from ttnn_emulator.report.recorder import record as start  # imports ttnn, which install() wants to do itself
 
     return start()
+
+
+def kernel_results(source: str, seeds: int = 8):
+    """`with ttnn_emulator.kernel_results("run"):` the results of `generic_op` are its kernels'.
+
+    `source` is what `$TTNN_EMULATOR_KERNELS` may be: golden, run, check or sanitize. The last one tries `seeds` orders
+    of events.
+    """
+    from ttnn_emulator.install import emulated_device
+    from ttnn_emulator.kernels.choice import Choice, choosing
+
+    return choosing(emulated_device(), Choice.of(source, str(seeds)))

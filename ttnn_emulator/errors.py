@@ -21,3 +21,15 @@ class TraceError(EmulatorError):
 
 class IgnoredOption(UserWarning):
     """A program asks for what the kernel that serves it leaves out, on a card as well."""
+
+
+class KernelDoesNotCompile(EmulatorError):
+    """A kernel does not compile. The compiler's messages follow the first line."""
+
+
+class KernelFault(EmulatorError):
+    """A program's kernels did what a card punishes: what, and in which file and line. Each fault has a line."""
+
+
+class KernelMismatch(EmulatorError):
+    """The kernels of an operation and its golden function give different results."""

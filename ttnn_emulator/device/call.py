@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ttnn_emulator.device.arguments import Arguments
+from ttnn_emulator.device.generic_op import OwnPrograms
 from ttnn_emulator.device.ignored import asks_for_fusion, drop_ignored
-from ttnn_emulator.device.own_programs import OwnPrograms
 from ttnn_emulator.device.registry import VALUES, refuse_unknown_options
 from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.step import Step, device_tensors

@@ -16,6 +16,7 @@ from ttnn_emulator.device.registry import setting_of
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.step import Step
 from ttnn_emulator.errors import TraceError
+from ttnn_emulator.kernels.choice import Choice
 from ttnn_emulator.library.private import name_of, shape_of
 from ttnn_emulator.library.programs import Plan, Program, list_programs, observe, plan
 
@@ -32,6 +33,7 @@ class EmulatedDevice:
         self.devices = OpenDevices(self.memory)
         self.graphs = Graphs()
         self._plans: dict[tuple, tuple[Plan, ...]] = {}  # by the likeness of a call's arguments
+        self.choice = Choice.of_environment()  # what gives the results of programs of one's own
         self._turn = threading.RLock()
 
     def in_turn(self, function: Callable) -> Callable:

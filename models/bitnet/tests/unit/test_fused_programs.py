@@ -95,7 +95,7 @@ def test_nothing_leaks(device, reset_seeds, run, rows):
     )
 
     def results(tensors):
-        return [ttnn.to_torch(tensor) for tensor in tensors]
+        return [ttnn.to_torch(tensor).contiguous().view(torch.uint8) for tensor in tensors]
 
     before, fused = results(stock_operations(device)), results(run(device, *operands))
     after, again = results(stock_operations(device)), results(run(device, *operands))

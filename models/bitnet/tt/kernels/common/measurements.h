@@ -54,7 +54,7 @@ inline void send(const Team& team, uint32_t part, uint32_t gathered) {
     cb_pop_front(buffers::PARTIALS, 2);
 }
 
-// Clears the rows of GATHERED that belong to no part: zeros change no sum and no peak.
+// Clears the rows of GATHERED that belong to no part: zeros change no sum and no peak. The caller has reserved them.
 inline void clear_unused_rows(uint32_t parts, uint32_t gathered) {
     for (uint32_t row = parts; row < gathered * faces::TILE; row++) {
         for (uint32_t kind = 0; kind < 2; kind++) {

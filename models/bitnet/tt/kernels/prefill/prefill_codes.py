@@ -192,7 +192,8 @@ def _core_arguments(teams: Teams, team: int, device: ttnn.MeshDevice) -> list[tu
 
 def _golden(x: torch.Tensor, gamma: torch.Tensor, *, program: PrefillCodes, eps: float) -> tuple[torch.Tensor, ...]:
     codes, step = golden.codes_of(x, gamma, eps)
-    return codes, step.expand(*step.shape[:-1], TILE)
+    unspecified = torch.full((*step.shape[:-1], TILE - 1), torch.nan)  # only the first column has a step
+    return codes, torch.cat([step, unspecified], dim=-1)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.prefill_codes", golden_function=_golden)

@@ -20,8 +20,9 @@
 // the leader into everybody's SCALES. The semaphores say when.
 //
 // Both semaphores only rise. No core overwrites what another core still needs: a core sends the measurements of a token
-// tile after it has made the codes of the one before, and the leader sends scales after it has the measurements of all
-// cores. GATHERED is exactly one round long. So the rows that were cleared once stay cleared in all rounds.
+// tile after it has made the codes of the one before. It can do so only after the leader has sent scales, and the leader
+// sends scales after it has reserved GATHERED again. GATHERED is exactly one round long. The leader clears its unused
+// rows in every round, while the other cores make codes.
 #include "codes_arguments.h"
 #include "measurements.h"
 
@@ -49,13 +50,18 @@ void write_codes(uint32_t page, uint32_t count) {
     cb_pop_front(buffers::CODES, count);
 }
 
-// The leader calls this for each token tile, which is the `count`th of its team.
-void send_scales(const Team& team, uint32_t token_tile, uint32_t count, uint32_t measured, uint32_t scales_sent) {
+// The leader calls this for each token tile, which is the `count`th of its team. GATHERED is reserved for it, and
+// afterwards for the next one.
+void send_scales(
+    const Team& team, uint32_t token_tile, uint32_t count, bool is_last, uint32_t measured, uint32_t scales_sent) {
     const auto steps = TensorAccessor(steps_layout, get_common_arg_val<uint32_t>(STEPS_AT));
-    cb_reserve_back(buffers::GATHERED, 2 * gathered);
+    measurements::clear_unused_rows(parts, gathered);
     noc_semaphore_wait_min(words(measured), count * parts);
     cb_push_back(buffers::GATHERED, 2 * gathered);
     cb_wait_front(buffers::FACTORS, 2);
+    if (!is_last) {
+        cb_reserve_back(buffers::GATHERED, 2 * gathered);
+    }
     const uint32_t from = get_read_ptr(buffers::FACTORS);
     team.send_to_all(from, get_write_ptr(buffers::SCALES), 2 * FLOAT_TILE);
     noc_async_write_page(token_tile, steps, from + FLOAT_TILE);
@@ -78,14 +84,16 @@ void kernel_main() {
     if (!part_tiles) {
         return;
     }
-    measurements::clear_unused_rows(parts, gathered);
+    if (core == 0) {
+        cb_reserve_back(buffers::GATHERED, 2 * gathered);
+    }
     for (uint32_t count = 1; count <= token_tiles; count++) {
         const uint32_t token_tile = first_token_tile + count - 1;
         cb_reserve_back(buffers::SCALES, 2);
         measurements::send(team, core, gathered);
         team.tell_leader(measured);
         if (core == 0) {
-            send_scales(team, token_tile, count, measured, scales_sent);
+            send_scales(team, token_tile, count, count == token_tiles, measured, scales_sent);
         }
         noc_semaphore_wait_min(words(scales_sent), count);
         cb_push_back(buffers::SCALES, 2);

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ttnn.generic_op`: device programs of a program's own, and the Python operations that run them.
+
+The library checks and allocates such a program. Its kernels give its results: `ttnn_emulator.kernels` runs them. Within
+a Python operation that was registered with a golden function, by default this function gives them, which is faster. It
+gets the operation's own arguments. `kernels/choice.py` has the choices.
+"""
+
+import inspect
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import ttnn
+from ttnn_emulator.device.arguments import Arguments
+from ttnn_emulator.device.kernel_results import Comparison, Expectation, KernelRun
+from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
+from ttnn_emulator.device.registry import ValueFunction, refuse_unknown_options
+from ttnn_emulator.device.slot import Slot
+from ttnn_emulator.device.state import EmulatedDevice
+from ttnn_emulator.device.step import Step, device_tensors
+from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.kernels.chip import Chip
+from ttnn_emulator.kernels.choice import Source
+from ttnn_emulator.kernels.execution import Execution
+from ttnn_emulator.kernels.layout import Layout
+from ttnn_emulator.library.private import name_of
+from ttnn_emulator.library.programs import Program
+
+
+@dataclass
+class _Body:
+    """A Python operation that is running."""
+
+    name: str
+    has_golden: bool
+    calls: int = 0  # of generic_op
+    programs: list[Program] = field(default_factory=list)
+    host_us: float = 0.0
+
+
+class OwnPrograms:
+    """Runs Python operations, operation by operation of their bodies, and programs of one's own."""
+
+    def __init__(self, emulated: EmulatedDevice):
+        self._emulated = emulated
+        self._bodies: list[_Body] = []
+        self._chips: dict[int, Chip] = {}  # by device
+
+    def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
+        """Run a Python operation. What its body calls is emulated."""
+        emulated, name, golden = self._emulated, name_of(operation), operation.golden_function
+        body = _Body(name.removeprefix("ttnn."), golden is not None)
+        expectation = None
+        if golden is not None:
+            row = _row(golden)
+            arguments = Arguments(name, row, emulated.memory, args, kwargs)
+            if emulated.choice.source is Source.CHECK:
+                arguments.read_host_tensors()
+                expectation = Expectation(name, row, arguments, [], [])
+                self._run_or_keep(expectation, arguments.device())
+        self._bodies.append(body)
+        try:
+            result = emulated.library_call(operation, *args, **kwargs)
+        finally:
+            self._bodies.pop()
+        if not body.calls or golden is None:
+            return result
+        arguments.read_host_tensors()
+        refuse_unknown_options(name, row, kwargs)
+        tensors = device_tensors(result)
+        if not tensors:
+            raise UnsupportedOperation(f"{name}: it ran programs of its own; return the tensors they write")
+        results = [emulated.slot(tensor) for tensor in tensors]
+        if emulated.choice.source is Source.GOLDEN:  # its values are written now or at each replay
+            step = Step(name, row, arguments, results, body.programs)
+            emulated.finish(step, tensors[0].device(), body.host_us)
+        if expectation is not None:
+            written = Arguments(name, row, emulated.memory, tensors, {})
+            self._run_or_keep(Comparison(expectation, written), tensors[0].device())
+        return result
+
+    def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
+        """`ttnn.generic_op`."""
+        body = self._bodies[-1] if self._bodies else _Body("generic_op", False)
+        started = time.perf_counter()
+        result, programs = self._emulated.library(operation, args, kwargs)
+        host_us = (time.perf_counter() - started) * 1e6
+        body.calls += 1
+        if programs:  # someone wants to know
+            *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
+            bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
+            programs = [replace(program, name=body.name, bank_read=bank_read) for program in programs]
+        if body.has_golden and self._emulated.choice.source is Source.GOLDEN:
+            body.programs += programs
+            body.host_us += host_us
+            self._leave_unwritten(self._emulated.slot(result))
+        else:
+            self._run_kernels(body.name, *_arguments(*args, **kwargs), programs, host_us)
+        return result
+
+    def _run_or_keep(self, step: Step, device: ttnn.MeshDevice) -> None:
+        """Run a step that is no operation, now or at each replay."""
+        step.place(device)
+        if self._emulated.capture is not None:
+            self._emulated.capture.add(step, device)
+        else:
+            step.run()
+
+    def _run_kernels(
+        self, name: str, tensors: list[ttnn.Tensor], descriptor: Any, programs: list[Program], host_us: float
+    ) -> None:
+        """Run a program, now or at each replay."""
+        device = tensors[0].device()
+        tensors = list({self._emulated.memory.find(tensor): tensor for tensor in tensors}.values())
+        chip = self._chip(device)
+        execution = Execution.of(f"ttnn.{name}", descriptor, chip, self._emulated.choice.seeds)
+        run = KernelRun(execution, [Layout.of(tensor, chip) for tensor in tensors])
+        row = ValueFunction(run, accepts=frozenset(), takes_all=False, operands=True, in_place=True)
+        arguments = Arguments(f"ttnn.{name}", row, self._emulated.memory, [tensors], {})
+        slots = arguments.slots
+        results = [slot for slot in slots if slot.buffer.shards is None or slot is slots[-1]]
+        if self._emulated.capture is None:
+            for slot in slots:
+                self._leave_unwritten(slot)
+        self._emulated.finish(Step(f"ttnn.{name}", row, arguments, results, programs), device, host_us)
+
+    def _chip(self, device: ttnn.MeshDevice) -> Chip:
+        if device.id() not in self._chips:
+            self._chips[device.id()] = Chip.of(device)
+        return self._chips[device.id()]
+
+    @staticmethod
+    def _leave_unwritten(slot: Slot) -> None:
+        if slot.buffer.shards is None:
+            nothing = [unwritten(slot.dtype, slot.shape)] * len(slot.chips)
+            slot.buffer.write(slot.chips, nothing, slot.shape, slot.dtype)
+
+
+def _arguments(io_tensors: list[ttnn.Tensor], program_descriptor: Any) -> tuple[list[ttnn.Tensor], Any]:
+    """What `ttnn.generic_op` is called with, by name or by position."""
+    return io_tensors, program_descriptor
+
+
+def _row(golden: Any) -> ValueFunction:
+    parameters = inspect.signature(golden).parameters
+    return ValueFunction(
+        function=golden,
+        accepts=frozenset(parameters),
+        takes_all=any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()),
+    )

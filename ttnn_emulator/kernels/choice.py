@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+# SPDX-License-Identifier: Apache-2.0
+"""What gives the results of programs of one's own: chosen by `$TTNN_EMULATOR_KERNELS`."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ttnn_emulator.errors import EmulatorError
+
+
+class Source(Enum):
+    GOLDEN = "golden"  # the golden function of the Python operation that runs the program; without one, its kernels
+    RUN = "run"  # the kernels
+    CHECK = "check"  # the kernels, and the golden function must agree
+    SANITIZE = "sanitize"  # the kernels, in many orders of events, with checks
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`seeds`: the orders of events that are tried where kernels are sanitized."""
+
+    source: Source = Source.GOLDEN
+    seeds: int = 0
+
+    @classmethod
+    def of(cls, source: str, seeds: str) -> "Choice":
+        sources = [source.value for source in Source]
+        if source not in sources:
+            raise EmulatorError(f"TTNN_EMULATOR_KERNELS={source}: it is one of {', '.join(sources)}")
+        if not seeds.isdecimal() or int(seeds) < 1:
+            raise EmulatorError(f"TTNN_EMULATOR_SEEDS={seeds}: it is how many orders of events are tried, from 1 on")
+        return cls(Source(source), int(seeds) if source == Source.SANITIZE.value else 0)
+
+    @classmethod
+    def of_environment(cls) -> "Choice":
+        return cls.of(os.environ.get("TTNN_EMULATOR_KERNELS", "golden"), os.environ.get("TTNN_EMULATOR_SEEDS", "8"))
+
+
+@contextlib.contextmanager
+def choosing(emulated: Any, choice: Choice) -> Iterator[None]:
+    """In the block, `choice` is the emulated device's."""
+    outer, emulated.choice = emulated.choice, choice
+    try:
+        yield
+    finally:
+        emulated.choice = outer

@@ -1,0 +1,11 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+
+// erfc(x) of a tile, in the vector unit.
+#pragma once
+#include "api/compute/common.h"
+
+namespace ckernel {
+inline void erfc_tile_init() {}
+inline void erfc_tile(uint32_t tile, AT) { MATH(emu_unary(EMU_ERFC, tile, 0, HERE);) }
+}  // namespace ckernel

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What compiled kernels call. Each call carries where it stands in the kernel's source.
+//
+// A NoC address is xy << 36 | local address. xy is x | y << 6; a rectangle adds its end as xy << 12. DRAM bank b is the
+// place (63, b), which no core has.
+#pragma once
+
+#include <cstdint>
+
+#define EMU_AT const char *file, int line
+
+enum EmuTransactions { EMU_READS = 1, EMU_WRITES_SENT = 2, EMU_WRITES = 4, EMU_ATOMICS = 8 };
+enum EmuUnit { EMU_SOURCE_A, EMU_SOURCE_B, EMU_PACKER };
+enum EmuBroadcast { EMU_NO_BROADCAST, EMU_COLUMN, EMU_ROW, EMU_SCALAR };
+enum EmuUnary {
+    EMU_ABS, EMU_SQUARE, EMU_NEGATIVE, EMU_RELU, EMU_ROUND, EMU_FLOOR, EMU_CEIL, EMU_TRUNC, EMU_ADD_SCALAR,
+    EMU_SUBTRACT_SCALAR, EMU_MULTIPLY_SCALAR, EMU_DIVIDE_SCALAR, EMU_REVERSE_SUBTRACT_SCALAR, EMU_MAX_SCALAR, EMU_MIN_SCALAR, EMU_FILL,
+    EMU_EXP, EMU_LOG, EMU_SQRT, EMU_RSQRT, EMU_RECIP, EMU_SIGMOID, EMU_SILU, EMU_TANH, EMU_ERFC,
+};
+enum EmuBinary { EMU_ADD, EMU_SUBTRACT, EMU_MULTIPLY, EMU_DIVIDE, EMU_MAX, EMU_MIN };
+enum EmuPool { EMU_POOL_SUM, EMU_POOL_AVERAGE, EMU_POOL_MAX, EMU_POOL_MIN };
+
+extern "C" {
+// this core
+extern uint8_t my_x[2], my_y[2], my_logical_x_, my_logical_y_, my_relative_x_, my_relative_y_;
+uint32_t emu_argument(uint32_t index, int common);
+uintptr_t emu_argument_address(uint32_t index, int common);
+
+// circular buffers
+void emu_reserve_back(uint32_t buffer, uint32_t pages, EMU_AT);
+void emu_push_back(uint32_t buffer, uint32_t pages, EMU_AT);
+void emu_wait_front(uint32_t buffer, uint32_t pages, EMU_AT);
+void emu_pop_front(uint32_t buffer, uint32_t pages, EMU_AT);
+int emu_has_pages(uint32_t buffer, uint32_t pages, int at_front, EMU_AT);
+uint32_t emu_pointer(uint32_t buffer, int front, EMU_AT);
+
+// NoC and semaphores
+uint32_t emu_semaphore(uint32_t id, EMU_AT);
+void emu_read(uint64_t from, uint32_t to, uint32_t bytes, uint32_t noc, EMU_AT);
+void emu_write(uint32_t from, uint64_t to, uint32_t bytes, uint32_t noc, EMU_AT);
+void emu_multicast(uint32_t from, uint64_t to, uint32_t bytes, uint32_t destinations, int to_sender, uint32_t noc, EMU_AT);
+void emu_increment(uint64_t to, uint32_t by, uint32_t noc, EMU_AT);
+void emu_write_word(uint64_t to, uint32_t value, uint32_t noc, EMU_AT);
+void emu_barrier(int transactions, uint32_t noc, EMU_AT);
+void emu_wait_word(const volatile uint32_t* word, uint32_t value, int at_least, EMU_AT);
+void emu_set_word(volatile uint32_t* word, uint32_t value, EMU_AT);
+void emu_pause(EMU_AT);
+
+// compute. The unpacker sends operands to the math unit, which takes them in the same order.
+void emu_configure(int unit, uint32_t buffer, EMU_AT);
+volatile uint32_t* emu_unpacker_registers();
+void emu_unpack(uint32_t buffer, uint32_t tile, EMU_AT);
+void emu_unpack_two(uint32_t a, uint32_t b, uint32_t tile_a, uint32_t tile_b, EMU_AT);
+void emu_unpack_block(
+    uint32_t a, uint32_t b, uint32_t tile_a, uint32_t tile_b, uint32_t columns, uint32_t rows, uint32_t inner, EMU_AT);
+void emu_copy(uint32_t to, EMU_AT);
+void emu_two(int operation, int broadcast, uint32_t to, int accumulate, EMU_AT);
+void emu_multiply_block(uint32_t to, int transpose, uint32_t columns, uint32_t rows, EMU_AT);
+void emu_acquire(EMU_AT);
+void emu_commit(EMU_AT);
+void emu_wait_for_math(EMU_AT);
+void emu_release(EMU_AT);
+void emu_pack(uint32_t from, uint32_t buffer, int out_of_order, uint32_t page, EMU_AT);
+void emu_unary(int function, uint32_t tile, uint32_t parameter, EMU_AT);
+void emu_binary(int operation, uint32_t a, uint32_t b, uint32_t to, EMU_AT);
+void emu_broadcast(int operation, int broadcast, uint32_t tile, uint32_t other, EMU_AT);
+void emu_copy_in_dest(uint32_t from, uint32_t to, EMU_AT);
+void emu_transpose(uint32_t tile, EMU_AT);
+void emu_reduce(int pool, int over_columns, uint32_t tile, EMU_AT);
+}

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "units.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "eltwise.h"
+#include "product.h"
+
+namespace runner::units {
+
+namespace {
+
+using tensix::eltwise::Operation;
+using tensix::eltwise::Step;
+
+Operation vector_operation(int operation) {
+    switch (operation) {
+        case EMU_ADD: return Operation::ADD;
+        case EMU_SUBTRACT: return Operation::SUBTRACT;
+        case EMU_MULTIPLY: return Operation::MULTIPLY;
+        case EMU_DIVIDE: return Operation::DIVIDE;
+        case EMU_MAX: return Operation::MAXIMUM;
+        default: return Operation::MINIMUM;
+    }
+}
+
+// Functions of a tile and a number are operations on two tiles, one of which has this number everywhere.
+Operation operation_with_number(int function) {
+    switch (function) {
+        case EMU_ADD_SCALAR: return Operation::ADD;
+        case EMU_SUBTRACT_SCALAR: return Operation::SUBTRACT;
+        case EMU_REVERSE_SUBTRACT_SCALAR: return Operation::RSUB;
+        case EMU_MAX_SCALAR: return Operation::MAXIMUM;
+        case EMU_MIN_SCALAR: return Operation::MINIMUM;
+        default: return Operation::MULTIPLY;  // a division's number is the inverse
+    }
+}
+
+Step step_of(int function) {
+    switch (function) {
+        case EMU_SQUARE: return Step::SQUARE;
+        case EMU_RELU: return Step::RELU;
+        case EMU_EXP: return Step::EXP;
+        case EMU_LOG: return Step::LOG;
+        case EMU_SQRT: return Step::SQRT;
+        case EMU_RSQRT: return Step::RSQRT;
+        case EMU_RECIP: return Step::RECIP;
+        case EMU_SIGMOID: return Step::SIGMOID;
+        case EMU_SILU: return Step::SILU;
+        case EMU_TANH: return Step::TANH;
+        default: return Step::ERFC;
+    }
+}
+
+template <typename Function>
+void store_each(const ComputeSettings& settings, float* tile, Function function) {
+    using tensix::Rounding;
+    for (uint32_t i = 0; i < TILE_VALUES; i++) {
+        const float result = function(tile[i]);
+        tile[i] = settings.wide ? tensix::sfpu::store<Rounding::NEAREST_EVEN, true>(result)
+                                : tensix::sfpu::store<Rounding::NEAREST_EVEN, false>(result);
+    }
+}
+
+template <int PHASES>
+void multiply_each(bool wide, float* a, const float* b) {
+    for (uint32_t i = 0; i < TILE_VALUES; i++)
+        a[i] = wide ? tensix::fpu::multiply<PHASES, true>(a[i], b[i]) : tensix::fpu::multiply<PHASES, false>(a[i], b[i]);
+}
+
+}  // namespace
+
+void add_products(const ComputeSettings& settings, const float* a, const float* b, float* sums, uint32_t rows) {
+    constexpr float SMALL = 128;  // the smallest formats of the unit hold whole numbers up to it
+    const float largest = tensix::largest_if_whole(a, rows * TILE) * tensix::largest_if_whole(b, TILE_VALUES);
+    if (!(largest <= SMALL)) machine.rounds_products = true;
+    tensix::matmul::multiply(
+        {sums, 0, TILE, 1}, {a, true, 0, TILE, 1}, {b, true, 0, 1, TILE}, 1, {rows, TILE, TILE}, settings.phases,
+        settings.wide, 1);
+}
+
+void apply_matrix_unit(const ComputeSettings& settings, int operation, float* a, const float* b) {
+    if (operation != EMU_MULTIPLY) {
+        const Operation which = operation == EMU_ADD ? Operation::FPU_ADD : Operation::FPU_SUBTRACT;
+        tensix::eltwise::find(which, settings.blackhole, settings.wide)(a, b, TILE_VALUES);
+        return;
+    }
+    switch (settings.phases) {
+        case 1: return multiply_each<1>(settings.wide, a, b);
+        case 2: return multiply_each<2>(settings.wide, a, b);
+        case 3: return multiply_each<3>(settings.wide, a, b);
+        default: return multiply_each<4>(settings.wide, a, b);
+    }
+}
+
+void accumulate(const ComputeSettings& settings, float* held, const float* products) {
+    for (uint32_t i = 0; i < TILE_VALUES; i++) {
+        const float total = held[i] + products[i];
+        held[i] = settings.wide ? total : tensix::packed(total);
+    }
+}
+
+void apply_vector_unit(const ComputeSettings& settings, int operation, float* a, const float* b) {
+    tensix::eltwise::find(vector_operation(operation), settings.blackhole, settings.wide)(a, b, TILE_VALUES);
+}
+
+void apply_function(const ComputeSettings& settings, int function, float* tile, float number) {
+    switch (function) {
+        case EMU_ABS: return store_each(settings, tile, [](float x) { return std::abs(x); });
+        case EMU_NEGATIVE: return store_each(settings, tile, [](float x) { return -x; });
+        case EMU_FLOOR: return store_each(settings, tile, [](float x) { return std::floor(x); });
+        case EMU_CEIL: return store_each(settings, tile, [](float x) { return std::ceil(x); });
+        case EMU_TRUNC: return store_each(settings, tile, [](float x) { return std::trunc(x); });
+        case EMU_FILL: return store_each(settings, tile, [number](float) { return number; });
+        case EMU_ROUND:  // `number` is 10 to the power of the decimals
+            return store_each(settings, tile, [number](float x) { return 1 / number * std::nearbyint(x * number); });
+        case EMU_ADD_SCALAR:
+        case EMU_SUBTRACT_SCALAR:
+        case EMU_MULTIPLY_SCALAR:
+        case EMU_DIVIDE_SCALAR:
+        case EMU_REVERSE_SUBTRACT_SCALAR:
+        case EMU_MAX_SCALAR:
+        case EMU_MIN_SCALAR: {
+            float everywhere[TILE_VALUES];
+            std::fill_n(everywhere, TILE_VALUES, number);
+            const Operation which = operation_with_number(function);
+            return tensix::eltwise::find(which, settings.blackhole, settings.wide)(tile, everywhere, TILE_VALUES);
+        }
+        default: return tensix::eltwise::find(step_of(function), settings.blackhole, settings.wide)(tile, TILE_VALUES);
+    }
+}
+
+float join(int pool, float x, float y) {
+    if (pool == EMU_POOL_MAX) return tensix::eltwise::maximum(x, y);
+    if (pool == EMU_POOL_MIN) return tensix::eltwise::minimum(x, y);
+    return x + y;
+}
+
+}  // namespace runner::units
