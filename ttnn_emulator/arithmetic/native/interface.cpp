@@ -14,6 +14,7 @@
 #include "rotary.h"
 #include "vector_functions.h"
 #include "vector_unit.h"
+#include "whole.h"
 
 using namespace tensix;
 using sfpu::Architecture;
@@ -126,6 +127,12 @@ void matmul_product_in_blocks(
         sums, {first, first_is_float32 != 0, first_batch, first_row, first_depth},
         {second, second_is_float32 != 0, second_batch, second_column, second_depth}, batches, {rows, depth, columns},
         phases, wide, threads, {block, static_cast<Format>(format), added});
+}
+
+void matmul_whole_product(
+    float* sums, const void* rows, int32_t rows_are_float32, int64_t count, int64_t depth, const int8_t* matrix,
+    int64_t columns, int32_t threads) {
+    whole::multiply(sums, {rows, rows_are_float32 != 0, 1}, count, depth, matrix, columns, threads);
 }
 
 void fpu_add(
