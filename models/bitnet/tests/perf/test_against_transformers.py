@@ -20,7 +20,9 @@ import transformers
 from transformers.integrations.bitnet import pack_weights, replace_with_bitnet_linear
 from transformers.utils.quantization_config import BitNetQuantConfig
 
+import ttnn
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.tt.config import BitNetConfig
 
 MODEL = sizes(layers=4, vocabulary=16384)
 CONTEXT, TOKENS = 64, 12
@@ -31,13 +33,13 @@ def weights() -> dict[str, torch.Tensor]:
     return cheap_state(MODEL)
 
 
-def transformers_config() -> transformers.BitNetConfig:
-    hf = MODEL.to_hf()
+def transformers_config(config: BitNetConfig) -> transformers.BitNetConfig:
+    hf = config.to_hf()
     hf.pop("quantization_config", None)
     return transformers.BitNetConfig(**hf, attn_implementation="sdpa")
 
 
-def dense(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
+def dense(config: BitNetConfig, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
     """The model in transformers with linear layers of the dequantised weights."""
     state = {}
     for name, tensor in weights.items():
@@ -45,10 +47,12 @@ def dense(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.
             continue
         scale = weights.get(f"{name}_scale")
         state[name] = (tensor if scale is None else tensor * scale).to(dtype)
-    return _load(transformers_config(), state, dtype)
+    return _load(transformers_config(config), state, dtype)
 
 
-def packed(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
+def packed(
+    config: BitNetConfig, weights: dict[str, torch.Tensor], dtype: torch.dtype
+) -> transformers.BitNetForCausalLM:
     """The model in transformers with transformers' BitLinear, whose scale divides."""
     state = {}
     for name, tensor in weights.items():
@@ -59,7 +63,7 @@ def packed(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers
         else:
             state[name] = tensor.to(dtype)
     quantised = BitNetQuantConfig(linear_class="bitlinear", modules_to_not_convert=["lm_head"])
-    return _load(transformers_config(), state, dtype, quantised)
+    return _load(transformers_config(config), state, dtype, quantised)
 
 
 def _load(config, state, dtype, quantisation=None) -> transformers.BitNetForCausalLM:
@@ -88,30 +92,37 @@ def transformers_step(model: transformers.BitNetForCausalLM) -> Callable[[], obj
     return step
 
 
-def our_step(device, weights, precision) -> Callable[[], object]:
-    model = SteppingModel(device, precision, 1, MODEL, weights, max_seq_len=256)
+def our_step(
+    device: ttnn.MeshDevice, config: BitNetConfig, weights: dict[str, torch.Tensor], precision: str
+) -> Callable[[], object]:
+    model = SteppingModel(device, precision, 1, config, weights, max_seq_len=256)
     model.start(CONTEXT)
     return lambda: model.step(trace=True)
+
+
+def speeds_in_turns(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Median tokens/s. Other load on the machine affects all steps, because they take turns."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for round_ in range(TOKENS + 2):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if round_ >= 2:  # the first two rounds compile and capture
+                times[name].append(time.perf_counter() - started)
+    return {name: 1 / statistics.median(seconds) for name, seconds in times.items()}
 
 
 @pytest.mark.slow
 def test_decode_against_transformers(open_device, weights):
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
         steps = {
-            "ours, performance": our_step(open_device, weights, "performance"),
-            "ours, accuracy": our_step(open_device, weights, "accuracy"),
-            "transformers, dense bfloat16": transformers_step(dense(weights, torch.bfloat16)),
-            "transformers, dense float32": transformers_step(dense(weights, torch.float32)),
-            "transformers, packed float32": transformers_step(packed(weights, torch.float32)),
+            "ours, performance": our_step(open_device, MODEL, weights, "performance"),
+            "ours, accuracy": our_step(open_device, MODEL, weights, "accuracy"),
+            "transformers, dense bfloat16": transformers_step(dense(MODEL, weights, torch.bfloat16)),
+            "transformers, dense float32": transformers_step(dense(MODEL, weights, torch.float32)),
+            "transformers, packed float32": transformers_step(packed(MODEL, weights, torch.float32)),
         }
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        for round_ in range(TOKENS + 2):  # in turns, so that other load on the machine affects all of them
-            for name, step in steps.items():
-                started = time.perf_counter()
-                step()
-                if round_ >= 2:  # the first two rounds compile and capture
-                    times[name].append(time.perf_counter() - started)
-    speeds = {name: 1 / statistics.median(seconds) for name, seconds in times.items()}
+        speeds = speeds_in_turns(steps)
     for name, speed in speeds.items():
         print(f"{name:<32}{speed:8.2f} tokens/s")
     # both do the arithmetic of BitNet; dense layers do less, and the emulation does every step of the kernels
