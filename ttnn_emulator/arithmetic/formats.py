@@ -28,6 +28,7 @@ class Format(Enum):
 
 
 FLOATS = frozenset({Format.BFLOAT16, Format.FLOAT32, Format.BFLOAT8_B, Format.BFLOAT4_B})
+FORMATS = (Format.FLOAT32, Format.BFLOAT16, Format.BFLOAT8_B, Format.BFLOAT4_B)  # as `native/formats.h` counts them
 _INTEGER_BITS = {
     Format.UINT8: (8, False),
     Format.UINT16: (16, False),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ttnn_emulator.arithmetic.formats import Format
+from ttnn_emulator.arithmetic.formats import FORMATS, Format
 from ttnn_emulator.arithmetic.native import broadcast, elementwise, function
 
 PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
@@ -24,9 +24,6 @@ class Spill:
     depth: int
     format: Format
     added: int = 0
-
-
-_SPILL_FORMATS = (Format.FLOAT32, Format.BFLOAT16, Format.BFLOAT8_B, Format.BFLOAT4_B)  # as `product.h` counts them
 
 
 def sum_of_products(
@@ -51,8 +48,8 @@ def sum_of_products(
     if before is not None:
         total.copy_(before)
     if total.numel():
-        threads = 1 if a.numel() * columns < _WORTH_THREADS else torch.get_num_threads()
-        spilled = () if spill is None else (spill.depth, _SPILL_FORMATS.index(spill.format), spill.added)
+        threads = worth_threads(a.numel() * columns)
+        spilled = () if spill is None else (spill.depth, FORMATS.index(spill.format), spill.added)
         function("matmul_product_in_blocks" if spilled else "matmul_product")(
             total,
             *(a, a.dtype == torch.float32, *a.stride()),
@@ -61,6 +58,24 @@ def sum_of_products(
             *spilled,
         )
     return total
+
+
+def sum_of_whole_products(a: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """a @ columns.mT in float32 of whole numbers, [..., K] and int8 [N, K]. These are the unit's sums where products
+    are smaller than 2 ** 11 and sums not larger than 2 ** 24."""
+    a = a.contiguous()
+    total = torch.empty(*a.shape[:-1], columns.shape[0])
+    rows = a.numel() // a.shape[-1]
+    function("matmul_whole_product")(
+        *(total, a, a.dtype == torch.float32, rows, a.shape[-1], columns, columns.shape[0]),
+        worth_threads(rows * columns.numel()),
+    )
+    return total
+
+
+def worth_threads(count: int) -> int:
+    """How many threads `count` products of two numbers are worth."""
+    return 1 if count < _WORTH_THREADS else torch.get_num_threads()
 
 
 def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:

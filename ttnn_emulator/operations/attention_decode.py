@@ -2,19 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention of one new token a user over a cache.
 
-Users whose chunks of keys fill as many tiles are computed together, and only the positions that a user needs are read:
-the wheel's golden functions gather everything.
+Only the positions that a user needs are read: the wheel's golden functions gather everything.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.errors import MemoryFault
-from ttnn_emulator.operations.flash import Arithmetic, Partial, attend, finish, join, merge
-from ttnn_emulator.operations.kv_cache import read_blocks, signed
+from ttnn_emulator.operations.flash import Arithmetic, Cache, Partial, attend, finish, join, merge
+from ttnn_emulator.operations.kv_cache import signed
 
 _TILE = 32
 _HALF_TILE = 16  # rows
@@ -40,15 +38,14 @@ def scaled_dot_product_attention_decode(
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """q [1, users, heads, D], caches [users or 1, kv heads, S, D] -> [1, users, heads, D]."""
-    caches = (input_tensor_k, input_tensor_v)
-    alone = share_cache or input_tensor_k.shape[0] == 1
-
-    def read(user: int, first: int, last: int) -> list[torch.Tensor]:
-        return [cache[0 if alone else user, :, first:last].float() for cache in caches]
-
-    positions = _positions(is_causal, cur_pos, cur_pos_tensor, input_tensor_q.shape[1], input_tensor_k.shape[2])
+    users = input_tensor_q.shape[1]
+    own = torch.zeros(users, dtype=torch.int64) if share_cache or len(input_tensor_k) == 1 else torch.arange(users)
+    cache = Cache(input_tensor_k, input_tensor_v, own.unsqueeze(1))  # a block a user
+    positions = _positions(is_causal, cur_pos, cur_pos_tensor, users, input_tensor_k.shape[2])
     how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
-    return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, sliding_window_size, program_config, how)
+    return _decode(
+        input_tensor_q, cache, positions, attn_mask, attention_sink, sliding_window_size, program_config, how
+    )
 
 
 @value("transformer.paged_scaled_dot_product_attention_decode")
@@ -68,16 +65,14 @@ def paged_scaled_dot_product_attention_decode(
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
     """The same over caches [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
-    caches = (input_tensor_k, input_tensor_v)
-
-    def read(user: int, first: int, last: int) -> list[torch.Tensor]:
-        return [read_blocks(cache, page_table_tensor[user], first, last) for cache in caches]
-
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
     how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
     _check_chunks(max(positions), length, program_config, how.wide)
-    return _decode(input_tensor_q, read, positions, attn_mask, attention_sink, sliding_window_size, program_config, how)
+    cache = Cache(input_tensor_k, input_tensor_v, page_table_tensor)
+    return _decode(
+        input_tensor_q, cache, positions, attn_mask, attention_sink, sliding_window_size, program_config, how
+    )
 
 
 def _positions(
@@ -85,7 +80,7 @@ def _positions(
 ) -> list[int]:
     """Each user's last position, or -1 to skip the user. Without a causal mask everything is read."""
     if is_causal and cur_pos_tensor is not None:
-        return signed(cur_pos_tensor.flatten()[:users]).tolist()
+        return signed(cur_pos_tensor.flatten().tolist())[:users]
     if is_causal and len(cur_pos):
         return list(cur_pos)[:users]
     return [length - 1] * users
@@ -127,7 +122,7 @@ def _arithmetic(
 
 def _decode(
     query: torch.Tensor,
-    read: Callable[[int, int, int], list[torch.Tensor]],
+    cache: Cache,
     positions: list[int],
     mask: torch.Tensor | None,
     sink: torch.Tensor | None,
@@ -135,41 +130,34 @@ def _decode(
     program_config: Any,
     how: Arithmetic,
 ) -> torch.Tensor:
-    """`read(user, first, last)` gives keys and values. A skipped user gets zeros; a card leaves memory as it was.
-    Chunks are joined as if each had a core of its own, one after the other; the kernel joins them as a tree."""
-    users, heads = query.shape[1:3]
-    queries = query[0].float()
+    """A skipped user gets zeros; a card leaves memory as it was. Chunks are joined as if each had a core of its own,
+    one after the other; the kernel joins them as a tree."""
+    heads, length = query.shape[2], cache.table.shape[1] * cache.keys.shape[2]
+    if max(positions) >= length:
+        raise MemoryFault(f"position {max(positions)} lies beyond the cache's {length}")
+    chunks = {user: _spans(position, window, program_config, how) for user, position in enumerate(positions)}
+    busy = [user for user, own in chunks.items() if own]
+    if not busy:
+        return torch.zeros(query.shape)
     # the kernel counts users' masks along the first dimension: of [1, users, heads, S] it takes the first for all
     masks = None if mask is None else mask[:, 0]
-    parts: Partial | None = None  # of all users
-    chunks = {user: _spans(position, window, program_config, how) for user, position in enumerate(positions)}
-    for number in range(max(map(len, chunks.values()))):
-        for tiles, spans in _by_tiles({user: own[number] for user, own in chunks.items() if number < len(own)}).items():
-            read_all = [read(user, *span) for user, span in spans.items()]
-            keys, values = (_stack([pair[i] for pair in read_all], tiles) for i in (0, 1))
-            rows = list(spans)
-            grouped = queries[rows].unflatten(1, (keys.shape[1], -1))
-            lengths = torch.tensor([last - first for first, last in spans.values()])
-            present = (torch.arange(tiles * _TILE) < lengths[:, None])[:, None, None]
-            own = None
-            if masks is not None:
-                of_users = [masks[user % len(masks), :, first:last].float() for user, (first, last) in spans.items()]
-                own = _stack([m[..., None] for m in of_users], tiles).reshape(*grouped.shape[:3], -1)
-            chosen = attend(grouped, keys, values, own, how, present)
-            if parts is None:
-                parts = Partial.empty(users, *chosen.values.shape[1:])
-            parts.put(rows, chosen if number == 0 else join(parts.of(rows), chosen, how))
-    if parts is None:
-        return torch.zeros(query.shape)
-    busy = [user for user, own in chunks.items() if own]
-    part = parts.of(busy)
+    most = max(map(len, chunks.values()))
+    steps = [[(user, *chunks[user][number]) for user in busy if number < len(chunks[user])] for number in range(most)]
+    read = attend(query[0], cache, [span for step in steps for span in step], masks, how)
+    part, *others = read.split([len(step) for step in steps])
+    for step, other in zip(steps[1:], others):
+        rows = [busy.index(user) for user, _, _ in step]
+        part.put(rows, join(part.of(rows), other, how))
     if sink is not None:  # one value a head, in the first column; it is a score before scaling
         sinks = sink.reshape(-1, heads, sink.shape[-1])[..., :1].float()
-        score = sinks[[user % len(sinks) for user in busy]].reshape(part.maximum.shape)
+        score = sinks[[user % len(sinks) for user in busy]]
         part = merge(part, Partial(score, torch.ones_like(score), torch.zeros_like(part.values)), how)
-    result = torch.zeros(queries.shape)
-    result[busy] = finish(part, how).flatten(1, 2)
-    return result.unsqueeze(0)
+    finished = finish(part, how)
+    if len(busy) == len(positions):
+        return finished.unsqueeze(0)
+    result = torch.zeros(query.shape)
+    result[0, busy] = finished
+    return result
 
 
 def _spans(position: int, window: int | None, program_config: Any, how: Arithmetic) -> list[tuple[int, int]]:
@@ -180,16 +168,3 @@ def _spans(position: int, window: int | None, program_config: Any, how: Arithmet
     first = 0 if window is None else max(0, position + 1 - window)
     starts = range(first - first % chunk, position + 1, chunk)
     return [(max(first, start), min(start + chunk, position + 1)) for start in starts]
-
-
-def _by_tiles(spans: dict[int, tuple[int, int]]) -> dict[int, dict[int, tuple[int, int]]]:
-    """Users' spans by the number of tiles that hold them."""
-    groups: dict[int, dict[int, tuple[int, int]]] = {}
-    for user, (first, last) in spans.items():
-        groups.setdefault(-(-(last - first) // _TILE), {})[user] = (first, last)
-    return groups
-
-
-def _stack(parts: list[torch.Tensor], tiles: int) -> torch.Tensor:
-    """[..., keys, D] of each user, filled up with zeros to whole tiles."""
-    return torch.stack([torch.nn.functional.pad(part, (0, 0, 0, tiles * _TILE - part.shape[-2])) for part in parts])

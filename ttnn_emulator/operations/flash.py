@@ -7,17 +7,22 @@ or a fast one that errs by 2 %: the program's `exp_approx_mode` asks for it, and
 up to 16 query heads, which it holds in half a tile.
 """
 
+import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
 from ttnn_emulator.arithmetic.formats import nearest_even, round_to_bfloat16, truncate
-from ttnn_emulator.arithmetic.sums import products, sum_of_products
+from ttnn_emulator.arithmetic.native import function, numbers
+from ttnn_emulator.arithmetic.sums import PHASES, products, worth_threads
 from ttnn_emulator.arithmetic.units import matrix_add
+from ttnn_emulator.errors import MemoryFault
 from ttnn_emulator.operations.support import store
 
 _SLOPE, _OFFSET = 369.329925537109375, 32500.818359375  # 256 / ln 2, and 256 times an exponent's bias less a correction
-_INFINITY = 0x7F80_0000 >> 15
+_NO_BLOCK = -(1 << 63)
 
 
 @dataclass(frozen=True)
@@ -39,42 +44,71 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class Partial:
-    """Attention over some of the keys: [..., rows, 1] maximum and sum of weights, [..., rows, D] weighted values."""
+    """Attention over some of the keys: [..., rows, 1] maximum and sum of weights, [..., rows, D] weighted values.
+    Of the decode kernel the first dimension is that of spans or users, and rows are heads."""
 
     maximum: torch.Tensor
     total: torch.Tensor
     values: torch.Tensor
 
-    @staticmethod
-    def empty(*shape: int) -> "Partial":
-        """Room for partial results whose values have this shape."""
-        return Partial(torch.zeros(*shape[:-1], 1), torch.zeros(*shape[:-1], 1), torch.zeros(*shape))
-
     def of(self, rows: list[int]) -> "Partial":
         return Partial(self.maximum[rows], self.total[rows], self.values[rows])
+
+    def split(self, counts: list[int]) -> list["Partial"]:
+        parts = zip(*(tensor.split(counts) for tensor in (self.maximum, self.total, self.values)))
+        return [Partial(*part) for part in parts]
 
     def put(self, rows: list[int], part: "Partial") -> None:
         self.maximum[rows], self.total[rows], self.values[rows] = part.maximum, part.total, part.values
 
 
+@dataclass(frozen=True)
+class Cache:
+    """Keys and values [blocks, kv heads, block, D], and the blocks that hold each user's positions [users, blocks]."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+    table: torch.Tensor
+
+
 def attend(
     query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    cache: Cache,
+    spans: Sequence[tuple[int, int, int]],
     mask: torch.Tensor | None,
     how: Arithmetic,
-    present: torch.Tensor,
 ) -> Partial:
-    """Over one chunk. Float32 [..., rows, D] and [..., keys, D]; the mask is added to the scores. Keys that are not
-    `present` (they fill up a tile) have no weight."""
-    scores = pack(sum_of_products(query, key.mT, how.fidelity, how.wide))
+    """Attention of a query [users, heads, D] over each of the spans: a user, the first position and the one after the
+    last (`native/attention.h`). The mask [users or fewer, heads, positions] is added to the scores."""
+    query, keys, values, table = (tensor.contiguous() for tensor in (query, cache.keys, cache.values, cache.table))
+    heads, longest = query.shape[1], max(last - first for _, first, last in spans)
+    threads = worth_threads(len(spans) * heads * longest * keys.shape[3])
+    places = (table, table.shape[1], numbers(list(chain.from_iterable(spans))), len(spans), longest)
+    settings = (PHASES[how.fidelity], how.wide, threads)
+    added = (None, False, 0, 0)
+    if keys.shape[:3] != values.shape[:3] or len(table) < len(query) or heads % keys.shape[1]:
+        raise ValueError(f"{len(query)} users' {heads} heads, and the cache {list(keys.shape)}, {list(values.shape)}")
     if mask is not None:
-        scores = pack(matrix_add(scores, mask, how.wide))
-    maximum = scores.where(present, -torch.inf).amax(-1, keepdim=True)
-    weights = _exponential(matrix_add(scores, -maximum, how.wide), how).where(present, 0.0)
-    # the weights are the first operand, of which HiFi2 multiplies 7 bits
-    total = pack(sum_of_products(weights, torch.ones(weights.shape[-1], 1), how.fidelity, how.wide))
-    return Partial(maximum, total, pack(sum_of_products(weights, value, how.fidelity, how.wide)))
+        if mask.shape[1] != heads or mask.shape[2] < max(last for _, _, last in spans):
+            raise ValueError(f"the mask {list(mask.shape)} does not cover all heads and positions")
+        mask = mask.contiguous()
+        added = (mask, mask.dtype == torch.float32, mask.shape[0], mask.shape[-1])
+
+    differences, missing = torch.empty(len(spans), heads, longest), ctypes.c_int64()
+    maximum, total = torch.empty(len(spans), heads, 1), torch.empty(len(spans), heads, 1)
+    function("attention_scores")(
+        *(differences, maximum, ctypes.byref(missing), query, query.dtype == torch.float32, heads),
+        *(keys, keys.dtype == torch.float32, *keys.shape, *places, *added, *settings),
+    )
+    if missing.value != _NO_BLOCK:
+        raise MemoryFault(f"the page table names block {missing.value} of {keys.shape[0]}")
+    weights = round_to_bfloat16(_exponential(differences, how))
+    result = torch.empty(len(spans), heads, values.shape[3])
+    function("attention_values")(
+        *(total, result, weights, heads, values, values.dtype == torch.float32, *values.shape[1:]),
+        *(*places, *settings),
+    )
+    return Partial(maximum, total, result)
 
 
 def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:
@@ -101,13 +135,15 @@ def finish(part: Partial, how: Arithmetic) -> torch.Tensor:
 
 
 def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    return pack(fast_exponential(difference, how.scale) if how.fast_exponential else (difference * how.scale).exp())
+    return fast_exponential(difference, how.scale) if how.fast_exponential else (difference * how.scale).exp()
 
 
 def fast_exponential(difference: torch.Tensor, scale: float) -> torch.Tensor:
-    """A float's bits read as an integer are nearly its logarithm; the packer makes what falls below zero zero."""
-    bits = torch.floor(difference * (_SLOPE * scale) + (_OFFSET + 0.5)).clamp(0, _INFINITY).to(torch.int32) << 15
-    return bits.view(torch.float32)
+    """e ** (difference * scale), with the error of the fast exponential (`native/attention.h`)."""
+    difference = difference.contiguous()
+    result = torch.empty_like(difference)
+    function("attention_fast_exponential")(difference, result, result.numel(), _SLOPE * scale, _OFFSET + 0.5)
+    return result
 
 
 def short_exponential(x: torch.Tensor) -> torch.Tensor:

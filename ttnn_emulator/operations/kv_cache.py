@@ -6,14 +6,18 @@ A cache is [users, heads, positions, D], or [blocks, heads, block, D] with a pag
 Only the new rows are rounded to the cache's dtype: block floats share exponents within a row.
 """
 
+from itertools import chain
 from typing import Any
 
 import torch
 
+from ttnn_emulator.arithmetic.formats import FORMATS
+from ttnn_emulator.arithmetic.native import function, numbers
+from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import MemoryFault
-from ttnn_emulator.operations.support import loaded, sums_are_wide
+from ttnn_emulator.operations.support import loaded, significant_bits, sums_are_wide
 
 
 @value("experimental.paged_update_cache", in_place=True)
@@ -31,23 +35,26 @@ def paged_update_cache(
 ) -> None:
     """One row a user, from an input [1, users, heads (padded or not), D]; a position of -1 skips the user."""
     count = input_tensor.value.shape[1]
-    given = signed(update_idxs_tensor.value.flatten()).tolist() if update_idxs_tensor is not None else update_idxs
+    given = signed(update_idxs_tensor.value.flatten().tolist()) if update_idxs_tensor is not None else update_idxs
     places = [(user, place) for user, place in enumerate(given[batch_offset : batch_offset + count]) if place >= 0]
     if not places:
         return
     users, positions = (list(column) for column in zip(*places))
     if cache_position_modulo:
         positions = [position % cache_position_modulo for position in positions]
-    cache = cache_tensor.own()
+    cache, new = cache_tensor.own(), input_tensor.value.contiguous()
     if page_table is not None:
         blocks, rows = find_blocks(page_table.value, users, positions, cache)
     else:
         blocks, rows = [0 if share_cache else user + batch_offset for user in users], positions
         _check(max(rows) < cache.shape[2], f"position {max(rows)} lies beyond the cache's {cache.shape[2]}")
-    new = loaded(input_tensor.value, sums_are_wide(compute_kernel_config))[0, :, : cache.shape[1]]
-    if len(users) < count:
-        new = new[users]
-    cache[blocks, :, rows] = cache_tensor.round(new)
+        _check(max(blocks) < cache.shape[0], f"user {max(blocks)} lies beyond the cache's {cache.shape[0]}")
+    function("cache_write_rows")(
+        *(cache, FORMATS.index(format_of(cache_tensor.dtype)), *cache.shape[1:]),
+        *(new, new.dtype == torch.float32, *new.stride()[1:3]),
+        *(numbers(list(chain.from_iterable(zip(users, blocks, rows)))), len(users)),
+        significant_bits(sums_are_wide(compute_kernel_config)),
+    )
 
 
 @value("experimental.paged_fused_update_cache", in_place=True)
@@ -93,11 +100,12 @@ def paged_fill_cache(
 ) -> None:
     """The positions from 0 on of one user, or of a user a batch row; -1 in the page table skips a block."""
     cache = cache_tensor.own()
-    size, pages = cache.shape[2], signed(page_table.value)
+    size = cache.shape[2]
     users = batch_idx_tensor.value.flatten().tolist() if batch_idx_tensor is not None else [batch_idx]
     for user, rows in zip(users, cache_tensor.round(input_tensor.value)):
+        pages = signed(page_table.value[user].tolist())
         for number, part in enumerate(rows.split(size, 1)):
-            block = int(pages[user, number])
+            block = pages[number]
             if block == -1:
                 continue
             _check(0 <= block < cache.shape[0], f"the page table names block {block} of {cache.shape[0]}")
@@ -138,9 +146,9 @@ def nlp_kv_cache_load_slice(input_tensor: torch.Tensor, *, seq_len_start: int, s
     return input_tensor[:, :, seq_len_start:seq_len_end]
 
 
-def signed(numbers: torch.Tensor) -> torch.Tensor:
+def signed(numbers: list[int]) -> list[int]:
     """The mark -1 reads as 2**32 - 1 from an unsigned tensor."""
-    return numbers.where(numbers != (1 << 32) - 1, -1)
+    return [-1 if number == (1 << 32) - 1 else number for number in numbers]
 
 
 def find_blocks(
@@ -150,7 +158,7 @@ def find_blocks(
     size, columns = cache.shape[2], page_table.shape[-1]
     last = max(positions)
     _check(last < columns * size, f"position {last} lies beyond the page table's {columns} blocks")
-    blocks = page_table[users, [position // size for position in positions]].tolist()
+    blocks = [int(page_table[user, position // size]) for user, position in zip(users, positions)]
     for block in blocks:
         _check(0 <= block < cache.shape[0], f"the page table names block {block} of {cache.shape[0]}")
     return blocks, [position % size for position in positions]

@@ -7,7 +7,7 @@ significant bits of SrcB by the top 5 of SrcA; HiFi2 adds SrcA's remaining bits,
 With `fp32_dest_acc_en` sums are float32; otherwise they are bfloat16.
 
 Products are summed as the machine sums them, bit for bit (see `sums`). Float32 sums of whole numbers are the machine's
-in any order: the CPU's own matrix product computes those.
+in any order: those are summed as a CPU does it fastest.
 """
 
 import math
@@ -19,7 +19,7 @@ import torch
 
 import ttnn
 from ttnn_emulator.arithmetic.formats import Format, largest_if_whole, truncate
-from ttnn_emulator.arithmetic.sums import Spill, sum_of_products
+from ttnn_emulator.arithmetic.sums import Spill, sum_of_products, sum_of_whole_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
@@ -33,7 +33,6 @@ _SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the 
 _TF32_BITS = 11  # what the registers keep of a float32 operand
 _TILE = 32
 _TILE_BYTES = {ttnn.bfloat16: 2048, ttnn.float32: 4096, ttnn.bfloat8_b: 1088, ttnn.bfloat4_b: 576}
-_CACHED_VALUES = 1 << 19  # float32 values that a core's cache holds with room to spare
 _SIGNIFICANT_BITS = {ttnn.bfloat16: 8, ttnn.float32: 24, ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
 
 
@@ -168,22 +167,24 @@ def multiply(
         if operand.dtype not in _SIGNIFICANT_BITS:
             raise UnsupportedOperation(f"ttnn.matmul: {operand.dtype} operands are not emulated")
     a = first.value.mT if transpose_first else first.value
-    if wide and _is_exact(a, second, transpose_second):
-        return _exact_product(a, first, second, transpose_second, fidelity)
+    largest = _largest_if_exact(a, second, transpose_second) if wide else None
+    if largest is not None:
+        return _exact_product(a, largest, second, transpose_second, fidelity)
     b = second.value.mT if transpose_second else second.value
     if not b.is_contiguous():  # the unit's sums read rows of columns
         b = second.derive(f"columns{transpose_second}", lambda value: b.contiguous())
     return sum_of_products(a, b, fidelity.name, wide, spill=spill)
 
 
-def _is_exact(a: torch.Tensor, second: Operand, transposed: bool) -> bool:
-    """Whether all that is added are whole numbers that neither a group's bits nor float32's are too few for: then any
-    order gives the same sums."""
-    largest = second.derive("largest if whole", _largest_if_whole)
-    if largest == math.inf:
-        return False
-    largest *= _largest_if_whole(a)
-    return largest < 1 << 11 and largest * second.value.shape[-1 if transposed else -2] <= 1 << 24
+def _largest_if_exact(a: torch.Tensor, second: Operand, transposed: bool) -> float | None:
+    """The largest magnitude in `a`, if all that is added are whole numbers, and neither a group's bits nor float32's
+    are too few for them: then any order gives the same sums."""
+    of_second = second.derive("largest if whole", _largest_if_whole)
+    if of_second == math.inf:
+        return None
+    of_first = _largest_if_whole(a)
+    product = of_first * of_second
+    return of_first if product < 1 << 11 and product * second.value.shape[-1 if transposed else -2] <= 1 << 24 else None
 
 
 def _largest_if_whole(value: torch.Tensor) -> float:
@@ -191,17 +192,17 @@ def _largest_if_whole(value: torch.Tensor) -> float:
 
 
 def _exact_product(
-    a: torch.Tensor, first: Operand, second: Operand, transpose_second: bool, fidelity: ttnn.MathFidelity
+    a: torch.Tensor, largest: float, second: Operand, transpose_second: bool, fidelity: ttnn.MathFidelity
 ) -> torch.Tensor:
-    """The product in float32 of the operands' bits that the unit sees."""
+    """The product in float32 of the operands' bits that the unit sees. `largest` is the largest magnitude in `a`."""
+    high = a if largest < 1 << _SRC_B_BITS else truncate(a, _SRC_B_BITS)
     if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
-        a = _keep(a, first.dtype, _SRC_B_BITS)
+        a = high
     bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
     weight = _Weight(second, transpose_second, bits)
     if fidelity != ttnn.MathFidelity.HiFi3:
-        return weight.multiply(_keep(a, first.dtype, _TF32_BITS))
+        return weight.multiply(a)
     # HiFi3 lacks only the product of both remainders
-    high = _keep(a, first.dtype, _SRC_B_BITS)
     low = (a.float() - high.float()).to(a.dtype)
     return weight.multiply(high) + _Weight(second, transpose_second, _SRC_A_BITS).multiply(low)
 
@@ -231,25 +232,18 @@ class _Weight:
 
     def multiply(self, a: torch.Tensor) -> torch.Tensor:
         """a @ the weight in float32."""
-        if self.shape[:-2].numel() > 1:
+        narrow = self.narrow() if self.shape[:-2].numel() == 1 else None
+        if narrow is None:
             return torch.matmul(a.float(), self.rows().float().mT)
-        return _float_product(a.float(), self.narrow())
+        return sum_of_whole_products(a, narrow)
 
-    def narrow(self) -> torch.Tensor:
+    def narrow(self) -> torch.Tensor | None:
         """[N, K] as int8, if that holds every value exactly: a few rows wait for nothing but reading it."""
 
-        def make(_: torch.Tensor) -> torch.Tensor:
+        def make(_: torch.Tensor) -> torch.Tensor | None:
             rows = self.rows()
             rows = rows.reshape(rows.shape[-2:])
             whole = rows.to(torch.int8)
-            return whole if bool((whole == rows).all()) else rows
+            return whole if bool((whole == rows).all()) else None
 
         return self._operand.derive(f"narrow{self._transposed}{self._bits}", make)
-
-
-def _float_product(a: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """a @ rows^T in float32, converting as many rows at a time as stay in the CPU's cache. Of integers that is exact
-    below 2**24, and on a CPU without instructions for int8 twenty times as fast as int32 sums."""
-    step = max(1, _CACHED_VALUES // rows.shape[1])
-    parts = [torch.nn.functional.linear(a, part.float()) for part in rows.split(step)]
-    return torch.cat(parts, dim=-1)

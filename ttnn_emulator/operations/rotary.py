@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotary position embeddings: x cos + rotate(x) sin.
 
-All steps are the matrix unit's, and what lies between two of them is bfloat16, also where sums are float32. The wheel
-has a golden function for `rotary_embedding` only, and that one fails without a token index.
+`native/rotary.h` takes the kernels' steps. The wheel has a golden function for `rotary_embedding` only, and that one
+fails without a token index.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 
-from ttnn_emulator.arithmetic.sums import products, sum_of_products
-from ttnn_emulator.arithmetic.units import matrix_add
+from ttnn_emulator.arithmetic.native import function
+from ttnn_emulator.arithmetic.sums import PHASES
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
-from ttnn_emulator.operations.flash import pack
 
 _TILE = 32
 
@@ -41,7 +40,7 @@ def rotary_embedding_llama(
     rows = input_tensor.shape[-2]
     known = min(rows, -(-cos_cache.shape[-2] // _TILE) * _TILE)
     x = input_tensor[..., :known, :]
-    result = unit.combine(x, unit.by_matrix(x, trans_mat), _rows(cos_cache, 0, known), _rows(sin_cache, 0, known))
+    result = unit.rotate(x, _rows(cos_cache, 0, known), _rows(sin_cache, 0, known), trans_mat)
     return torch.nn.functional.pad(result, (0, 0, 0, rows - known))
 
 
@@ -77,9 +76,7 @@ def rotary_embedding(
     rows = input_tensor.shape[-2]
     first, count = (0, rows) if token_index is None else (token_index, 1)
     unit = _Unit.of(compute_kernel_config)
-    result = unit.combine(
-        input_tensor, unit.by_halves(input_tensor), _rows(cos_cache, first, count), _rows(sin_cache, first, count)
-    )
+    result = unit.rotate(input_tensor, _rows(cos_cache, first, count), _rows(sin_cache, first, count))
     return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # it returns whole tiles
 
 
@@ -95,8 +92,7 @@ def rotary_embedding_hf(
     """`rotary_embedding` with `rotary_embedding_llama`'s shapes."""
     count = 1 if is_decode_mode else input_tensor.shape[-2]
     unit = _Unit.of(compute_kernel_config)
-    halves = unit.by_halves(input_tensor)
-    return unit.combine(input_tensor, halves, _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
+    return unit.rotate(input_tensor, _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
 
 
 @dataclass(frozen=True)
@@ -112,23 +108,26 @@ class _Unit:
         return cls("HiFi4", False) if compute is None else cls(compute.math_fidelity.name, compute.fp32_dest_acc_en)
 
     def rotate_users(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        return self.combine(x, self.by_matrix(x, matrix), cos[..., :1, :], sin[..., :1, :])
+        return self.rotate(x, cos[..., :1, :], sin[..., :1, :], matrix)
 
-    def combine(self, x: torch.Tensor, rotated: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        terms = [pack(self._times(a, b)) for a, b in ((x, cos), (rotated, sin))]
-        return matrix_add(*terms, self.wide)
+    def rotate(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """By the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
+        result = torch.empty(x.shape)
+        tile = None if matrix is None else matrix.contiguous()
+        function("rotary_rotate")(
+            *(result, *x.shape),
+            *(part for operand in (x, cos.expand(x.shape), sin.expand(x.shape)) for part in _steps(operand)),
+            *(tile, tile is not None and tile.dtype == torch.float32, PHASES[self.fidelity], self.wide),
+        )
+        return result
 
-    def by_matrix(self, x: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        """Every tile of a row times the transformation matrix (each core holds the same copy of it)."""
-        tile = matrix.reshape(-1, matrix.shape[-1])[:_TILE].float()
-        return pack(sum_of_products(x.float().unflatten(-1, (-1, _TILE)), tile, self.fidelity, self.wide)).flatten(-2)
 
-    def by_halves(self, x: torch.Tensor) -> torch.Tensor:
-        first, second = x.chunk(2, -1)
-        return torch.cat([pack(self._times(second, torch.tensor(-1.0))), first.float()], -1)
-
-    def _times(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return products(a.float(), b.float(), self.fidelity, self.wide)
+def _steps(x: torch.Tensor) -> tuple[torch.Tensor, bool, int, int, int]:
+    """A tensor of four dimensions whose rows are contiguous, and its steps."""
+    x = x if x.stride(3) == 1 else x.contiguous()
+    return x, x.dtype == torch.float32, *x.stride()[:3]
 
 
 def _rows(cache: torch.Tensor, first: int, count: int) -> torch.Tensor:

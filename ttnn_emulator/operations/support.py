@@ -56,9 +56,14 @@ def sums_are_wide(compute: Any, default: bool = False) -> bool:
     return default if compute is None else compute.fp32_dest_acc_en
 
 
+def significant_bits(wide: bool) -> int:
+    """How much of a float32 comes to the matrix unit: 11 bits, or 8 on the way to a register of 16 bits."""
+    return 11 if wide else 8
+
+
 def loaded(value: torch.Tensor, wide: bool) -> torch.Tensor:
-    """What of a float32 comes to the matrix unit: 11 bits, or 8 on the way to a register of 16 bits."""
-    return truncate(value.float(), 11 if wide else 8)
+    """What of a float32 comes to the matrix unit."""
+    return truncate(value.float(), significant_bits(wide))
 
 
 def goldens(table: dict[str, str], **options: Any) -> None:

@@ -278,3 +278,21 @@ def test_paged_decode_refuses_a_page_table_that_ends_inside_a_chunk(device):
     attend_at(256, 12, wide=True)
     with pytest.raises(MemoryFault, match="position 256 is read in chunks of 256 keys"):
         attend_at(256, 12)
+
+
+def test_paged_decode_refuses_a_block_that_the_cache_has_not(device):
+    """Only the blocks that hold a user's positions are read: the others may be any."""
+    query = on(device, torch.randn(1, 2, 4, 32).bfloat16())
+    cache = on(device, torch.randn(4, 1, 32, 32).bfloat16())
+
+    def attend_at(position: int, *blocks: int):
+        table = integers(device, torch.tensor([[0, 1, -1], [*blocks, -1]]))
+        at = integers(device, torch.tensor([40, position]))
+        return ttnn.transformer.paged_scaled_dot_product_attention_decode(
+            query, cache, cache, table, cur_pos_tensor=at, **accurate(device)
+        )
+
+    attend_at(31, 3, 4), attend_at(63, 3, 2)
+    for position, block in ((32, 4), (63, -1)):
+        with pytest.raises(MemoryFault, match=f"the page table names block {block} of 4"):
+            attend_at(position, 3, block)

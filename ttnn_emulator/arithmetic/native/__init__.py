@@ -119,6 +119,8 @@ class _Optional:
 _TYPES = {
     "f": _array(torch.float32),
     "b": _array(torch.bfloat16),
+    "q": _array(torch.int64),
+    "w": _array(torch.int8),
     "m": _Matrices,
     "l": ctypes.c_int64,
     "i": ctypes.c_int32,
@@ -126,8 +128,10 @@ _TYPES = {
     "d": ctypes.c_float,
     "s": ctypes.c_char_p,
     "r": ctypes.POINTER(ctypes.c_float),
+    "n": ctypes.POINTER(ctypes.c_int64),
 }
 _BROADCAST = "f l l  f l l  f l l"  # the result, its rows and columns; of both operands the steps to the next of either
+_ROWS = "m i l l l"  # of rotary embeddings: the steps in three dimensions
 _PRODUCT = "f  m i l l l  m i l l l  l l l l  i i i"
 _SIGNATURES = {
     "format_bfloat16": "f b l i",
@@ -136,6 +140,7 @@ _SIGNATURES = {
     "format_largest_if_whole": "m i l r",
     "matmul_product": _PRODUCT,
     "matmul_product_in_blocks": f"{_PRODUCT} l i l",
+    "matmul_whole_product": "f o i l l w l i",
     "fpu_add": f"{_BROADCAST} i",
     "fpu_multiply": f"{_BROADCAST} i i",
     "sfpu_store": "f f l i i",
@@ -143,6 +148,11 @@ _SIGNATURES = {
     "sfpu_divide": f"{_BROADCAST} i i",
     "sfpu_remainder": f"{_BROADCAST} i",
     "norm_rows": "f l l  o i o i o i  d i l l i i i",
+    "attention_scores": "f f n  o i l  o i l l l l  q l n l l  o i l l  i i i",
+    "attention_values": "f f b l  o i l l l  q l n l l  i i i",
+    "attention_fast_exponential": "f f l d d",
+    "rotary_rotate": f"f l l l l  {_ROWS} {_ROWS} {_ROWS}  o i i i",
+    "cache_write_rows": "o i l l l  m i l l n l i",
     "eltwise_unary": "m i m l i i i",
     "eltwise_binary": "m i l l  m i l l  m i l l  i s s s i i",
 }
@@ -154,6 +164,11 @@ def function(name: str) -> Callable[..., None]:
     found = getattr(library.load(), name)
     found.argtypes, found.restype = [_TYPES[letter] for letter in _SIGNATURES[name].split()], None
     return found
+
+
+def numbers(values: Sequence[int]) -> ctypes.Array:
+    """Whole numbers as a function takes them."""
+    return (ctypes.c_int64 * len(values))(*values)
 
 
 def unary(step: Step, x: torch.Tensor, blackhole: bool) -> torch.Tensor:

@@ -131,4 +131,15 @@ inline void pack_row(const float* value, uint16_t* result, int64_t width, int bi
 }
 
 }  // namespace block_float
+
+// The formats of a tensor of floats. bfloat16 holds the values of all but float32.
+enum class Format : int32_t { FLOAT32, BFLOAT16, BFLOAT8_B, BFLOAT4_B };
+
+// A row as the packer leaves it in a format other than float32.
+inline void pack_row(const float* value, uint16_t* result, int64_t width, Format format) {
+    if (format != Format::BFLOAT16)
+        return block_float::pack_row(value, result, width, format == Format::BFLOAT8_B ? 7 : 3);
+    for (int64_t i = 0; i < width; ++i) result[i] = pack_bfloat16<Rounding::TIES_AWAY>(value[i]);
+}
+
 }  // namespace tensix

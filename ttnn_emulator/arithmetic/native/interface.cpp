@@ -3,14 +3,18 @@
 
 // What Python calls (`__init__.py` declares the same functions there). Each chooses a compiled form by its settings.
 
+#include "attention.h"
+#include "cache.h"
 #include "eltwise.h"
 #include "formats.h"
 #include "loops.h"
 #include "matrix_unit.h"
 #include "norm.h"
 #include "product.h"
+#include "rotary.h"
 #include "vector_functions.h"
 #include "vector_unit.h"
+#include "whole.h"
 
 using namespace tensix;
 using sfpu::Architecture;
@@ -41,6 +45,16 @@ void with_rounding(int32_t rounding, F f) {
         case Rounding::NEAREST_EVEN: return f(std::integral_constant<Rounding, Rounding::NEAREST_EVEN>());
         case Rounding::TIES_AWAY: return f(std::integral_constant<Rounding, Rounding::TIES_AWAY>());
         case Rounding::TRUNCATE: return f(std::integral_constant<Rounding, Rounding::TRUNCATE>());
+    }
+}
+
+template <typename F>
+void with_phases(int32_t phases, F f) {
+    switch (phases) {
+        case 1: return f(std::integral_constant<int, 1>());
+        case 2: return f(std::integral_constant<int, 2>());
+        case 3: return f(std::integral_constant<int, 3>());
+        default: return f(std::integral_constant<int, 4>());
     }
 }
 
@@ -112,7 +126,13 @@ void matmul_product_in_blocks(
     matmul::multiply_in_blocks(
         sums, {first, first_is_float32 != 0, first_batch, first_row, first_depth},
         {second, second_is_float32 != 0, second_batch, second_column, second_depth}, batches, {rows, depth, columns},
-        phases, wide, threads, {block, static_cast<matmul::Spill::Format>(format), added});
+        phases, wide, threads, {block, static_cast<Format>(format), added});
+}
+
+void matmul_whole_product(
+    float* sums, const void* rows, int32_t rows_are_float32, int64_t count, int64_t depth, const int8_t* matrix,
+    int64_t columns, int32_t threads) {
+    whole::multiply(sums, {rows, rows_are_float32 != 0, 1}, count, depth, matrix, columns, threads);
 }
 
 void fpu_add(
@@ -129,17 +149,11 @@ void fpu_multiply(
     float* result, int64_t rows, int64_t columns, const float* a, int64_t a_row, int64_t a_column, const float* b,
     int64_t b_row, int64_t b_column, int32_t phases, int32_t wide) {
     with_bool(wide, [&](auto is_wide) {
-        const auto run = [&](auto count) {
+        with_phases(phases, [&](auto count) {
             for_each(result, rows, columns, {a, a_row, a_column}, {b, b_row, b_column}, [](float x, float y) {
                 return fpu::multiply<decltype(count)::value, decltype(is_wide)::value>(x, y);
             });
-        };
-        switch (phases) {
-            case 1: return run(std::integral_constant<int, 1>());
-            case 2: return run(std::integral_constant<int, 2>());
-            case 3: return run(std::integral_constant<int, 3>());
-            default: return run(std::integral_constant<int, 4>());
-        }
+        });
     });
 }
 
@@ -225,6 +239,65 @@ void norm_rows(
         x, {residual, residual_is_float32 != 0, 1}, {weight, weight_is_float32 != 0, 1},
         {bias, bias_is_float32 != 0, 1}, rows, width,
         {phases, wide != 0, subtracts_mean != 0, epsilon, columns, cores});
+}
+
+// The differences and maxima of the scores, or the first block that the spans name and the cache has not.
+void attention_scores(
+    float* differences, float* maxima, int64_t* missing_block,                                           //
+    const void* query, int32_t query_is_float32, int64_t heads,                                          //
+    const void* keys, int32_t keys_are_float32, int64_t blocks, int64_t kv_heads, int64_t block, int64_t width,
+    const int64_t* table, int64_t pages, const int64_t* spans, int64_t count, int64_t longest,           //
+    const void* mask, int32_t mask_is_float32, int64_t mask_users, int64_t mask_length,                  //
+    int32_t phases, int32_t wide, int32_t threads) {
+    const attention::Cache cache{keys, keys_are_float32 != 0, kv_heads, block, width, table, pages};
+    const attention::Spans all{reinterpret_cast<const attention::Span*>(spans), count, longest};
+    *missing_block = attention::find_missing_block(cache, all, blocks);
+    if (*missing_block != attention::NO_BLOCK) return;
+    const auto find = wide ? attention::find_scores<true> : attention::find_scores<false>;
+    find(
+        differences, maxima, {query, query_is_float32 != 0, 0, width, 1}, heads, cache, all,
+        {{mask, mask_is_float32 != 0, 1}, mask_users, mask_length}, {phases, wide != 0, threads});
+}
+
+void attention_values(
+    float* totals, float* result, const uint16_t* weights, int64_t heads,                                //
+    const void* values, int32_t values_are_float32, int64_t kv_heads, int64_t block, int64_t width,      //
+    const int64_t* table, int64_t pages, const int64_t* spans, int64_t count, int64_t longest,           //
+    int32_t phases, int32_t wide, int32_t threads) {
+    attention::weigh(
+        totals, result, weights, heads, {values, values_are_float32 != 0, kv_heads, block, width, table, pages},
+        {reinterpret_cast<const attention::Span*>(spans), count, longest}, {phases, wide != 0, threads});
+}
+
+void attention_fast_exponential(const float* x, float* result, int64_t count, float slope, float offset) {
+    for_each(result, x, count, [=](float value) { return attention::fast_exponential(value, slope, offset); });
+}
+
+void rotary_rotate(
+    float* result, int64_t first, int64_t second, int64_t third, int64_t width,                          //
+    const void* x, int32_t x_is_float32, int64_t x_first, int64_t x_second, int64_t x_third,             //
+    const void* cos, int32_t cos_is_float32, int64_t cos_first, int64_t cos_second, int64_t cos_third,   //
+    const void* sin, int32_t sin_is_float32, int64_t sin_first, int64_t sin_second, int64_t sin_third,   //
+    const void* matrix, int32_t matrix_is_float32, int32_t phases, int32_t wide) {
+    const int64_t sizes[3] = {first, second, third};
+    with_phases(phases, [&](auto count) {
+        with_bool(wide, [&](auto is_wide) {
+            rotary::rotate<decltype(count)::value, decltype(is_wide)::value>(
+                result, {x, x_is_float32 != 0, {x_first, x_second, x_third}},
+                {cos, cos_is_float32 != 0, {cos_first, cos_second, cos_third}},
+                {sin, sin_is_float32 != 0, {sin_first, sin_second, sin_third}},
+                {matrix, matrix_is_float32 != 0, 0, 1, matmul::TILE}, sizes, width);
+        });
+    });
+}
+
+void cache_write_rows(
+    void* cache, int32_t format, int64_t heads, int64_t block, int64_t width,                            //
+    const void* rows, int32_t rows_are_float32, int64_t user, int64_t head, const int64_t* places, int64_t count,
+    int32_t significant_bits) {
+    cache::write_rows(
+        {cache, static_cast<Format>(format), heads, block, width}, {rows, rows_are_float32 != 0, 1}, user, head,
+        reinterpret_cast<const cache::Place*>(places), count, significant_bits);
 }
 
 }  // extern "C"

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Loops over rows of numbers, with operands that are broadcast.
+// Loops over rows of numbers, with operands that are broadcast, and loops that threads share.
 //
 // Example: a column [32, 1] times a row [1, 64]. The column's steps are {1, 0}, the row's {0, 1}.
 #pragma once
 
 #include <cstdint>
+#include <thread>
+#include <vector>
 
 namespace tensix {
 
@@ -39,6 +41,16 @@ inline void for_each(
         else
             for (int64_t i = 0; i < columns; ++i) out[i] = function(*a, *b);
     }
+}
+
+// Calls `work(begin, end)` in each of `threads` threads, with its share of `count` pieces of work.
+template <typename Work>
+inline void share_out(int64_t count, int threads, Work work) {
+    const auto run = [&](int64_t thread) { work(count * thread / threads, count * (thread + 1) / threads); };
+    std::vector<std::thread> others;
+    for (int64_t thread = 1; thread < threads; ++thread) others.emplace_back(run, thread);
+    run(0);
+    for (std::thread& other : others) other.join();
 }
 
 }  // namespace tensix

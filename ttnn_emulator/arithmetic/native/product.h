@@ -14,10 +14,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <thread>
 #include <vector>
 
 #include "formats.h"
+#include "loops.h"
 #include "matmul.h"
 
 namespace tensix::matmul {
@@ -182,8 +182,7 @@ inline void multiply(
     const Steps steps = choose_steps(phases, wide, rows_first, first.is_float32, second.is_float32);
     const bool by_columns = size.columns >= threads * PANEL;
     const int64_t shared = batches > 1 ? batches : by_columns ? round_up(size.columns, PANEL) / PANEL : size.rows;
-    const auto work = [&](int64_t thread) {
-        const int64_t begin = shared * thread / threads, end = shared * (thread + 1) / threads;
+    share_out(shared, threads, [&](int64_t begin, int64_t end) {
         if (batches > 1) {
             for (int64_t number = begin; number < end; ++number)
                 add_products(steps, sums.from(number, 0, 0), first.from(number, 0), second.from(number, 0), size);
@@ -195,30 +194,22 @@ inline void multiply(
             const Size part{end - begin, size.depth, size.columns};
             add_products(steps, sums.from(0, begin, 0), first.from(0, begin), second, part);
         }
-    };
-    std::vector<std::thread> others;
-    for (int64_t thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
-    work(0);
-    for (std::thread& other : others) other.join();
+    });
 }
 
 // A program that takes `depth` terms at a time keeps its sums in a format in between. They go back to the register
 // before the next block, or the packer adds the block's own sums to them: it does so for `added` blocks.
 struct Spill {
-    enum class Format : int32_t { FLOAT32, BFLOAT16, BFLOAT8_B, BFLOAT4_B };
     int64_t depth;
     Format format;
     int64_t added;
 };
 
-inline void round_sums(float* sums, int64_t rows, int64_t columns, Spill::Format format) {
-    if (format == Spill::Format::FLOAT32) return;
+inline void round_sums(float* sums, int64_t rows, int64_t columns, Format format) {
+    if (format == Format::FLOAT32) return;
     std::vector<uint16_t> row(columns);
     for (int64_t m = 0; m < rows; ++m, sums += columns) {
-        if (format == Spill::Format::BFLOAT16)
-            for (int64_t n = 0; n < columns; ++n) row[n] = pack_bfloat16<Rounding::TIES_AWAY>(sums[n]);
-        else
-            block_float::pack_row(sums, row.data(), columns, format == Spill::Format::BFLOAT8_B ? 7 : 3);
+        pack_row(sums, row.data(), columns, format);
         for (int64_t n = 0; n < columns; ++n) sums[n] = from_bfloat16(row[n]);
     }
 }

@@ -3,21 +3,39 @@
 """How fast the emulation itself is, on this CPU: `python -m pytest ttnn_emulator/tests/perf/bench_emulator.py`.
 
 Benchmarks, not tests: nothing here fails for being slow, and the suite does not collect this file by itself. None of
-it is a time on a card. Compare within a group: an operation with its torch computation.
+it is a time on a card. Compare within a group: an operation with its torch computation, the model with transformers.
 """
+
+import statistics
+import time
+from collections.abc import Callable
 
 import pytest
 import torch
 
 import ttnn
+from models.bitnet.tests import shipped
+from models.bitnet.tests.perf.test_against_transformers import ROUNDS, our_step, packed, transformers_step
 from ttnn_emulator.tests.subprocesses import emulator
 
 TILE = ttnn.TILE_LAYOUT
 
 
+def speeds_in_turns(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Return median tokens/s. Other load on the machine affects all steps, because they take turns."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for round_ in range(ROUNDS + 2):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if round_ >= 2:  # the first two rounds compile and capture
+                times[name].append(time.perf_counter() - started)
+    return {name: 1 / statistics.median(seconds) for name, seconds in times.items()}
+
+
 @pytest.fixture
 def device_params():
-    return {"trace_region_size": 1 << 20}
+    return {"trace_region_size": shipped.TRACE_REGION}
 
 
 def upload(device, value, dtype=ttnn.bfloat16):
@@ -86,6 +104,21 @@ def test_ternary_matmul(benchmark, device, way):
 
     run()
     benchmark(run)
+
+
+def test_shipped_model_against_transformers(device, capsys):
+    """Decode steps of the shipped model for one user, in turns with transformers' own BitLinear on the same weights."""
+    config, weights = shipped.config(), shipped.state()
+    tied = {"lm_head.weight": weights["model.embed_tokens.weight"]} if config.tie_word_embeddings else {}
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        steps = {"transformers": transformers_step(packed(config, weights | tied, torch.float32))}
+        for precision in ("fused", "accuracy", "performance"):
+            steps[f"emulated, {precision}"] = our_step(device, config, weights, precision)
+        speeds = speeds_in_turns(steps)
+    with capsys.disabled():
+        print()
+        for name, speed in speeds.items():
+            print(f"{name:<24}{speed:8.1f} tokens/s  {speed / speeds['transformers']:6.2f}")
 
 
 @pytest.mark.benchmark(group="start")

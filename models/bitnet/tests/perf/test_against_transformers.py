@@ -21,7 +21,9 @@ import transformers
 from transformers.integrations.bitnet import pack_weights, replace_with_bitnet_linear
 from transformers.utils.quantization_config import BitNetQuantConfig
 
+import ttnn
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.tt.config import BitNetConfig
 
 pytestmark = pytest.mark.slow  # benchmarks assert nothing
 
@@ -34,13 +36,13 @@ def weights() -> dict[str, torch.Tensor]:
     return cheap_state(MODEL)
 
 
-def transformers_config() -> transformers.BitNetConfig:
-    hf = MODEL.to_hf()
+def transformers_config(config: BitNetConfig) -> transformers.BitNetConfig:
+    hf = config.to_hf()
     hf.pop("quantization_config", None)
     return transformers.BitNetConfig(**hf, attn_implementation="sdpa")
 
 
-def dense(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
+def dense(config: BitNetConfig, weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
     """The model in transformers with linear layers of the dequantised weights."""
     state = {}
     for name, tensor in weights.items():
@@ -48,10 +50,12 @@ def dense(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.
             continue
         scale = weights.get(f"{name}_scale")
         state[name] = (tensor if scale is None else tensor * scale).to(dtype)
-    return _load(transformers_config(), state, dtype)
+    return _load(transformers_config(config), state, dtype)
 
 
-def packed(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers.BitNetForCausalLM:
+def packed(
+    config: BitNetConfig, weights: dict[str, torch.Tensor], dtype: torch.dtype
+) -> transformers.BitNetForCausalLM:
     """The model in transformers with transformers' BitLinear, whose scale divides."""
     state = {}
     for name, tensor in weights.items():
@@ -62,7 +66,7 @@ def packed(weights: dict[str, torch.Tensor], dtype: torch.dtype) -> transformers
         else:
             state[name] = tensor.to(dtype)
     quantised = BitNetQuantConfig(linear_class="bitlinear", modules_to_not_convert=["lm_head"])
-    return _load(transformers_config(), state, dtype, quantised)
+    return _load(transformers_config(config), state, dtype, quantised)
 
 
 def _load(config, state, dtype, quantisation=None) -> transformers.BitNetForCausalLM:
@@ -91,18 +95,20 @@ def transformers_step(model: transformers.BitNetForCausalLM) -> Callable[[], obj
     return step
 
 
-def our_step(device, weights, precision) -> Callable[[], object]:
-    model = SteppingModel(device, precision, 1, MODEL, weights, max_seq_len=256)
+def our_step(
+    device: ttnn.MeshDevice, config: BitNetConfig, weights: dict[str, torch.Tensor], precision: str
+) -> Callable[[], object]:
+    model = SteppingModel(device, precision, 1, config, weights, max_seq_len=256)
     model.start(CONTEXT)
     return lambda: model.step(trace=True)
 
 
 STEPS = {
-    "ours, performance": lambda device, weights: our_step(device, weights, "performance"),
-    "ours, accuracy": lambda device, weights: our_step(device, weights, "accuracy"),
-    "transformers, dense bfloat16": lambda device, weights: transformers_step(dense(weights, torch.bfloat16)),
-    "transformers, dense float32": lambda device, weights: transformers_step(dense(weights, torch.float32)),
-    "transformers, packed float32": lambda device, weights: transformers_step(packed(weights, torch.float32)),
+    "ours, performance": lambda device, weights: our_step(device, MODEL, weights, "performance"),
+    "ours, accuracy": lambda device, weights: our_step(device, MODEL, weights, "accuracy"),
+    "transformers, dense bfloat16": lambda device, weights: transformers_step(dense(MODEL, weights, torch.bfloat16)),
+    "transformers, dense float32": lambda device, weights: transformers_step(dense(MODEL, weights, torch.float32)),
+    "transformers, packed float32": lambda device, weights: transformers_step(packed(MODEL, weights, torch.float32)),
 }
 
 
