@@ -170,8 +170,7 @@ constexpr uint32_t l1_banks[] = {{{banks}}};
 """
     which = "compute_kernel" if build.kernel.compute else "data_movement"
     text = f'#include "kernel/{which}.h"\n'
-    headers = [*_texts(sorted(_INCLUDE.rglob("*.h*"))), (_RUNNER / "calls.h").read_text()]
-    key = _digest(*_toolchain(), *_options(build), str(_LIBRARY), ttnn.__file__, board, text, *headers)
+    key = _digest(*_toolchain(), *_options(build), str(_LIBRARY), board, text, *_headers())
     path = _folder() / f"prelude-{key}"
     if path.exists():
         return path
@@ -270,6 +269,12 @@ def _toolchain() -> list[str]:
 
 def _is_clang() -> bool:
     return "clang" in _version(*find_compiler())
+
+
+@functools.cache
+def _headers() -> list[str]:
+    """The texts of the kernel API."""
+    return _texts([*sorted(_INCLUDE.rglob("*.h*")), _RUNNER / "calls.h"])
 
 
 @functools.cache

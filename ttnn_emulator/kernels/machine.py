@@ -23,7 +23,7 @@ _MOST_SWITCHES = 1 << 34  # of fibers; more than any program takes that ends
 @functools.cache
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(compiler.runner_library()), mode=ctypes.RTLD_GLOBAL)  # kernels call it
-    library.emu_kernel.restype = library.emu_errors.restype = library.emu_notes.restype = ctypes.c_char_p
+    library.emu_kernel.restype = library.emu_errors.restype = ctypes.c_char_p
     library.emu_region.argtypes = [ctypes.c_int32, *[ctypes.c_uint32] * 3, ctypes.c_void_p, ctypes.c_int32]
     library.emu_run.argtypes = [ctypes.c_uint64, ctypes.c_uint64]
     return library
@@ -76,11 +76,6 @@ def run(
 def rounds_products() -> bool:
     """Whether the matrix unit may have rounded products since the last call. It does not round small whole numbers."""
     return bool(_library().emu_rounds_products())
-
-
-def notes() -> str:
-    """What was noticed in the last run, and is no error."""
-    return _library().emu_notes().decode()
 
 
 def _add_image(library: ctypes.CDLL, image: Image) -> None:

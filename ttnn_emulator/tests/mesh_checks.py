@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import ttnn
+from ttnn_emulator.tests.kernels import programs
 from ttnn_emulator.tests.test_heads import numbers
 from ttnn_emulator.tests.test_kv_cache import integers, step_rows
 
@@ -220,3 +221,13 @@ def test_chips_that_hold_the_same_draw_the_same(mesh):
     for seed in (5, None):
         drawn = chips(ttnn.sampling(*arguments, seed=seed))
         assert all(torch.equal(first.long(), second.long()) for first, second in itertools.pairwise(drawn))
+
+
+def test_kernels_run_on_each_chip(mesh):
+    """Each chip's kernels read and write the memory of their own chip."""
+    value = torch.arange(mesh.get_num_devices() * 64).reshape(-1, 1, 2, 32).int()
+    x = spread(mesh, value, dim=0, dtype=ttnn.uint32, layout=ROWS)
+    result = programs.result_like(x)
+    kernels = [programs.read_pages(x, 2), programs.write_pages(result, 2)]
+    ttnn.generic_op([x, result], programs.program(kernels, [programs.buffer(0, ttnn.uint32, page=128)]))
+    assert torch.equal(join(mesh, result, 0).long(), value.long())

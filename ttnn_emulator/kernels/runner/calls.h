@@ -68,5 +68,5 @@ void emu_binary(int operation, uint32_t a, uint32_t b, uint32_t to, EMU_AT);
 void emu_broadcast(int operation, int broadcast, uint32_t tile, uint32_t other, EMU_AT);
 void emu_copy_in_dest(uint32_t from, uint32_t to, EMU_AT);
 void emu_transpose(uint32_t tile, EMU_AT);
-void emu_reduce(int pool, int over_columns, uint32_t tile, EMU_AT);
+void emu_reduce(int pool, int over_columns, uint32_t tile, uint32_t tiles, EMU_AT);
 }

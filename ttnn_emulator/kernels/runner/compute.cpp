@@ -311,8 +311,12 @@ void emu_transpose(uint32_t tile, EMU_AT) {
 
 // Joins the rows (or columns) of a tile into the first one; what the others hold afterwards is not specified, so it is no
 // number. The order is the vector unit's: the four groups of four rows of a face, then both faces, then the four rows.
-void emu_reduce(int pool, int over_columns, uint32_t tile, EMU_AT) {
+void emu_reduce(int pool, int over_columns, uint32_t tile, uint32_t tiles, EMU_AT) {
     enter("sfpu_reduce", file, line);
+    if (tiles != 1) {
+        report("not emulated", "sfpu_reduce of %u tiles together", tiles);
+        give_up();
+    }
     float* values = dest_with_value(tile);
     if (over_columns) transpose(values);
     for (uint32_t column = 0; column < TILE; column++) {

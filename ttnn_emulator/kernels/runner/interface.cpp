@@ -41,7 +41,6 @@ void emu_begin(
     machine.core_at.clear();
     machine.regions.clear();
     machine.errors.clear();
-    machine.notes.clear();
     machine.seen.clear();
     machine.in_window = nullptr;
     machine.dram_alignment = dram_alignment;
@@ -161,12 +160,6 @@ int32_t emu_rounds_products() { return std::exchange(machine.rounds_products, fa
 const char* emu_errors() {
     text_for_python.clear();
     for (const std::string& error : machine.errors) text_for_python += error + "\n";
-    return text_for_python.c_str();
-}
-
-const char* emu_notes() {
-    text_for_python.clear();
-    for (const std::string& note : machine.notes) text_for_python += note + "\n";
     return text_for_python.c_str();
 }
 

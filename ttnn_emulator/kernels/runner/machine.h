@@ -173,7 +173,7 @@ struct Machine {
     void* scheduler = nullptr;  // its stack pointer
     uint64_t switches = 0;
     bool rounds_products = false;  // the matrix unit had operands other than small whole numbers, since Python asked
-    std::vector<std::string> errors, notes;
+    std::vector<std::string> errors;
     std::map<std::string, int> seen;
 };
 

@@ -28,6 +28,6 @@ template <PoolType pool, DataFormat format, ReduceDim dim = REDUCE_COL>
 inline void sfpu_reduce(uint32_t tile, uint32_t columns = 1, uint32_t rows = 1, AT) {
     static_assert(dim != REDUCE_SCALAR, "sfpu_reduce to one number is not emulated");
     static_assert(format == DataFormat::Float32 || format == DataFormat::Float16_b, "sfpu_reduce of integers is not emulated");
-    MATH(emu_reduce(pool, dim == REDUCE_ROW, tile, HERE);)
+    MATH(emu_reduce(pool, dim == REDUCE_ROW, tile, columns * rows, HERE);)
 }
 }  // namespace ckernel
