@@ -176,11 +176,18 @@ def _in_one_pass(
     return nearest_even(result) if _rounds(dtype) else result
 
 
-def _steps(activations: Any) -> Sequence[Step] | None:
-    """As the compiled pass knows them, or None."""
-    names = [activation_name(activation) for activation in activations or ()]
-    known = len(names) <= MOST_STEPS and all(name in Step.__members__ for name in names)
-    return [Step[name] for name in names] if known else None
+def _steps(activations: Any) -> Sequence[tuple[Step, float]] | None:
+    """As the compiled pass knows them, with their parameters, or None."""
+    steps = [_step(activation) for activation in activations or ()]
+    return None if None in steps or len(steps) > MOST_STEPS else steps
+
+
+def _step(activation: Any) -> tuple[Step, float] | None:
+    name = activation_name(activation)
+    parameters = activation.params if isinstance(activation, ttnn.UnaryWithParam) else ()
+    parameter = parameters[0] if parameters else 0.0
+    known = name in Step.__members__ and not (name == "ROUND" and parameter)  # to whole numbers, not to decimals
+    return (Step[name], parameter) if known else None
 
 
 def _rounds(dtype: ttnn.DataType) -> bool:

@@ -63,7 +63,7 @@ class Operation(IntEnum):
 
 
 class Step(IntEnum):
-    """What `eltwise.h` does with one operand: a `Function`, or one of two plain ones."""
+    """What `eltwise.h` does with one operand: a `Function`, or a plain one."""
 
     EXP = 0
     LOG = 1
@@ -76,6 +76,8 @@ class Step(IntEnum):
     ERFC = 8
     RELU = 9
     SQUARE = 10
+    MUL_UNARY_SFPU = 11
+    ROUND = 12
 
 
 MOST_STEPS = 8  # on either operand or the result
@@ -126,7 +128,6 @@ _TYPES = {
     "i": ctypes.c_int32,
     "o": _Optional,
     "d": ctypes.c_float,
-    "s": ctypes.c_char_p,
     "r": ctypes.POINTER(ctypes.c_float),
     "n": ctypes.POINTER(ctypes.c_int64),
 }
@@ -154,7 +155,7 @@ _SIGNATURES = {
     "rotary_rotate": f"f l l l l  {_ROWS} {_ROWS} {_ROWS}  o i i i",
     "cache_write_rows": "o i l l l  m i l l n l i",
     "eltwise_unary": "m i m l i i i",
-    "eltwise_binary": "m i l l  m i l l  m i l l  i s s s i i",
+    "eltwise_binary": "m i l l  m i l l  m i l l  i r r r i i",
 }
 
 
@@ -183,13 +184,13 @@ def binary(
     operation: Operation,
     a: torch.Tensor,
     b: torch.Tensor,
-    steps: Sequence[Sequence[Step]],
+    steps: Sequence[Sequence[tuple[Step, float]]],
     wide: bool,
     blackhole: bool,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """An operation of two bfloat16 or float32 tensors, which are broadcast. `steps` come before it on either operand
-    and after it; as bfloat16 the result is rounded to nearest even."""
+    """An operation of two bfloat16 or float32 tensors, which are broadcast. `steps`, each with a parameter, come before
+    it on either operand and after it; as bfloat16 the result is rounded to nearest even."""
     shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
     result = torch.empty(shape, dtype=dtype)
     columns = result.numel() if a.shape == b.shape else shape[-1]
@@ -198,9 +199,15 @@ def binary(
         *(result, dtype == torch.float32, rows, columns),
         *_typed(a, shape, rows, columns),
         *_typed(b, shape, rows, columns),
-        *(operation, *(bytes(step + 1 for step in part) for part in steps), wide, blackhole),
+        *(operation, *(_pairs(part) for part in steps), wide, blackhole),
     )
     return result
+
+
+def _pairs(steps: Sequence[tuple[Step, float]]) -> ctypes.Array:
+    """Steps as `eltwise_binary` reads them, which 0 ends."""
+    flat = [number for step, parameter in steps for number in (step + 1, parameter)]
+    return (ctypes.c_float * (len(flat) + 1))(*flat)
 
 
 def _typed(

@@ -100,28 +100,47 @@ inline float apply(float a, float b) {
 }
 
 // A step of one operand that is fused: a function of the vector unit, stored. Beside the functions of
-// `vector_functions.h` there are two plain ones.
-enum class Step : int32_t { EXP, LOG, SQRT, RSQRT, RECIP, SIGMOID, SILU, TANH, ERFC, RELU, SQUARE };
+// `vector_functions.h` there are plain ones. ROUND goes to the nearest whole number, ties to even.
+enum class Step : int32_t {
+    EXP,
+    LOG,
+    SQRT,
+    RSQRT,
+    RECIP,
+    SIGMOID,
+    SILU,
+    TANH,
+    ERFC,
+    RELU,
+    SQUARE,
+    MUL_UNARY_SFPU,  // times the step's parameter
+    ROUND,
+};
 
 template <Step STEP, Architecture CHIP, bool WIDE>
-inline float apply(float x) {
+inline float apply(float x, float parameter) {
     float result;
     if constexpr (STEP == Step::RELU)
         result = x < 0 ? 0.0f : x;
     else if constexpr (STEP == Step::SQUARE)
         result = x * x;
+    else if constexpr (STEP == Step::MUL_UNARY_SFPU)
+        result = x * parameter + 0.0f;  // no negative zero
+    else if constexpr (STEP == Step::ROUND)
+        result = std::nearbyint(x) + 0.0f;
     else
         result = sfpu::apply<static_cast<sfpu::Function>(STEP), CHIP, WIDE>(x);
-    return STEP == Step::ERFC ? sfpu::store<Rounding::TRUNCATE, WIDE>(result)
-                              : sfpu::store<Rounding::NEAREST_EVEN, WIDE>(result);
+    constexpr bool CUT = STEP == Step::ERFC || STEP == Step::MUL_UNARY_SFPU;
+    return CUT ? sfpu::store<Rounding::TRUNCATE, WIDE>(result)
+               : sfpu::store<Rounding::NEAREST_EVEN, WIDE>(result);
 }
 
-using StepLoop = void (*)(float*, int64_t);
+using StepLoop = void (*)(float*, int64_t, float);
 using OperationLoop = void (*)(float*, const float*, int64_t);
 
 template <Step STEP, Architecture CHIP, bool WIDE>
-void step_loop(float* __restrict x, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) x[i] = apply<STEP, CHIP, WIDE>(x[i]);
+void step_loop(float* __restrict x, int64_t count, float parameter) {
+    for (int64_t i = 0; i < count; ++i) x[i] = apply<STEP, CHIP, WIDE>(x[i], parameter);
 }
 
 template <Operation OPERATION, Architecture CHIP, bool WIDE>
@@ -143,6 +162,8 @@ StepLoop find(Step step) {
         case Step::ERFC: return step_loop<Step::ERFC, CHIP, WIDE>;
         case Step::RELU: return step_loop<Step::RELU, CHIP, WIDE>;
         case Step::SQUARE: return step_loop<Step::SQUARE, CHIP, WIDE>;
+        case Step::MUL_UNARY_SFPU: return step_loop<Step::MUL_UNARY_SFPU, CHIP, WIDE>;
+        case Step::ROUND: return step_loop<Step::ROUND, CHIP, WIDE>;
     }
     return nullptr;
 }
@@ -176,9 +197,10 @@ auto find(Name name, bool blackhole, bool wide) {
 constexpr int MOST_STEPS = 8;
 struct Steps {
     StepLoop loops[MOST_STEPS + 1] = {};
+    float parameters[MOST_STEPS] = {};
 
     void run(float* x, int64_t count) const {
-        for (int i = 0; loops[i]; ++i) loops[i](x, count);
+        for (int i = 0; loops[i]; ++i) loops[i](x, count, parameters[i]);
     }
 };
 
@@ -189,7 +211,7 @@ inline void run_unary(StepLoop step, Row x, void* result, bool wide, int64_t cou
         const int64_t length = std::min(CHUNK, count - start);
         x.read(value, start, length);
         std::copy_n(value, length, made);
-        step(made, length);
+        step(made, length, 0.0f);
         if (wide) {
             std::copy_n(made, length, static_cast<float*>(result) + start);
             continue;

@@ -69,11 +69,13 @@ void apply_one(const float* x, float* result, int64_t count, int32_t wide, int32
     });
 }
 
-// Steps by their numbers, each one more than it is, ended by 0.
-eltwise::Steps read_steps(const char* codes, bool blackhole, bool wide) {
+// Pairs of a step's number, which is one more than it is, and its parameter, ended by 0.
+eltwise::Steps read_steps(const float* pairs, bool blackhole, bool wide) {
     eltwise::Steps steps;
-    for (int i = 0; codes[i] && i < eltwise::MOST_STEPS; ++i)
-        steps.loops[i] = eltwise::find(static_cast<eltwise::Step>(codes[i] - 1), blackhole, wide);
+    for (int i = 0; i < eltwise::MOST_STEPS && pairs[2 * i] != 0; ++i) {
+        steps.loops[i] = eltwise::find(static_cast<eltwise::Step>(pairs[2 * i] - 1), blackhole, wide);
+        steps.parameters[i] = pairs[2 * i + 1];
+    }
     return steps;
 }
 
@@ -214,7 +216,7 @@ void eltwise_binary(
     void* result, int32_t result_is_float32, int64_t rows, int64_t columns,                 //
     const void* a, int32_t a_is_float32, int64_t a_row, int64_t a_column,                   //
     const void* b, int32_t b_is_float32, int64_t b_row, int64_t b_column,                   //
-    int32_t operation, const char* before_a, const char* before_b, const char* after,       //
+    int32_t operation, const float* before_a, const float* before_b, const float* after,    //
     int32_t wide, int32_t blackhole) {
     const eltwise::Program program{
         eltwise::find(static_cast<eltwise::Operation>(operation), blackhole, wide),
