@@ -6,6 +6,7 @@ All that is compiled is kept in the emulator's cache folder. Its name is a diges
 under a temporary name and renamed, so that other processes find all of it or nothing.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -172,22 +173,23 @@ constexpr uint32_t l1_banks[] = {{{banks}}};
     text = f'#include "kernel/{which}.h"\n'
     key = _digest(*_toolchain(), *_options(build), str(_LIBRARY), board, text, *_headers())
     path = _folder() / f"prelude-{key}"
-    if path.exists():
-        return path
-    with tempfile.TemporaryDirectory(dir=_folder()) as work:
-        folder = Path(work) / "prelude"
-        folder.mkdir()
-        (folder / "board.h").write_text(board)
-        header = folder / "prelude.h"
-        header.write_text(text)
-        command = [*find_compiler(), *_options(build), *_include_folders(folder), "-x", "c++-header"]
-        _run([*command, str(header), "-o", f"{header}.gch"])
-        try:
-            folder.rename(path)
-        except OSError:  # another process was faster
-            if not path.exists():
-                raise
+    header, compiled = path / "prelude.h", path / "prelude.h.gch"
+    if not compiled.exists():
+        path.mkdir(exist_ok=True)
+        _write_once(path / "board.h", board)
+        _write_once(header, text)
+        command = [*find_compiler(), *_options(build), *_include_folders(path), "-x", "c++-header", str(header)]
+        _make(compiled, lambda made: _run([*command, "-o", str(made)]))
     return path
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file that is not there. One that is keeps its time, to which compilers hold a precompiled header."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        made.write_text(text)
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
 
 
 def _options(build: Build) -> list[str]:

@@ -32,8 +32,8 @@ void plan(uint64_t seed) {
     static constexpr double PAUSES[] = {0.02, 0.2, 0.9, 0.5}, ARRIVALS[] = {0.5, 0.02, 0.2, 0};
     machine.random.seed(seed);
     machine.switch_odds = PAUSES[seed % 4];
-    machine.arrival_odds = ARRIVALS[seed / 4 % 4];
-    machine.by_priority = seed / 16 % 2;
+    machine.arrival_odds = ARRIVALS[(seed + seed / 4) % 4];  // all of them among the first seeds
+    machine.by_priority = seed / 4 % 2;
 }
 
 // The next fiber in turn that can run. Those of a core lie side by side.
