@@ -129,7 +129,10 @@ void apply_function(const ComputeSettings& settings, int function, float* tile, 
             const Operation which = operation_with_number(function);
             return tensix::eltwise::find(which, settings.blackhole, settings.wide)(tile, everywhere, TILE_VALUES);
         }
-        default: return tensix::eltwise::find(step_of(function), settings.blackhole, settings.wide)(tile, TILE_VALUES);
+        default: {
+            const auto step = tensix::eltwise::find(step_of(function), settings.blackhole, settings.wide);
+            return step(tile, TILE_VALUES, number);
+        }
     }
 }
 
