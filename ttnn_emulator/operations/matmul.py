@@ -188,7 +188,8 @@ def _largest_if_exact(a: torch.Tensor, second: Operand, transposed: bool) -> flo
 
 
 def _largest_if_whole(value: torch.Tensor) -> float:
-    return largest_if_whole(value.mT if value.mT.is_contiguous() else value)
+    is_transposed = value.ndim > 1 and value.mT.is_contiguous()
+    return largest_if_whole(value.mT if is_transposed else value)
 
 
 def _exact_product(
