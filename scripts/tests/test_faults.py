@@ -108,7 +108,7 @@ def test_what_cannot_be_tried_is_an_error(project, names, message):
 
 
 def test_every_fault_fits_the_project(faults):
-    """Its old text is once in its file, its new text is another, and the tests that must catch it exist."""
+    """Every fault's old text is once in its file, its new text differs, and the tests that must catch it exist."""
     for fault in faults.read().values():
         text = (faults.ROOT / fault.file).read_text(encoding="utf-8")
         assert faults.with_fault(fault, text) != text, fault.name

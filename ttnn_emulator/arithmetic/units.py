@@ -22,8 +22,10 @@ def store(value: torch.Tensor, rounding: Rounding, wide: bool) -> torch.Tensor:
 
 
 def infinity_for_nan(result: torch.Tensor, *operands: torch.Tensor) -> torch.Tensor:
-    """In 16 bits the packer writes infinity for what is no number (0 / 0). The NaN of an operand stays one here, unlike
-    on the machine: unwritten memory holds NaN, and that must not go unseen."""
+    """Return what the packer writes in 16 bits, which is infinity for what is no number (0 / 0).
+
+    The NaN of an operand stays one here, unlike on the machine: unwritten memory holds NaN, which must be seen.
+    """
     invalid = result.isnan()
     if bool(invalid.any()):
         for operand in operands:

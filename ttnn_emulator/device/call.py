@@ -63,14 +63,14 @@ class Calls:
         if not arguments.devices:
             return emulated.library_call(operation, *args, **kwargs)  # host tensors only: the library's values are real
         device = arguments.device()
-        if row is not None and self._check is not None:
-            self._check(name, row.function.__module__)
         if row is None:
             emulated.library(operation, args, kwargs)  # what the library finds wrong with the call comes first
             raise UnsupportedOperation(
                 f"{name} has no value function, so its result cannot be computed; "
                 "`python -m ttnn_emulator --ops` lists the operations that have one"
             )
+        if self._check is not None:
+            self._check(name, row.function.__module__)
         arguments.read_host_tensors()
         if row.prepare is not None:
             args, kwargs = row.prepare(args, kwargs)

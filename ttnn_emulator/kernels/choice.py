@@ -42,7 +42,7 @@ class Choice:
 
 @contextlib.contextmanager
 def choosing(emulated: Any, choice: Choice) -> Iterator[None]:
-    """In the block, `choice` is the emulated device's."""
+    """Set the emulated device's choice for the length of the block."""
     outer, emulated.choice = emulated.choice, choice
     try:
         yield

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the results of kernels are those of a golden function.
+"""This module checks that the results of kernels are those of a golden function.
 
 Integers must be equal. A float may be off by `ULPS` of float32, or by one unit in the last place of its dtype. That is
 not always enough: a golden function rounds after other steps than a kernel does, and a sum that cancels, or a rounding
@@ -77,7 +77,7 @@ def _allowed(expected: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
 
 
 def _wrong(result: torch.Tensor, expected: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """Where a result is not as expected. Nothing is near NaN but NaN, nor near infinity but itself."""
+    """Return where a result is not as expected. Nothing is near NaN but NaN, nor near infinity but itself."""
     result, expected = result.double(), expected.double()
     same = (result == expected) | (result.isnan() & expected.isnan())
     return ~same & ~((result - expected).abs() <= allowed)

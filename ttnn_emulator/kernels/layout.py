@@ -26,7 +26,7 @@ _MANTISSA = {ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}  # bits of a block float besi
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where and how a tensor lies on one chip. Its memory image is uint8 [banks, rows, page bytes]."""
+    """The place and the order of a tensor on one chip. The tensor's memory image is uint8 [banks, rows, page bytes]."""
 
     address: int  # the same in all banks
     page_bytes: int

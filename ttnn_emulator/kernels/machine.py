@@ -74,7 +74,10 @@ def run(
 
 
 def rounds_products() -> bool:
-    """Whether the matrix unit may have rounded products since the last call. It does not round small whole numbers."""
+    """Return whether the matrix unit may have rounded products since the last call.
+
+    The unit does not round products of small whole numbers.
+    """
     return bool(_library().emu_rounds_products())
 
 

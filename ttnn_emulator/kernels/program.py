@@ -17,7 +17,7 @@ _L1_STEP = 32  # circular buffers begin at multiples of it
 
 
 class Processor(IntEnum):
-    """Which processors of a core run a kernel; the runner's machine.h has the same numbers."""
+    """The processors of a core that run a kernel. The runner's machine.h has the same numbers."""
 
     READER = 0
     WRITER = 1

@@ -95,7 +95,7 @@ _ALIASES = {
 
 
 def activation_name(activation: Any) -> str:
-    """Its `UnaryOpType`, by name."""
+    """Return the name of an activation's `UnaryOpType`."""
     if isinstance(activation, ttnn.UnaryWithParam):
         activation = activation.op_type
     key = activation.name if isinstance(activation, ttnn.UnaryOpType) else str(activation).upper()

@@ -64,7 +64,7 @@ def paged_scaled_dot_product_attention_decode(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """The same over caches [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
+    """Attend over caches [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
     how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)

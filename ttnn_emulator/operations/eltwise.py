@@ -177,7 +177,7 @@ def _in_one_pass(
 
 
 def _steps(activations: Any) -> Sequence[tuple[Step, float]] | None:
-    """As the compiled pass knows them, with their parameters, or None."""
+    """Return activations as the compiled pass knows them, with their parameters, or None where it lacks one."""
     steps = [_step(activation) for activation in activations or ()]
     return None if None in steps or len(steps) > MOST_STEPS else steps
 
@@ -191,7 +191,7 @@ def _step(activation: Any) -> tuple[Step, float] | None:
 
 
 def _rounds(dtype: ttnn.DataType) -> bool:
-    """Whether the vector unit's kernels round to bfloat16 before the packer."""
+    """Return whether the vector unit's kernels round to bfloat16 before the packer."""
     return is_float(dtype) and dtype != ttnn.float32
 
 

@@ -38,7 +38,7 @@ class Arithmetic:
 
     @property
     def short_scale(self) -> float:
-        """By which the kernels multiply the difference of two maxima: the upper 16 bits of the scale."""
+        """The factor of the difference of two maxima: the upper 16 bits of the scale."""
         return truncate(torch.tensor(self.scale), 8).item()
 
 

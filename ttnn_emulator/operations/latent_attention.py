@@ -125,7 +125,7 @@ def paged_flash_multi_latent_attention_decode(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """The same over a cache [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
+    """Attend over a cache [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
     values = _as_wide(input_tensor_v, input_tensor_k)
     result = paged_scaled_dot_product_attention_decode(
         input_tensor_q,

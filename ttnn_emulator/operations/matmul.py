@@ -136,7 +136,7 @@ def _block(program: Any, plans: Sequence[Plan], dtypes: Sequence[ttnn.DataType],
 
 
 def _packer_adds(compute: Any, plans: Sequence[Plan]) -> bool:
-    """Whether the packer adds blocks of K in memory: as configured, or as the library's choice shows."""
+    """Return whether the packer adds blocks of K in memory: as configured, or as the library's choice shows."""
     if compute is not None:
         return compute.packer_l1_acc
     return any("packer_l1_acc=1" in plan.attributes for plan in plans)

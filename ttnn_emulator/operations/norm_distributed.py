@@ -103,7 +103,7 @@ def _statistics(
 
 
 def _steps(program: Any, compute: Any) -> Steps:
-    """As configured, or with 16-bit sums."""
+    """Return the steps as configured, or with 16-bit sums."""
     if getattr(program, "use_welford", False):
         raise UnsupportedOperation("the norm's statistics by Welford's method (use_welford) are not emulated")
     return Steps.of(program, compute, wide=False)

@@ -141,7 +141,7 @@ def _product(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 
 
 def _add(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    """By the matrix unit; the kernel with 16 bits adds in memory."""
+    """Add by the matrix unit. The kernel with 16 bits adds in memory."""
     return matrix_add(a, b, True) if how.wide else nearest_even(a + b).float()
 
 

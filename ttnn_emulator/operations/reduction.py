@@ -43,7 +43,7 @@ class _Unit:
 
     @classmethod
     def of(cls, x: torch.Tensor, compute: Any, fast: bool) -> "_Unit":
-        """As configured, or the library's choice."""
+        """Return the settings as configured, or the library's choice."""
         default = ("HiFi4" if on_blackhole() else "HiFi3", True)
         fidelity, wide = default if compute is None else (compute.math_fidelity.name, compute.fp32_dest_acc_en)
         return cls(fidelity, wide, x.dtype == torch.float32 and wide and not fast)
@@ -77,7 +77,7 @@ class _Unit:
         return torch.where(unwritten, torch.nan, result)
 
     def _keep(self, factors: torch.Tensor) -> torch.Tensor:
-        """As they lie in a tile of bfloat16: cut."""
+        """Return factors as they lie in a tile of bfloat16: truncated."""
         return truncate(factors, 8)
 
 
@@ -173,7 +173,7 @@ def ema(input_tensor: torch.Tensor, alpha: float) -> torch.Tensor:
 
 @value("experimental.intimg")
 def intimg(input_tensor: torch.Tensor) -> torch.Tensor:
-    """Of each channel of [1, W, H, C], the sums over all rectangles from the first corner on."""
+    """Return the sums over all rectangles from the first corner on, for each channel of [1, W, H, C]."""
     return input_tensor.float().cumsum(1).cumsum(2)
 
 

@@ -104,7 +104,7 @@ class _Unit:
 
     @classmethod
     def of(cls, compute: Any) -> "_Unit":
-        """As configured, or the library's choice."""
+        """Return the settings as configured, or the library's choice."""
         return cls("HiFi4", False) if compute is None else cls(compute.math_fidelity.name, compute.fp32_dest_acc_en)
 
     def rotate_users(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
@@ -113,7 +113,7 @@ class _Unit:
     def rotate(
         self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """By the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
+        """Rotate by the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
         result = torch.empty(x.shape)
         tile = None if matrix is None else matrix.contiguous()
         function("rotary_rotate")(

@@ -26,7 +26,7 @@ _CUT = frozenset(
 
 
 def on_blackhole() -> bool:
-    """Whether the emulated board is a Blackhole, whose vector unit differs from Wormhole's."""
+    """Return whether the emulated board is a Blackhole, whose vector unit differs from Wormhole's."""
     board = installed_board()
     return board is not None and board.architecture == "blackhole"
 
@@ -52,7 +52,7 @@ def widen(argument: Any) -> Any:
 
 
 def sums_are_wide(compute: Any, default: bool = False) -> bool:
-    """Whether a compute configuration asks for a register of float32; `default` is the library's choice."""
+    """Return whether a compute configuration asks for a register of float32; `default` is the library's choice."""
     return default if compute is None else compute.fp32_dest_acc_en
 
 
@@ -78,7 +78,10 @@ def goldens(table: dict[str, str], **options: Any) -> None:
 
 
 def vector_goldens(table: dict[str, str], **options: Any) -> None:
-    """The same for functions of the vector unit, which stores 16 bits unless it was given float32."""
+    """Register functions of the vector unit whose golden function is right.
+
+    The unit stores 16 bits unless it was given float32.
+    """
     for parameters, names in table.items():
         for name in names.split():
             value(name, **options)(_stored(name, from_golden(name, parameters)))

@@ -134,7 +134,7 @@ def rpow(input_tensor, exponent):
 
 @value("bitcast")
 def bitcast(input_tensor, dtype, *, outputs: list[Output]):
-    """The same bits, read as another type of the same width."""
+    """Read the same bits as another type of the same width."""
     bits = {ttnn.uint16: torch.int16, ttnn.bfloat16: torch.int16}.get(outputs[0].dtype, torch.int32)
     held = input_tensor.view(bits) if input_tensor.is_floating_point() else input_tensor.to(bits)
     return held.view(storage_dtype(outputs[0].dtype)) if is_float(outputs[0].dtype) else held.long()

@@ -68,7 +68,7 @@ def test_it(worker_id):
 
 
 def test_tests_of_another_tree_with_conftests_of_its_own(tmp_path):
-    """Its conftest imports ttnn before a test does, and xdist's workers are processes of their own."""
+    """The other tree's conftest imports ttnn before a test does, and xdist's workers are processes of their own."""
     (tmp_path / "conftest.py").write_text("import ttnn")
     (tmp_path / "test_it.py").write_text(TEST)
     run = python("-m", "pytest", "-q", "-p", "ttnn_emulator.pytest_plugin", "-n", "1", cwd=tmp_path)

@@ -215,7 +215,7 @@ def test_three_operands(device):
 
 
 def test_activations_of_a_program_that_does_not_list_them_are_refused(device):
-    """Which activations a program runs is read off its attributes. Those of a matrix product do not say it."""
+    """A program's attributes show which activations it runs. Those of a matrix product do not say it."""
     x, _ = put(random((32, 32), 8), device)
     with ttnn_emulator.record() as record:
         ttnn.matmul(x, x)
@@ -239,7 +239,7 @@ def test_activations_that_the_program_drops_are_dropped_with_a_warning(device, o
 
 
 def test_a_quotient_is_rounded_down_after_it_was_stored(device):
-    """In 16 bits; and a number's inverse, rounded too, is what the program multiplies by."""
+    """The program multiplies by a number's inverse, which is rounded to 16 bits too."""
     a, x = put(random((32, 32), 1, -30, 30), device)
     b, y = put(random((32, 32), 2, 0.1, 3), device)
     stored = (x.float() / y.float()).bfloat16()

@@ -185,7 +185,7 @@ def _padded(tensor, x, fill):
 @pytest.mark.parametrize("dtype", [ttnn.bfloat8_b, ttnn.bfloat4_b])
 @pytest.mark.parametrize("sharded", [False, True])
 def test_block_floats_on_their_way_to_shards_are_rounded_twice(device, dtype, sharded):
-    """As the library's own host tensor for the same place, where it goes through bfloat16 (on the simulator too)."""
+    """The library's own host tensor for the same place goes through bfloat16 as well, on the simulator too."""
     grid = ttnn.CoreRangeSet([ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(3, 0))])
     spec = ttnn.ShardSpec(grid, [32, 32], ttnn.ShardOrientation.ROW_MAJOR)
     shards = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.L1, spec)

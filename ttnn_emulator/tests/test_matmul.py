@@ -279,7 +279,7 @@ def test_integers_and_fractions_take_different_ways_to_the_same_value(device, ex
 
 @pytest.mark.parametrize("wide", [True, False])
 def test_a_large_matrix_is_summed_as_a_small_one(device, wide):
-    """Of more than 2**20 weights some columns alone, and all as a weight that was uploaded transposed."""
+    """A matrix of more than 2**20 weights gives the sums of some columns alone, and of its transposed upload."""
     a, b = torch.randn(2, 1056), torch.randn(1056, 1024)
     compute = ttnn.init_device_compute_kernel_config(
         device.arch(), math_fidelity=ttnn.MathFidelity.LoFi, fp32_dest_acc_en=wide

@@ -220,7 +220,7 @@ def test_latent_attention_of_a_new_token_is_attention_with_the_same_settings(dev
 
 
 def test_joint_attention_is_attention_over_both_with_the_same_settings(device):
-    """Where the first keys fill whole chunks; others fill up a chunk with keys that have no weight."""
+    """Attend where the first keys fill whole chunks. Others fill up a chunk with keys that have no weight."""
     for length in (64, 32):
         first = [put(random((1, 2, length, 64), seed, -1, 1), device) for seed in (1, 2, 3)]
         second = [put(random((1, 2, 64, 64), seed, -1, 1), device) for seed in (4, 5, 6)]

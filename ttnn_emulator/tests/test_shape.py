@@ -60,7 +60,7 @@ def test_strided_slice(device):
 
 
 def test_slice_by_tensors(device):
-    """As many parts as devices would have; the bounds say which."""
+    """Take as many parts as devices would have. The bounds say which."""
     a, x = _operand(device, (1, 1, 128, 64), 3)
     starts, ends = (
         ttnn.from_torch(torch.tensor(bounds).int(), dtype=ttnn.uint32, layout=ttnn.ROW_MAJOR_LAYOUT, device=device)

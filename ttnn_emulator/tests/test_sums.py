@@ -64,7 +64,7 @@ def _one_sum(a: list[float], b: list[float], phases: int, wide: bool, total: flo
 
 
 def _numbers(generator: torch.Generator, *shape: int) -> torch.Tensor:
-    """Of 11 bits, over many binades, one in 8 of them zero."""
+    """Return numbers of 11 bits over many binades, one in 8 of them zero."""
     value = torch.randn(shape, generator=generator) * (3 * torch.randn(shape, generator=generator)).exp2()
     return truncate(value.where(torch.rand(shape, generator=generator) > 1 / 8, 0.0), 11)
 
@@ -104,7 +104,7 @@ def test_batches_and_a_depth_of_no_whole_tiles(batch, b_batch):
 
 @pytest.mark.parametrize("rows, depth, columns", [(1, 70, 5), (2, 1, 1), (7, 33, 9000), (32, 2560, 65)])
 def test_sums_of_whole_numbers_are_the_units(rows, depth, columns, monkeypatch):
-    """Of rows in twos and fours, and of columns in blocks that threads share."""
+    """Sums are the same of rows in twos and fours, and of columns in blocks that threads share."""
     monkeypatch.setattr(sums, "_WORTH_THREADS", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     a = torch.randint(-682, 683, (1, 2, rows, depth)).float()

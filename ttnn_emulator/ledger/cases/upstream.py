@@ -193,7 +193,7 @@ def _masked(x: Inputs) -> ttnn.Tensor:
 
 
 def _as_it_likes(x: Inputs) -> ttnn.Tensor:
-    """Its own chunks, fidelity and sums."""
+    """Add cases with chunks, fidelity and sums of their own."""
     return ttnn.transformer.scaled_dot_product_attention_decode(
         x.normal(shape=(1, _USERS, 4, _SIZE)), _cache(x, ttnn.bfloat16), _cache(x, ttnn.bfloat16), cur_pos=[5, 52]
     )

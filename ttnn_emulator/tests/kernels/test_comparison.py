@@ -47,7 +47,7 @@ def test_a_unit_of_the_dtype(dtype, step):
 
 
 def test_a_rounding_that_may_go_either_way():
-    """Of rounded numbers, sums may differ where a number is tied, and nowhere else."""
+    """Sums of rounded numbers may differ where a number is tied, and nowhere else."""
 
     def golden(x: torch.Tensor) -> torch.Tensor:
         return x.round() @ SIGNS

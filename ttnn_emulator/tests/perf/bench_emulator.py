@@ -123,7 +123,7 @@ def test_shipped_model_against_transformers(device, capsys):
 
 @pytest.mark.benchmark(group="start")
 def test_start_up(benchmark):
-    """From nothing to an open device, `import ttnn` included."""
+    """Time the way from nothing to an open device, `import ttnn` included."""
     code = "import ttnn; ttnn.close_device(ttnn.open_device(device_id=0))"
     benchmark.pedantic(lambda: emulator("-c", code).check_returncode(), rounds=3)
 

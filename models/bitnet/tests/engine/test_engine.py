@@ -140,7 +140,7 @@ class Serving(RuleBasedStateMachine):
     @precondition(lambda self: self.engine._jobs)
     @rule(data=st.data(), place=st.sampled_from(["prefill", "draws", "text", "NaN"]))
     def spoil(self, data, place):
-        """From now on this request fails by itself, if it gets there."""
+        """Make this request fail by itself from now on, if it gets there."""
         running = [job.id for job in self.engine.scheduler.running]
         number = data.draw(st.sampled_from(running or sorted(self.engine._jobs)))
         job = self.engine._jobs[number]

@@ -36,7 +36,7 @@ def test_each_chip_loads_its_shard_and_the_file_name_has_the_sharding(tmp_path):
 
 @pytest.mark.parametrize("chips", [2, 4])
 def test_the_likeliest_of_a_sharded_vocabulary(chips):
-    """Of equal logits, also on different chips, the first token is chosen.
+    """The first of several equal logits is chosen, also where they lie on different chips.
 
     A row with NaN or infinity on any chip has no best token, and its candidates' logits are finite.
     """

@@ -97,7 +97,7 @@ def test_a_full_batch_equals_single_runs(open_device, single):
 
 
 def test_a_full_batch_equals_runs_among_idle_users(open_device):
-    """In performance each prompt of a full batch gives the same tokens as among 31 idle users.
+    """A prompt gives the same tokens in a full batch as among 31 idle users, in `performance`.
 
     The batch size is the same in both, because the rows are not integers here. The order of a sum, and with it the last
     bit, may depend on the batch size.

@@ -141,7 +141,7 @@ def test_a_steady_step_uploads_nothing_and_downloads_four_bytes_a_user(generator
 
 
 def test_no_other_transfers_happen_in_a_steady_step(generator, monkeypatch):
-    """In a steady step ttnn's functions for transfers are called only to read the result."""
+    """A steady step calls ttnn's functions for transfers only to read the result."""
     tokens, positions, table = start(generator)
     params, calls = [GREEDY] * USERS, []
     tokens = generator.decode_forward(tokens, positions, table, sampling_params=params)

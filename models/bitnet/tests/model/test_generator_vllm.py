@@ -289,7 +289,7 @@ def test_whatever_a_client_asks_for_is_cut_to_what_the_device_does():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_one_candidate_is_greedy(adapter, alone, seed):
-    """With one candidate all tokens are greedy at any temperature, also the first token after the prompt."""
+    """One candidate makes all tokens greedy at any temperature, also the first token after the prompt."""
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
     plugin.add(prompt, SamplingParams(temperature=100.0, top_k=1, seed=seed))
     for _ in range(3):

@@ -99,7 +99,7 @@ def test_draws_have_torchs_distribution(sampler, open_device, params):
 
 
 def test_rows_and_steps_are_independent(sampler, open_device):
-    """With two equally likely tokens, all pairs of neighbouring rows and of consecutive steps are equally frequent."""
+    """Two equally likely tokens make all pairs of neighbouring rows and of consecutive steps equally frequent."""
     logits = torch.full((VOCABULARY,), -50.0)
     logits[[3, 400]] = 2.0
     draws = [Draws.from_seed(row) for row in range(ROWS)]

@@ -56,12 +56,12 @@ class JoinedLikeliest(Likeliest):
         )
 
     def best(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
-        """As `Likeliest`."""
+        """Find the likeliest token of each row over all shards, as `Likeliest.best` does on one chip."""
         likeliest, _ = self.candidates(logits)
         write_tokens(ttnn.slice(likeliest, [0, 0, 0, 0], [1, 1, likeliest.shape[2], 1]), tokens)
 
     def candidates(self, logits: ttnn.Tensor) -> tuple[ttnn.Tensor, ttnn.Tensor]:
-        """As `Likeliest`."""
+        """Return the likeliest tokens and logits over all shards, as `Likeliest.candidates` does on one chip."""
         own, values = super().candidates(logits)
         tokens = self._parallelism.all_gather(ttnn.add(own, self._first), ttnn.DRAM_MEMORY_CONFIG)
         places, best = super().candidates(self._parallelism.all_gather(values, ttnn.DRAM_MEMORY_CONFIG))

@@ -61,7 +61,7 @@ class ProductSemaphores(IntEnum):
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Which token tiles and which groups of columns each core of a grid multiplies.
+    """The token tiles and the groups of columns that each core of a grid multiplies.
 
     Bands are equal numbers of neighbouring rows of cores. Within a band, each row of cores has other token tiles, and
     all cores of a column have the same groups. Every band has other groups.
