@@ -15,6 +15,7 @@ __all__ = [
     "installed_board",
     "kernel_results",
     "record",
+    "without_values",
 ]
 
 
@@ -23,6 +24,17 @@ def record():
     from ttnn_emulator.report.recorder import record as start  # imports ttnn, which install() wants to do itself
 
     return start()
+
+
+def without_values():
+    """`with ttnn_emulator.without_values():` the library checks, builds and counts, and nothing is computed.
+
+    Results stay unwritten memory, which reads as NaN or as 2**31 - 1. Uploads are real. It is for counting what large
+    models ask of the device.
+    """
+    from ttnn_emulator.install import emulated_device
+
+    return emulated_device().without_values()
 
 
 def kernel_results(source: str, seeds: int = 8):

@@ -188,6 +188,13 @@ class Step:
         moved = self.row.moves and self.inputs[0].shape == slot.shape
         return self.inputs[0].buffer.padding if moved else None
 
+    def leave_unwritten(self) -> None:
+        """Leave the results as memory that nothing was written to. A result that holds values keeps them."""
+        for slot in self.results:
+            if slot.buffer.blank or slot.buffer.pending:
+                nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
+                slot.buffer.write(self.chips, nothing, slot.shape, slot.dtype)
+
     def mark_captured(self) -> None:
         """Leave the results allocated and not computed, as they are inside a trace capture.
 

@@ -120,7 +120,7 @@ class Traces:
         self._check_memory(trace)
         recorder = self._emulated.recorder
         for step in trace.steps:
-            step.run()
+            self._emulated.run(step)
             if recorder is not None:
                 recorder.replayed(step, mesh_device)
 

@@ -61,7 +61,7 @@ def by_hand(model: BitNet, prompt: list[int], params: SamplingParams) -> list[in
         model.pool.reserve(0, position + 1)
         tokens, positions = torch.zeros(users), torch.full((users,), IDLE)
         tokens[0], positions[0] = written[-1], position
-        logits = generator.decode_forward(tokens, positions, model.pool.page_table(), enable_trace=False)[0, 0]
+        logits = generator.decode_forward(tokens, positions, model.pool.page_table())[0, 0]
     model.pool.release(0)
     return written
 
