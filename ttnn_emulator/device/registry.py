@@ -140,7 +140,7 @@ def refuse_unknown_options(name: str, row: ValueFunction, kwargs: dict) -> None:
 
 
 def _filling(parameters: Mapping[str, inspect.Parameter], name: str | float) -> Callable[[list, dict], float]:
-    """What a call fills up tiles with."""
+    """Return a function of a call's arguments that gives the number with which the call fills up tiles."""
     if not isinstance(name, str):
         return lambda args, kwargs: name
     position, default = list(parameters).index(name), parameters[name].default

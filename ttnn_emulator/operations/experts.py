@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What mixtures of experts add on one chip: routing weights, products of chosen experts only, and their sums."""
+"""Mixtures of experts on one chip: routing weights, products of the chosen experts only, and their sums."""
 
 import math
 from dataclasses import replace
@@ -21,7 +21,7 @@ from ttnn_emulator.operations.support import loaded, sums_are_wide
 def moe(
     input_tensor: torch.Tensor, expert_mask_tensor: torch.Tensor, topk_mask_tensor: torch.Tensor, k: int = 32
 ) -> torch.Tensor:
-    """The weight of expert 0 among the k best experts of each token."""
+    """Return the weight of expert 0 among the k best experts of each token."""
     scores, experts = torch.topk(input_tensor.float() + expert_mask_tensor.float(), k, dim=-1)
     weights = torch.softmax(scores + topk_mask_tensor.float(), dim=-1)
     return (weights * (experts == 0)).sum(-1, keepdim=True)
@@ -43,10 +43,10 @@ def sparse_matmul(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """Blocks [M, K] of a with experts [K, N] of b, zeros where `sparsity` is: each block with each expert, or, where a
-    is sparse, with its own.
+    """Multiply blocks [M, K] of a by experts [K, N] of b, with zeros in place of the products where `sparsity` is zero.
 
-    With `indices` only those experts, in that order. A result [1, nnz, M, N] has the wanted products alone.
+    Each block is multiplied by each expert, or, where a is sparse, by its own expert. `indices` selects experts and
+    their order. A result [1, nnz, M, N] has only the products that are not masked.
     """
     fidelity, wide = compute_settings(
         compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype
@@ -74,7 +74,7 @@ def sparse_matmul(
 def fast_reduce_nc(
     input: torch.Tensor, *, dims: Any = (), compute_kernel_config: Any = None, outputs: list[Output]
 ) -> torch.Tensor:
-    """Sums over the first dimensions, the last of them first."""
+    """Sum over the leading dimensions `dims`, one after the other, the last first."""
     wide, result = sums_are_wide(compute_kernel_config), input
     for dim in sorted((dim % input.ndim for dim in dims), reverse=True):
         result = add_in_turn(loaded(result, wide), dim, wide)
@@ -86,6 +86,6 @@ def fast_reduce_nc(
 def deepseek_moe_fast_reduce_nc(
     input_tensor: torch.Tensor, dim: int, *, split_size: int, compute_kernel_config: Any = None
 ) -> list[torch.Tensor]:
-    """A sum over one dimension, in pieces of the last."""
+    """Sum over one dimension, and split the result along the last."""
     wide = sums_are_wide(compute_kernel_config, default=True)
     return list(add_in_turn(loaded(input_tensor, wide), dim, wide).split(split_size, -1))

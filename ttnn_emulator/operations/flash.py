@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The attention kernels' arithmetic: chunk after chunk of keys, with a running maximum.
+"""The arithmetic of the attention kernels: chunk after chunk of keys, with a running maximum.
 
-What lies between two steps is bfloat16, also where sums are float32. The exponential is either the vector unit's own
-or a fast one that errs by 2 %: the program's `exp_approx_mode` asks for it, and the decode kernel takes it anyway for
-up to 16 query heads, which it holds in half a tile.
+Values between two steps are bfloat16, also where sums are float32. The exponential is either the vector unit's exact
+one or a fast one with an error of 2 %. The program's `exp_approx_mode` asks for the fast one. The decode kernel always
+takes the fast one for up to 16 query heads, because these fill only half a tile.
 """
 
 import ctypes
@@ -44,27 +44,32 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class Partial:
-    """Attention over some of the keys: [..., rows, 1] maximum and sum of weights, [..., rows, D] weighted values.
-    Of the decode kernel the first dimension is that of spans or users, and rows are heads."""
+    """Attention over some of the keys: maxima and sums of weights [..., rows, 1], weighted values [..., rows, D].
+
+    In decode the first dimension counts spans or users, and a row is a head.
+    """
 
     maximum: torch.Tensor
     total: torch.Tensor
     values: torch.Tensor
 
     def of(self, rows: list[int]) -> "Partial":
+        """Return the rows of the first dimension with these numbers."""
         return Partial(self.maximum[rows], self.total[rows], self.values[rows])
 
     def split(self, counts: list[int]) -> list["Partial"]:
+        """Split the first dimension into parts of these sizes."""
         parts = zip(*(tensor.split(counts) for tensor in (self.maximum, self.total, self.values)))
         return [Partial(*part) for part in parts]
 
     def put(self, rows: list[int], part: "Partial") -> None:
+        """Replace the rows of the first dimension with these numbers."""
         self.maximum[rows], self.total[rows], self.values[rows] = part.maximum, part.total, part.values
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Keys and values [blocks, kv heads, block, D], and the blocks that hold each user's positions [users, blocks]."""
+    """A paged cache: keys and values [blocks, kv heads, block, D], and the page table [users, blocks of a user]."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -78,8 +83,11 @@ def attend(
     mask: torch.Tensor | None,
     how: Arithmetic,
 ) -> Partial:
-    """Attention of a query [users, heads, D] over each of the spans: a user, the first position and the one after the
-    last (`native/attention.h`). The mask [users or fewer, heads, positions] is added to the scores."""
+    """Attend with a query [users, heads, D] over each span (`native/attention.h`).
+
+    A span is a user, the first position and the one after the last. The mask [users or fewer, heads, positions] is
+    added to the scores.
+    """
     query, keys, values, table = (tensor.contiguous() for tensor in (query, cache.keys, cache.values, cache.table))
     heads, longest = query.shape[1], max(last - first for _, first, last in spans)
     threads = worth_threads(len(spans) * heads * longest * keys.shape[3])
@@ -112,6 +120,7 @@ def attend(
 
 
 def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:
+    """Merge attention over two sets of keys on one core: the matrix unit adds."""
     maximum = torch.maximum(first.maximum, second.maximum)
     parts = (first, second)
     factors = [pack(torch.exp(matrix_add(part.maximum, -maximum, how.wide) * how.short_scale)) for part in parts]
@@ -121,7 +130,7 @@ def merge(first: Partial, second: Partial, how: Arithmetic) -> Partial:
 
 
 def join(first: Partial, second: Partial, how: Arithmetic) -> Partial:
-    """`merge` of what two cores have: the vector unit takes maxima and sums as they are, and the packer rounds once."""
+    """Merge attention of two cores: the vector unit computes the sums of weights, and the packer rounds them once."""
     maximum = torch.maximum(first.maximum, second.maximum)
     parts = (first, second)
     factors = [store(torch.exp((part.maximum - maximum) * how.short_scale), "exp", how.wide) for part in parts]
@@ -131,6 +140,7 @@ def join(first: Partial, second: Partial, how: Arithmetic) -> Partial:
 
 
 def finish(part: Partial, how: Arithmetic) -> torch.Tensor:
+    """Divide the weighted values by the sums of weights."""
     return _times(part.values, pack(part.total.reciprocal()), how)
 
 
@@ -139,7 +149,7 @@ def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 
 
 def fast_exponential(difference: torch.Tensor, scale: float) -> torch.Tensor:
-    """e ** (difference * scale), with the error of the fast exponential (`native/attention.h`)."""
+    """Return e ** (difference * scale) by the fast exponential (`native/attention.h`)."""
     difference = difference.contiguous()
     result = torch.empty_like(difference)
     function("attention_fast_exponential")(difference, result, result.numel(), _SLOPE * scale, _OFFSET + 0.5)
@@ -147,7 +157,7 @@ def fast_exponential(difference: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def short_exponential(x: torch.Tensor) -> torch.Tensor:
-    """e ** x as the vector unit computes it for 16 bits: a parabola, rounded to bfloat16."""
+    """Return e ** x as the vector unit computes it for 16 bits: by a parabola, rounded to bfloat16."""
     binary = (x * 1.4426950216 + 127).clamp(0, 255)
     whole = binary.floor()
     rest = binary - whole
@@ -160,4 +170,5 @@ def _times(value: torch.Tensor, factor: torch.Tensor, how: Arithmetic) -> torch.
 
 
 def pack(value: torch.Tensor) -> torch.Tensor:
+    """Return float32 values rounded to bfloat16 by the packer."""
     return round_to_bfloat16(value).float()

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normalisations. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32].
 
-rms_norm and layer_norm take the steps of their kernel, each in the matrix unit, and batch_norm with a 16-bit register
-those of its kernels; the others are computed in float32.
+rms_norm and layer_norm take the steps of their kernel, all in the matrix unit. batch_norm with a 16-bit register takes
+the steps of its kernels. Other norms are computed in float32.
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def layer_norm(
     columns, cores, fidelity, wide = _settings(program_config, compute_kernel_config, True)
     if not getattr(program_config, "use_welford", False):
         return _normalize(input_tensor, *parts, epsilon, True, columns, cores, fidelity, wide)
-    # another kernel, whose steps are not taken here
+    # Welford's method is another kernel, whose steps are not emulated: float32 from the rounded inputs
     x = input_tensor.float() if wide else truncate(input_tensor.float(), 8)
     if residual_input_tensor is not None:
         x = matrix_add(x, residual_input_tensor.float(), wide)
@@ -85,7 +85,7 @@ def _normalize(
     fidelity: str,
     wide: bool,
 ) -> torch.Tensor:
-    """The steps of the kernels of rms_norm and layer_norm (`arithmetic/native/norm.h`)."""
+    """Take the steps of the kernels of rms_norm and layer_norm (`arithmetic/native/norm.h`)."""
     result, width = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format), x.shape[-1]
     operands = (
         None if residual is None else residual.contiguous(),
@@ -137,8 +137,10 @@ def batch_norm(
 
 
 class _Steps16:
-    """The steps of batch_norm's kernels with a 16-bit register: in the vector unit, which knows no fidelity, where a
-    tensor is float32, else in the matrix unit."""
+    """The steps of batch_norm's kernels with a 16-bit register.
+
+    The vector unit takes them where a tensor is float32, and it has no math fidelity. Else the matrix unit takes them.
+    """
 
     def __init__(self, operands: Iterable[Operand | None], fidelity: str):
         self._vector = any(operand is not None and operand.dtype == ttnn.float32 for operand in operands)
@@ -158,7 +160,7 @@ class _Steps16:
         return store(kept + self._multiply(share, self._load(new)), "add_unary_sfpu", wide=False)
 
     def _load(self, value: torch.Tensor) -> torch.Tensor:
-        """What the register gets of a tensor: float32 is cut, bfloat16 statistics were rounded when they were made."""
+        """Return a tensor as the register gets it: float32 is truncated, statistics in bfloat16 were rounded before."""
         return truncate(value, 8) if self._vector else round_to_bfloat16(value).float()
 
     def _add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Norms whose rows are spread over chips: each chip's statistics, then, once they were gathered, the norm of its part.
+"""Norms whose rows are spread over chips: first each chip's statistics, then the norm from all chips' statistics.
 
-The programs for sharded and for interleaved inputs keep other statistics: means, E[x] before E[x*x], where the others
-keep sums, sum(x*x) before sum(x). Each stands in the first column of a tile of its own.
+The programs for sharded inputs keep means, E[x] before E[x*x]. The programs for interleaved inputs keep sums, sum(x*x)
+before sum(x). Each statistic is the first column of a tile.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Steps:
         """Return the mean of each row. On one core the matrix unit sums and the vector unit divides."""
         if not self.columns:
             return store(self.sum(x, torch.tensor(1.0)) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
-        # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
+        # the mean of each core, then the mean of means; each row of cores but the first adds up its means before that
         shares = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.columns)).unflatten(-1, (-1, self.columns))
         means = self.sum(shares, torch.tensor(1 / self.columns)).squeeze(-1)
         first, *others = means.split(self.cores, -1)
@@ -81,7 +81,7 @@ def as_tiles(x: torch.Tensor) -> torch.Tensor:
 def _statistics(
     operand: Operand, residual: Operand | None, of_rms: bool, program: Any, compute: Any, fast: bool
 ) -> torch.Tensor:
-    """A chip's share, in the first column of each tile."""
+    """Return the statistics of one chip, each in the first column of a tile."""
     how = _steps(program, compute)
     x, exact = operand.value.float(), operand.dtype == ttnn.float32
     if exact and fast:
@@ -90,7 +90,7 @@ def _statistics(
         # the vector unit adds float32
         x = x + residual.value.float() if exact else pack(matrix_add(x, residual.value.float(), how.wide))
         if operand.sharded:
-            operand.own().copy_(operand.round(x))  # the program writes the sum over its input
+            operand.own().copy_(operand.round(x))  # the program overwrites its input with the sum
     squares = x.square() if exact else products(x, x, how.fidelity, how.wide)
     if operand.sharded:
         reduced = [how.mean(part) for part in ([squares] if of_rms else [x, squares])]
@@ -110,10 +110,10 @@ def _steps(program: Any, compute: Any) -> Steps:
 
 
 def _means(how: Steps, operand: Operand, statistics: torch.Tensor, count: int) -> tuple[torch.Tensor, ...]:
-    """What the program takes for the means over all chips, of `count` statistics in the order they are kept."""
+    """Return the means over all chips of `count` statistics, in the order in which the program keeps them."""
     chips = statistics.float()[..., ::_TILE].unflatten(-1, (-1, count))
     width = 1 if operand.sharded else operand.value.shape[-1]
-    factor = truncate(torch.tensor(1 / (width * chips.shape[-2])), 8)  # as it lies in a tile of bfloat16: cut
+    factor = truncate(torch.tensor(1 / (width * chips.shape[-2])), 8)  # truncated: it lies in a tile of bfloat16
     return tuple(how.sum(as_tiles(of_chips), factor) for of_chips in chips.unbind(-1))
 
 

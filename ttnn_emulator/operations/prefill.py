@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The arithmetic of attention over whole sequences: for each chunk of queries chunk after chunk of keys.
+"""The arithmetic of attention over whole sequences: for each chunk of queries, chunk after chunk of keys.
 
-Maxima, factors and weighted values lie in bfloat16 between two steps, scores, weights and sums in the width of the
-destination register. A sum is kept as 32 partial ones, a column of a tile each, which are added up at the end. With 16
-bits another kernel runs: its exponential is always the fast one.
+Maxima, factors and weighted values are bfloat16 between two steps. Scores, weights and sums have the width of the
+destination register. A sum of weights is kept as 32 partial sums, one for each column of a tile, until the end. With a
+16-bit register another kernel runs, and its exponential is always the fast one.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from ttnn_emulator.operations.flash import Arithmetic, Partial, fast_exponential
 # (queries, keys) -> what is added to their scores, or None
 Mask = Callable[[slice, slice], torch.Tensor | None]
 _TILE = 32
-_FIRST_ROWS, _KEYS_AT_ONCE = 2 * _TILE, 4 * _TILE  # of the kernel with 16 bits: see `_weigh`
+_FIRST_ROWS, _KEYS_AT_ONCE = 2 * _TILE, 4 * _TILE  # in the kernel with a 16-bit register: see `_weigh`
 
 
 def prefill(
@@ -32,8 +32,11 @@ def prefill(
     chunks: tuple[int, int],
     how: Arithmetic,
 ) -> torch.Tensor:
-    """Float32 [B, heads, S, D] and [B, kv heads, K, D], K a multiple of 32. `start`: the first query's position
-    if queries see no later keys. `sink`: [1, heads, 1, 1]."""
+    """Attend with a query [B, heads, S, D] over keys and values [B, kv heads, K, D], all float32, K a multiple of 32.
+
+    `sink` is [1, heads, 1, 1]. `start` is the first query's position where attention is causal, else None. `chunks`
+    are the numbers of queries and of keys that the kernel takes at a time.
+    """
     rows, keys = chunks
     length = key.shape[2]
     results = []
@@ -75,7 +78,7 @@ def _attend(
 
 
 def _weigh(weights: torch.Tensor, value: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    """The kernel with 16 bits multiplies the first rows by 128 keys at a time, and adds these products in memory."""
+    """Multiply weights by values. With 16 bits the kernel adds products of 128 keys in memory for the first rows."""
     if how.wide or weights.shape[-1] <= _KEYS_AT_ONCE:
         return pack(_product(weights, value, how))
     first, others = weights[:, :, :_FIRST_ROWS], weights[:, :, _FIRST_ROWS:]
@@ -109,7 +112,7 @@ def _exponential(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 
 
 def _factor(difference: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    """e ** (difference of maxima). With 16 bits by one of two parabolas, which often round otherwise."""
+    """Return e ** (difference of maxima). A 16-bit register has one of two parabolas, which often differ by a bit."""
     exponent = difference * how.short_scale
     if how.wide:
         return pack(torch.exp(exponent))
@@ -126,7 +129,7 @@ def _reciprocal(total: torch.Tensor, how: Arithmetic) -> torch.Tensor:
     total = truncate(total, 11)
     if not how.short_reciprocal:
         return total.reciprocal() if how.wide else nearest_even(total.reciprocal()).float()
-    # one step of Newton's from a parabola, and not rounded
+    # one step of Newton's method from a parabola, not rounded
     mantissa, exponent = torch.frexp(total)
     mantissa = 2 * mantissa
     guess = 2.1212124825 - mantissa * (1.4545459747 - 0.3232325017 * mantissa)
@@ -135,13 +138,13 @@ def _reciprocal(total: torch.Tensor, how: Arithmetic) -> torch.Tensor:
 
 
 def _product(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    """[B, heads, M, K] @ [B, kv heads, K, N]: each of b's heads serves a group of a's."""
+    """Return [B, heads, M, K] @ [B, kv heads, K, N], where each head of b serves a group of heads of a."""
     grouped = a.reshape(*b.shape[:2], -1, a.shape[-1])
     return sum_of_products(grouped, b, how.fidelity, how.wide).reshape(*a.shape[:-1], -1)
 
 
 def _add(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> torch.Tensor:
-    """Add by the matrix unit. The kernel with 16 bits adds in memory."""
+    """Add by the matrix unit. The kernel with a 16-bit register adds in memory."""
     return matrix_add(a, b, True) if how.wide else nearest_even(a + b).float()
 
 

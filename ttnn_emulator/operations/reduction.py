@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reductions, scans and searches along a dimension.
 
-The sums of sum and mean are the matrix unit's, dimension by dimension. The vector unit sums float32, unless a program
-asks for 16-bit sums or the fast mode: these are torch's sums in float32, as are those of all other operations.
+The matrix unit computes sum and mean, dimension by dimension. The vector unit computes them for float32 tensors, unless
+a program asks for 16-bit sums or the fast mode. The vector unit's sums, and those of all other operations here, are
+torch's sums in float32.
 """
 
 import math
@@ -52,8 +53,10 @@ class _Unit:
         return x.float() if self.vector else loaded(x, self.wide)
 
     def sum(self, x: torch.Tensor, dims: list[int], leading_first: bool, factor: float) -> torch.Tensor:
-        """Over one dimension after the other, all kept. The factor belongs to the last step, or to the first where
-        `leading_first` is not."""
+        """Sum over one dimension after the other, and keep them.
+
+        The last step multiplies by the factor. Without `leading_first` the first step does, if there is a leading one.
+        """
         if self.vector:
             return x.sum(dims, keepdim=True) * torch.tensor(factor)
         leading = [dim for dim in reversed(dims) if dim < x.ndim - 2]
@@ -69,7 +72,7 @@ class _Unit:
         factors = torch.full((1, x.shape[dim]), factor)
         if dim == x.ndim - 1:
             result = sum_of_products(x, self._keep(factors).mT, self.fidelity, self.wide)
-        elif dim == x.ndim - 2 or not leading_first:  # of a leading dimension the library makes rows
+        elif dim == x.ndim - 2 or not leading_first:  # the library transposes a leading dimension
             rows = x.transpose(dim, -2)
             result = sum_of_products(self._keep(factors), rows, self.fidelity, self.wide).transpose(dim, -2)
         else:
@@ -82,7 +85,7 @@ class _Unit:
 
 
 def add_in_turn(x: torch.Tensor, dim: int, wide: bool) -> torch.Tensor:
-    """The sum over one dimension, which is kept: tile after tile joins the register."""
+    """Sum over one dimension and keep it. Tile after tile is added to the register."""
     first, *others = x.split(1, dim)
     for other in others:
         first = first + other if wide else round_to_bfloat16(first + other).float()
@@ -95,7 +98,7 @@ def _places(dim: int | Sequence[int] | None, x: torch.Tensor) -> list[int]:
 
 
 def _register(name: str, floats: Callable, integers: Callable) -> None:
-    # the golden functions turn integers into float32 for the sake of `scalar`
+    # the golden functions make float32 of integers, because of `scalar`
     @value(name)
     def reduce(
         input_tensor,
@@ -131,7 +134,7 @@ _register("max", lambda _, x, dims, scalar: torch.amax(x, dims) * scalar, torch.
 _register("min", lambda _, x, dims, scalar: torch.amin(x, dims) * scalar, torch.amin)
 
 
-@value("prod")  # the golden function ignores keepdim where no dimension is given
+@value("prod")  # not the golden function: it ignores keepdim where no dimension is given
 def prod(input_tensor, dim: int | None = None, keepdim: bool = False, *, dims: Any = None, outputs: list[Output]):
     x = widen(input_tensor)
     for dimension in range(x.ndim) if dim is None and dims is None else dims or [dim]:
@@ -139,7 +142,7 @@ def prod(input_tensor, dim: int | None = None, keepdim: bool = False, *, dims: A
     return x.reshape(outputs[0].shape)
 
 
-@value("topk")  # the golden function compares every value with every other to mark ties: too slow for a vocabulary
+@value("topk")  # not the golden function: it compares each value with each other, too slow for a vocabulary
 def topk(
     input_tensor,
     k: int = 32,
@@ -164,7 +167,7 @@ def plus_one(input_tensor, sub_core_grids=None, skip_negative_entries: bool = Fa
 
 @value("ema", only=VECTOR)
 def ema(input_tensor: torch.Tensor, alpha: float) -> torch.Tensor:
-    """The exponential moving average along the last dimension: alpha of what was, the rest of what comes."""
+    """Return the exponential moving average along the last dimension; `alpha` is the weight of the past."""
     columns = list(input_tensor.float().unbind(-1))
     for place in range(1, len(columns)):
         columns[place] = alpha * columns[place - 1] + (1 - alpha) * columns[place]
@@ -186,7 +189,7 @@ def moreh_dot(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ):
-    """Tile after tile: products, and their sum, which joins that of the tiles before."""
+    """Add the products of tile after tile to the register."""
     config = compute_kernel_config
     fidelity, wide = ("HiFi4", False) if config is None else (config.math_fidelity.name, config.fp32_dest_acc_en)
     terms = products(input_tensor_a.float().reshape(1, -1), input_tensor_b.float().reshape(1, -1), fidelity, wide)

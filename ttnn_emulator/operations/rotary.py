@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotary position embeddings: x cos + rotate(x) sin.
 
-`native/rotary.h` takes the kernels' steps. The wheel has a golden function for `rotary_embedding` only, and that one
-fails without a token index.
+`native/rotary.h` takes the kernels' steps. The wheel has a golden function for `rotary_embedding` only, which fails
+without a token index.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ def rotary_embedding_llama(
     is_decode_mode: bool = False,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """Rotates by a matrix of one tile, so neighbours form the pairs.
+    """Rotate pairs of neighbours, by a transformation matrix of one tile.
 
-    Prefill: x [B, heads, S, D], cos and sin [1, 1 or heads, S', D]; rows of x after the last of cos become zero.
-    Decode: x [1, users, heads, D], cos and sin [1, users, 1, D] (of a taller one the first row counts).
+    Prefill: x [B, heads, S, D], cos and sin [1, 1 or heads, S', D]. Rows of x after the last row of cos become zero.
+    Decode: x [1, users, heads, D], cos and sin [1, users, 1, D]. Only the first row of taller cos and sin is used.
     """
     unit = _Unit.of(compute_kernel_config)
     if is_decode_mode:
@@ -54,7 +54,7 @@ def rotary_embedding_llama_fused_qk(
     *,
     compute_kernel_config: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Decode form for query and key at once: cos and sin hold the users twice, first for q, then for k."""
+    """Rotate query and key in decode. cos and sin hold each user twice, first for the query, then for the key."""
     users, unit = q_input_tensor.shape[1], _Unit.of(compute_kernel_config)
     return (
         unit.rotate_users(q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
@@ -72,12 +72,12 @@ def rotary_embedding(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """Pairs x[i] with x[i + D/2]. Row s is rotated by row s of the caches, or every row by row `token_index`."""
+    """Rotate pairs x[i], x[i + D/2]: row s by row s of the caches, or every row by their row `token_index`."""
     rows = input_tensor.shape[-2]
     first, count = (0, rows) if token_index is None else (token_index, 1)
     unit = _Unit.of(compute_kernel_config)
     result = unit.rotate(input_tensor, _rows(cos_cache, first, count), _rows(sin_cache, first, count))
-    return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # it returns whole tiles
+    return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # the library returns whole tiles
 
 
 @value("experimental.rotary_embedding_hf")
@@ -89,7 +89,7 @@ def rotary_embedding_hf(
     is_decode_mode: bool = False,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """`rotary_embedding` with `rotary_embedding_llama`'s shapes."""
+    """Rotate the pairs of `rotary_embedding` in tensors of the shapes of `rotary_embedding_llama`."""
     count = 1 if is_decode_mode else input_tensor.shape[-2]
     unit = _Unit.of(compute_kernel_config)
     return unit.rotate(input_tensor, _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
@@ -125,12 +125,12 @@ class _Unit:
 
 
 def _steps(x: torch.Tensor) -> tuple[torch.Tensor, bool, int, int, int]:
-    """A tensor of four dimensions whose rows are contiguous, and its steps."""
+    """Return a tensor of four dimensions with contiguous rows, whether it is float32, and its steps."""
     x = x if x.stride(3) == 1 else x.contiguous()
     return x, x.dtype == torch.float32, *x.stride()[:3]
 
 
 def _rows(cache: torch.Tensor, first: int, count: int) -> torch.Tensor:
-    """`count` rows of a cos or sin cache, with zeros (its tile padding) after the last."""
+    """Return `count` rows of a cos or sin cache, with zeros (its tile padding) after the last."""
     rows = cache[..., first : first + count, :]
     return torch.nn.functional.pad(rows, (0, 0, 0, count - rows.shape[-2]))

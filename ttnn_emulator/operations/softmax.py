@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Softmax over rows in the steps of its kernel: exponentials, their sum and the products are the matrix unit's
-operands, which keep 11 bits. Left to itself the library takes, for bfloat16, an exponential that errs by 2 %.
+"""Softmax.
 
-Over another dimension another kernel runs; that one is computed in float32.
+Softmax over rows takes the steps of its kernel. Exponentials and their sums are operands of the matrix unit, which keep
+11 bits. The library's default for bfloat16 is an exponential with an error of 2 %. Another kernel serves the other
+dimensions, and these are computed in float32.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def scale_mask_softmax(
     compute_kernel_config: Any = None,
 ):
     if mask is not None and not is_causal_mask:
-        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # its first row masks every row
+        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # the first row is for all rows
     return _masked(input_tensor, scale, mask, numeric_stable, compute_kernel_config)
 
 
@@ -88,7 +89,7 @@ def _rows(x: torch.Tensor, stable: bool, fidelity: str, wide: bool, fast: bool) 
 
 
 def _keeper(wide: bool, fast: bool) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What lies between two steps is float32 only if sums are and the exponential is exact."""
+    """Return what rounds between two steps. Float32 stays only if sums are float32 and the exponential is exact."""
     return (lambda value: value) if wide and not fast else pack
 
 
