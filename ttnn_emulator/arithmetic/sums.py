@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import FORMATS, Format
 from ttnn_emulator.arithmetic.native import broadcast, elementwise, function
 
-PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 _WORTH_THREADS = 1 << 20  # products of two numbers: below, a thread takes longer to start than it saves
 
 
@@ -32,8 +32,7 @@ class Spill:
 def sum_of_products(
     a: torch.Tensor,
     b: torch.Tensor,
-    fidelity: str,
-    wide: bool,
+    config: ComputeConfig,
     before: torch.Tensor | None = None,
     spill: Spill | None = None,
 ) -> torch.Tensor:
@@ -59,7 +58,7 @@ def sum_of_products(
             total,
             *(a, a.dtype == torch.float32, *a.stride()),
             *(b, b.dtype == torch.float32, *b.stride()),
-            *(batches, rows, depth, columns, PHASES[fidelity], wide, threads),
+            *(batches, rows, depth, columns, config.phases, config.wide, threads),
             *spilled,
         )
     return total
@@ -85,6 +84,6 @@ def worth_threads(count: int) -> int:
     return 1 if count < _WORTH_THREADS else torch.get_num_threads()
 
 
-def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
+def products(a: torch.Tensor, b: torch.Tensor, config: ComputeConfig) -> torch.Tensor:
     """Return a * b of float32 tensors. The first operand is SrcA here. Each phase is added to the register."""
-    return elementwise("fpu_multiply", a, b, PHASES[fidelity], wide)
+    return elementwise("fpu_multiply", a, b, config.phases, config.wide)

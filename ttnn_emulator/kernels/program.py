@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import ttnn
+from ttnn_emulator.arithmetic.compute_config import PHASES
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.kernels.chip import Chip
 
-_PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 _L1_STEP = 32  # circular buffers begin at multiples of it
 
 
@@ -176,7 +176,7 @@ def _compute(config: ttnn.ComputeConfigDescriptor) -> Compute:
         raise UnsupportedOperation("ttnn.generic_op: kernels with math_approx_mode are not emulated")
     straight = (number for number, mode in enumerate(config.unpack_to_dest_mode) if "Fp32" in mode.name)
     return Compute(
-        _PHASES[config.math_fidelity.name], config.fp32_dest_acc_en, config.dst_full_sync_en, frozenset(straight)
+        PHASES[config.math_fidelity.name], config.fp32_dest_acc_en, config.dst_full_sync_en, frozenset(straight)
     )
 
 

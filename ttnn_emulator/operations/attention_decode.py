@@ -11,7 +11,7 @@ import torch
 
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.errors import MemoryFault
-from ttnn_emulator.operations.flash import Arithmetic, Cache, Partial, attend, finish, join, merge
+from ttnn_emulator.operations.flash import AttentionConfig, Cache, Partial, attend, finish, join, merge
 from ttnn_emulator.operations.kv_cache import signed
 
 _TILE = 32
@@ -42,9 +42,9 @@ def scaled_dot_product_attention_decode(
     own = torch.zeros(users, dtype=torch.int64) if share_cache or len(input_tensor_k) == 1 else torch.arange(users)
     cache = Cache(input_tensor_k, input_tensor_v, own.unsqueeze(1))  # one block for each user
     positions = _positions(is_causal, cur_pos, cur_pos_tensor, users, input_tensor_k.shape[2])
-    how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
+    config = _config(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
     return _decode(
-        input_tensor_q, cache, positions, attn_mask, attention_sink, sliding_window_size, program_config, how
+        input_tensor_q, cache, positions, attn_mask, attention_sink, sliding_window_size, program_config, config
     )
 
 
@@ -67,11 +67,11 @@ def paged_scaled_dot_product_attention_decode(
     """Attend over caches [blocks, kv heads, block, D] with a page table [users, blocks of a user]."""
     length = page_table_tensor.shape[-1] * input_tensor_k.shape[2]
     positions = _positions(is_causal, (), cur_pos_tensor, input_tensor_q.shape[1], length)
-    how = _arithmetic(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
-    _check_chunks(max(positions), length, program_config, how.wide)
+    config = _config(input_tensor_q, is_causal, scale, program_config, compute_kernel_config)
+    _check_chunks(max(positions), length, program_config, config.compute.wide)
     cache = Cache(input_tensor_k, input_tensor_v, page_table_tensor)
     return _decode(
-        input_tensor_q, cache, positions, attn_mask, attention_sink, sliding_window_size, program_config, how
+        input_tensor_q, cache, positions, attn_mask, attention_sink, sliding_window_size, program_config, config
     )
 
 
@@ -106,18 +106,12 @@ def _check_chunks(position: int, length: int, program_config: Any, wide: bool) -
         )
 
 
-def _arithmetic(
+def _config(
     query: torch.Tensor, is_causal: bool, scale: float | None, program_config: Any, compute: Any
-) -> Arithmetic:
+) -> AttentionConfig:
     heads, size = query.shape[2:]
-    approximate = None if program_config is None else program_config.exp_approx_mode
     half_tile = is_causal and heads <= _HALF_TILE and query.dtype == torch.bfloat16
-    return Arithmetic(
-        fidelity="HiFi2" if compute is None else compute.math_fidelity.name,
-        wide=False if compute is None else compute.fp32_dest_acc_en,
-        fast_exponential=half_tile or approximate is not False,
-        scale=size**-0.5 if scale is None else scale,
-    )
+    return AttentionConfig.of(size, scale, program_config, compute, always_fast=half_tile)
 
 
 def _decode(
@@ -128,7 +122,7 @@ def _decode(
     sink: torch.Tensor | None,
     window: int | None,
     program_config: Any,
-    how: Arithmetic,
+    config: AttentionConfig,
 ) -> torch.Tensor:
     """Attend over the chunks of all users, then join the chunks of each user one after the other.
 
@@ -137,7 +131,7 @@ def _decode(
     heads, length = query.shape[2], cache.table.shape[1] * cache.keys.shape[2]
     if max(positions) >= length:
         raise MemoryFault(f"position {max(positions)} lies beyond the cache's {length}")
-    chunks = {user: _spans(position, window, program_config, how) for user, position in enumerate(positions)}
+    chunks = {user: _spans(position, window, program_config, config) for user, position in enumerate(positions)}
     busy = [user for user, own in chunks.items() if own]
     if not busy:
         return torch.zeros(query.shape)
@@ -145,16 +139,16 @@ def _decode(
     masks = None if mask is None else mask[:, 0]
     most = max(map(len, chunks.values()))
     steps = [[(user, *chunks[user][number]) for user in busy if number < len(chunks[user])] for number in range(most)]
-    read = attend(query[0], cache, [span for step in steps for span in step], masks, how)
+    read = attend(query[0], cache, [span for step in steps for span in step], masks, config)
     part, *others = read.split([len(step) for step in steps])
     for step, other in zip(steps[1:], others):
         rows = [busy.index(user) for user, _, _ in step]
-        part.put(rows, join(part.of(rows), other, how))
+        part.put(rows, join(part.of(rows), other, config))
     if sink is not None:  # the first column has one value for each head: a score before scaling
         sinks = sink.reshape(-1, heads, sink.shape[-1])[..., :1].float()
         score = sinks[[user % len(sinks) for user in busy]]
-        part = merge(part, Partial(score, torch.ones_like(score), torch.zeros_like(part.values)), how)
-    finished = finish(part, how)
+        part = merge(part, Partial(score, torch.ones_like(score), torch.zeros_like(part.values)), config)
+    finished = finish(part, config)
     if len(busy) == len(positions):
         return finished.unsqueeze(0)
     result = torch.zeros(query.shape)
@@ -162,11 +156,11 @@ def _decode(
     return result
 
 
-def _spans(position: int, window: int | None, program_config: Any, how: Arithmetic) -> list[tuple[int, int]]:
+def _spans(position: int, window: int | None, program_config: Any, config: AttentionConfig) -> list[tuple[int, int]]:
     """Return the first position and the end (exclusive) of each chunk that the kernel takes."""
     if position < 0:
         return []
-    chunk = _chunk(position, program_config, how.wide)
+    chunk = _chunk(position, program_config, config.compute.wide)
     first = 0 if window is None else max(0, position + 1 - window)
     starts = range(first - first % chunk, position + 1, chunk)
     return [(max(first, start), min(start + chunk, position + 1)) for start in starts]

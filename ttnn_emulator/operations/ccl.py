@@ -16,7 +16,7 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.operations.reduction import add_in_turn
-from ttnn_emulator.operations.support import sums_are_wide
+from ttnn_emulator.operations.support import compute_config
 
 Chips = list[torch.Tensor]
 
@@ -38,7 +38,7 @@ def reduce_scatter(
     compute_kernel_config: Any = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    if input_tensor[0].dtype == torch.float32 and not sums_are_wide(compute_kernel_config, default=True):
+    if input_tensor[0].dtype == torch.float32 and not compute_config(compute_kernel_config, wide=True).wide:
         raise UnsupportedOperation("16-bit sums of the chips' float32 tensors are not emulated")
 
     def scatter(group: Chips) -> Chips:

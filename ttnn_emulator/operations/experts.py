@@ -12,9 +12,9 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.operations.flash import pack
-from ttnn_emulator.operations.matmul import compute_settings, multiply
+from ttnn_emulator.operations.matmul import multiply, product_config
 from ttnn_emulator.operations.reduction import add_in_turn
-from ttnn_emulator.operations.support import loaded, sums_are_wide
+from ttnn_emulator.operations.support import compute_config, loaded
 
 
 @value("moe")
@@ -48,9 +48,7 @@ def sparse_matmul(
     Each block is multiplied by each expert, or, where a is sparse, by its own expert. `indices` selects experts and
     their order. A result [1, nnz, M, N] has only the products that are not masked.
     """
-    fidelity, wide = compute_settings(
-        compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype
-    )
+    compute = product_config(compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype)
     a = replace(input_tensor_a, value=input_tensor_a.value.flatten(0, -3))
     b = replace(input_tensor_b, value=input_tensor_b.value.flatten(0, -3))
     experts = range(len(b.value)) if indices is None else indices.value.flatten().long().tolist()
@@ -63,7 +61,7 @@ def sparse_matmul(
         chosen = wanted[:, place].nonzero().flatten()
         if len(chosen):
             rows = a.value[chosen * len(experts) + place if is_input_a_sparse else chosen]
-            product = multiply(replace(a, value=rows), b.piece(expert), False, False, fidelity, wide)
+            product = multiply(replace(a, value=rows), b.piece(expert), False, False, compute)
             result[chosen, place] = product if bias is None else product + bias.value[expert].float()[:1]
     if math.prod(outputs[0].shape) != result.numel():
         result = result[wanted]
@@ -75,7 +73,7 @@ def fast_reduce_nc(
     input: torch.Tensor, *, dims: Any = (), compute_kernel_config: Any = None, outputs: list[Output]
 ) -> torch.Tensor:
     """Sum over the leading dimensions `dims`, one after the other, the last first."""
-    wide, result = sums_are_wide(compute_kernel_config), input
+    wide, result = compute_config(compute_kernel_config).wide, input
     for dim in sorted((dim % input.ndim for dim in dims), reverse=True):
         result = add_in_turn(loaded(result, wide), dim, wide)
         result = result if input.dtype == torch.float32 else pack(result)
@@ -87,5 +85,5 @@ def deepseek_moe_fast_reduce_nc(
     input_tensor: torch.Tensor, dim: int, *, split_size: int, compute_kernel_config: Any = None
 ) -> list[torch.Tensor]:
     """Sum over one dimension, and split the result along the last."""
-    wide = sums_are_wide(compute_kernel_config, default=True)
+    wide = compute_config(compute_kernel_config, wide=True).wide
     return list(add_in_turn(loaded(input_tensor, wide), dim, wide).split(split_size, -1))

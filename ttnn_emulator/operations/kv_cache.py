@@ -17,7 +17,7 @@ from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import MemoryFault
-from ttnn_emulator.operations.support import loaded, significant_bits, sums_are_wide
+from ttnn_emulator.operations.support import compute_config, loaded, significant_bits
 
 
 @value("experimental.paged_update_cache", in_place=True)
@@ -53,7 +53,7 @@ def paged_update_cache(
         *(cache, FORMATS.index(format_of(cache_tensor.dtype)), *cache.shape[1:]),
         *(new, new.dtype == torch.float32, *new.stride()[1:3]),
         *(numbers(list(chain.from_iterable(zip(users, blocks, rows)))), len(users)),
-        significant_bits(sums_are_wide(compute_kernel_config)),
+        significant_bits(compute_config(compute_kernel_config).wide),
     )
 
 
@@ -130,8 +130,9 @@ def update_cache(
 ) -> None:
     """Write one position of every user from an input [1, heads, users, D]."""
     own = cache.own()
-    new = loaded(input.value, sums_are_wide(compute_kernel_config))[0, :, batch_offset : batch_offset + own.shape[0]]
-    own[:, :, update_idx] = cache.round(new.transpose(0, 1))
+    new = loaded(input.value, compute_config(compute_kernel_config).wide)
+    rows = new[0, :, batch_offset : batch_offset + own.shape[0]]
+    own[:, :, update_idx] = cache.round(rows.transpose(0, 1))
 
 
 @value("kv_cache.update_cache_for_token_", in_place=True)

@@ -11,7 +11,7 @@ from ttnn_emulator.arithmetic.formats import nearest_even, pack_precisely
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.operations.support import convert, loaded, sums_are_wide
+from ttnn_emulator.operations.support import compute_config, convert, loaded
 
 _TILE = 32
 
@@ -144,7 +144,7 @@ def reshard(input_tensor, output_memory_config=None, output_tensor=None, *, outp
 def clone(input, *, dtype: Any = None, compute_kernel_config: Any = None, outputs: list[Output]):
     moved = _moved(input, outputs[0])
     if input.dtype == ttnn.float32 and outputs[0].dtype != ttnn.float32:  # a compute kernel copies here
-        return loaded(moved, sums_are_wide(compute_kernel_config))
+        return loaded(moved, compute_config(compute_kernel_config).wide)
     return moved
 
 

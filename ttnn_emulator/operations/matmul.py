@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 import ttnn
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import Format, largest_if_whole, truncate
 from ttnn_emulator.arithmetic.sums import Spill, sum_of_products, sum_of_whole_products
 from ttnn_emulator.arithmetic.units import matrix_add
@@ -27,7 +28,7 @@ from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.library.programs import Plan
 from ttnn_emulator.operations.activations import activate
-from ttnn_emulator.operations.support import on_blackhole
+from ttnn_emulator.operations.support import compute_config, on_blackhole
 
 _SRC_B_BITS, _SRC_A_BITS = 7, 5  # the bits that one LoFi pass sees of the first and of the second operand
 _TF32_BITS = 11  # the bits that the registers keep of a float32 operand
@@ -89,36 +90,36 @@ def linear(
     if input_tensor_b.value.ndim == 1:  # a vector stands for a matrix of one column
         input_tensor_b = replace(input_tensor_b, value=input_tensor_b.value.unsqueeze(-1))
     tuned = program_config is not None or core_grid is not None
-    fidelity, wide = compute_settings(
-        compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
-    )
+    compute = product_config(compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned)
     fused = getattr(program_config, "fused_activation", None)
     inner = input_tensor_b.value.shape[-1 if transpose_b else -2]
     operands = (input_tensor_a.dtype, input_tensor_b.dtype, outputs[0].dtype)
     depth = _TILE * _block(program_config, plans, operands, -(-inner // _TILE))
     adds = _packer_adds(compute_kernel_config, plans)
-    spill = _spill(depth, wide, adds, outputs[0].dtype, inner, bias is not None)
-    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, spill)
+    spill = _spill(depth, compute.wide, adds, outputs[0].dtype, inner, bias is not None)
+    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, compute, spill)
     if bias is not None:
         # the bias has one row; only a configured program adds it in the matrix unit
         row = bias.value.float()
-        product = product + row if program_config is None else matrix_add(product, row, wide)
+        product = product + row if program_config is None else matrix_add(product, row, compute.wide)
     for function in (fused, activation):
-        product = activate(product, function, wide) if function is not None else product
+        product = activate(product, function, compute.wide) if function is not None else product
     return product.reshape(outputs[0].shape)
 
 
-def compute_settings(
-    config: Any, output: ttnn.DataType, first: ttnn.DataType, second: ttnn.DataType, tuned: bool = True
-) -> tuple[ttnn.MathFidelity, bool]:
-    """The math fidelity, and whether sums are float32: as configured, or the library's defaults."""
-    if config is not None:
-        return config.math_fidelity, config.fp32_dest_acc_en
-    low_precision = {first, second} <= {ttnn.bfloat8_b, ttnn.bfloat4_b}
+def product_config(
+    given: Any, output: ttnn.DataType, first: ttnn.DataType, second: ttnn.DataType, tuned: bool = True
+) -> ComputeConfig:
+    """Read a product's `compute_kernel_config`, or return the library's choice.
+
+    A product is `tuned` if the call says where it runs.
+    """
     if first == second == ttnn.float32:
-        return ttnn.MathFidelity.HiFi4 if on_blackhole() else ttnn.MathFidelity.HiFi3, output == ttnn.float32
-    raised = not tuned and not low_precision
-    return ttnn.MathFidelity.HiFi2 if raised else ttnn.MathFidelity.LoFi, output == ttnn.float32
+        fidelity = "HiFi4" if on_blackhole() else "HiFi3"
+    else:
+        low_precision = {first, second} <= {ttnn.bfloat8_b, ttnn.bfloat4_b}
+        fidelity = "LoFi" if tuned or low_precision else "HiFi2"
+    return compute_config(given, fidelity, wide=output == ttnn.float32)
 
 
 def _block(program: Any, plans: Sequence[Plan], dtypes: Sequence[ttnn.DataType], inner: int) -> int:
@@ -161,8 +162,7 @@ def multiply(
     second: Operand,
     transpose_first: bool,
     transpose_second: bool,
-    fidelity: ttnn.MathFidelity,
-    wide: bool,
+    compute: ComputeConfig,
     spill: Spill | None = None,
 ) -> torch.Tensor:
     """Return `first @ second` in float32, as the matrix unit computes it."""
@@ -170,13 +170,13 @@ def multiply(
         if operand.dtype not in _SIGNIFICANT_BITS:
             raise UnsupportedOperation(f"ttnn.matmul: {operand.dtype} operands are not emulated")
     a = first.value.mT if transpose_first else first.value
-    largest = _largest_if_exact(a, second, transpose_second) if wide else None
+    largest = _largest_if_exact(a, second, transpose_second) if compute.wide else None
     if largest is not None:
-        return _exact_product(a, largest, second, transpose_second, fidelity)
+        return _exact_product(a, largest, second, transpose_second, compute.fidelity)
     b = second.value.mT if transpose_second else second.value
     if not b.is_contiguous():  # `sum_of_products` is fastest with contiguous rows
         b = second.derive(f"columns{transpose_second}", lambda value: b.contiguous())
-    return sum_of_products(a, b, fidelity.name, wide, spill=spill)
+    return sum_of_products(a, b, compute, spill=spill)
 
 
 def _largest_if_exact(a: torch.Tensor, second: Operand, transposed: bool) -> float | None:
@@ -198,15 +198,15 @@ def _largest_if_whole(value: torch.Tensor) -> float:
 
 
 def _exact_product(
-    a: torch.Tensor, largest: float, second: Operand, transpose_second: bool, fidelity: ttnn.MathFidelity
+    a: torch.Tensor, largest: float, second: Operand, transpose_second: bool, fidelity: str
 ) -> torch.Tensor:
     """Return the product in float32 of the bits that the unit sees. `largest` is the largest magnitude in `a`."""
     high = a if largest < 1 << _SRC_B_BITS else truncate(a, _SRC_B_BITS)
-    if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
+    if fidelity in ("LoFi", "HiFi2"):
         a = high
-    bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
+    bits = _SRC_A_BITS if fidelity == "LoFi" else _TF32_BITS
     weight = _Weight(second, transpose_second, bits)
-    if fidelity != ttnn.MathFidelity.HiFi3:
+    if fidelity != "HiFi3":
         return weight.multiply(a)
     # HiFi3 lacks only the product of both remainders
     low = (a.float() - high.float()).to(a.dtype)

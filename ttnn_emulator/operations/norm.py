@@ -13,14 +13,15 @@ import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import vector_functions
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.native import function
-from ttnn_emulator.arithmetic.sums import PHASES, products
+from ttnn_emulator.arithmetic.sums import products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.operations.support import on_blackhole, store
+from ttnn_emulator.operations.support import compute_config, on_blackhole, store
 
 _TILE = 32
 
@@ -37,7 +38,9 @@ def rms_norm(
     compute_kernel_config: Any = None,
 ):
     parts = (residual_input_tensor, weight, bias)
-    return _normalize(input_tensor, *parts, epsilon, False, *_settings(program_config, compute_kernel_config, False))
+    return _normalize(
+        input_tensor, *parts, epsilon, False, sharding(program_config), compute_config(compute_kernel_config)
+    )
 
 
 @value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input
@@ -52,25 +55,22 @@ def layer_norm(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    parts = (residual_input_tensor, weight, bias)
-    columns, cores, fidelity, wide = _settings(program_config, compute_kernel_config, True)
+    parts, compute = (residual_input_tensor, weight, bias), compute_config(compute_kernel_config, wide=True)
     if not getattr(program_config, "use_welford", False):
-        return _normalize(input_tensor, *parts, epsilon, True, columns, cores, fidelity, wide)
+        return _normalize(input_tensor, *parts, epsilon, True, sharding(program_config), compute)
     # Welford's method is another kernel, whose steps are not emulated: float32 from the rounded inputs
-    x = input_tensor.float() if wide else truncate(input_tensor.float(), 8)
+    x = input_tensor.float() if compute.wide else truncate(input_tensor.float(), 8)
     if residual_input_tensor is not None:
-        x = matrix_add(x, residual_input_tensor.float(), wide)
+        x = matrix_add(x, residual_input_tensor.float(), compute.wide)
     affine = [None if part is None else _row(part, x.shape[-1]) for part in (weight, bias)]
     return torch.nn.functional.layer_norm(x, x.shape[-1:], *affine, eps=epsilon)
 
 
-def _settings(program: Any, compute: Any, wide: bool) -> tuple[int, int, str, bool]:
-    """Where columns are shared out among cores, how many lie on each and how many cores a row of them has; the matrix
-    unit's passes, and whether sums are float32: as configured, or `wide`, which the library likes."""
-    arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
+def sharding(program: Any) -> tuple[int, int]:
+    """Return how many columns lie on each core, and how many cores a row of cores has, or zeros if not sharded."""
     if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
-        return (0, 0, *arithmetic)
-    return (_TILE * program.block_w, program.compute_with_storage_grid_size.x, *arithmetic)
+        return 0, 0
+    return _TILE * program.block_w, program.compute_with_storage_grid_size.x
 
 
 def _normalize(
@@ -80,10 +80,8 @@ def _normalize(
     bias: torch.Tensor | None,
     epsilon: float,
     subtracts_mean: bool,
-    columns: int,
-    cores: int,
-    fidelity: str,
-    wide: bool,
+    columns_and_cores: tuple[int, int],
+    compute: ComputeConfig,
 ) -> torch.Tensor:
     """Take the steps of the kernels of rms_norm and layer_norm (`arithmetic/native/norm.h`)."""
     result, width = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format), x.shape[-1]
@@ -94,7 +92,7 @@ def _normalize(
     function("norm_rows")(
         *(result, result.numel() // width, width),
         *(setting for part in operands for setting in (part, part is not None and part.dtype == torch.float32)),
-        *(epsilon, subtracts_mean, columns, cores, PHASES[fidelity], wide, on_blackhole()),
+        *(epsilon, subtracts_mean, *columns_and_cores, compute.phases, compute.wide, on_blackhole()),
     )
     return result
 
@@ -120,8 +118,8 @@ def batch_norm(
         raise UnsupportedOperation("ttnn.batch_norm: inference without running_mean and running_var is not emulated")
     operands = (input, running_mean, running_var, weight, bias)
     x, mean, var, scale, shift = (None if part is None else part.value.float() for part in operands)
-    narrow = compute_kernel_config is not None and not compute_kernel_config.fp32_dest_acc_en
-    steps = _Steps16(operands, compute_kernel_config.math_fidelity.name) if narrow else None
+    compute = compute_config(compute_kernel_config, wide=True)
+    steps = None if compute.wide else _Steps16(operands, compute)
     if training:
         variance, average = torch.var_mean(x, (0, 2, 3), keepdim=True)
         for running, of_batch in ((running_mean, average), (running_var, variance)):
@@ -142,9 +140,9 @@ class _Steps16:
     The vector unit takes them where a tensor is float32, and it has no math fidelity. Else the matrix unit takes them.
     """
 
-    def __init__(self, operands: Iterable[Operand | None], fidelity: str):
+    def __init__(self, operands: Iterable[Operand | None], compute: ComputeConfig):
         self._vector = any(operand is not None and operand.dtype == ttnn.float32 for operand in operands)
-        self._fidelity = fidelity
+        self._compute = compute
 
     def normalize(self, x, mean, var, eps: float, scale, shift) -> torch.Tensor:
         shifted = self._add(self._load(var), self._load(torch.tensor(eps)))
@@ -169,4 +167,4 @@ class _Steps16:
     def _multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         if self._vector:
             return store(a * b, "mul", wide=False)
-        return products(a, b, self._fidelity, wide=False)
+        return products(a, b, self._compute)

@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
-from ttnn_emulator.operations.support import VECTOR, convert, goldens, loaded, on_blackhole, widen
+from ttnn_emulator.operations.support import VECTOR, compute_config, convert, goldens, loaded, on_blackhole, widen
 
 _TILE = 32
 
@@ -35,22 +36,19 @@ goldens(
 
 @dataclass(frozen=True)
 class _Unit:
-    """What reduces: the matrix unit with its passes and the width of its sums, or the vector unit, which sees all bits
-    of a float32 and knows no passes."""
+    """The unit that reduces: the matrix unit, or the vector unit, which sees all bits of a float32."""
 
-    fidelity: str
-    wide: bool
+    compute: ComputeConfig
     vector: bool
 
     @classmethod
     def of(cls, x: torch.Tensor, compute: Any, fast: bool) -> "_Unit":
         """Return the settings as configured, or the library's choice."""
-        default = ("HiFi4" if on_blackhole() else "HiFi3", True)
-        fidelity, wide = default if compute is None else (compute.math_fidelity.name, compute.fp32_dest_acc_en)
-        return cls(fidelity, wide, x.dtype == torch.float32 and wide and not fast)
+        config = compute_config(compute, "HiFi4" if on_blackhole() else "HiFi3", wide=True)
+        return cls(config, x.dtype == torch.float32 and config.wide and not fast)
 
     def load(self, x: torch.Tensor) -> torch.Tensor:
-        return x.float() if self.vector else loaded(x, self.wide)
+        return x.float() if self.vector else loaded(x, self.compute.wide)
 
     def sum(self, x: torch.Tensor, dims: list[int], leading_first: bool, factor: float) -> torch.Tensor:
         """Sum over one dimension after the other, and keep them.
@@ -71,12 +69,12 @@ class _Unit:
         unwritten = x.isnan().any(dim, keepdim=True)
         factors = torch.full((1, x.shape[dim]), factor)
         if dim == x.ndim - 1:
-            result = sum_of_products(x, self._keep(factors).mT, self.fidelity, self.wide)
+            result = sum_of_products(x, self._keep(factors).mT, self.compute)
         elif dim == x.ndim - 2 or not leading_first:  # the library transposes a leading dimension
             rows = x.transpose(dim, -2)
-            result = sum_of_products(self._keep(factors), rows, self.fidelity, self.wide).transpose(dim, -2)
+            result = sum_of_products(self._keep(factors), rows, self.compute).transpose(dim, -2)
         else:
-            result = add_in_turn(x, dim, self.wide) * factor
+            result = add_in_turn(x, dim, self.compute.wide) * factor
         return torch.where(unwritten, torch.nan, result)
 
     def _keep(self, factors: torch.Tensor) -> torch.Tensor:
@@ -190,10 +188,9 @@ def moreh_dot(
     outputs: list[Output],
 ):
     """Add the products of tile after tile to the register."""
-    config = compute_kernel_config
-    fidelity, wide = ("HiFi4", False) if config is None else (config.math_fidelity.name, config.fp32_dest_acc_en)
-    terms = products(input_tensor_a.float().reshape(1, -1), input_tensor_b.float().reshape(1, -1), fidelity, wide)
+    config = compute_config(compute_kernel_config)
+    terms = products(input_tensor_a.float().reshape(1, -1), input_tensor_b.float().reshape(1, -1), config)
     total = torch.zeros(1, 1)
     for tile in terms.split(_TILE, -1):
-        total = sum_of_products(truncate(tile, 11), torch.ones(tile.shape[-1], 1), fidelity, wide, total)
+        total = sum_of_products(truncate(tile, 11), torch.ones(tile.shape[-1], 1), config, total)
     return total.reshape(outputs[0].shape)

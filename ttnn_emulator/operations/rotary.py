@@ -6,15 +6,14 @@
 without a token index.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ttnn_emulator.arithmetic.native import function
-from ttnn_emulator.arithmetic.sums import PHASES
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.support import compute_config
 
 _TILE = 32
 
@@ -34,13 +33,13 @@ def rotary_embedding_llama(
     Prefill: x [B, heads, S, D], cos and sin [1, 1 or heads, S', D]. Rows of x after the last row of cos become zero.
     Decode: x [1, users, heads, D], cos and sin [1, users, 1, D]. Only the first row of taller cos and sin is used.
     """
-    unit = _Unit.of(compute_kernel_config)
     if is_decode_mode:
-        return unit.rotate_users(input_tensor, cos_cache, sin_cache, trans_mat)
+        return _rotate_users(compute_kernel_config, input_tensor, cos_cache, sin_cache, trans_mat)
     rows = input_tensor.shape[-2]
     known = min(rows, -(-cos_cache.shape[-2] // _TILE) * _TILE)
     x = input_tensor[..., :known, :]
-    result = unit.rotate(x, _rows(cos_cache, 0, known), _rows(sin_cache, 0, known), trans_mat)
+    cos, sin = (_rows(cache, 0, known) for cache in (cos_cache, sin_cache))
+    result = _rotate(compute_kernel_config, x, cos, sin, trans_mat)
     return torch.nn.functional.pad(result, (0, 0, 0, rows - known))
 
 
@@ -55,10 +54,10 @@ def rotary_embedding_llama_fused_qk(
     compute_kernel_config: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Rotate query and key in decode. cos and sin hold each user twice, first for the query, then for the key."""
-    users, unit = q_input_tensor.shape[1], _Unit.of(compute_kernel_config)
+    users, config = q_input_tensor.shape[1], compute_kernel_config
     return (
-        unit.rotate_users(q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
-        unit.rotate_users(k_input_tensor, cos_cache[:, users:], sin_cache[:, users:], trans_mat),
+        _rotate_users(config, q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
+        _rotate_users(config, k_input_tensor, cos_cache[:, users:], sin_cache[:, users:], trans_mat),
     )
 
 
@@ -75,8 +74,8 @@ def rotary_embedding(
     """Rotate pairs x[i], x[i + D/2]: row s by row s of the caches, or every row by their row `token_index`."""
     rows = input_tensor.shape[-2]
     first, count = (0, rows) if token_index is None else (token_index, 1)
-    unit = _Unit.of(compute_kernel_config)
-    result = unit.rotate(input_tensor, _rows(cos_cache, first, count), _rows(sin_cache, first, count))
+    cos, sin = (_rows(cache, first, count) for cache in (cos_cache, sin_cache))
+    result = _rotate(compute_kernel_config, input_tensor, cos, sin)
     return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # the library returns whole tiles
 
 
@@ -91,37 +90,29 @@ def rotary_embedding_hf(
 ) -> torch.Tensor:
     """Rotate the pairs of `rotary_embedding` in tensors of the shapes of `rotary_embedding_llama`."""
     count = 1 if is_decode_mode else input_tensor.shape[-2]
-    unit = _Unit.of(compute_kernel_config)
-    return unit.rotate(input_tensor, _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
+    cos, sin = (_rows(cache, 0, count) for cache in (cos_cache, sin_cache))
+    return _rotate(compute_kernel_config, input_tensor, cos, sin)
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """The matrix unit's passes, and whether its sums are float32."""
+def _rotate_users(
+    config: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor
+) -> torch.Tensor:
+    return _rotate(config, x, cos[..., :1, :], sin[..., :1, :], matrix)
 
-    fidelity: str
-    wide: bool
 
-    @classmethod
-    def of(cls, compute: Any) -> "_Unit":
-        """Return the settings as configured, or the library's choice."""
-        return cls("HiFi4", False) if compute is None else cls(compute.math_fidelity.name, compute.fp32_dest_acc_en)
-
-    def rotate_users(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        return self.rotate(x, cos[..., :1, :], sin[..., :1, :], matrix)
-
-    def rotate(
-        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Rotate by the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
-        result = torch.empty(x.shape)
-        tile = None if matrix is None else matrix.contiguous()
-        function("rotary_rotate")(
-            *(result, *x.shape),
-            *(part for operand in (x, cos.expand(x.shape), sin.expand(x.shape)) for part in _steps(operand)),
-            *(tile, tile is not None and tile.dtype == torch.float32, PHASES[self.fidelity], self.wide),
-        )
-        return result
+def _rotate(
+    config: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Rotate by the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
+    compute = compute_config(config)
+    result = torch.empty(x.shape)
+    tile = None if matrix is None else matrix.contiguous()
+    function("rotary_rotate")(
+        *(result, *x.shape),
+        *(part for operand in (x, cos.expand(x.shape), sin.expand(x.shape)) for part in _steps(operand)),
+        *(tile, tile is not None and tile.dtype == torch.float32, compute.phases, compute.wide),
+    )
+    return result
 
 
 def _steps(x: torch.Tensor) -> tuple[torch.Tensor, bool, int, int, int]:

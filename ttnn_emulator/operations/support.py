@@ -3,18 +3,20 @@
 """What value functions share: the register of the units, the library's golden functions, and typecasts."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import units
+from ttnn_emulator.arithmetic.compute_config import PHASES, ComputeConfig
 from ttnn_emulator.arithmetic.formats import truncate
 from ttnn_emulator.arithmetic.native import Rounding
 from ttnn_emulator.arithmetic.units import infinity_for_nan
 from ttnn_emulator.device.data_types import is_float
-from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.registry import setting_of, value
 from ttnn_emulator.install import installed_board
 
 # Functions of the vector unit whose kernels truncate where they store 16 bits. All others round to nearest even.
@@ -39,11 +41,15 @@ def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
     return units.store(value, rounding, wide)
 
 
+def _settings(fidelities: Iterable[str], widths: Iterable[bool]) -> list[ComputeConfig]:
+    return [ComputeConfig(*setting) for setting in product(fidelities, widths, (False, True))]
+
+
 # `only` for an operation that is computed in float32: the settings that use all bits of the operands.
-FULL = {"compute_kernel_config": [(fidelity, wide) for fidelity in ("HiFi3", "HiFi4") for wide in (False, True)]}
+FULL = {"compute_kernel_config": _settings(("HiFi3", "HiFi4"), (False, True))}
 
 # `only` for an operation whose kernel multiplies in the vector unit alone: the settings with float32 sums.
-VECTOR = {"compute_kernel_config": [(fidelity, True) for fidelity in ("LoFi", "HiFi2", "HiFi3", "HiFi4")]}
+VECTOR = {"compute_kernel_config": _settings(PHASES, (True,))}
 
 
 def widen(argument: Any) -> Any:
@@ -51,9 +57,9 @@ def widen(argument: Any) -> Any:
     return argument.float() if isinstance(argument, torch.Tensor) and argument.is_floating_point() else argument
 
 
-def sums_are_wide(compute: Any, default: bool = False) -> bool:
-    """Return whether a compute configuration asks for a register of float32; `default` is the library's choice."""
-    return default if compute is None else compute.fp32_dest_acc_en
+def compute_config(given: Any, fidelity: str = "HiFi4", wide: bool = False, approximate: bool = False) -> ComputeConfig:
+    """Read a `compute_kernel_config`. The other arguments are the library's choice, for a call without one."""
+    return ComputeConfig(fidelity, wide, approximate) if given is None else setting_of(given)
 
 
 def significant_bits(wide: bool) -> int:

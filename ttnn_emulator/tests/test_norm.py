@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ttnn
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.vector_functions import apply
@@ -290,6 +291,7 @@ def test_a_mean_in_16_bits_is_cut(device):
     )
     tensor = ttnn.from_torch(x, layout=ttnn.TILE_LAYOUT, device=device)
     result = ttnn.to_torch(ttnn.rms_norm(tensor, epsilon=0.0, compute_kernel_config=compute))
-    total = sum_of_products(products(x.float(), x.float(), "HiFi4", False), torch.ones(96, 1), "HiFi4", False)
+    config = ComputeConfig("HiFi4", False)
+    total = sum_of_products(products(x.float(), x.float(), config), torch.ones(96, 1), config)
     deviation = apply("rsqrt", truncate(total * torch.tensor(1 / 96), 8), False, on_blackhole())
-    assert torch.equal(result, round_to_bfloat16(products(x.float(), deviation, "HiFi4", False)))
+    assert torch.equal(result, round_to_bfloat16(products(x.float(), deviation, config)))
