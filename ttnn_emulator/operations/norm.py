@@ -67,7 +67,12 @@ def layer_norm(
 
 
 def sharding(program: Any) -> tuple[int, int]:
-    """Return how many columns lie on each core, and how many cores a row of cores has, or zeros if not sharded."""
+    """Return how many columns lie on each core, and how many cores a row of cores has, or zeros if not sharded.
+
+    `legacy_reduction` is refused: it sums in another precision. The library says that `legacy_rsqrt` has no effect.
+    """
+    if getattr(program, "legacy_reduction", False):
+        raise UnsupportedOperation("a norm's sums with legacy_reduction in its program config are not emulated")
     if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
         return 0, 0
     return _TILE * program.block_w, program.compute_with_storage_grid_size.x

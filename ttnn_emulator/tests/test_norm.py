@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ttnn
+from ttnn_emulator import UnsupportedOperation
 from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
@@ -267,6 +268,22 @@ def test_embedding(device, rows, width, batch, layout):
     tokens, _ = put(index, device, ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT)
     result = ttnn.embedding(tokens, table, layout=layout)
     assert_same(result, x[index].reshape(tuple(result.shape)))
+
+
+@pytest.mark.parametrize("name", ["rms_norm", "layer_norm"])
+@pytest.mark.parametrize("suffix", ["", "_pre_all_gather", "_post_all_gather"])
+def test_the_older_reduction_is_refused_and_the_older_root_is_the_newer(device, name, suffix):
+    """The library documents that `legacy_rsqrt` has no effect."""
+    operation, a = getattr(ttnn, name + suffix), put(random((1, 1, 32, 64), 1), device)[0]
+    first = getattr(ttnn, f"{name}_pre_all_gather")
+    statistics = [first(a, dtype=ttnn.bfloat16)] if suffix == "_post_all_gather" else []
+
+    def norm(**settings):
+        return get(operation(a, *statistics, program_config=ttnn.LayerNormDefaultProgramConfig(**settings)))
+
+    assert torch.equal(norm(legacy_rsqrt=True), norm())
+    with pytest.raises(UnsupportedOperation, match="legacy_reduction"):
+        norm(legacy_reduction=True)
 
 
 @pytest.mark.parametrize("name", ["rms_norm", "layer_norm"])

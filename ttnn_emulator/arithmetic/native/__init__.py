@@ -63,22 +63,8 @@ class Operation(IntEnum):
     MINIMUM = 10
 
 
-class Step(IntEnum):
-    """What `eltwise.h` does with one operand: a `Function`, or a plain one."""
-
-    EXP = 0
-    LOG = 1
-    SQRT = 2
-    RSQRT = 3
-    RECIP = 4
-    SIGMOID = 5
-    SILU = 6
-    TANH = 7
-    ERFC = 8
-    RELU = 9
-    SQUARE = 10
-    MUL_UNARY_SFPU = 11
-    ROUND = 12
+# The steps of one operand in `eltwise.h`: the functions of the vector unit, then plain functions.
+Step = IntEnum("Step", [*Function.__members__, "RELU", "SQUARE", "MUL_UNARY_SFPU", "ROUND"], start=0)
 
 
 MOST_STEPS = 8  # on each operand, and on the result
