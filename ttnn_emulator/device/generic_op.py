@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ttnn.generic_op`: device programs of a program's own, and the Python operations that run them.
+"""This module runs the device programs of `ttnn.generic_op`, and the Python operations that call it.
 
-The library checks and allocates such a program. Its kernels give its results: `ttnn_emulator.kernels` runs them. Within
-a Python operation that was registered with a golden function, by default this function gives them, which is faster. It
-gets the operation's own arguments. `kernels/choice.py` has the choices.
+The library checks such a program and allocates its memory. `ttnn_emulator.kernels` runs the program's kernels, which
+give the results. A Python operation may have a golden function. By default the golden function then gives the results
+from the operation's arguments, which is faster. `kernels/choice.py` has the choices.
 """
 
 import inspect
@@ -40,8 +40,8 @@ class _Body:
     host_us: float = 0.0
 
 
-class OwnPrograms:
-    """Runs Python operations, operation by operation of their bodies, and programs of one's own."""
+class GenericPrograms:
+    """The calls of `ttnn.generic_op`, and of Python operations, whose bodies call other operations."""
 
     def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated
@@ -49,7 +49,7 @@ class OwnPrograms:
         self._chips: dict[int, Chip] = {}  # by device
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
-        """Run a Python operation. What its body calls is emulated."""
+        """Run a Python operation. The operations that its body calls are emulated."""
         emulated, name, golden = self._emulated, name_of(operation), operation.golden_function
         body = _Body(name.removeprefix("ttnn."), golden is not None)
         expectation = None
@@ -71,7 +71,7 @@ class OwnPrograms:
         refuse_unknown_options(name, row, kwargs)
         tensors = device_tensors(result)
         if not tensors:
-            raise UnsupportedOperation(f"{name}: it ran programs of its own; return the tensors they write")
+            raise UnsupportedOperation(f"{name}: it called generic_op; return the tensors that its programs write")
         results = [emulated.slot(tensor) for tensor in tensors]
         if emulated.choice.source is Source.GOLDEN:  # its values are written now or at each replay
             step = Step(name, row, arguments, results, body.programs)
@@ -82,14 +82,14 @@ class OwnPrograms:
         return result
 
     def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
-        """`ttnn.generic_op`."""
+        """Run `ttnn.generic_op`."""
         body = self._bodies[-1] if self._bodies else _Body("generic_op", False)
         started = time.perf_counter()
         result, programs = self._emulated.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         body.calls += 1
-        if programs:  # someone wants to know
-            *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
+        if programs:  # they are being recorded
+            *read, _ = device_tensors([*args, *kwargs.values()])  # the program writes the last one
             bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
             programs = [replace(program, name=body.name, bank_read=bank_read) for program in programs]
         if body.has_golden and self._emulated.choice.source is Source.GOLDEN:
@@ -101,7 +101,7 @@ class OwnPrograms:
         return result
 
     def _run_or_keep(self, step: Step, device: ttnn.MeshDevice) -> None:
-        """Run a step that is no operation, now or at each replay."""
+        """Run a step that is no operation, now or at each replay of a trace."""
         step.place(device)
         if self._emulated.capture is not None:
             self._emulated.capture.add(step, device)
@@ -111,7 +111,7 @@ class OwnPrograms:
     def _run_kernels(
         self, name: str, tensors: list[ttnn.Tensor], descriptor: Any, programs: list[Program], host_us: float
     ) -> None:
-        """Run a program, now or at each replay."""
+        """Run a program's kernels, now or at each replay of a trace."""
         device = tensors[0].device()
         tensors = list({self._emulated.memory.find(tensor): tensor for tensor in tensors}.values())
         chip = self._chip(device)
@@ -139,7 +139,7 @@ class OwnPrograms:
 
 
 def _arguments(io_tensors: list[ttnn.Tensor], program_descriptor: Any) -> tuple[list[ttnn.Tensor], Any]:
-    """What `ttnn.generic_op` is called with, by name or by position."""
+    """Return the arguments of `ttnn.generic_op`, which a program gives by name or by position."""
     return io_tensors, program_descriptor
 
 

@@ -151,7 +151,7 @@ class Memory:
 
     @property
     def births(self) -> int:
-        """How many allocations there were so far. Traces use it as a clock."""
+        """The number of allocations so far, which traces use as a clock."""
         return self._births
 
     def born_after(self, clock: int, device: int) -> list[Buffer]:

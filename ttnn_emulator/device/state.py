@@ -87,8 +87,10 @@ class EmulatedDevice:
             self.inside_library = False
 
     def plans(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Plan, ...]:
-        """The programs of a call, asked once for calls that are alike. Not while the program captures a graph, in which
-        that would show."""
+        """Return the programs of a call. The library is asked once for calls that are alike.
+
+        The library is not asked while the program captures a graph, because the question would be part of the graph.
+        """
         key = (name_of(operation), *map(_likeness, args), *((name, _likeness(kwargs[name])) for name in kwargs))
         if key not in self._plans and not ttnn.graph.is_graph_capture_active():
             self.inside_library = True
@@ -109,7 +111,7 @@ class EmulatedDevice:
 
 
 def _likeness(argument: Any) -> Any:
-    """What of an argument the library's choice of a program goes by."""
+    """Return the properties of an argument by which the library chooses a program."""
     if isinstance(argument, ttnn.Tensor):
         return shape_of(argument), argument.dtype, argument.layout, argument.memory_config()
     if hasattr(argument, "math_fidelity"):

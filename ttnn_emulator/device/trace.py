@@ -75,7 +75,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Event:
-    """What `record_event` returns. The emulated queues run in order, so an event is always reached."""
+    """The result of `record_event`. The emulated queues run in order, so an event is always reached."""
 
     cq_id: int
 

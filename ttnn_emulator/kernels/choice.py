@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What gives the results of programs of one's own: chosen by `$TTNN_EMULATOR_KERNELS`."""
+"""The source of the results of `generic_op` programs, which `$TTNN_EMULATOR_KERNELS` chooses."""
 
 import contextlib
 import os
@@ -13,21 +13,24 @@ from ttnn_emulator.errors import EmulatorError
 
 
 class Source(Enum):
-    GOLDEN = "golden"  # the golden function of the Python operation that runs the program; without one, its kernels
+    """The sources of results."""
+
+    GOLDEN = "golden"  # the golden function of the Python operation that runs the program, else the kernels
     RUN = "run"  # the kernels
-    CHECK = "check"  # the kernels, and the golden function must agree
+    CHECK = "check"  # the kernels, which must agree with the golden function
     SANITIZE = "sanitize"  # the kernels, in many orders of events, with checks
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`seeds`: the orders of events that are tried where kernels are sanitized."""
+    """A source of results. `seeds` is how many orders of events are tried where kernels are sanitized."""
 
     source: Source = Source.GOLDEN
     seeds: int = 0
 
     @classmethod
     def of(cls, source: str, seeds: str) -> "Choice":
+        """Read a choice from the values of its two environment variables."""
         sources = [source.value for source in Source]
         if source not in sources:
             raise EmulatorError(f"TTNN_EMULATOR_KERNELS={source}: it is one of {', '.join(sources)}")
@@ -37,6 +40,7 @@ class Choice:
 
     @classmethod
     def of_environment(cls) -> "Choice":
+        """Read the choice from the environment."""
         return cls.of(os.environ.get("TTNN_EMULATOR_KERNELS", "golden"), os.environ.get("TTNN_EMULATOR_SEEDS", "8"))
 
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arithmetic of the chip in C++, called with torch tensors.
 
-`interface.cpp` has the functions, the headers beside it the arithmetic: `matmul_*` and `fpu_*` are the matrix unit's,
-`sfpu_*` the vector unit's, `format_*` round into number formats. A call lets other Python threads run meanwhile.
+`interface.cpp` has the functions, and the headers beside it have the arithmetic. `matmul_*` and `fpu_*` are the matrix
+unit's functions, `sfpu_*` the vector unit's, and `format_*` round into number formats. Other Python threads run during
+a call.
 """
 
 import ctypes
@@ -18,7 +19,7 @@ from ttnn_emulator.arithmetic.native import library
 
 
 class Rounding(IntEnum):
-    """How a number becomes shorter (`formats.h`)."""
+    """The ways to round a number to fewer bits (`formats.h`)."""
 
     NEAREST_EVEN = 0
     TIES_AWAY = 1
@@ -26,7 +27,7 @@ class Rounding(IntEnum):
 
 
 class Mantissa(IntEnum):
-    """How a block float's mantissa becomes a whole number (`formats.h`)."""
+    """The ways to round a block float's mantissa to a whole number (`formats.h`)."""
 
     HOST = 0
     TIES_AWAY = 1
@@ -47,7 +48,7 @@ class Function(IntEnum):
 
 
 class Operation(IntEnum):
-    """What `eltwise.h` does with two operands: in the matrix unit, then in the vector unit."""
+    """The operations of two operands in `eltwise.h`: first those of the matrix unit, then those of the vector unit."""
 
     FPU_ADD = 0
     FPU_SUBTRACT = 1
@@ -62,29 +63,15 @@ class Operation(IntEnum):
     MINIMUM = 10
 
 
-class Step(IntEnum):
-    """What `eltwise.h` does with one operand: a `Function`, or a plain one."""
-
-    EXP = 0
-    LOG = 1
-    SQRT = 2
-    RSQRT = 3
-    RECIP = 4
-    SIGMOID = 5
-    SILU = 6
-    TANH = 7
-    ERFC = 8
-    RELU = 9
-    SQUARE = 10
-    MUL_UNARY_SFPU = 11
-    ROUND = 12
+# The steps of one operand in `eltwise.h`: the functions of the vector unit, then plain functions.
+Step = IntEnum("Step", [*Function.__members__, "RELU", "SQUARE", "MUL_UNARY_SFPU", "ROUND"], start=0)
 
 
-MOST_STEPS = 8  # on either operand or the result
+MOST_STEPS = 8  # on each operand, and on the result
 
 
 def _array(dtype: torch.dtype) -> type:
-    """The type of a parameter: a tensor of `dtype` whose elements lie side by side."""
+    """Return the type of a parameter that is a contiguous tensor of `dtype`."""
 
     class Array:
         @staticmethod
@@ -97,7 +84,7 @@ def _array(dtype: torch.dtype) -> type:
 
 
 class _Matrices:
-    """The type of a parameter: a tensor of bfloat16 or float32 whose steps are parameters too."""
+    """The type of a parameter that is a tensor of bfloat16 or float32, whose steps are other parameters."""
 
     @staticmethod
     def from_param(tensor: torch.Tensor) -> ctypes.c_void_p:
@@ -107,7 +94,7 @@ class _Matrices:
 
 
 class _Optional:
-    """The type of a parameter: a contiguous tensor of bfloat16 or float32, or None."""
+    """The type of a parameter that is a contiguous tensor of bfloat16 or float32, or None."""
 
     @staticmethod
     def from_param(tensor: torch.Tensor | None) -> ctypes.c_void_p:
@@ -131,8 +118,8 @@ _TYPES = {
     "r": ctypes.POINTER(ctypes.c_float),
     "n": ctypes.POINTER(ctypes.c_int64),
 }
-_BROADCAST = "f l l  f l l  f l l"  # the result, its rows and columns; of both operands the steps to the next of either
-_ROWS = "m i l l l"  # of rotary embeddings: the steps in three dimensions
+_BROADCAST = "f l l  f l l  f l l"  # the result, its rows and columns; each operand, its steps between rows and columns
+_ROWS = "m i l l l"  # an operand of rotary embeddings, and its steps in three dimensions
 _PRODUCT = "f  m i l l l  m i l l l  l l l l  i i i"
 _SIGNATURES = {
     "format_bfloat16": "f b l i",
@@ -161,19 +148,19 @@ _SIGNATURES = {
 
 @functools.cache
 def function(name: str) -> Callable[..., None]:
-    """A function of `interface.cpp` by its name."""
+    """Return a function of `interface.cpp` by its name."""
     found = getattr(library.load(), name)
     found.argtypes, found.restype = [_TYPES[letter] for letter in _SIGNATURES[name].split()], None
     return found
 
 
 def numbers(values: Sequence[int]) -> ctypes.Array:
-    """Whole numbers as a function takes them."""
+    """Return whole numbers as an array for a function."""
     return (ctypes.c_int64 * len(values))(*values)
 
 
 def unary(step: Step, x: torch.Tensor, blackhole: bool) -> torch.Tensor:
-    """A function of a bfloat16 or float32 tensor, as an operation of its own leaves it for the packer."""
+    """Apply a function to a bfloat16 or float32 tensor, and return what its kernel leaves for the packer."""
     x, wide = x.contiguous(), x.dtype == torch.float32
     result = torch.empty_like(x)
     function("eltwise_unary")(x, wide, result, x.numel(), step, wide, blackhole)
@@ -189,8 +176,11 @@ def binary(
     blackhole: bool,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """An operation of two bfloat16 or float32 tensors, which are broadcast. `steps`, each with a parameter, come before
-    it on either operand and after it; as bfloat16 the result is rounded to nearest even."""
+    """Apply an operation to two bfloat16 or float32 tensors, which are broadcast.
+
+    `steps` are the steps on the first operand, on the second operand and on the result, each with a parameter. A result
+    in bfloat16 is rounded to nearest even.
+    """
     shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
     result = torch.empty(shape, dtype=dtype)
     columns = result.numel() if a.shape == b.shape else shape[-1]
@@ -205,7 +195,7 @@ def binary(
 
 
 def _pairs(steps: Sequence[tuple[Step, float]]) -> ctypes.Array:
-    """Steps as `eltwise_binary` reads them, which 0 ends."""
+    """Return steps as an array for `eltwise_binary`, ended by 0."""
     flat = [number for step, parameter in steps for number in (step + 1, parameter)]
     return (ctypes.c_float * (len(flat) + 1))(*flat)
 
@@ -218,7 +208,7 @@ def _typed(
 
 
 def elementwise(name: str, a: torch.Tensor, b: torch.Tensor, *settings: Any) -> torch.Tensor:
-    """A function of two float32 tensors, which are broadcast."""
+    """Apply a function to two float32 tensors, which are broadcast."""
     shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
     result = torch.empty(shape)
     columns = result.numel() if a.shape == b.shape else shape[-1]
@@ -229,7 +219,7 @@ def elementwise(name: str, a: torch.Tensor, b: torch.Tensor, *settings: Any) -> 
 
 
 def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """What `torch.broadcast_shapes` gives, a hundred times as fast."""
+    """Return the common shape of two tensors, a hundred times as fast as `torch.broadcast_shapes`."""
     long, short = (a, b) if len(a) >= len(b) else (b, a)
     pairs = list(zip(long, (1,) * (len(long) - len(short)) + tuple(short)))
     if any(1 not in pair and pair[0] != pair[1] for pair in pairs):
@@ -238,7 +228,7 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _steps(operand: torch.Tensor, shape: tuple[int, ...], rows: int, columns: int) -> tuple[torch.Tensor, int, int]:
-    """The operand, and the steps from one row and from one column of the result to the next."""
+    """Return an operand, and its steps from one row and from one column of the result to the next."""
     operand = operand.contiguous()
     if operand.shape == shape:
         return operand, columns, 1

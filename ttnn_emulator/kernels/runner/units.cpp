@@ -15,6 +15,7 @@ namespace {
 
 using tensix::eltwise::Operation;
 using tensix::eltwise::Step;
+using tensix::sfpu::Function;
 
 Operation vector_operation(int operation) {
     switch (operation) {
@@ -39,19 +40,19 @@ Operation operation_with_number(int function) {
     }
 }
 
-Step step_of(int function) {
+Step step_of_call(int function) {
     switch (function) {
         case EMU_SQUARE: return Step::SQUARE;
         case EMU_RELU: return Step::RELU;
-        case EMU_EXP: return Step::EXP;
-        case EMU_LOG: return Step::LOG;
-        case EMU_SQRT: return Step::SQRT;
-        case EMU_RSQRT: return Step::RSQRT;
-        case EMU_RECIP: return Step::RECIP;
-        case EMU_SIGMOID: return Step::SIGMOID;
-        case EMU_SILU: return Step::SILU;
-        case EMU_TANH: return Step::TANH;
-        default: return Step::ERFC;
+        case EMU_EXP: return tensix::eltwise::step_of(Function::EXP);
+        case EMU_LOG: return tensix::eltwise::step_of(Function::LOG);
+        case EMU_SQRT: return tensix::eltwise::step_of(Function::SQRT);
+        case EMU_RSQRT: return tensix::eltwise::step_of(Function::RSQRT);
+        case EMU_RECIP: return tensix::eltwise::step_of(Function::RECIP);
+        case EMU_SIGMOID: return tensix::eltwise::step_of(Function::SIGMOID);
+        case EMU_SILU: return tensix::eltwise::step_of(Function::SILU);
+        case EMU_TANH: return tensix::eltwise::step_of(Function::TANH);
+        default: return tensix::eltwise::step_of(Function::ERFC);
     }
 }
 
@@ -130,7 +131,7 @@ void apply_function(const ComputeSettings& settings, int function, float* tile, 
             return tensix::eltwise::find(which, settings.blackhole, settings.wide)(tile, everywhere, TILE_VALUES);
         }
         default: {
-            const auto step = tensix::eltwise::find(step_of(function), settings.blackhole, settings.wide);
+            const auto step = tensix::eltwise::find(step_of_call(function), settings.blackhole, settings.wide);
             return step(tile, TILE_VALUES, number);
         }
     }
