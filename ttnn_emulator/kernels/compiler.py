@@ -36,6 +36,7 @@ _KERNEL_OPTIONS = (
     """-O1 -g1 -w -fpermissive -fno-strict-aliasing -fno-exceptions -fno-rtti -fvisibility=hidden""".split()
 )
 _INSTRUMENTED = ["-fsanitize=thread"]
+_FIRMWARE = {Processor.READER: "NCRISC", Processor.WRITER: "BRISC"}  # the others: TRISC
 _BUFFERS = 64
 
 
@@ -141,6 +142,7 @@ struct emu::Constants<emu::ThisKernel> {{
     static constexpr uint32_t tile_bytes[] = {{{tile_bytes}}};
     static constexpr uint32_t tile_rows[] = {{{tile_rows}}};
 }};
+#define DST_ACCUM_MODE {str(bool(kernel.compute and kernel.compute.wide)).lower()}
 """
 
 
@@ -198,12 +200,14 @@ def _options(build: Build) -> list[str]:
         options.append("-fno-gnu-unique")  # else kernels that have a variable of the same name share it
     if build.processor in (Processor.UNPACK, Processor.MATH, Processor.PACK):
         options += ["-DEMU_ONE_THREAD", f"-DTRISC_{build.processor.name}"]
+    options.append(f"-DCOMPILE_FOR_{_FIRMWARE.get(build.processor, 'TRISC')}")
     return options
 
 
 def _include_folders(prelude: Path) -> list[str]:
     metal = _LIBRARY / "tt_metal"
-    folders = [prelude, _INCLUDE, metal / "hw" / "inc", metal / "hostdevcommon" / "api", _LIBRARY]
+    ours, library = [prelude, _INCLUDE], [_LIBRARY, _LIBRARY / "ttnn", _LIBRARY / "ttnn" / "cpp", metal]
+    folders = [*ours, metal / "hw" / "inc", metal / "hostdevcommon" / "api", *library]
     return [argument for folder in folders for argument in ("-I", str(folder))]
 
 

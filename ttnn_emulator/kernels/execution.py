@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import ttnn
 from ttnn_emulator.errors import KernelFault
-from ttnn_emulator.kernels import compiler, machine, program
+from ttnn_emulator.kernels import compiler, machine
 from ttnn_emulator.kernels.chip import Chip
 from ttnn_emulator.kernels.compiler import Build
 from ttnn_emulator.kernels.machine import Image, Loaded
@@ -30,9 +29,8 @@ class Execution:
     seeds: int
 
     @classmethod
-    def of(cls, name: str, descriptor: ttnn.ProgramDescriptor, chip: Chip, seeds: int) -> "Execution":
+    def of(cls, name: str, described: Program, chip: Chip, seeds: int) -> "Execution":
         """Compile a program."""
-        described = program.read(descriptor, chip)
         sanitized = seeds > 0
         builds = [
             Build(kernel, processor, sanitized)

@@ -3,7 +3,7 @@
 """The description of a program for `ttnn.generic_op`, read into plain values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -103,15 +103,29 @@ class Program:
     semaphores: tuple[Semaphore, ...]
 
     @property
+    def shape(self) -> tuple:
+        """All but runtime arguments and addresses, which differ between calls with tensors of the same shapes."""
+        kernels = (replace(kernel, runtime_args=(), common_args=()) for kernel in self.kernels)
+        return (*kernels, *(replace(buffer, address=0) for buffer in self.buffers), *self.semaphores)
+
+    @property
     def formats(self) -> dict[int, Format]:
         """The formats of circular buffers, by number."""
         return {page.number: page for buffer in self.buffers for page in buffer.formats}
 
 
+def of_chips(
+    descriptor: ttnn.ProgramDescriptor | ttnn.MeshProgramDescriptor, mesh: ttnn.MeshDevice
+) -> dict[int, ttnn.ProgramDescriptor]:
+    """The program of each chip of a mesh, by its number. A chip may have none."""
+    if isinstance(descriptor, ttnn.ProgramDescriptor):
+        return dict.fromkeys(range(mesh.get_num_devices()), descriptor)
+    columns = mesh.shape[1]
+    return {y * columns + x: one for places, one in descriptor for y, x in map(tuple, places)}
+
+
 def read(descriptor: ttnn.ProgramDescriptor, chip: Chip) -> Program:
     """Read the description of a program."""
-    if not isinstance(descriptor, ttnn.ProgramDescriptor):
-        raise UnsupportedOperation("ttnn.generic_op: a program for each chip (MeshProgramDescriptor) is not emulated")
     return Program(
         tuple(_kernel(kernel, chip) for kernel in descriptor.kernels),
         tuple(_buffers(descriptor.cbs, chip)),

@@ -21,6 +21,7 @@ Operation vector_operation(int operation) {
     switch (operation) {
         case EMU_ADD: return Operation::ADD;
         case EMU_SUBTRACT: return Operation::SUBTRACT;
+        case EMU_REVERSE_SUBTRACT: return Operation::RSUB;
         case EMU_MULTIPLY: return Operation::MULTIPLY;
         case EMU_DIVIDE: return Operation::DIVIDE;
         case EMU_MAX: return Operation::MAXIMUM;
@@ -66,6 +67,22 @@ void store_each(const ComputeSettings& settings, float* tile, Function function)
     }
 }
 
+bool compare(int operation, float x, float y) {
+    switch (operation) {
+        case EMU_EQUAL:
+        case EMU_EQUAL_SCALAR: return x == y;
+        case EMU_NOT_EQUAL:
+        case EMU_NOT_EQUAL_SCALAR: return x != y;
+        case EMU_GREATER:
+        case EMU_GREATER_SCALAR: return x > y;
+        case EMU_GREATER_EQUAL:
+        case EMU_GREATER_EQUAL_SCALAR: return x >= y;
+        case EMU_LESS:
+        case EMU_LESS_SCALAR: return x < y;
+        default: return x <= y;
+    }
+}
+
 template <int PHASES>
 void multiply_each(bool wide, float* a, const float* b) {
     for (uint32_t i = 0; i < TILE_VALUES; i++)
@@ -105,7 +122,10 @@ void accumulate(const ComputeSettings& settings, float* held, const float* produ
 }
 
 void apply_vector_unit(const ComputeSettings& settings, int operation, float* a, const float* b) {
-    tensix::eltwise::find(vector_operation(operation), settings.blackhole, settings.wide)(a, b, TILE_VALUES);
+    if (operation >= EMU_EQUAL)
+        for (uint32_t i = 0; i < TILE_VALUES; i++) a[i] = compare(operation, a[i], b[i]);
+    else
+        tensix::eltwise::find(vector_operation(operation), settings.blackhole, settings.wide)(a, b, TILE_VALUES);
 }
 
 void apply_function(const ComputeSettings& settings, int function, float* tile, float number) {
@@ -118,6 +138,13 @@ void apply_function(const ComputeSettings& settings, int function, float* tile, 
         case EMU_FILL: return store_each(settings, tile, [number](float) { return number; });
         case EMU_ROUND:  // `number` is 10 to the power of the decimals
             return store_each(settings, tile, [number](float x) { return 1 / number * std::nearbyint(x * number); });
+        case EMU_EQUAL_SCALAR:
+        case EMU_NOT_EQUAL_SCALAR:
+        case EMU_GREATER_SCALAR:
+        case EMU_GREATER_EQUAL_SCALAR:
+        case EMU_LESS_SCALAR:
+        case EMU_LESS_EQUAL_SCALAR:
+            return store_each(settings, tile, [=](float x) { return float(compare(function, x, number)); });
         case EMU_ADD_SCALAR:
         case EMU_SUBTRACT_SCALAR:
         case EMU_MULTIPLY_SCALAR:
