@@ -65,7 +65,7 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
 
 
 # The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
-# run. $TTNN_EMULATOR_KERNELS chooses otherwise.
+# run. $TTNN_EMULATOR_KERNELS chooses otherwise. A test with the mark "sanitized" runs them in some orders of events.
 KERNEL_TESTS = {
     f"test_{name}"
     for name in (
@@ -75,8 +75,11 @@ KERNEL_TESTS = {
         "fused_programs",
         "head_product",
         "prefill_programs",
+        "rotate_and_cache",
     )
 }
+
+SEEDS = 4  # orders of events of a sanitized test
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +88,8 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     if not is_emulated or request.path.stem not in KERNEL_TESTS or "TTNN_EMULATOR_KERNELS" in os.environ:
         yield
         return
-    with ttnn_emulator.kernel_results("run"):
+    is_sanitized = request.node.get_closest_marker("sanitized") is not None
+    with ttnn_emulator.kernel_results("sanitize", SEEDS) if is_sanitized else ttnn_emulator.kernel_results("run"):
         yield
 
 

@@ -15,6 +15,8 @@ from models.bitnet.tests import shipped
 def pytest_configure(config: pytest.Config) -> None:
     about = "board: depends on the chip's grid of cores and its DRAM banks. `make test` runs it on two boards"
     config.addinivalue_line("markers", about)
+    about = "sanitized: on the emulated device, kernels run in several orders of events, with checks"
+    config.addinivalue_line("markers", about)
 
 
 @pytest.fixture(scope="module")
