@@ -289,6 +289,19 @@ class RotateAndCache(Described):
         )
 
 
+def _places(positions: torch.Tensor, page_table: torch.Tensor, cache: torch.Tensor) -> dict[tuple[int, int], int]:
+    """The block, and the row in it, of every active user's position. Of users with one place it has the last."""
+    block_size, places = cache.shape[2], {}
+    for user, position in enumerate(positions.flatten().tolist()):
+        if position < 0:
+            continue
+        block = int(page_table[user, position // block_size])
+        if not 0 <= block < len(cache):
+            raise IndexError(f"the page table has block {block} for position {position}, the cache {len(cache)} blocks")
+        places[block, position % block_size] = user
+    return places
+
+
 def _golden(
     qkv: torch.Tensor,
     cos: torch.Tensor,
@@ -301,22 +314,18 @@ def _golden(
     *,
     program: RotateAndCache,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    counts = [program.heads + program.kv_heads, program.kv_heads]
-    rotated, of_values = qkv[0, 0].float().unflatten(-1, (sum(counts), program.head_dim)).split(counts, 1)
+    rotated_heads, kv_heads = program.heads + program.kv_heads, program.kv_heads
+    heads = qkv[0, 0].float().unflatten(-1, (rotated_heads + kv_heads, program.head_dim))
+    rotated, of_values = heads.split([rotated_heads, kv_heads], 1)
     neighbours = (rotated.unflatten(-1, (-1, TILE)) @ pairs.flatten(0, -2)[:TILE].float()).flatten(-2)
-    by_cos, by_sin = (
-        golden.short_product(x, angles[0, 0].float()[:, None]) for x, angles in ((rotated, cos), (neighbours, sin))
-    )
-    queries, of_keys = golden.short_sum(by_cos, by_sin).split([program.heads, program.kv_heads], 1)
+    angles = torch.stack([cos[0, 0], sin[0, 0]]).float()
+    products = golden.short_product(torch.stack([rotated, neighbours]), angles[:, :, None])
+    queries, of_keys = golden.short_sum(*products).split([program.heads, kv_heads], 1)
     keys, values = keys.clone(), values.clone()
-    block_size = keys.shape[2]
-    for user, position in enumerate(positions.flatten().tolist()):
-        if position < 0:
-            continue
-        block, row = int(page_table[user, position // block_size]), position % block_size
-        if not 0 <= block < len(keys):
-            raise IndexError(f"the page table has block {block} for position {position}, the cache {len(keys)} blocks")
-        keys[block, :, row], values[block, :, row] = of_keys[user], of_values[user]
+    if places := _places(positions, page_table, keys):
+        users, (blocks, rows) = list(places.values()), map(list, zip(*places))
+        keys[blocks, :, rows] = of_keys[users].to(keys.dtype)
+        values[blocks, :, rows] = of_values[users].to(values.dtype)
     return queries[None], keys, values
 
 
