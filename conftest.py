@@ -76,6 +76,7 @@ KERNEL_TESTS = {
         "fused_programs",
         "head_product",
         "prefill_programs",
+        "rotate_and_cache",
     )
 }
 SEEDS = int(os.environ.get("TTNN_EMULATOR_SEEDS", "5"))
