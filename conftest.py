@@ -77,6 +77,7 @@ KERNEL_TESTS = {
         "head_product",
         "prefill_programs",
         "rotate_and_cache",
+        "simulated_programs",
     )
 }
 SEEDS = int(os.environ.get("TTNN_EMULATOR_SEEDS", "5"))

@@ -441,6 +441,7 @@ void emu_transpose(uint32_t tile, EMU_AT) {
 
 // Joins the rows (or columns) of a tile into the first one; what the others hold afterwards is not specified, so it is no
 // number. The order is the vector unit's: the four groups of four rows of a face, then both faces, then the four rows.
+// The four rows are joined in pairs on Wormhole, from the last to the first on Blackhole.
 void emu_reduce(int pool, int over_columns, uint32_t tile, uint32_t tiles, EMU_AT) {
     enter("sfpu_reduce", file, line);
     if (tiles != 1) {
@@ -459,7 +460,10 @@ void emu_reduce(int pool, int over_columns, uint32_t tile, uint32_t tiles, EMU_A
             };
             rows[row] = units::join(pool, face(0), face(4));
         }
-        const float joined = units::join(pool, units::join(pool, rows[0], rows[1]), units::join(pool, rows[2], rows[3]));
+        const float last = units::join(pool, rows[2], rows[3]);
+        const float joined = this_tensix().settings.blackhole
+                                 ? units::join(pool, rows[0], units::join(pool, rows[1], last))
+                                 : units::join(pool, units::join(pool, rows[0], rows[1]), last);
         for (uint32_t row = 1; row < TILE; row++) values[row * TILE + column] = tensix::from_bfloat16(POISON);
         values[column] = pool == EMU_POOL_AVERAGE ? joined / float(TILE) : joined;
     }
