@@ -56,7 +56,7 @@ class Calls:
             return transfer(operation, *args, **kwargs)
         if name == "ttnn.generic_op":
             return self._generic_programs.run(operation, args, kwargs)
-        if is_python(operation) and name not in VALUES:
+        if name not in VALUES and is_python(operation):
             return self._generic_programs.call(operation, args, kwargs)
         row = VALUES.get(name)
         arguments = Arguments(name, row, emulated.memory, args, kwargs)

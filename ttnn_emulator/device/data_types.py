@@ -18,6 +18,7 @@ _FORMATS = {
     ttnn.int32: Format.INT32,
     ttnn.uint32: Format.UINT32,
 }
+_FLOATS = frozenset(dtype for dtype, format in _FORMATS.items() if format in formats.FLOATS)
 _HOST = {ttnn.bfloat16: torch.bfloat16} | {
     getattr(ttnn, name): getattr(torch, name) for name in ("float32", "uint8", "uint16", "int32", "uint32")
 }
@@ -30,7 +31,7 @@ def format_of(dtype: ttnn.DataType) -> Format:
 
 
 def is_float(dtype: ttnn.DataType) -> bool:
-    return _FORMATS.get(dtype) in formats.FLOATS
+    return dtype in _FLOATS
 
 
 def storage_dtype(dtype: ttnn.DataType) -> torch.dtype:

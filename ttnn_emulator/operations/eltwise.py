@@ -8,7 +8,7 @@ bfloat16. The wheel's golden functions do neither, and expect integers of other 
 of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -130,17 +130,19 @@ def compute(
     `fast` is `fast_and_approximate_mode`. True makes the matrix unit multiply, and False makes the vector unit add.
     """
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
-    wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
+    types = [tensor.dtype for tensor in tensors]
+    wide = dtype == ttnn.float32 or torch.float32 in types
+    # the vector unit adds what is float32 on both sides (a scalar has its tensor's dtype), and integers
+    on_matrix_unit = torch.bfloat16 in types and fast is not False
     operands = _operand(first, tensors, name), _operand(second, tensors, name)
-    if name in _IN_ONE_PASS and any(operand.is_floating_point() for operand in operands):
-        on_matrix_unit, on_vector_unit = _IN_ONE_PASS[name]
-        operation = on_matrix_unit if _takes_matrix_unit(tensors) and fast is not False else on_vector_unit
+    if name in _IN_ONE_PASS and (operands[0].is_floating_point() or operands[1].is_floating_point()):
+        operation = _IN_ONE_PASS[name][0 if on_matrix_unit else 1]
         if name == "multiply" and fast and not wide:
             operation = Operation.FPU_MULTIPLY
         return convert(_in_one_pass(operation, operands, activations, wide, dtype), dtype)
     before_a, before_b, after = activations
     a, b = (_fuse(widen(x), before, wide) for x, before in zip(operands, (before_a, before_b)))
-    if name == "squared_difference" and _takes_matrix_unit(tensors) and fast is not False:
+    if name == "squared_difference" and on_matrix_unit:
         result = store(matrix_add(a, -b, wide).square(), "square", wide)
     else:
         result = function(a, b, wide) if name == "divide" else function(a, b)
@@ -176,9 +178,11 @@ def _in_one_pass(
     return nearest_even(result) if _rounds(dtype) else result
 
 
-def _steps(activations: Any) -> Sequence[tuple[Step, float]] | None:
+def _steps(activations: Any) -> tuple[tuple[Step, float], ...] | None:
     """Return activations as the compiled pass knows them, with their parameters, or None where it lacks one."""
-    steps = [_step(activation) for activation in activations or ()]
+    if not activations:
+        return ()
+    steps = tuple(_step(activation) for activation in activations)
     return None if None in steps or len(steps) > MOST_STEPS else steps
 
 
@@ -193,11 +197,6 @@ def _step(activation: Any) -> tuple[Step, float] | None:
 def _rounds(dtype: ttnn.DataType) -> bool:
     """Return whether the vector unit's kernels round to bfloat16 before the packer."""
     return is_float(dtype) and dtype != ttnn.float32
-
-
-def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
-    """Return whether the matrix unit adds: it does if a tensor is bfloat16, else the vector unit adds."""
-    return any(tensor.dtype == torch.bfloat16 for tensor in tensors)
 
 
 def _operand(operand: Any, tensors: list[torch.Tensor], name: str) -> torch.Tensor:

@@ -83,12 +83,15 @@ def _array(dtype: torch.dtype) -> type:
     return Array
 
 
+_MATRIX_TYPES = frozenset((torch.bfloat16, torch.float32))
+
+
 class _Matrices:
     """The type of a parameter that is a tensor of bfloat16 or float32, whose steps are other parameters."""
 
     @staticmethod
     def from_param(tensor: torch.Tensor) -> ctypes.c_void_p:
-        if tensor.dtype not in (torch.bfloat16, torch.float32):
+        if tensor.dtype not in _MATRIX_TYPES:
             raise TypeError(f"a tensor of bfloat16 or float32 is wanted, not of {tensor.dtype}")
         return ctypes.c_void_p(tensor.data_ptr())
 
@@ -171,7 +174,7 @@ def binary(
     operation: Operation,
     a: torch.Tensor,
     b: torch.Tensor,
-    steps: Sequence[Sequence[tuple[Step, float]]],
+    steps: Sequence[tuple[tuple[Step, float], ...]],
     wide: bool,
     blackhole: bool,
     dtype: torch.dtype,
@@ -181,41 +184,42 @@ def binary(
     `steps` are the steps on the first operand, on the second operand and on the result, each with a parameter. A result
     in bfloat16 is rounded to nearest even.
     """
-    shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
-    result = torch.empty(shape, dtype=dtype)
-    columns = result.numel() if a.shape == b.shape else shape[-1]
-    rows = result.numel() // columns if columns else 0
+    result, rows, columns, (a, *steps_of_a), (b, *steps_of_b) = _broadcast(a, b, dtype)
     function("eltwise_binary")(
-        *(result, dtype == torch.float32, rows, columns),
-        *_typed(a, shape, rows, columns),
-        *_typed(b, shape, rows, columns),
-        *(operation, *(_pairs(part) for part in steps), wide, blackhole),
+        *(result, dtype is torch.float32, rows, columns),
+        *(a, a.dtype is torch.float32, *steps_of_a),
+        *(b, b.dtype is torch.float32, *steps_of_b),
+        *(operation, *map(_pairs, steps), wide, blackhole),
     )
     return result
 
 
-def _pairs(steps: Sequence[tuple[Step, float]]) -> ctypes.Array:
+@functools.lru_cache(maxsize=1024)
+def _pairs(steps: tuple[tuple[Step, float], ...]) -> ctypes.Array:
     """Return steps as an array for `eltwise_binary`, ended by 0."""
     flat = [number for step, parameter in steps for number in (step + 1, parameter)]
     return (ctypes.c_float * (len(flat) + 1))(*flat)
 
 
-def _typed(
-    operand: torch.Tensor, shape: tuple[int, ...], rows: int, columns: int
-) -> tuple[torch.Tensor, bool, int, int]:
-    operand, row, column = _steps(operand, shape, rows, columns)
-    return operand, operand.dtype == torch.float32, row, column
-
-
 def elementwise(name: str, a: torch.Tensor, b: torch.Tensor, *settings: Any) -> torch.Tensor:
     """Apply a function to two float32 tensors, which are broadcast."""
-    shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
-    result = torch.empty(shape)
-    columns = result.numel() if a.shape == b.shape else shape[-1]
-    rows = result.numel() // columns if columns else 0
-    operands = _steps(a, shape, rows, columns), _steps(b, shape, rows, columns)
-    function(name)(result, rows, columns, *operands[0], *operands[1], *settings)
+    result, rows, columns, first, second = _broadcast(a, b, torch.float32)
+    function(name)(result, rows, columns, *first, *second, *settings)
     return result
+
+
+def _broadcast(
+    a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype
+) -> tuple[torch.Tensor, int, int, tuple[torch.Tensor, int, int], tuple[torch.Tensor, int, int]]:
+    """Return an empty result, its rows and columns, and each operand with its steps (see `_steps`)."""
+    a, b = a.contiguous(), b.contiguous()
+    if a.shape == b.shape:
+        columns = a.numel()
+        return torch.empty_like(a, dtype=dtype), 1, columns, (a, columns, 1), (b, columns, 1)
+    shape = broadcast(a.shape, b.shape)
+    result = torch.empty(shape, dtype=dtype)
+    rows = result.numel() // shape[-1] if shape[-1] else 0
+    return result, rows, shape[-1], _steps(a, shape, rows), _steps(b, shape, rows)
 
 
 def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
@@ -227,9 +231,9 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(y if x == 1 else x for x, y in pairs)
 
 
-def _steps(operand: torch.Tensor, shape: tuple[int, ...], rows: int, columns: int) -> tuple[torch.Tensor, int, int]:
-    """Return an operand, and its steps from one row and from one column of the result to the next."""
-    operand = operand.contiguous()
+def _steps(operand: torch.Tensor, shape: tuple[int, ...], rows: int) -> tuple[torch.Tensor, int, int]:
+    """Return a contiguous operand, and its steps from one row and from one column of the result to the next."""
+    columns = shape[-1]
     if operand.shape == shape:
         return operand, columns, 1
     count = operand.numel()

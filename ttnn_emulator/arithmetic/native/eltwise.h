@@ -136,12 +136,12 @@ using StepLoop = void (*)(float*, int64_t, float);
 using OperationLoop = void (*)(float*, const float*, int64_t);
 
 template <Step STEP, Architecture CHIP, bool WIDE>
-void step_loop(float* __restrict x, int64_t count, float parameter) {
+[[gnu::flatten]] void step_loop(float* __restrict x, int64_t count, float parameter) {
     for (int64_t i = 0; i < count; ++i) x[i] = apply<STEP, CHIP, WIDE>(x[i], parameter);
 }
 
 template <Operation OPERATION, Architecture CHIP, bool WIDE>
-void operation_loop(float* __restrict a, const float* __restrict b, int64_t count) {
+[[gnu::flatten]] void operation_loop(float* __restrict a, const float* __restrict b, int64_t count) {
     for (int64_t i = 0; i < count; ++i) a[i] = apply<OPERATION, CHIP, WIDE>(a[i], b[i]);
 }
 
@@ -157,10 +157,15 @@ StepLoop find(Step step) {
     return LOOPS[static_cast<size_t>(step)];
 }
 
+// Both architectures have the same matrix unit, and need one form of its operations.
+constexpr Architecture chip_for(Operation operation, Architecture chip) {
+    return operation <= Operation::FPU_MULTIPLY ? Architecture::WORMHOLE : chip;
+}
+
 // The loops of all operations, by number.
 template <Architecture CHIP, bool WIDE, int32_t... NUMBERS>
 constexpr std::array<OperationLoop, OPERATIONS> operation_loops(std::integer_sequence<int32_t, NUMBERS...>) {
-    return {operation_loop<static_cast<Operation>(NUMBERS), CHIP, WIDE>...};
+    return {operation_loop<static_cast<Operation>(NUMBERS), chip_for(static_cast<Operation>(NUMBERS), CHIP), WIDE>...};
 }
 
 template <Architecture CHIP, bool WIDE>

@@ -239,10 +239,10 @@ void norm_rows(
     float* x, int64_t rows, int64_t width, const void* residual, int32_t residual_is_float32,  //
     const void* weight, int32_t weight_is_float32, const void* bias, int32_t bias_is_float32, float epsilon,
     int32_t subtracts_mean, int64_t columns, int64_t cores, int32_t phases, int32_t wide, int32_t blackhole) {
-    norm::find(phases, wide, blackhole)(
+    norm::find(phases, wide)(
         x, {residual, residual_is_float32 != 0, 1}, {weight, weight_is_float32 != 0, 1},
         {bias, bias_is_float32 != 0, 1}, rows, width,
-        {phases, wide != 0, subtracts_mean != 0, epsilon, columns, cores});
+        {phases, wide != 0, blackhole != 0, subtracts_mean != 0, epsilon, columns, cores});
 }
 
 // The differences and maxima of the scores, or the first block that the spans name and the cache has not.

@@ -30,7 +30,7 @@ _OPTIONS = """-O3 -march=native -mprefer-vector-width=512 -std=c++20 -ffp-contra
 
 @functools.cache
 def load() -> ctypes.CDLL:
-    """Return the compiled library. The first process that asks for it compiles it, which takes some ten seconds."""
+    """Return the compiled library. The first process that asks for it compiles it, which takes some 20 seconds."""
     compiler = find_compiler()
     path = cache_folder() / f"arithmetic-{_key(compiler)}.so"
     if not path.exists():
