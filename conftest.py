@@ -75,6 +75,7 @@ KERNEL_TESTS = {
         "fused_programs",
         "head_product",
         "prefill_programs",
+        "simulated_logits",
         "simulated_programs",
     )
 }
