@@ -77,6 +77,7 @@ KERNEL_TESTS = {
         "head_product",
         "prefill_programs",
         "rotate_and_cache",
+        "simulated_logits",
         "simulated_programs",
     )
 }

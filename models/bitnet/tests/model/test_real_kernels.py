@@ -12,6 +12,8 @@ import pytest
 
 from models.bitnet.tests import shipped
 from models.bitnet.tests.choices import assert_chosen, assert_parts_at_a_tie
+from models.bitnet.tests.common import assert_close
+from models.bitnet.tests.model import test_simulated_logits
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 
@@ -51,6 +53,13 @@ def test_seeded_draws(model, reference):
     print(tokens)
     assert_chosen(reference, prompt(LENGTH), tokens, SEEDED)
     assert generate(model, [prompt(LENGTH)], FEWER_STEPS, SEEDED) == [tokens]
+
+
+@pytest.mark.board
+def test_fused_is_near_the_simulated_logits(open_device):
+    """Golden functions sum in another order than the kernels, so codes at a rounding boundary may flip."""
+    calculated = test_simulated_logits.logits_of(open_device, "fused")
+    assert_close(test_simulated_logits.recorded("fused"), calculated, pcc=0.9999, relative=0.01)
 
 
 @pytest.mark.slow
