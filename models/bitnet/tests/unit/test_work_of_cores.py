@@ -189,12 +189,39 @@ def test_rotate_and_cache(device, model, users):
     assert [str(core) for core, _ in on_cores] == list(map(str, ttnn.corerange_to_cores(shards, None, row_wise=True)))
     assert [arguments.head for _, arguments in on_cores] == list(range(heads + 2 * kv_heads))
     assert [arguments.rotates for _, arguments in on_cores] == [1] * (heads + kv_heads) + [0] * kv_heads
-    buffers = rotate_and_cache.HeadBuffers
-    assert [arguments.result for _, arguments in on_cores] == [buffers.QUERIES] * heads + [
-        buffers.CACHED
-    ] * 2 * kv_heads
+    names = {number: name for name, number in compute.named_compile_time_args if name in ("QUERIES", "CACHED")}
+    results = [names[arguments.result] for _, arguments in on_cores]
+    assert results == ["QUERIES"] * heads + ["CACHED"] * 2 * kv_heads
     written = told(queries, rotate_and_cache.HeadArguments) + told(cache, rotate_and_cache.CacheArguments)
     assert [str(core) for core, _ in written] == [str(core) for core, _ in on_cores]
     assert [arguments.head for _, arguments in written[:heads]] == list(range(heads))
     places = [(arguments.holds_values, arguments.cache_head) for _, arguments in written[heads:]]
     assert places == [(which, head) for which in (0, 1) for head in range(kv_heads)]
+
+
+@every_model
+@pytest.mark.parametrize("users", [1, 32])
+def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
+    """The library warns that gaps cost time when a program is dispatched."""
+    programs, chip = programs_of(model, device, users), Chip.of(device)
+    rows = columns(model.hidden_size, chip).memory_config()
+    by_user = users_memory_config(2 * users, model.head_dim, first_cores(2 * users, chip))
+    logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
+    descriptors = [
+        *(program.described(*[empty(device)] * 5) for program in programs.decode.values()),
+        *(programs.prefill(which, 3)[0].described(*[empty(device)] * 4) for which in PROJECTIONS),
+        *(programs.prefill(which, 3)[1].described(*[empty(device)] * 5) for which in PROJECTIONS),
+        programs.rotate_and_cache.described(*[empty(device)] * 9),
+        programs.head[True].described(*[empty(device)] * 2),
+        logits.described(empty(device), [empty(device)] * 2),
+        *(
+            look_up.LookUp(users, ttnn.float32, rows, angles).described(*[empty(device)] * 5)
+            for angles in (programs.angles_memory, (by_user, by_user))
+        ),
+    ]
+    for descriptor in descriptors:
+        numbers = {}
+        for buffer in descriptor.cbs:
+            for core in ttnn.corerange_to_cores(buffer.core_ranges, None, row_wise=True):
+                numbers.setdefault(str(core), []).extend(page.buffer_index for page in buffer.format_descriptors)
+        assert numbers and all(sorted(of_core) == list(range(len(of_core))) for of_core in numbers.values())

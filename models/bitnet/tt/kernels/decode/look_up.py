@@ -104,7 +104,7 @@ class LookUp(Described):
         self, tokens: ttnn.Tensor, table: ttnn.Tensor, positions: ttnn.Tensor, cos: ttnn.Tensor, sin: ttnn.Tensor
     ) -> ttnn.ProgramDescriptor:
         numbers = -(-4 * self.users // _ALIGNMENT) * _ALIGNMENT
-        buffers, kernels = [], []
+        buffers, kernels, all_cores = [], [], ttnn.CoreRangeSet([])
 
         def add(
             source: str,
@@ -116,10 +116,11 @@ class LookUp(Described):
             tensors: list[ttnn.Tensor],
             row_bytes: int,
         ) -> None:
+            nonlocal all_cores
+            all_cores = all_cores.merge(cores)
             on_cores = zip(ttnn.corerange_to_cores(cores, len(arguments), row_wise=True), arguments, strict=True)
             own = {"numbers_buffer": len(buffers), "rows_buffer": len(buffers) + 1}
-            for size in (numbers, row_bytes):
-                buffers.append(Buffer(len(buffers), ttnn.bfloat16, size, 1).on(cores))
+            buffers.extend(Buffer(ttnn.bfloat16, size, 1) for size in (numbers, row_bytes))
             constants = {"users": self.users, **constants, **own}
             kernels.append(describe.kernel(source, cores, on_cores, config, constants, tensors))
 
@@ -159,7 +160,9 @@ class LookUp(Described):
             for angles_table, memory in zip((cos, sin), self.angles_memory):
                 add_rows(positions, angles_table, ttnn.bfloat16, memory, ttnn.WriterConfigDescriptor())
         add_rows(tokens, table, self.row_dtype, self.row_memory, ttnn.ReaderConfigDescriptor())
-        return ttnn.ProgramDescriptor(kernels=kernels, semaphores=[], cbs=buffers)
+        # All cores have all buffers, so that no core's numbers have gaps.
+        cbs = describe.circular_buffers(buffers, all_cores)
+        return ttnn.ProgramDescriptor(kernels=kernels, semaphores=[], cbs=cbs)
 
 
 def _addresses(numbers: ttnn.Tensor, table: ttnn.Tensor, result: ttnn.Tensor) -> LookUpAddresses:

@@ -8,7 +8,6 @@ rows of several users may belong to one block. The rows of a speculative step do
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
@@ -23,21 +22,6 @@ WIDEST_HEAD = 8 * TILE  # a head of all users fits half of the destination regis
 CACHE_TILE_BYTES = {ttnn.bfloat16: 2048, ttnn.bfloat8_b: 1088}
 _ALIGNMENT = 64  # bytes, of reads from DRAM
 _EXPONENT_STEP = 16  # bytes; write_cache.cpp has the same
-
-
-class HeadBuffers(IntEnum):
-    """See head_buffers.h."""
-
-    HEAD_ROWS = 0
-    COS = 1
-    SIN = 2
-    PAIRS = 3
-    NEIGHBOURS = 4
-    COS_PRODUCTS = 5
-    SIN_PRODUCTS = 6
-    QUERIES = 7
-    CACHED = 8
-    PLACES = 9
 
 
 class HeadArguments(NamedTuple):
@@ -193,7 +177,7 @@ class RotateAndCache(Described):
     @property
     def l1_bytes(self) -> int:
         """Bytes of the circular buffers on every core."""
-        return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
+        return sum(buffer.bytes for buffer in self._buffers.values())
 
     @property
     def _tiles(self) -> int:
@@ -202,19 +186,26 @@ class RotateAndCache(Described):
 
     @property
     def _positions_bytes(self) -> int:
-        return -(-4 * self.users // _ALIGNMENT) * _ALIGNMENT
+        return _aligned(4 * self.users)
 
     @cached_property
-    def _buffers(self) -> list[Buffer]:
-        places = self._positions_bytes + self.users * (_ALIGNMENT + 2 * self._tiles * _EXPONENT_STEP)
-        sizes = {number: self._tiles for number in HeadBuffers} | {HeadBuffers.PAIRS: 1}
-        special = {
-            HeadBuffers.CACHED: Buffer(
-                HeadBuffers.CACHED, self.cache_dtype, CACHE_TILE_BYTES[self.cache_dtype], self._tiles
-            ),
-            HeadBuffers.PLACES: Buffer(HeadBuffers.PLACES, ttnn.bfloat16, -(-places // _ALIGNMENT) * _ALIGNMENT, 1),
+    def _buffers(self) -> dict[str, Buffer]:
+        """The circular buffers by their names in head_buffers.h."""
+        head, places = Buffer.of(ttnn.bfloat16, self._tiles), self.users * (
+            _ALIGNMENT + 2 * self._tiles * _EXPONENT_STEP
+        )
+        return {
+            "HEAD_ROWS": head,
+            "COS": head,
+            "SIN": head,
+            "PAIRS": Buffer.of(ttnn.bfloat16, 1),
+            "NEIGHBOURS": head,
+            "COS_PRODUCTS": head,
+            "SIN_PRODUCTS": head,
+            "QUERIES": head,
+            "CACHED": Buffer(self.cache_dtype, CACHE_TILE_BYTES[self.cache_dtype], self._tiles),
+            "PLACES": Buffer(ttnn.bfloat16, _aligned(self._positions_bytes + places), 1),
         }
-        return [special.get(number) or Buffer.of(number, ttnn.bfloat16, tiles) for number, tiles in sizes.items()]
 
     def _describe(
         self,
@@ -229,12 +220,12 @@ class RotateAndCache(Described):
         queries: ttnn.Tensor,
     ) -> ttnn.ProgramDescriptor:
         rotated, total = self.heads + self.kv_heads, self.heads + 2 * self.kv_heads
-        cores = ttnn.corerange_to_cores(self.cores, total, row_wise=True)
+        cores, numbers = ttnn.corerange_to_cores(self.cores, total, row_wise=True), describe.numbers(self._buffers)
         heads = [
             HeadArguments(
                 head=head,
                 rotates=int(head < rotated),
-                result=HeadBuffers.QUERIES if head < self.heads else HeadBuffers.CACHED,
+                result=numbers["QUERIES" if head < self.heads else "CACHED"],
             )
             for head in range(total)
         ]
@@ -247,7 +238,7 @@ class RotateAndCache(Described):
         def some(chosen: list[ttnn.CoreCoord]) -> ttnn.CoreRangeSet:
             return ttnn.CoreRangeSet([ttnn.CoreRange(core, core) for core in chosen])
 
-        shape = {"users": self.users, "tiles": self._tiles}
+        shape = {**numbers, "users": self.users, "tiles": self._tiles}
         cache = {
             "kv_heads": self.kv_heads,
             "is_block_float": int(self.cache_dtype == ttnn.bfloat8_b),
@@ -282,11 +273,15 @@ class RotateAndCache(Described):
                 shape | cache,
                 [positions, page_table, keys],
             ),
-            describe.kernel("decode/rotate_head.cpp", self.cores, zip(cores, heads), compute, {"tiles": self._tiles}),
+            describe.kernel("decode/rotate_head.cpp", self.cores, zip(cores, heads), compute, shape),
         ]
         return ttnn.ProgramDescriptor(
-            kernels=kernels, semaphores=[], cbs=[buffer.on(self.cores) for buffer in self._buffers]
+            kernels=kernels, semaphores=[], cbs=describe.circular_buffers(self._buffers.values(), self.cores)
         )
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 def _places(positions: torch.Tensor, page_table: torch.Tensor, cache: torch.Tensor) -> dict[tuple[int, int], int]:
