@@ -10,6 +10,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.int8_codes import LARGEST_CODE, SMALLEST_PEAK
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
+from models.bitnet.tt.layout import TILE
 
 
 def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -25,6 +26,15 @@ def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Te
 def as_source(x: torch.Tensor) -> torch.Tensor:
     """Values as the sources of the matrix unit hold them: float32 loses its last 13 bits."""
     return (x.float().view(torch.int32) & ~0x1FFF).view(torch.float32)
+
+
+def product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """rows [.., K] @ weight [K, N] in float32. The weight becomes float32 a few rows at a time, in the CPU's cache."""
+    weight = weight.flatten(0, -2)
+    total = torch.zeros(rows.numel() // rows.shape[-1], weight.shape[1])
+    for part, of_weight in zip(rows.flatten(0, -2).split(TILE, dim=1), weight.split(TILE)):
+        total.addmm_(part, of_weight.float())
+    return total.reshape(*rows.shape[:-1], -1)
 
 
 # The unpacked matrices of packed weights that are alive, for unpacking costs far more than a product of a few rows.

@@ -141,7 +141,7 @@ class HeadProduct(Described):
 
 
 def _golden(x: torch.Tensor, weight: torch.Tensor, *, program: HeadProduct) -> torch.Tensor:
-    return golden.as_source(x) @ weight.float()
+    return golden.product(golden.as_source(x), weight)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.head_product", golden_function=_golden)
