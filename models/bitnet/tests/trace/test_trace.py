@@ -13,11 +13,12 @@ from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 USERS, STEPS = 3, 12
 CLOSED_AT = (2, 7)  # the steps before which all traces are released
 SAMPLED = [SamplingParams(0.9, top_k=20, top_p=0.95, seed=row) for row in range(USERS)]
+STOCK = ("accuracy", "performance")
 PARAMS = {"logits": None, "greedy": [GREEDY] * USERS, "sample": SAMPLED, "mixed": [SAMPLED[0], GREEDY, SAMPLED[2]]}
 
 
-# performance is slow: its programs are those of accuracy without the ones that quantise
-@pytest.fixture(scope="module", params=["accuracy", pytest.param("performance", marks=pytest.mark.slow), "fused"])
+# The ordinary run has the default precision. test_small_model.py replays the stock operations of `accuracy` too.
+@pytest.fixture(scope="module", params=[*(pytest.param(name, marks=pytest.mark.slow) for name in STOCK), "fused"])
 def model(request, open_device):
     with shipped.load_short(open_device, precision=request.param, max_batch=USERS, max_seq_len=128) as loaded:
         yield loaded
