@@ -138,10 +138,11 @@ class FusedPrograms:
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {
-            sharded: HeadProduct(inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
-            for sharded in (False, True)
+            sharded: HeadProduct(rows, inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
+            for sharded, rows in ((False, TILE), (True, users))
         }
-        _check_l1("the head's program", inner, self.head[True].l1_bytes, l1_bytes)
+        for program in self.head.values():
+            _check_l1("the head's program", inner, program.l1_bytes, l1_bytes)
 
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
         """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
