@@ -9,7 +9,7 @@ import ttnn
 from models.bitnet.tests.common import BATCHES
 from models.bitnet.tests.ternary import to_device
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
-from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded
+from models.bitnet.tt.layout import TILE, Chip, columns, dram_sharded, free_l1_bytes
 from models.bitnet.tt.precision import HEAD_WEIGHTS
 
 pytestmark = pytest.mark.board
@@ -93,4 +93,4 @@ def test_the_buffers_take_less_than_half_of_l1(device):
     """The width is that of BitNet b1.58 2B4T."""
     program = HeadProduct(32, 80, 4008, 12, (8, 7), ttnn.float32, ttnn.bfloat8_b)
     assert program.l1_bytes == 80 * 4096 + 2 * 8 * 4 * 1088 + 2 * 4 * 4096
-    assert program.l1_bytes < ttnn.get_max_worker_l1_unreserved_size() / 2
+    assert program.l1_bytes < free_l1_bytes(device) / 2
