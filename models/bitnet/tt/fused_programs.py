@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
@@ -15,6 +16,7 @@ from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
 from models.bitnet.tt.layout import (
+    PREFILL_CHUNK,
     TILE,
     WIDE,
     Chip,
@@ -45,8 +47,8 @@ class FusedPrograms:
     `head` has the programs of lm_head: one for rows that are sharded over cores (True), one for rows in DRAM (False).
 
     Raises `FusedProgramsDoNotFit` if a core has less L1 than a program needs, or if the programs cannot take the heads
-    of the model or the dtype of the KV cache. `l1_bytes` is the L1 of a core, `head_weight` the dtype of the head's
-    weight, `cache` that of the KV cache.
+    of the model or the dtype of the KV cache. `l1_bytes` is the free L1 of a core, `head_weight` the dtype of the
+    head's weight, `cache` that of the KV cache.
     """
 
     def __init__(
@@ -128,20 +130,25 @@ class FusedPrograms:
             users_columns(model.head_dim, cores, TILE)
             for cores in (cos_cores, cores_behind(cos_cores, head_tiles, chip))
         )
-        # Beside the buffers of a decode program, L1 holds the stream before and after it, and the hidden rows.
-        kept = (2 * residual.tiles + even.per_core) * TILE * TILE * 4
+        # Beside the buffers of a decode program, L1 holds the stream before and after it, the hidden rows, a head of
+        # qkv, the queries of a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
+        float32_tiles, bfloat16_tiles = 2 * residual.tiles + even.per_core, 2 * head_tiles + 2
+        kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
+        lengths = range(1, PREFILL_CHUNK // TILE + 1)
         for name, program in self.decode.items():
-            for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", self.prefill(name, 1)[1].l1_bytes)):
+            most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
+            for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", most)):
                 _check_l1(f"{phase}'s program of {name}", program.pages.inner, needed, l1_bytes)
         needed = self.rotate_and_cache.l1_bytes + kept
         _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {
-            sharded: HeadProduct(inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
-            for sharded in (False, True)
+            sharded: HeadProduct(rows, inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
+            for sharded, rows in ((False, TILE), (True, users))
         }
-        _check_l1("the head's program", inner, self.head[True].l1_bytes, l1_bytes)
+        for program in self.head.values():
+            _check_l1("the head's program", inner, program.l1_bytes + kept, l1_bytes)
 
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
         """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""

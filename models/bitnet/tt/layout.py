@@ -14,6 +14,7 @@ import ttnn
 from models.bitnet.tt.config import TILE
 
 WIDE = 8  # columns of cores that every supported chip has
+PREFILL_CHUNK = 1024  # the most tokens of one prefill pass
 _MOST_CORES = 64
 _LARGEST_BLOCK = 96  # output tiles that a core keeps in a 2D matmul: their float32 sums fit L1 beside the operands
 
@@ -33,6 +34,11 @@ class Chip:
     @property
     def cores(self) -> int:
         return self.grid[0] * self.grid[1]
+
+
+def free_l1_bytes(device: ttnn.MeshDevice) -> int:
+    """The L1 of a core that is left for tensors and circular buffers, in one piece."""
+    return ttnn.get_memory_view(device, ttnn.BufferType.L1).largest_contiguous_bytes_free_per_bank
 
 
 @dataclass(frozen=True)

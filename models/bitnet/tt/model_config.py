@@ -7,13 +7,12 @@ from loguru import logger
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
-from models.bitnet.tt.layout import TILE, WIDE, Chip, columns
+from models.bitnet.tt.layout import PREFILL_CHUNK, TILE, WIDE, Chip, columns, free_l1_bytes
 from models.bitnet.tt.precision import ACCURACY, FUSED, FusedPrecision, Precision, find_precision
 from models.bitnet.tt.stock_programs import NormConfig, StockPrograms, compute_config
 from models.bitnet.tt.tensor_parallel import parallelism_of
 
 MAX_USERS = TILE  # decode puts one user on each row of a tile
-_PREFILL_CHUNK = 1024  # the most tokens of one prefill pass
 
 
 class ModelConfig:
@@ -47,7 +46,7 @@ class ModelConfig:
         self._check()
 
         self.activations = self.precision.activations
-        self.prefill_chunk = _PREFILL_CHUNK
+        self.prefill_chunk = PREFILL_CHUNK
         self.attention_compute = compute_config(device, self.precision.attention_fidelity)
 
         # decode: the memory of the residual stream between programs
@@ -57,10 +56,8 @@ class ModelConfig:
 
         self.programs: StockPrograms | FusedPrograms
         if isinstance(self.precision, FusedPrecision):
-            l1_bytes = ttnn.get_max_worker_l1_unreserved_size()
-            self.programs = FusedPrograms(
-                model, self.chip, users, l1_bytes, self.precision.head_weight, self.cache_dtype
-            )
+            l1_bytes, head_weight = free_l1_bytes(device), self.precision.head_weight
+            self.programs = FusedPrograms(model, self.chip, users, l1_bytes, head_weight, self.cache_dtype)
         else:
             self.programs = StockPrograms(
                 model, device, self.precision, users, self.parallelism, self.heads, self.kv_heads

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ttnn
-from models.bitnet.perf.random_weights import random_ternary, shape
+from models.bitnet.perf.random_weights import FULL, random_ternary, shape
 from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to_device
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
 from models.bitnet.tt.kernels.common import golden
@@ -16,7 +16,8 @@ from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
-from models.bitnet.tt.layout import TILE, Chip
+from models.bitnet.tt.layout import TILE, Chip, first_cores, users_columns
+from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 INNER, WIDTH, GROUP = 4, 4, 2  # in tiles
@@ -124,15 +125,9 @@ L1, BF16 = 1_499_136, ttnn.bfloat16
             7,
             50_000,
             BF16,
-            "fused: decode's program of qkv, 128 wide, needs 6.... bytes of a core's L1",
+            "fused: decode's program of qkv, 128 wide, needs 7.... bytes of a core's",
         ),
-        (
-            shape(4, 2, 32, 224),
-            7,
-            80_000,
-            BF16,
-            "fused: the head's program, 128 wide, needs 8.... bytes of a core's L1",
-        ),
+        (shape(32, 1, 256, 224), 1, 1_140_000, BF16, "fused: the head's program, 8192 wide, needs 1...... bytes of"),
         (shape(2, 1, 288, 224), 1, L1, BF16, "fused rotates heads up to 256 wide, the model's are 288 wide; use"),
         (
             shape(4, 2, 32, 224),
@@ -147,6 +142,30 @@ def test_a_model_that_does_not_fit_is_refused(model, users, l1_bytes, cache, mes
     with pytest.raises(FusedProgramsDoNotFit, match=message) as refusal:
         FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes, ttnn.bfloat8_b, cache)
     assert "\n" not in str(refusal.value) and "use precision accuracy" in str(refusal.value)
+
+
+@pytest.mark.parametrize("device_params", [{"worker_l1_size": 400_000}], indirect=True)
+def test_l1_is_what_the_open_device_has_left(device):
+    """A device may be opened with less L1 for tensors and buffers, for larger kernels. Tensors take some of it too."""
+    pattern = "^fused: prefill's program of qkv, 2560 wide, needs 1220608 bytes of a core's L1, there are {}; use .*$"
+    with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("400000")):
+        ModelConfig(FULL, device, "fused", 1)
+    cores = first_cores(Chip.of(device).cores, Chip.of(device))
+    memory = users_columns(cores.num_cores() * TILE, cores, TILE)
+    kept = to_device(torch.zeros(1, 1, TILE, cores.num_cores() * TILE), device, ttnn.float32, memory)
+    with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("395904")):
+        ModelConfig(FULL, device, "fused", 1)
+    assert kept.is_allocated()
+
+
+@pytest.mark.parametrize("width", [13824, 14336])
+def test_prefill_of_every_length_is_checked(width):
+    """A program for one tile of tokens is smaller than one for many. At 13824 only the former fits."""
+    message = (
+        f"^fused: prefill's program of down, {width} wide, needs 1...... bytes of a core's L1, there are 1393312; "
+    )
+    with pytest.raises(FusedProgramsDoNotFit, match=message):
+        FusedPrograms(shape(20, 5, 128, width), Chip((8, 8), 12), 1, 1_393_312, ttnn.bfloat8_b, ttnn.bfloat16)
 
 
 @pytest.mark.parametrize("value", [2, -2, 0.5, float("nan")])

@@ -4,6 +4,7 @@
 
 import re
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -51,6 +52,13 @@ class ChipAlone:
 
     def dram_grid_size(self):
         return ttnn.CoreCoord(self.chip.dram_banks, 1)
+
+
+@pytest.fixture(autouse=True)
+def l1_of_a_chip_alone(monkeypatch):
+    """What is left of a core's L1 where a device is opened on a Wormhole. A stand-in has no memory to look at."""
+    left = SimpleNamespace(largest_contiguous_bytes_free_per_bank=1_393_312)
+    monkeypatch.setattr(ttnn, "get_memory_view", lambda device, kind: left)
 
 
 def config_of(model, chip, precision="accuracy", users=32, **kwargs) -> ModelConfig:

@@ -19,7 +19,7 @@ from models.bitnet.tt.fused_programs import FusedPrograms
 from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
 from models.bitnet.tt.kernels.head import best_tokens, head_product
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
-from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_memory_config
+from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, free_l1_bytes, users_memory_config
 
 pytestmark = pytest.mark.board
 
@@ -29,8 +29,7 @@ every_projection = pytest.mark.parametrize("which", PROJECTIONS)
 
 
 def programs_of(model: BitNetConfig, device: ttnn.MeshDevice, users: int = 7) -> FusedPrograms:
-    l1_bytes = ttnn.get_max_worker_l1_unreserved_size()
-    return FusedPrograms(model, Chip.of(device), users, l1_bytes, ttnn.bfloat8_b, ttnn.bfloat16)
+    return FusedPrograms(model, Chip.of(device), users, free_l1_bytes(device), ttnn.bfloat8_b, ttnn.bfloat16)
 
 
 def empty(device: ttnn.MeshDevice, dtype: ttnn.DataType = ttnn.float32, width: int = TILE) -> ttnn.Tensor:

@@ -40,6 +40,11 @@ def tile_bytes(dtype: ttnn.DataType) -> int:
     return TILE * TILE * VALUE_BYTES[dtype]
 
 
+def tile_rows(rows: int) -> int:
+    """Rows of a tile: 8 or 16 where these hold all `rows`, which is less to multicast and to multiply."""
+    return next(high for high in (8, 16, TILE) if rows <= high)
+
+
 @dataclass(frozen=True)
 class Buffer:
     """A circular buffer of `tiles` tiles on every core of a program."""
@@ -53,6 +58,11 @@ class Buffer:
     def of(cls, dtype: ttnn.DataType, tiles: int) -> "Buffer":
         """A buffer of whole tiles."""
         return cls(dtype, tile_bytes(dtype), tiles)
+
+    @classmethod
+    def of_rows(cls, dtype: ttnn.DataType, rows: int, tiles: int) -> "Buffer":
+        """A buffer of tiles of `rows` rows: 8, 16 or 32."""
+        return cls(dtype, tile_bytes(dtype) * rows // TILE, tiles, ttnn.TileDescriptor(rows, TILE))
 
     @property
     def bytes(self) -> int:

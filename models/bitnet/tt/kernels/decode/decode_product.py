@@ -135,14 +135,12 @@ class DecodeProduct(Described):
 
     @property
     def _code_rows(self) -> int:
-        """Rows of a tile of codes: 8 or 16 where these hold all users, which is less to multicast and to multiply."""
-        return next(rows for rows in (8, 16, TILE) if self.users <= rows)
+        """Rows of a tile of codes."""
+        return describe.tile_rows(self.users)
 
     @cached_property
     def _buffers(self) -> dict[Role, Buffer]:
         bf16, fp32 = ttnn.bfloat16, ttnn.float32
-        code_tile = ttnn.TileDescriptor(self._code_rows, TILE)
-        code_bytes = describe.tile_bytes(bf16) * self._code_rows // TILE
         groups = self.columns.per_core // self._results
         return {
             Role.ROWS: Buffer.of(bf16 if self.head_tiles else fp32, self.parts.per_core),
@@ -154,7 +152,7 @@ class DecodeProduct(Described):
             Role.FACTORS: Buffer.of(fp32, 2),
             Role.SCALES: Buffer.of(fp32, 2),
             Role.CODES: Buffer.of(bf16, self.parts.per_core),
-            Role.ALL_CODES: Buffer(bf16, code_bytes, self.pages.inner, code_tile),
+            Role.ALL_CODES: Buffer.of_rows(bf16, self._code_rows, self.pages.inner),
             Role.RESULT: Buffer.of(self.result_dtype, 2 * self._results),
         }
 

@@ -106,11 +106,9 @@ void send_scales(uint32_t measured) {
 // Sends the part's codes to all cores. CODES has whole tiles, ALL_CODES tiles of `code_rows` rows.
 void send_codes(uint32_t first, uint32_t count) {
     constexpr uint32_t tile_bytes = faces::tile_bytes(faces::BFLOAT16), face_bytes = faces::face_bytes(faces::BFLOAT16);
-    constexpr uint32_t code_bytes = code_rows * faces::TILE * faces::BFLOAT16;  // of a tile of ALL_CODES
-    // Fewer rows than a face has are the upper rows of two faces. More rows are whole faces, which lie side by side.
-    constexpr uint32_t pieces = code_rows < faces::SIDE ? 2 : 1, bytes = code_bytes / pieces;
+    constexpr uint32_t pieces = faces::pieces(code_rows), bytes = faces::piece_bytes(code_rows, faces::BFLOAT16);
     cb_wait_front(buffers::CODES, count);
-    uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * code_bytes;
+    uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * pieces * bytes;
     for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
         for (uint32_t i = 0; i < pieces; i++, to += bytes) {
             team.send_to_all(from + i * face_bytes, to, bytes);

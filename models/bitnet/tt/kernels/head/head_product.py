@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fused program of the head: one tile of rows times a wide matrix whose tile columns are divided over DRAM banks.
 
-A core holds all rows, and computes some tile columns that lie in one bank. It reads them in runs: the tiles of a few
-neighbouring columns in a row of tiles, which lie one behind the other in the bank. See head_product.cpp for the steps.
+The leader reads all rows and multicasts them to all cores, in tiles that are no higher than needed. A core computes
+some tile columns that lie in one bank. It reads them in runs: the tiles of a few neighbouring columns in a row of
+tiles, which lie one behind the other in the bank. See head_product.cpp for the steps.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,10 +34,11 @@ class WeightsArguments(NamedTuple):
 
 
 class RowsArguments(NamedTuple):
-    """The tile columns of the results that a core writes."""
+    """The tile columns of the results that a core writes; see head_rows.cpp."""
 
     first_column: int
     columns: int
+    leads: int
 
 
 class ProductArguments(NamedTuple):
@@ -51,13 +54,20 @@ class RowsAddresses(NamedTuple):
     result_at: int
 
 
+class HeadSemaphores(IntEnum):
+    """See head_rows.cpp."""
+
+    ROWS_SENT = 0
+
+
 @dataclass(frozen=True)
 class HeadProduct(Described):
-    """Rows of `inner` tiles times a matrix of `columns` tile columns in `banks` DRAM banks.
+    """`rows` rows of `inner` tiles times a matrix of `columns` tile columns in `banks` DRAM banks.
 
     The cores are those of `grid` (columns, rows).
     """
 
+    rows: int
     inner: int
     columns: int
     banks: int
@@ -66,14 +76,14 @@ class HeadProduct(Described):
     weight_dtype: ttnn.DataType
 
     def __call__(self, x: ttnn.Tensor, weight: ttnn.Tensor) -> ttnn.Tensor:
-        """[1, 1, rows <= 32, K] in DRAM or L1 -> [1, 1, rows, N] in DRAM, of the same dtype. Keeps both.
+        """[1, 1, rows, K] in DRAM or L1 -> [1, 1, rows, N] in DRAM, of the same dtype. Keeps both.
 
         weight: [1, 1, K, N], width-sharded over all DRAM banks.
         """
         return head_product(x, weight, program=self)
 
     def run(self, x: ttnn.Tensor, weight: ttnn.Tensor) -> ttnn.Tensor:
-        shape = ttnn.Shape([1, 1, x.shape[2], self.columns * TILE])
+        shape = ttnn.Shape([1, 1, self.rows, self.columns * TILE])
         result = ttnn.allocate_tensor_on_device(
             shape, self.rows_dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG
         )
@@ -89,6 +99,10 @@ class HeadProduct(Described):
         return sum(buffer.bytes for buffer in self._buffers.values())
 
     @property
+    def _tile_rows(self) -> int:
+        return describe.tile_rows(self.rows)
+
+    @property
     def _runs(self) -> int:
         """Runs that arrive together."""
         return largest_divisor(self.inner, _RUNS_AT_ONCE)
@@ -98,7 +112,7 @@ class HeadProduct(Described):
         weights = 2 * self._runs * _GROUP
         return {
             Role.WEIGHTS: Buffer(self.weight_dtype, _WEIGHT_TILE[self.weight_dtype], weights),
-            Role.ROWS: Buffer.of(self.rows_dtype, self.inner),
+            Role.ROWS: Buffer.of_rows(self.rows_dtype, self._tile_rows, self.inner),
             Role.RESULT: Buffer.of(self.rows_dtype, 2 * _GROUP),
         }
 
@@ -106,20 +120,32 @@ class HeadProduct(Described):
         wide, high = self.grid
         in_bank = CoreAssignment.over(self.columns, self.banks)
         in_core = CoreAssignment.over(in_bank.per_core, wide * high // self.banks)
-        cores = [ttnn.CoreCoord(number % wide, number // wide) for number in range(self.banks * in_core.cores)]
+        team = describe.rectangle(0, 0, wide, high)
+        core_ranges = ttnn.CoreRangeSet([team])
         weights, results, counts = [], [], []
-        for number, core in enumerate(cores):
-            # Neighbouring cores read from different banks.
+        for number, core in enumerate(ttnn.corerange_to_cores(core_ranges, None, row_wise=True)):
+            # Neighbouring cores read from different banks. A few cores may be left over.
             bank, of_bank = number % self.banks, number // self.banks
             first_of_bank, held = in_bank.of(bank)
             first, columns = in_core.of(of_bank)
             columns = max(0, min(columns, held - first))
             weights.append((core, WeightsArguments(bank=bank, first_column=first, columns=columns)))
-            results.append((core, RowsArguments(first_column=first_of_bank + first, columns=columns)))
+            told = RowsArguments(first_column=first_of_bank + first, columns=columns, leads=int(number == 0))
+            results.append((core, told))
             counts.append((core, ProductArguments(columns=columns)))
-        core_ranges = ttnn.CoreRangeSet([ttnn.CoreRange(core, core) for core in cores])
+        corners = [x.device().worker_core_from_logical_core(corner) for corner in (team.start, team.end)]
         shape = {**describe.role_numbers(self._buffers), "inner": self.inner, "group": _GROUP}
         streamed = {**shape, "runs": self._runs}
+        rows = {
+            **shape,
+            "tile_rows": self._tile_rows,
+            "value_bytes": describe.VALUE_BYTES[self.rows_dtype],
+            "left": corners[0].x,
+            "top": corners[0].y,
+            "right": corners[1].x,
+            "bottom": corners[1].y,
+            "cores": wide * high,
+        }
         stride = {"bank_columns": in_bank.per_core, "tile_bytes": _WEIGHT_TILE[self.weight_dtype]}
         # HiFi4 multiplies all bits that the sources have. It costs nothing, because reading the weights takes longer.
         compute = ttnn.ComputeConfigDescriptor(
@@ -131,11 +157,11 @@ class HeadProduct(Described):
                     "head/head_weights.cpp", core_ranges, weights, ttnn.ReaderConfigDescriptor(), streamed | stride
                 ),
                 describe.kernel(
-                    "head/head_rows.cpp", core_ranges, results, ttnn.WriterConfigDescriptor(), shape, [x, result]
+                    "head/head_rows.cpp", core_ranges, results, ttnn.WriterConfigDescriptor(), rows, [x, result]
                 ),
                 describe.kernel("head/head_product.cpp", core_ranges, counts, compute, streamed),
             ],
-            semaphores=[],
+            semaphores=describe.semaphores(HeadSemaphores, core_ranges),
             cbs=describe.circular_buffers(self._buffers.values(), core_ranges),
         )
 
