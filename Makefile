@@ -37,10 +37,11 @@ test-port: setup ## the port's tests: on an emulated n150, those marked "board" 
 test-emulator: setup ## the emulated device's tests
 	$(PYTEST) -m "not slow" ttnn_emulator
 
-test-all: setup ## the same, full-size cases included
-	$(PYTEST)
-	TTNN_EMULATOR_BOARD=p150 $(PYTEST) models
+test-all: setup ## the same, full-size cases included, kernels in 200 orders of events, and all deliberate faults
+	TTNN_EMULATOR_SEEDS=200 $(PYTEST)
+	TTNN_EMULATOR_SEEDS=200 TTNN_EMULATOR_BOARD=p150 $(PYTEST) models
 	$(MESH_TESTS)
+	scripts/faults
 
 test-sim: setup ## the modules and the small model on a simulator of the real kernels: make test-sim SIM="<command prefix>"
 	@scripts/test_sim $(SIM)

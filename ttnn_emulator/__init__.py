@@ -15,6 +15,7 @@ __all__ = [
     "installed_board",
     "kernel_results",
     "record",
+    "without_values",
 ]
 
 
@@ -25,13 +26,24 @@ def record():
     return start()
 
 
-def kernel_results(source: str, seeds: int = 8):
+def without_values():
+    """`with ttnn_emulator.without_values():` the library checks, builds and counts, and nothing is computed.
+
+    Results stay unwritten memory, which reads as NaN or as 2**31 - 1. Uploads are real. It is for counting what large
+    models ask of the device.
+    """
+    from ttnn_emulator.install import emulated_device
+
+    return emulated_device().without_values()
+
+
+def kernel_results(source: str, seeds: int = 8, once: bool = False):
     """`with ttnn_emulator.kernel_results("run"):` the results of `generic_op` are its kernels'.
 
     `source` is what `$TTNN_EMULATOR_KERNELS` may be: golden, run, check or sanitize. The last one tries `seeds` orders
-    of events.
+    of events: at every run, or with `once` at the first run of a program with tensors of the same shapes.
     """
     from ttnn_emulator.install import emulated_device
     from ttnn_emulator.kernels.choice import Choice, choosing
 
-    return choosing(emulated_device(), Choice.of(source, str(seeds)))
+    return choosing(emulated_device(), Choice.of(source, str(seeds), once))

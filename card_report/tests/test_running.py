@@ -61,7 +61,7 @@ def alive(process: int) -> bool:
 def test_closes_what_it_can(tmp_path):
     """A step that is stopped gets SIGINT first, so that it can close the device."""
     code = "import time\ntry:\n    time.sleep(600)\nfinally:\n    print('closed')"
-    assert "closed" in run(step(code, limit_s=10), tmp_path).lines()
+    assert "closed" in run(step(code, limit_s=5), tmp_path).lines()
 
 
 def test_nothing_is_left_in_the_temporary_folder(tmp_path):
@@ -69,7 +69,7 @@ def test_nothing_is_left_in_the_temporary_folder(tmp_path):
         "import json, signal, tempfile, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         "print(json.dumps({'made': tempfile.mkdtemp()})); time.sleep(600)"
     )
-    (said,) = run(step(code, limit_s=10), tmp_path).found()
+    (said,) = run(step(code, limit_s=5), tmp_path).found()
     assert said["made"] and not os.path.exists(said["made"])
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the machine holds numbers: rounding into each data type.
+"""The number formats of the machine, and rounding into them.
 
 Values live on the CPU in the smallest torch type that holds them exactly: bfloat16 for bfloat16, bfloat8_b and
 bfloat4_b (their 7 and 3 significant bits share its exponent range), float32 for float32, int64 for the integers.
@@ -39,7 +39,7 @@ _BLOCK_MANTISSA_BITS = {Format.BFLOAT8_B: 7, Format.BFLOAT4_B: 3}
 
 
 def round_to(value: torch.Tensor, format: Format) -> torch.Tensor:
-    """`value` as a kernel's packer leaves it in a tensor of `format`."""
+    """Round `value` to `format` as a kernel's packer does."""
     if format == Format.BFLOAT16:
         return value if value.dtype == torch.bfloat16 else round_to_bfloat16(value.float())
     if format == Format.FLOAT32:
@@ -50,7 +50,7 @@ def round_to(value: torch.Tensor, format: Format) -> torch.Tensor:
 
 
 def round_from_host(value: torch.Tensor, format: Format) -> torch.Tensor:
-    """`value` as the host's converter leaves it (`from_torch`): ties go to even, block floats are rounded once."""
+    """Round `value` to `format` as the host's `from_torch` does: ties go to even, block floats are rounded once."""
     if format == Format.BFLOAT16:
         return value.to(torch.bfloat16)
     if format == Format.FLOAT32:
@@ -63,8 +63,10 @@ def round_from_host(value: torch.Tensor, format: Format) -> torch.Tensor:
 
 
 def round_to_bfloat16(value: torch.Tensor, rounding: Rounding = Rounding.TIES_AWAY) -> torch.Tensor:
-    """float32 -> bfloat16 as the packer writes it, which leaves no negative zero. The packer itself rounds ties away
-    from zero; kernels of the vector unit may round before it."""
+    """Round float32 to bfloat16 as the packer writes it, without a negative zero.
+
+    The packer rounds ties away from zero. Kernels of the vector unit may round in another way before the packer.
+    """
     value = value.contiguous()
     result = torch.empty_like(value, dtype=torch.bfloat16)
     function("format_bfloat16")(value, result, value.numel(), rounding)
@@ -72,23 +74,26 @@ def round_to_bfloat16(value: torch.Tensor, rounding: Rounding = Rounding.TIES_AW
 
 
 def nearest_even(value: torch.Tensor) -> torch.Tensor:
-    """float32 -> bfloat16 as the vector unit's kernels do it before the packer: ties to even; never a negative zero."""
+    """Round float32 to bfloat16 as kernels of the vector unit do before the packer: ties to even, no negative zero."""
     return round_to_bfloat16(value, Rounding.NEAREST_EVEN)
 
 
 def round_to_block_float(value: torch.Tensor, mantissa_bits: int) -> torch.Tensor:
-    """Round to a shared-exponent format as the host's converter does: it keeps 24 bits below the block's exponent,
-    rounds those to nearest, ties to even, and saturates instead of carrying over."""
+    """Round to a block float format as the host's converter does.
+
+    The converter keeps 24 bits below the block's exponent, and rounds them to nearest, ties to even. It saturates
+    where rounding would carry over.
+    """
     return _round_rows("format_block_float", value, mantissa_bits, Mantissa.HOST)
 
 
 def pack_precisely(value: torch.Tensor) -> torch.Tensor:
-    """float32 -> bfloat8_b by a packer that a program has told to round only once (typecast does)."""
+    """Round float32 to bfloat8_b by a packer that a program has told to round only once, as typecast does."""
     return _round_rows("format_block_float", value, _BLOCK_MANTISSA_BITS[Format.BFLOAT8_B], Mantissa.TIES_AWAY)
 
 
 def _round_rows(name: str, value: torch.Tensor, *settings: int) -> torch.Tensor:
-    """16 neighbours of a row share an exponent."""
+    """Round to a block float format, in which 16 neighbours of a row share an exponent."""
     value = value.contiguous()
     result = torch.empty_like(value, dtype=torch.bfloat16)
     width = value.shape[-1] if value.ndim else 1
@@ -97,21 +102,21 @@ def _round_rows(name: str, value: torch.Tensor, *settings: int) -> torch.Tensor:
 
 
 def largest_if_whole(value: torch.Tensor) -> float:
-    """The largest magnitude in a bfloat16 or float32 tensor of whole numbers, else infinity."""
+    """Return the largest magnitude in a bfloat16 or float32 tensor of whole numbers, or infinity for other tensors."""
     value, largest = value.contiguous(), ctypes.c_float()
     function("format_largest_if_whole")(value, value.dtype == torch.float32, value.numel(), ctypes.byref(largest))
     return largest.value
 
 
 def wrap_integer(value: torch.Tensor, format: Format) -> torch.Tensor:
-    """Keep the bits that fit: integers wrap around."""
+    """Keep the bits that fit in `format`: integers wrap around."""
     bits, signed = _INTEGER_BITS[format]
     value = value & ((1 << bits) - 1)
     return torch.where(value >= 1 << (bits - 1), value - (1 << bits), value) if signed else value
 
 
 def truncate(value: torch.Tensor, significant_bits: int) -> torch.Tensor:
-    """Cut a bfloat16 or float32 value to its leading `significant_bits`, the hidden one included."""
+    """Truncate a bfloat16 or float32 value to its leading `significant_bits`, the hidden one included."""
     if value.dtype == torch.bfloat16:
         return (value.contiguous().view(torch.int16) & -(1 << (8 - significant_bits))).view(torch.bfloat16)
     return (value.contiguous().view(torch.int32) & -(1 << (24 - significant_bits))).view(torch.float32)

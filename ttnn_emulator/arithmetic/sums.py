@@ -1,25 +1,28 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The matrix unit's products and sums of products, in its own order and with its own roundings.
+"""Products and sums of products of the matrix unit, in its order and with its roundings.
 
-`native/matmul.h` says step by step how the unit adds. Facts: Tenstorrent's ISA documentation, and its simulator.
+`native/matmul.h` says step by step how the unit adds. Tenstorrent's ISA documentation and simulator show these steps.
 """
 
 from dataclasses import dataclass
 
 import torch
 
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import FORMATS, Format
 from ttnn_emulator.arithmetic.native import broadcast, elementwise, function
 
-PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 _WORTH_THREADS = 1 << 20  # products of two numbers: below, a thread takes longer to start than it saves
 
 
 @dataclass(frozen=True)
 class Spill:
-    """A program that takes `depth` of K at a time keeps its sums in `format` in between. They go back to the register
-    before a block, or the packer adds the block's own sums to them: it does so for `added` blocks."""
+    """How a program keeps sums in memory between blocks of K: in `format`, after each `depth` of K.
+
+    The sums go back to the register before the next block, or the packer adds the next block's sums to them in memory.
+    The packer adds for `added` blocks.
+    """
 
     depth: int
     format: Format
@@ -29,13 +32,14 @@ class Spill:
 def sum_of_products(
     a: torch.Tensor,
     b: torch.Tensor,
-    fidelity: str,
-    wide: bool,
+    config: ComputeConfig,
     before: torch.Tensor | None = None,
     spill: Spill | None = None,
 ) -> torch.Tensor:
-    """a @ b in float32 of [..., M, K] and [..., K, N], bfloat16 or float32, of which the unit sees 11 significant bits.
-    `before` is what the register holds at first, where nothing is spilled."""
+    """Return a @ b in float32, of [..., M, K] and [..., K, N] in bfloat16 or float32.
+
+    The unit sees 11 significant bits of the operands. `before` is what the register holds at first, without `spill`.
+    """
     batch = a.shape[:-2] if b.ndim == 2 or a.shape[:-2] == b.shape[:-2] else broadcast(a.shape[:-2], b.shape[:-2])
     shape = (*batch, a.shape[-2], b.shape[-1])
     if b.shape[:-2].numel() == 1:  # one matrix for all rows
@@ -54,15 +58,17 @@ def sum_of_products(
             total,
             *(a, a.dtype == torch.float32, *a.stride()),
             *(b, b.dtype == torch.float32, *b.stride()),
-            *(batches, rows, depth, columns, PHASES[fidelity], wide, threads),
+            *(batches, rows, depth, columns, config.phases, config.wide, threads),
             *spilled,
         )
     return total
 
 
 def sum_of_whole_products(a: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """a @ columns.mT in float32 of whole numbers, [..., K] and int8 [N, K]. These are the unit's sums where products
-    are smaller than 2 ** 11 and sums not larger than 2 ** 24."""
+    """Return a @ columns.mT in float32, of whole numbers [..., K] and int8 [N, K].
+
+    The unit has the same sums where products are smaller than 2 ** 11 and sums not larger than 2 ** 24.
+    """
     a = a.contiguous()
     total = torch.empty(*a.shape[:-1], columns.shape[0])
     rows = a.numel() // a.shape[-1]
@@ -74,10 +80,10 @@ def sum_of_whole_products(a: torch.Tensor, columns: torch.Tensor) -> torch.Tenso
 
 
 def worth_threads(count: int) -> int:
-    """How many threads `count` products of two numbers are worth."""
+    """Return how many threads to use for `count` products of two numbers."""
     return 1 if count < _WORTH_THREADS else torch.get_num_threads()
 
 
-def products(a: torch.Tensor, b: torch.Tensor, fidelity: str, wide: bool) -> torch.Tensor:
-    """a * b of float32, one by one. Here the first operand is SrcA; each phase is added to the register."""
-    return elementwise("fpu_multiply", a, b, PHASES[fidelity], wide)
+def products(a: torch.Tensor, b: torch.Tensor, config: ComputeConfig) -> torch.Tensor:
+    """Return a * b of float32 tensors. The first operand is SrcA here. Each phase is added to the register."""
+    return elementwise("fpu_multiply", a, b, config.phases, config.wide)

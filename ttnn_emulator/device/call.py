@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happens when a program calls an operation on the emulated device.
+"""The calls of operations on the emulated device.
 
-The real library runs first: it validates, builds the program and allocates the results. Then the operation's value
-function fills them in. Operations that the library runs inside another one are part of that one.
+The real library runs a call first: it validates, builds the program and allocates the results. Then the operation's
+value function computes the results. Operations that the library runs inside another one are part of that one.
 """
 
 import time
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ttnn_emulator.device.arguments import Arguments
-from ttnn_emulator.device.generic_op import OwnPrograms
+from ttnn_emulator.device.generic_op import GenericPrograms
 from ttnn_emulator.device.ignored import asks_for_fusion, drop_ignored
 from ttnn_emulator.device.registry import VALUES, refuse_unknown_options
 from ttnn_emulator.device.state import EmulatedDevice
@@ -37,11 +37,11 @@ class Calls:
         check: Callable[[str, str], None] | None = None,
     ):
         self._emulated, self._transfers, self._check = emulated, transfers, check
-        self._own_programs = OwnPrograms(emulated)
+        self._generic_programs = GenericPrograms(emulated)
 
     @property
     def inside_library(self) -> bool:
-        """Whether the library is running an operation, and calls others inside it."""
+        """True while the library runs an operation, inside which it may call others."""
         return self._emulated.inside_library
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
@@ -55,9 +55,9 @@ class Calls:
         if transfer is not None:
             return transfer(operation, *args, **kwargs)
         if name == "ttnn.generic_op":
-            return self._own_programs.run(operation, args, kwargs)
-        if is_python(operation) and name not in VALUES:
-            return self._own_programs.call(operation, args, kwargs)
+            return self._generic_programs.run(operation, args, kwargs)
+        if name not in VALUES and is_python(operation):
+            return self._generic_programs.call(operation, args, kwargs)
         row = VALUES.get(name)
         arguments = Arguments(name, row, emulated.memory, args, kwargs)
         if not arguments.devices:

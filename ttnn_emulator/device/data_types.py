@@ -18,6 +18,7 @@ _FORMATS = {
     ttnn.int32: Format.INT32,
     ttnn.uint32: Format.UINT32,
 }
+_FLOATS = frozenset(dtype for dtype, format in _FORMATS.items() if format in formats.FLOATS)
 _HOST = {ttnn.bfloat16: torch.bfloat16} | {
     getattr(ttnn, name): getattr(torch, name) for name in ("float32", "uint8", "uint16", "int32", "uint32")
 }
@@ -30,26 +31,26 @@ def format_of(dtype: ttnn.DataType) -> Format:
 
 
 def is_float(dtype: ttnn.DataType) -> bool:
-    return _FORMATS.get(dtype) in formats.FLOATS
+    return dtype in _FLOATS
 
 
 def storage_dtype(dtype: ttnn.DataType) -> torch.dtype:
-    """The torch type that holds a device value of `dtype`."""
+    """Return the torch type that holds a device value of `dtype`."""
     if dtype == ttnn.float32:
         return torch.float32
     return torch.bfloat16 if is_float(dtype) else torch.int64
 
 
 def host_dtype(dtype: ttnn.DataType) -> torch.dtype:
-    """The torch type in which the library's `to_torch` returns `dtype`: float32 for block floats."""
+    """Return the torch type in which the library's `to_torch` returns `dtype`: float32 for block floats."""
     return torch.float32 if dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b) else _HOST[dtype]
 
 
 def round_to(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
-    """`value` as a kernel's packer leaves it in a tensor of `dtype`."""
+    """Round `value` to `dtype` as a kernel's packer does."""
     return formats.round_to(value, format_of(dtype))
 
 
 def round_from_host(value: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
-    """`value` as the host's converter leaves it (`from_torch`)."""
+    """Round `value` to `dtype` as the host's `from_torch` does."""
     return formats.round_from_host(value, format_of(dtype))

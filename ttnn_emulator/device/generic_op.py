@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`ttnn.generic_op`: device programs of a program's own, and the Python operations that run them.
+"""This module runs the device programs of `ttnn.generic_op`, and the Python operations that call it.
 
-The library checks and allocates such a program. Its kernels give its results: `ttnn_emulator.kernels` runs them. Within
-a Python operation that was registered with a golden function, by default this function gives them, which is faster. It
-gets the operation's own arguments. `kernels/choice.py` has the choices.
+The library checks such a program and allocates its memory. `ttnn_emulator.kernels` runs the program's kernels, which
+give the results. A Python operation may have a golden function. By default the golden function then gives the results
+from the operation's arguments, which is faster. `kernels/choice.py` has the choices.
 """
 
 import inspect
@@ -21,10 +21,12 @@ from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.step import Step, device_tensors
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.kernels import program
 from ttnn_emulator.kernels.chip import Chip
 from ttnn_emulator.kernels.choice import Source
 from ttnn_emulator.kernels.execution import Execution
 from ttnn_emulator.kernels.layout import Layout
+from ttnn_emulator.kernels.program import Program as KernelProgram
 from ttnn_emulator.library.private import name_of
 from ttnn_emulator.library.programs import Program
 
@@ -40,23 +42,24 @@ class _Body:
     host_us: float = 0.0
 
 
-class OwnPrograms:
-    """Runs Python operations, operation by operation of their bodies, and programs of one's own."""
+class GenericPrograms:
+    """The calls of `ttnn.generic_op`, and of Python operations, whose bodies call other operations."""
 
     def __init__(self, emulated: EmulatedDevice):
         self._emulated = emulated
         self._bodies: list[_Body] = []
         self._chips: dict[int, Chip] = {}  # by device
+        self._sanitized: set[tuple] = set()  # programs and the shapes of their tensors, of `Choice.once`
 
     def call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
-        """Run a Python operation. What its body calls is emulated."""
+        """Run a Python operation. The operations that its body calls are emulated."""
         emulated, name, golden = self._emulated, name_of(operation), operation.golden_function
         body = _Body(name.removeprefix("ttnn."), golden is not None)
         expectation = None
         if golden is not None:
             row = _row(golden)
             arguments = Arguments(name, row, emulated.memory, args, kwargs)
-            if emulated.choice.source is Source.CHECK:
+            if emulated.choice.compares:
                 arguments.read_host_tensors()
                 expectation = Expectation(name, row, arguments, [], [])
                 self._run_or_keep(expectation, arguments.device())
@@ -71,7 +74,7 @@ class OwnPrograms:
         refuse_unknown_options(name, row, kwargs)
         tensors = device_tensors(result)
         if not tensors:
-            raise UnsupportedOperation(f"{name}: it ran programs of its own; return the tensors they write")
+            raise UnsupportedOperation(f"{name}: it called generic_op; return the tensors that its programs write")
         results = [emulated.slot(tensor) for tensor in tensors]
         if emulated.choice.source is Source.GOLDEN:  # its values are written now or at each replay
             step = Step(name, row, arguments, results, body.programs)
@@ -82,14 +85,14 @@ class OwnPrograms:
         return result
 
     def run(self, operation: Any, args: tuple, kwargs: dict) -> Any:
-        """`ttnn.generic_op`."""
+        """Run `ttnn.generic_op`."""
         body = self._bodies[-1] if self._bodies else _Body("generic_op", False)
         started = time.perf_counter()
         result, programs = self._emulated.library(operation, args, kwargs)
         host_us = (time.perf_counter() - started) * 1e6
         body.calls += 1
-        if programs:  # someone wants to know
-            *read, _ = device_tensors([*args, *kwargs.values()])  # the last one is written
+        if programs:  # they are being recorded
+            *read, _ = device_tensors([*args, *kwargs.values()])  # the program writes the last one
             bank_read = sum(bytes_per_bank(tensor) for tensor in read if in_dram(tensor))
             programs = [replace(program, name=body.name, bank_read=bank_read) for program in programs]
         if body.has_golden and self._emulated.choice.source is Source.GOLDEN:
@@ -101,7 +104,7 @@ class OwnPrograms:
         return result
 
     def _run_or_keep(self, step: Step, device: ttnn.MeshDevice) -> None:
-        """Run a step that is no operation, now or at each replay."""
+        """Run a step that is no operation, now or at each replay of a trace."""
         step.place(device)
         if self._emulated.capture is not None:
             self._emulated.capture.add(step, device)
@@ -111,12 +114,19 @@ class OwnPrograms:
     def _run_kernels(
         self, name: str, tensors: list[ttnn.Tensor], descriptor: Any, programs: list[Program], host_us: float
     ) -> None:
-        """Run a program, now or at each replay."""
+        """Run a program's kernels, now or at each replay of a trace."""
         device = tensors[0].device()
         tensors = list({self._emulated.memory.find(tensor): tensor for tensor in tensors}.values())
         chip = self._chip(device)
-        execution = Execution.of(f"ttnn.{name}", descriptor, chip, self._emulated.choice.seeds)
-        run = KernelRun(execution, [Layout.of(tensor, chip) for tensor in tensors])
+        descriptors = program.of_chips(descriptor, device)
+        described = {
+            number: program.read(one, chip) for number, one in {id(d): d for d in descriptors.values()}.items()
+        }
+        executions = {number: self._execution(f"ttnn.{name}", one, chip, tensors) for number, one in described.items()}
+        run = KernelRun(
+            {of_chip: executions[id(one)] for of_chip, one in descriptors.items()},
+            [Layout.of(tensor, chip) for tensor in tensors],
+        )
         row = ValueFunction(run, accepts=frozenset(), takes_all=False, operands=True, in_place=True)
         arguments = Arguments(f"ttnn.{name}", row, self._emulated.memory, [tensors], {})
         slots = arguments.slots
@@ -125,6 +135,13 @@ class OwnPrograms:
             for slot in slots:
                 self._leave_unwritten(slot)
         self._emulated.finish(Step(f"ttnn.{name}", row, arguments, results, programs), device, host_us)
+        if self._emulated.choice.once:
+            self._sanitized.update(_shapes(execution.program, tensors) for execution in executions.values())
+
+    def _execution(self, name: str, described: KernelProgram, chip: Chip, tensors: list[ttnn.Tensor]) -> Execution:
+        choice = self._emulated.choice
+        is_known = choice.once and _shapes(described, tensors) in self._sanitized
+        return Execution.of(name, described, chip, 0 if is_known else choice.seeds)
 
     def _chip(self, device: ttnn.MeshDevice) -> Chip:
         if device.id() not in self._chips:
@@ -138,8 +155,12 @@ class OwnPrograms:
             slot.buffer.write(slot.chips, nothing, slot.shape, slot.dtype)
 
 
+def _shapes(described: KernelProgram, tensors: list[ttnn.Tensor]) -> tuple:
+    return (described.shape, *((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
+
+
 def _arguments(io_tensors: list[ttnn.Tensor], program_descriptor: Any) -> tuple[list[ttnn.Tensor], Any]:
-    """What `ttnn.generic_op` is called with, by name or by position."""
+    """Return the arguments of `ttnn.generic_op`, which a program gives by name or by position."""
     return io_tensors, program_descriptor
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of kernels in the emulated memory, and their comparison with a golden function."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,15 +19,18 @@ from ttnn_emulator.kernels.machine import Image
 
 
 class KernelRun:
-    """A value function that changes the memory of its operands as kernels do."""
+    """A value function that changes the memory of its operands as the kernels of their chip do."""
 
-    def __init__(self, execution: Execution, layouts: Sequence[Layout]):
-        self._execution, self._layouts = execution, layouts
+    def __init__(self, executions: Mapping[int, Execution], layouts: Sequence[Layout]):
+        self._executions, self._layouts = executions, layouts
 
     def __call__(self, operands: list[Operand]) -> None:
-        images = [self._image(operand, layout) for operand, layout in zip(operands, self._layouts)]
+        execution = self._executions.get(operands[0].chip)
+        if execution is None:
+            return
+        images = [self._image(operand, layout, execution.seeds > 0) for operand, layout in zip(operands, self._layouts)]
         try:
-            changed = self._execution.run(images)
+            changed = execution.run(images)
         except Exception:
             for operand in operands:  # what kernels left half done is no form of the value
                 operand.buffer.derived = {}
@@ -38,9 +41,10 @@ class KernelRun:
                 operand.buffer.write((operand.chip,), [value], tuple(value.shape), operand.dtype)
                 replace(operand, value=value).derive(("image", layout.key), lambda _, kept=image.data: kept)
 
-    def _image(self, operand: Operand, layout: Layout) -> Image:
+    @staticmethod
+    def _image(operand: Operand, layout: Layout, sanitized: bool) -> Image:
         data = operand.derive(("image", layout.key), lambda value: layout.image(value, operand.buffer.padding))
-        return Image(layout, data, not self._execution.seeds or not _is_unwritten(operand))
+        return Image(layout, data, not sanitized or not _is_unwritten(operand))
 
 
 def _is_unwritten(operand: Operand) -> bool:

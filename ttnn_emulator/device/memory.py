@@ -151,7 +151,7 @@ class Memory:
 
     @property
     def births(self) -> int:
-        """How many allocations there were so far. Traces use it as a clock."""
+        """The number of allocations so far, which traces use as a clock."""
         return self._births
 
     def born_after(self, clock: int, device: int) -> list[Buffer]:
@@ -196,9 +196,13 @@ def bytes_per_bank(tensor: ttnn.Tensor) -> int:
 
 def chips_of(tensor: ttnn.Tensor) -> tuple[int, ...]:
     """Return the numbers of the chips that a tensor lies on, row by row of the mesh."""
-    device, coordinates = tensor.device(), tensor.device_coords()
-    if len(coordinates) == device.get_num_devices():
-        return tuple(range(len(coordinates)))
+    device = tensor.device()
+    chips = device.get_num_devices()
+    if chips == 1:
+        return (0,)
+    coordinates = tensor.device_coords()
+    if len(coordinates) == chips:
+        return tuple(range(chips))
     columns = device.shape[1]
     return tuple(sorted(coordinate[0] * columns + coordinate[1] for coordinate in coordinates))
 

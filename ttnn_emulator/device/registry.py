@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.errors import UnsupportedOperation
 
 PLACEMENT = frozenset(
@@ -74,9 +75,11 @@ class ValueFunction:
 
 
 def setting_of(argument: Any) -> Any:
-    """Return what an option asks for: of a compute configuration the math fidelity, and whether sums are float32."""
+    """Return what an option asks for: a `ComputeConfig` for a `compute_kernel_config`, else the argument itself."""
     fidelity = getattr(argument, "math_fidelity", None)
-    return argument if fidelity is None else (fidelity.name, argument.fp32_dest_acc_en)
+    if fidelity is None:
+        return argument
+    return ComputeConfig(fidelity.name, argument.fp32_dest_acc_en, argument.math_approx_mode)
 
 
 VALUES: dict[str, ValueFunction] = {}
@@ -140,7 +143,7 @@ def refuse_unknown_options(name: str, row: ValueFunction, kwargs: dict) -> None:
 
 
 def _filling(parameters: Mapping[str, inspect.Parameter], name: str | float) -> Callable[[list, dict], float]:
-    """What a call fills up tiles with."""
+    """Return a function of a call's arguments that gives the number with which the call fills up tiles."""
     if not isinstance(name, str):
         return lambda args, kwargs: name
     position, default = list(parameters).index(name), parameters[name].default

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The state of the emulated device in this process, and the way to the real library."""
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ttnn
@@ -33,8 +34,18 @@ class EmulatedDevice:
         self.devices = OpenDevices(self.memory)
         self.graphs = Graphs()
         self._plans: dict[tuple, tuple[Plan, ...]] = {}  # by the likeness of a call's arguments
+        self.computes = True  # False: the library runs, and results stay unwritten
         self.choice = Choice.of_environment()  # what gives the results of programs of one's own
         self._turn = threading.RLock()
+
+    @contextlib.contextmanager
+    def without_values(self) -> Iterator[None]:
+        """Compute nothing inside the block."""
+        self.computes = False
+        try:
+            yield
+        finally:
+            self.computes = True
 
     def in_turn(self, function: Callable) -> Callable:
         """Return `function` for any number of threads, whose calls take turns."""
@@ -52,9 +63,16 @@ class EmulatedDevice:
         if self.capture is not None and not step.row.allocates:
             self.capture.add(step, device)
         else:
-            step.run()
+            self.run(step)
         if self.recorder is not None:
             self.recorder.operation(step, host_us, device)
+
+    def run(self, step: Step) -> None:
+        """Compute a step, or leave its results unwritten where nobody wants values."""
+        if self.computes:
+            step.run()
+        else:
+            step.leave_unwritten()
 
     def library(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Any, list[Program]]:
         """Run the real library, and return its result with the programs it enqueued where someone wants to know."""
@@ -69,8 +87,10 @@ class EmulatedDevice:
             self.inside_library = False
 
     def plans(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Plan, ...]:
-        """The programs of a call, asked once for calls that are alike. Not while the program captures a graph, in which
-        that would show."""
+        """Return the programs of a call. The library is asked once for calls that are alike.
+
+        The library is not asked while the program captures a graph, because the question would be part of the graph.
+        """
         key = (name_of(operation), *map(_likeness, args), *((name, _likeness(kwargs[name])) for name in kwargs))
         if key not in self._plans and not ttnn.graph.is_graph_capture_active():
             self.inside_library = True
@@ -91,7 +111,7 @@ class EmulatedDevice:
 
 
 def _likeness(argument: Any) -> Any:
-    """What of an argument the library's choice of a program goes by."""
+    """Return the properties of an argument by which the library chooses a program."""
     if isinstance(argument, ttnn.Tensor):
         return shape_of(argument), argument.dtype, argument.layout, argument.memory_config()
     if hasattr(argument, "math_fidelity"):

@@ -7,7 +7,7 @@ A step keeps buffers and plain parameters only, no library objects, so that runn
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -60,8 +60,7 @@ class Operand:
         return self.buffer.derived[key]
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """The shape and dtype of a result, for a value function that names `outputs`."""
 
     shape: tuple[int, ...]
@@ -85,6 +84,16 @@ class Step:
     def place(self, device: ttnn.MeshDevice) -> None:
         """Find the chips that the operation runs on: those that its results lie on, or the operand on the fewest."""
         mesh = tuple(range(device.get_num_devices()))
+        self.chips = mesh
+        for slot in (*self.inputs, *self.results):
+            if slot.chips != mesh:
+                self._place_on_part(mesh)
+                break
+        if self.row.mesh:
+            self._place_among(device, mesh)
+
+    def _place_on_part(self, mesh: tuple[int, ...]) -> None:
+        """Find the chips of an operation that does not run on all chips of the mesh."""
         self.chips = min((slot.chips for slot in self.results or self.inputs), key=len, default=mesh)
         for slot in (*self.inputs, *self.results):
             if not set(self.chips) <= set(slot.chips):
@@ -94,8 +103,6 @@ class Step:
                 )
         if any(slot.chips != self.chips for slot in self.results):
             raise UnsupportedOperation(f"{self.name}: its results lie on different chips of the mesh")
-        if self.row.mesh:
-            self._place_among(device, mesh)
 
     def _place_among(self, device: ttnn.MeshDevice, mesh: tuple[int, ...]) -> None:
         """Find the chips of an operation among chips."""
@@ -187,6 +194,13 @@ class Step:
             return self.row.padding(self.args, self.kwargs)
         moved = self.row.moves and self.inputs[0].shape == slot.shape
         return self.inputs[0].buffer.padding if moved else None
+
+    def leave_unwritten(self) -> None:
+        """Leave the results as memory that nothing was written to. A result that holds values keeps them."""
+        for slot in self.results:
+            if slot.buffer.blank or slot.buffer.pending:
+                nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
+                slot.buffer.write(self.chips, nothing, slot.shape, slot.dtype)
 
     def mark_captured(self) -> None:
         """Leave the results allocated and not computed, as they are inside a trace capture.

@@ -75,7 +75,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Event:
-    """What `record_event` returns. The emulated queues run in order, so an event is always reached."""
+    """The result of `record_event`. The emulated queues run in order, so an event is always reached."""
 
     cq_id: int
 
@@ -120,7 +120,7 @@ class Traces:
         self._check_memory(trace)
         recorder = self._emulated.recorder
         for step in trace.steps:
-            step.run()
+            self._emulated.run(step)
             if recorder is not None:
                 recorder.replayed(step, mesh_device)
 

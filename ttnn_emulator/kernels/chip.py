@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a program's kernels see of the chip that they run on."""
+"""The chip as kernels see it: its cores, banks and sizes of memory."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ _DRAM_ALIGNMENT = {"WORMHOLE_B0": 32, "BLACKHOLE": 64}
 
 @dataclass(frozen=True)
 class Core:
-    """A worker core, by its place in the grid and by its NoC coordinates."""
+    """A worker core: its place in the grid, and its NoC coordinates."""
 
     x: int
     y: int
@@ -33,6 +33,7 @@ class Chip:
 
     @classmethod
     def of(cls, device: ttnn.MeshDevice) -> "Chip":
+        """Return the chip that a device consists of."""
         grid, dram, name = device.compute_with_storage_grid_size(), device.dram_grid_size(), device.arch().name
         places = [(x, y) for y in range(grid.y) for x in range(grid.x)]
         on_noc = [device.worker_core_from_logical_core(ttnn.CoreCoord(*place)) for place in places]
@@ -41,5 +42,5 @@ class Chip:
 
     @cached_property
     def numbers(self) -> dict[tuple[int, int], int]:
-        """The number of each core by its place in the grid."""
+        """The number of each core, by its place in the grid."""
         return {(core.x, core.y): number for number, core in enumerate(self.cores)}

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """This module checks that the results of kernels are those of a golden function.
 
-Integers must be equal. A float may be off by `ULPS` of float32, or by one unit in the last place of its dtype. That is
-not always enough: a golden function rounds after other steps than a kernel does, and a sum that cancels, or a rounding
-to whole numbers, makes the difference larger. Then the golden function runs again on inputs that are moved by chance,
-by up to 2^-20 of themselves, or by 2^-11 where the matrix unit has rounded products. A result may be off by `MOVEMENTS`
-times the largest change that this brings. In the first case whole numbers are not moved, because they are exact.
+Integers must be equal. A float may differ by `ULPS` of float32, or by one unit in the last place of its dtype. That is
+not always enough, because a golden function and a kernel round after different steps. Sums that cancel and roundings to
+whole numbers make the difference larger. So the golden function runs again on inputs moved by chance, by up to 2^-20 of
+themselves, or by 2^-11 where the matrix unit has rounded products. A result may differ by `MOVEMENTS` times the largest
+change that these movements cause. Movements of 2^-20 leave out whole numbers, because these are exact.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,9 +19,9 @@ from ttnn_emulator.errors import KernelMismatch
 ULPS = 8
 MOVEMENTS = 4
 _MOVE, _MOVE_OF_PRODUCTS = 2.0**-20, 2.0**-11  # the matrix unit aligns products to 11 bits
-_MOST_RUNS = 32  # of the golden function, on moved inputs
+_MOST_RUNS = 32  # runs of the golden function on moved inputs
 _LAST_PLACE = {ttnn.float32: 0.0, ttnn.bfloat16: 2.0**-7, ttnn.bfloat8_b: 2.0**-6, ttnn.bfloat4_b: 2.0**-2}
-_CHANCE = torch.Generator()  # not the one that programs use
+_CHANCE = torch.Generator()  # programs use another generator
 _BLOCK = 16  # elements of a row that share an exponent
 
 
@@ -32,7 +32,7 @@ def check(
     expected: Sequence[torch.Tensor],
     golden_of_moved: Callable[[], Sequence[torch.Tensor]],
 ) -> None:
-    """Raise `KernelMismatch` if results are not the expected ones. `golden_of_moved` gives them for moved inputs."""
+    """Raise `KernelMismatch` if results differ from `expected`. `golden_of_moved` gives these for moved inputs."""
     allowed = [_allowed(value, dtype) for value, dtype in zip(expected, dtypes)]
     movements = [torch.zeros(()) for _ in expected]
     wrong = [_wrong(*of_one) for of_one in zip(results, expected, allowed)]
@@ -56,7 +56,7 @@ def check(
 
 
 def moved(value: torch.Tensor, rounds_products: bool) -> torch.Tensor:
-    """A value whose numbers are moved by chance."""
+    """Return a value whose numbers are moved by chance."""
     if not value.is_floating_point():
         return value
     exact, by = value.float(), 2 * torch.rand(value.shape, generator=_CHANCE) - 1

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles kernels, and the runner, for this CPU.
+"""This module compiles kernels and the runner for this CPU.
 
-All that is compiled is kept in the emulator's cache folder. Its name is a digest of all that it depends on. It is made
-under a temporary name and renamed, so that other processes find all of it or nothing.
+The emulator's cache folder keeps each compiled file. The file's name has a digest of all that the file depends on. Each
+file is made under a temporary name and renamed, so that other processes find all of it or nothing.
 """
 
 import contextlib
@@ -36,12 +36,13 @@ _KERNEL_OPTIONS = (
     """-O1 -g1 -w -fpermissive -fno-strict-aliasing -fno-exceptions -fno-rtti -fvisibility=hidden""".split()
 )
 _INSTRUMENTED = ["-fsanitize=thread"]
+_FIRMWARE = {Processor.READER: "NCRISC", Processor.WRITER: "BRISC"}  # the others: TRISC
 _BUFFERS = 64
 
 
 @dataclass(frozen=True)
 class Build:
-    """How a kernel is compiled: for a processor, and with calls to the checks before every access or without."""
+    """A kernel to compile for a processor. An instrumented kernel calls the checks before every access."""
 
     kernel: Kernel
     processor: Processor
@@ -49,7 +50,7 @@ class Build:
 
 
 def runner_library() -> Path:
-    """The compiled runner. The first process that asks for it compiles it, which takes some ten seconds."""
+    """Return the compiled runner. The first process that asks for it compiles it, which takes some ten seconds."""
     sources = sorted(_RUNNER.glob("*.cpp"))
     headers = sorted(_RUNNER.glob("*.h")) + sorted(_ARITHMETIC.glob("*.h"))
     key = _digest(*_toolchain(), *_RUNNER_OPTIONS, _cpu(), *_texts(sources + headers))
@@ -61,7 +62,7 @@ def runner_library() -> Path:
 
 
 def kernel_libraries(builds: Iterable[Build], program: Program, chip: Chip) -> list[Path]:
-    """The compiled kernels of a program, one a build."""
+    """Return the compiled kernels of a program, one for each build."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return list(threads.map(lambda build: _kernel_library(build, program.formats, chip), builds))
 
@@ -94,7 +95,7 @@ def _kernel_library(build: Build, formats: dict[int, Format], chip: Chip) -> Pat
 
 
 def _find(folder: Path, name: str, key: str) -> Path | None:
-    """A kernel that was compiled from files with the contents that they have now."""
+    """Return a kernel compiled from the present contents of its files, or None."""
     index = folder / f"{name}-{key}.json"
     if not index.exists():
         return None
@@ -106,7 +107,7 @@ def _find(folder: Path, name: str, key: str) -> Path | None:
 
 
 def _dependencies(depends: Path, source: Path, work: Path, prelude: Path) -> list[Path]:
-    """The files that a kernel includes, without those that its key has anyway."""
+    """Return the source and the files that it includes, without those that the digest of the prelude covers."""
     words = shlex.split(depends.read_text().split(":", 1)[1].replace("\\\n", " "))
     files = {Path(word).resolve() for word in words} | {source.resolve()}
     known = (work.resolve(), prelude.resolve(), _INCLUDE.resolve(), _LIBRARY.resolve())
@@ -121,7 +122,7 @@ def _inline_source(text: str) -> Path:
 
 
 def _constants(kernel: Kernel, formats: dict[int, Format]) -> str:
-    """What a kernel knows when it is compiled: its arguments, and its circular buffers' tiles."""
+    """Return a header with a kernel's compile-time arguments and the formats of its circular buffers."""
 
     def table(values: dict[int, int], absent: int) -> str:
         return ", ".join(str(values.get(number, absent)) for number in range(_BUFFERS))
@@ -141,6 +142,7 @@ struct emu::Constants<emu::ThisKernel> {{
     static constexpr uint32_t tile_bytes[] = {{{tile_bytes}}};
     static constexpr uint32_t tile_rows[] = {{{tile_rows}}};
 }};
+#define DST_ACCUM_MODE {str(bool(kernel.compute and kernel.compute.wide)).lower()}
 """
 
 
@@ -152,7 +154,7 @@ def _tile_bytes(page: Format) -> int:
 
 
 def _prelude(build: Build, chip: Chip) -> Path:
-    """The folder of the precompiled header that kernels of this kind begin with."""
+    """Return the folder of the precompiled header with which kernels of this kind begin."""
     banks = ", ".join(str(core.noc_x | core.noc_y << 6) for core in chip.cores)
     board = f"""#pragma once
 #define ARCH_{"BLACKHOLE" if chip.blackhole else "WORMHOLE"}
@@ -184,7 +186,7 @@ constexpr uint32_t l1_banks[] = {{{banks}}};
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write a file that is not there. One that is keeps its time, to which compilers hold a precompiled header."""
+    """Write a file unless it exists, so that its time stays: a new one would make the precompiled header invalid."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         made.write_text(text)
@@ -198,12 +200,14 @@ def _options(build: Build) -> list[str]:
         options.append("-fno-gnu-unique")  # else kernels that have a variable of the same name share it
     if build.processor in (Processor.UNPACK, Processor.MATH, Processor.PACK):
         options += ["-DEMU_ONE_THREAD", f"-DTRISC_{build.processor.name}"]
+    options.append(f"-DCOMPILE_FOR_{_FIRMWARE.get(build.processor, 'TRISC')}")
     return options
 
 
 def _include_folders(prelude: Path) -> list[str]:
     metal = _LIBRARY / "tt_metal"
-    folders = [prelude, _INCLUDE, metal / "hw" / "inc", metal / "hostdevcommon" / "api", _LIBRARY]
+    ours, library = [prelude, _INCLUDE], [_LIBRARY, _LIBRARY / "ttnn", _LIBRARY / "ttnn" / "cpp", metal]
+    folders = [*ours, metal / "hw" / "inc", metal / "hostdevcommon" / "api", *library]
     return [argument for folder in folders for argument in ("-I", str(folder))]
 
 
@@ -220,7 +224,7 @@ _NO_HEADER = re.compile(r"fatal error: '?([\w./]+)'?(?:: No such file| file not 
 
 
 def _summary(errors: str) -> str:
-    """What is wrong with a kernel, in one line."""
+    """Return in one line why a kernel does not compile."""
     header = _NO_HEADER.search(errors)
     if header:
         return f"there is no header {header[1]} (those of the kernel API are in {_INCLUDE})"
@@ -275,7 +279,7 @@ def _is_clang() -> bool:
 
 @functools.cache
 def _headers() -> list[str]:
-    """The texts of the kernel API."""
+    """Return the texts of the kernel API."""
     return _texts([*sorted(_INCLUDE.rglob("*.h*")), _RUNNER / "calls.h"])
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A program that is compiled and can be run: once as fast as it goes, or many times to find its faults."""
+"""Runs of a compiled program: once without checks, or many times with checks that find its faults."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import ttnn
 from ttnn_emulator.errors import KernelFault
-from ttnn_emulator.kernels import compiler, machine, program
+from ttnn_emulator.kernels import compiler, machine
 from ttnn_emulator.kernels.chip import Chip
 from ttnn_emulator.kernels.compiler import Build
 from ttnn_emulator.kernels.machine import Image, Loaded
@@ -21,7 +20,7 @@ _THREADS = (Processor.UNPACK, Processor.MATH, Processor.PACK)
 
 @dataclass(frozen=True)
 class Execution:
-    """A compiled program. `seeds`: how many orders of events a run tries, with checks; 0: it runs once, without."""
+    """A compiled program. `seeds` is how many orders of events a run tries with checks. With 0 it runs once without."""
 
     name: str
     program: Program
@@ -30,8 +29,8 @@ class Execution:
     seeds: int
 
     @classmethod
-    def of(cls, name: str, descriptor: ttnn.ProgramDescriptor, chip: Chip, seeds: int) -> "Execution":
-        described = program.read(descriptor, chip)
+    def of(cls, name: str, described: Program, chip: Chip, seeds: int) -> "Execution":
+        """Compile a program."""
         sanitized = seeds > 0
         builds = [
             Build(kernel, processor, sanitized)
@@ -43,7 +42,7 @@ class Execution:
         return cls(name, described, chip, tuple(loaded), seeds)
 
     def run(self, images: Sequence[Image]) -> list[bool]:
-        """Change the tensors' images as the kernels do. Returns which were changed."""
+        """Change the tensors' images as the kernels do, and return which images were changed."""
         if not self.seeds:
             return self._run_once(images, None)
         first, changed = None, []

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""How tensors lie in memory: which bank or core has each page, and what bytes a page has."""
+"""The memory of tensors: which bank or core has each page, and which bytes a page has."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,16 +33,17 @@ class Layout:
     in_dram: bool
     banks: tuple[int, ...]  # DRAM banks, or numbers of cores
     rows: int  # pages of a bank
-    bank_of: np.ndarray  # of each page: an index of `banks`
-    row_of: np.ndarray
+    bank_of: np.ndarray  # for each page an index of `banks`
+    row_of: np.ndarray  # for each page its row in the bank
     shape: tuple[int, ...]
     padded_shape: tuple[int, ...]
     dtype: ttnn.DataType
     tile: tuple[int, int] | None  # None: row-major
-    page_width: int  # elements of a page of a row-major tensor
+    page_width: int  # elements of a page, if row-major
 
     @classmethod
     def of(cls, tensor: ttnn.Tensor, chip: Chip) -> "Layout":
+        """Return the layout that the library gave a tensor."""
         config, pages = tensor.memory_config(), tensor.buffer_num_pages()
         in_dram = config.buffer_type == ttnn.BufferType.DRAM
         padded = tuple(tensor.padded_shape)
@@ -73,19 +74,19 @@ class Layout:
 
     @cached_property
     def key(self) -> tuple:
-        """Equal for layouts whose images are alike."""
+        """A key that is equal for layouts with equal images of a value."""
         places = (self.bank_of.tobytes(), self.row_of.tobytes()) if len(self.bank_of) < 1 << 16 else (id(self),)
         return (self.page_bytes, len(self.banks), self.padded_shape, self.tile, *places)
 
     def image(self, value: torch.Tensor, padding: float | None) -> np.ndarray:
-        """The memory of a value."""
+        """Return the memory image of a value. `padding` fills up tiles."""
         pages = self._to_pages(value, padding)
         image = np.zeros((len(self.banks), self.rows, self.page_bytes), np.uint8)
         image[self.bank_of, self.row_of, : pages.shape[1]] = pages
         return image
 
     def value(self, image: np.ndarray) -> torch.Tensor:
-        """The value of a memory image."""
+        """Return the value of a memory image."""
         pages = torch.from_numpy(image[self.bank_of, self.row_of])
         padded = self._from_pages(pages).reshape(self.padded_shape)
         value = padded[tuple(slice(0, size) for size in self.shape[-len(self.padded_shape) :])]
@@ -130,14 +131,14 @@ class Layout:
         return elements
 
 
-# Stands for padding that is not known. In a block float, NaN would spoil the block.
+# Unknown padding is NaN, but for block floats, where NaN would change the block.
 _UNKNOWN = {ttnn.bfloat8_b: 0.0, ttnn.bfloat4_b: 0.0}
 
 
 def _sharded(
     config: ttnn.MemoryConfig, padded: tuple[int, ...], tile: tuple[int, int] | None, pages: int, chip: Chip
 ) -> tuple[tuple[int, ...], int, np.ndarray, np.ndarray, int]:
-    """Banks, pages of a bank, each page's bank and place in it, and the width of a row-major page."""
+    """Return the banks, the pages of a bank, each page's bank and its row there, and the width of a row-major page."""
     spec = config.shard_spec
     if spec is None:
         raise UnsupportedOperation("ttnn.generic_op: tensors that an NdShardSpec places are not emulated")
@@ -158,7 +159,7 @@ def _faces(tile: tuple[int, int]) -> tuple[int, int]:
 
 
 def _to_tiles(matrix: torch.Tensor, tile: tuple[int, int]) -> torch.Tensor:
-    """[rows, columns] as tiles [tiles, values], face by face."""
+    """Return a matrix [rows, columns] as tiles [tiles, values], face by face."""
     (high, wide), (face_high, face_wide) = tile, _faces(tile)
     rows, columns = matrix.shape
     parts = matrix.reshape(rows // high, high // face_high, face_high, columns // wide, wide // face_wide, face_wide)
@@ -172,7 +173,7 @@ def _from_tiles(tiles: torch.Tensor, columns: int, tile: tuple[int, int]) -> tor
 
 
 def _pack_block_floats(tiles: torch.Tensor, bits: int) -> np.ndarray:
-    """Values that block floats hold exactly -> bytes: exponents of the tile's half rows, then signs and mantissas."""
+    """Return tiles of exact block floats as bytes: exponents of the tile's half rows, then signs and mantissas."""
     blocks = tiles.reshape(len(tiles), -1, _FACE).float()
     exponents = (blocks.view(torch.int32) >> 23 & 255).amax(-1, keepdim=True)
     unit = _powers_of_two(exponents - 127 - (bits - 1))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The runner: C++ that executes a program on an emulated chip (runner/interface.cpp)."""
+"""The interface to the runner, C++ that executes a program on an emulated chip (`runner/interface.cpp`)."""
 
 import ctypes
 import functools
@@ -17,7 +17,7 @@ from ttnn_emulator.kernels.layout import Layout
 from ttnn_emulator.kernels.program import Kernel, Processor, Program
 
 _LOWEST_L1 = 0x10000  # runner/machine.h says why
-_MOST_SWITCHES = 1 << 34  # of fibers; more than any program takes that ends
+_MOST_SWITCHES = 1 << 34  # switches of fibers: more than a program takes unless it hangs
 
 
 @functools.cache
@@ -31,11 +31,11 @@ def _library() -> ctypes.CDLL:
 
 @dataclass(frozen=True)
 class Image:
-    """A tensor in memory."""
+    """The memory image of a tensor."""
 
     layout: Layout
     data: np.ndarray  # uint8 [banks, rows, page bytes]
-    is_written: bool  # or is it memory that nobody has written
+    is_written: bool  # False where no program has written this memory
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ class Loaded:
 def run(
     program: Program, chip: Chip, kernels: Sequence[Loaded], images: Sequence[Image], seed: int | None = None
 ) -> tuple[str, list[bool]]:
-    """Execute a program, which changes the images -> (what was wrong, whether each image was changed).
+    """Execute a program on the images, and return its faults and which images it changed.
 
-    `seed` None: plain; else sanitized, in the order of that seed."""
+    With a `seed` the program runs with checks, in the order of events of that seed.
+    """
     library = _library()
     places = [number for core in chip.cores for number in (core.x, core.y, core.noc_x, core.noc_y)]
     sanitized = seed is not None

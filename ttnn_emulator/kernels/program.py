@@ -1,18 +1,18 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A program as `ttnn.generic_op` gets it, read back into plain values."""
+"""The description of a program for `ttnn.generic_op`, read into plain values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import ttnn
+from ttnn_emulator.arithmetic.compute_config import PHASES
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.kernels.chip import Chip
 
-_PHASES = {"LoFi": 1, "HiFi2": 2, "HiFi3": 3, "HiFi4": 4}
 _L1_STEP = 32  # circular buffers begin at multiples of it
 
 
@@ -29,16 +29,16 @@ class Processor(IntEnum):
 
 @dataclass(frozen=True)
 class Compute:
-    """How a compute kernel calculates."""
+    """The compute configuration of a kernel."""
 
-    phases: int  # of the matrix unit: its fidelity
-    wide: bool  # float32 in the destination register
+    phases: int  # of the matrix unit: the math fidelity
+    wide: bool  # the destination register holds float32
     full_sync: bool  # the whole register goes to the packer, not half of it
     straight_to_dest: frozenset[int]  # circular buffers that are not unpacked to the matrix unit's sources
 
     @property
     def dest_tiles(self) -> int:
-        """Tiles that a kernel has at once."""
+        """The tiles that fit in the part of the register that a kernel has."""
         return 16 // (2 if self.wide else 1) // (1 if self.full_sync else 2)
 
 
@@ -55,7 +55,7 @@ class Kernel:
     defines: tuple[tuple[str, str], ...]
     include_paths: tuple[str, ...]
     cores: tuple[int, ...]  # their numbers on the chip
-    runtime_args: tuple[tuple[int, ...], ...]  # of each of these cores
+    runtime_args: tuple[tuple[int, ...], ...]  # for each of these cores
     common_args: tuple[int, ...]
     compute: Compute | None
 
@@ -66,7 +66,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Format:
-    """One of the buffers that share the memory of a circular buffer's description."""
+    """The format of one of the circular buffers that share memory."""
 
     number: int
     page_bytes: int
@@ -76,17 +76,19 @@ class Format:
 
 @dataclass(frozen=True)
 class CircularBuffer:
-    """Memory of circular buffers on some cores."""
+    """The memory that circular buffers share on some cores."""
 
     cores: tuple[int, ...]
     address: int
     size: int
     formats: tuple[Format, ...]
-    is_tensor: bool  # it lies where a tensor lies
+    is_tensor: bool  # the memory is a tensor's
 
 
 @dataclass(frozen=True)
 class Semaphore:
+    """A semaphore on some cores."""
+
     cores: tuple[int, ...]
     number: int
     value: int
@@ -94,22 +96,36 @@ class Semaphore:
 
 @dataclass(frozen=True)
 class Program:
-    """All that a program's description says."""
+    """All that the description of a program says."""
 
     kernels: tuple[Kernel, ...]
     buffers: tuple[CircularBuffer, ...]
     semaphores: tuple[Semaphore, ...]
 
     @property
+    def shape(self) -> tuple:
+        """All but runtime arguments and addresses, which differ between calls with tensors of the same shapes."""
+        kernels = (replace(kernel, runtime_args=(), common_args=()) for kernel in self.kernels)
+        return (*kernels, *(replace(buffer, address=0) for buffer in self.buffers), *self.semaphores)
+
+    @property
     def formats(self) -> dict[int, Format]:
-        """The formats of circular buffers by number."""
+        """The formats of circular buffers, by number."""
         return {page.number: page for buffer in self.buffers for page in buffer.formats}
 
 
+def of_chips(
+    descriptor: ttnn.ProgramDescriptor | ttnn.MeshProgramDescriptor, mesh: ttnn.MeshDevice
+) -> dict[int, ttnn.ProgramDescriptor]:
+    """The program of each chip of a mesh, by its number. A chip may have none."""
+    if isinstance(descriptor, ttnn.ProgramDescriptor):
+        return dict.fromkeys(range(mesh.get_num_devices()), descriptor)
+    columns = mesh.shape[1]
+    return {y * columns + x: one for places, one in descriptor for y, x in map(tuple, places)}
+
+
 def read(descriptor: ttnn.ProgramDescriptor, chip: Chip) -> Program:
-    """Read a program's description back."""
-    if not isinstance(descriptor, ttnn.ProgramDescriptor):
-        raise UnsupportedOperation("ttnn.generic_op: a program for each chip (MeshProgramDescriptor) is not emulated")
+    """Read the description of a program."""
     return Program(
         tuple(_kernel(kernel, chip) for kernel in descriptor.kernels),
         tuple(_buffers(descriptor.cbs, chip)),
@@ -147,18 +163,18 @@ def _kernel(kernel: Any, chip: Chip) -> Kernel:
 def _arguments(of_cores: ttnn.RuntimeArgs, core: ttnn.CoreCoord) -> tuple[int, ...]:
     try:
         return tuple(of_cores[core.x][core.y])
-    except IndexError:  # the core was given none
+    except IndexError:  # this core has no arguments
         return ()
 
 
 def _path(source: str) -> Path:
-    """A kernel's file. A relative path begins at the current folder or at the library's root."""
+    """Return a kernel's file. A relative path begins at the current folder or at the library's root."""
     candidates = [Path(source), Path(ttnn.__file__).parent / source]
     return next((path.resolve() for path in candidates if path.exists()), candidates[0])
 
 
 def _processor(config: Any) -> tuple[Processor, int]:
-    """The processor that runs a kernel, and its NoC."""
+    """Return the processor that runs a kernel, and its NoC."""
     if isinstance(config, ttnn.ComputeConfigDescriptor):
         return Processor.COMPUTE, 0
     if isinstance(config, ttnn.ReaderConfigDescriptor):
@@ -174,12 +190,12 @@ def _compute(config: ttnn.ComputeConfigDescriptor) -> Compute:
         raise UnsupportedOperation("ttnn.generic_op: kernels with math_approx_mode are not emulated")
     straight = (number for number, mode in enumerate(config.unpack_to_dest_mode) if "Fp32" in mode.name)
     return Compute(
-        _PHASES[config.math_fidelity.name], config.fp32_dest_acc_en, config.dst_full_sync_en, frozenset(straight)
+        PHASES[config.math_fidelity.name], config.fp32_dest_acc_en, config.dst_full_sync_en, frozenset(straight)
     )
 
 
 def _buffers(descriptors: Iterable[Any], chip: Chip) -> Iterable[CircularBuffer]:
-    """The circular buffers, one after the other as on a card, but behind the end of L1: runner/machine.h says why."""
+    """Place circular buffers one after the other as on a card, but behind the end of L1: runner/machine.h says why."""
     free = [chip.l1_bytes] * len(chip.cores)
     for descriptor in descriptors:
         if descriptor.has_global_circular_buffer():

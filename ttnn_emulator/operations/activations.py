@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Activations that other operations fuse: named by a string, a `UnaryOpType` or a `UnaryWithParam`.
+"""Activations fused into other operations, named by a string, a `UnaryOpType` or a `UnaryWithParam`.
 
-A parameter that selects a faster approximation (of exp, gelu, sigmoid, ...) does not change the function computed here.
+The exact function is computed also where a parameter selects a fast approximation (of exp, gelu, sigmoid, ...).
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from ttnn_emulator.arithmetic import vector_functions
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.operations.support import on_blackhole
 
-# op type -> the function of (x, *parameters); float32 or int64 tensors
+# for each op type a function of (x, *parameters) of float32 or int64 tensors
 _WITH_PARAMETERS: dict[str, Callable] = {
-    "ROUND": lambda x, decimals=0.0: torch.round(x, decimals=int(decimals)) + 0,  # it multiplies by 1 and adds +0
+    "ROUND": lambda x, decimals=0.0: torch.round(x, decimals=int(decimals)) + 0,  # no negative zero
     "LEAKY_RELU": lambda x, slope: functional.leaky_relu(x, slope),
     "PRELU_SFPU": lambda x, slope: functional.leaky_relu(x, slope),
     "ELU": lambda x, alpha=1.0: functional.elu(x, alpha),
@@ -52,7 +52,7 @@ _WITH_PARAMETERS: dict[str, Callable] = {
     "UNARY_LE": lambda x, other: (x <= other).to(x.dtype),
     "FILL": lambda x, other: torch.full_like(x, other),
 }
-# parameters of these only choose how they are approximated
+# the parameters of these select an approximation, and are not used
 _PLAIN: dict[str, Callable] = {
     "GELU": functional.gelu,
     "GELU_TANH": lambda x: functional.gelu(x, approximate="tanh"),
@@ -82,7 +82,7 @@ _PLAIN: dict[str, Callable] = {
         ).split()
     },
 }
-# what a program may write instead of an op type
+# other names that a program may use for an op type
 _ALIASES = {
     "GELU_APPROX": "GELU",
     "SIGMOID_APPROX": "SIGMOID",
@@ -103,7 +103,7 @@ def activation_name(activation: Any) -> str:
 
 
 def activate(x: torch.Tensor, activation: Any, wide: bool) -> torch.Tensor:
-    """Apply one fused activation to a float32 (or int64) tensor; `wide`: in a register of float32."""
+    """Apply one fused activation to a float32 (or int64) tensor. `wide` says that the register holds float32."""
     name = activation_name(activation)
     if name.lower() in vector_functions.NAMES:
         return vector_functions.apply(name.lower(), x.float(), wide, on_blackhole())

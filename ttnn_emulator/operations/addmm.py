@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""A matrix product with another matrix added, both scaled."""
+"""The scaled sum of a matrix and a matrix product."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def addmm(
     core_grid: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """beta * input + alpha * (mat1 @ mat2): operations of their own on the machine, each rounded to the result."""
+    """Return beta * input + alpha * (mat1 @ mat2). Each step is a program, and rounds to the dtype of the result."""
     result = linear(
         mat1_tensor,
         mat2_tensor,

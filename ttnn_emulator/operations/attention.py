@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scaled dot product attention over whole sequences, and the softmax of attention.
 
-What a query sees (masks, windows) is decided here, the arithmetic is in `prefill`. Joint attention with 16-bit sums and
-the softmax of attention are computed in float32.
+This file decides which keys a query sees (masks, windows). `prefill` has the arithmetic. Joint attention with 16-bit
+sums and the softmax of attention are computed in float32.
 """
 
 import functools
@@ -15,7 +15,7 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.operations.flash import Arithmetic
+from ttnn_emulator.operations.flash import AttentionConfig
 from ttnn_emulator.operations.kv_cache import read_blocks
 from ttnn_emulator.operations.prefill import Mask, prefill
 
@@ -43,19 +43,19 @@ def scaled_dot_product_attention(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """q [B, heads, S, D], k and v [B, kv heads, S, D] -> [B, heads, S, D], or [B, 1, S, heads D]."""
+    """Attend with q [B, heads, S, D] over k and v [B, kv heads, S, D] -> [B, heads, S, D] or [B, 1, S, heads D]."""
     offset = windowed_q_token_offset_tensor
     first = windowed_q_token_offset if offset is None else int(offset.flatten()[0])
-    how = _arithmetic(input_tensor_q, scale, program_config, compute_kernel_config)
+    config = AttentionConfig.of(input_tensor_q.shape[-1], scale, program_config, compute_kernel_config)
     if attn_mask is None:
         length, window = input_tensor_k.shape[2], sliding_window_size or 0
         visible = functools.partial(_visible, length, first, is_causal, window, cu_window_seqlens)
     else:
-        # the library divides it by the scale, since it is added to the scores before that
-        visible = functools.partial(_given, attn_mask * torch.tensor(1 / how.scale).bfloat16())
+        # the library divides the mask by the scale, because the kernel adds the mask before it scales the scores
+        visible = functools.partial(_given, attn_mask * torch.tensor(1 / config.scale).bfloat16())
     start = first if is_causal else None
     tensors = (input_tensor_q, input_tensor_k, input_tensor_v)
-    result = _prefill(*tensors, visible, attention_sink, start, program_config, how)
+    result = _prefill(*tensors, visible, attention_sink, start, program_config, config)
     return result.transpose(1, 2).reshape(outputs[0].shape) if output_concat_heads else result
 
 
@@ -74,16 +74,16 @@ def chunked_scaled_dot_product_attention(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """A piece of a prompt, q [B, heads, S, D] from position `chunk_start_idx` on, over a paged cache that holds it."""
+    """Attend with a part of a prompt, q [B, heads, S, D] from position `chunk_start_idx` on, over a paged cache."""
     start = int(chunk_start_idx_tensor.flatten()[0]) if chunk_start_idx_tensor is not None else chunk_start_idx
     keys = start + input_tensor_q.shape[2]  # causal, so later blocks are never read
     key, val = (
         torch.stack([read_blocks(cache, row, 0, keys) for row in page_table_tensor[: input_tensor_q.shape[0]]])
         for cache in (input_tensor_k, input_tensor_v)
     )
-    how = _arithmetic(input_tensor_q, scale, program_config, compute_kernel_config)
+    config = AttentionConfig.of(input_tensor_q.shape[-1], scale, program_config, compute_kernel_config)
     visible = functools.partial(_visible, keys, start, True, sliding_window_size or 0, None)
-    return _prefill(input_tensor_q, key, val, visible, attention_sink, start, program_config, how)
+    return _prefill(input_tensor_q, key, val, visible, attention_sink, start, program_config, config)
 
 
 @value("transformer.joint_scaled_dot_product_attention")
@@ -100,11 +100,11 @@ def joint_scaled_dot_product_attention(
     program_config: Any,
     compute_kernel_config: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two sequences that attend to each other, without a mask; their results apart."""
-    how = _arithmetic(input_tensor_q, scale, program_config, compute_kernel_config)
-    if not how.wide:
-        if how.fidelity != _JOINT_FIDELITY:
-            raise UnsupportedOperation(f"joint attention in {how.fidelity} with 16-bit sums is not emulated")
+    """Attend with two sequences over the keys of both, without a mask, and return a result for each."""
+    config = AttentionConfig.of(input_tensor_q.shape[-1], scale, program_config, compute_kernel_config)
+    if not config.compute.wide:
+        if config.compute.fidelity != _JOINT_FIDELITY:
+            raise UnsupportedOperation(f"joint attention in {config.compute.fidelity} with 16-bit sums is not emulated")
         tensors = (input_tensor_q, input_tensor_k, input_tensor_v, joint_tensor_q, joint_tensor_k, joint_tensor_v)
         return _joint(*(tensor.float() for tensor in tensors), joint_strategy=joint_strategy, scale=scale)
     length, padding = input_tensor_k.shape[2], -input_tensor_k.shape[2] % program_config.k_chunk_size
@@ -114,7 +114,7 @@ def joint_scaled_dot_product_attention(
     )
     visible = functools.partial(_outside, (length, length + padding), key.shape[2])
     queries = (input_tensor_q, joint_tensor_q)
-    return tuple(_prefill(query, key, val, visible, None, None, program_config, how) for query in queries)
+    return tuple(_prefill(query, key, val, visible, None, None, program_config, config) for query in queries)
 
 
 @value("transformer.attention_softmax", "transformer.attention_softmax_")
@@ -125,23 +125,12 @@ def attention_softmax(
     attention_mask: torch.Tensor | None = None,
     causal_mask: bool | None = False,
 ) -> torch.Tensor:
-    """softmax(x / sqrt(head_size) + mask). Only a causal mask has a row a query, of another the first row counts."""
+    """Return softmax(x / sqrt(head_size) + mask). The first row of a mask that is not causal applies to all queries."""
     scores = tensor.float() * (1.0 if head_size is None else head_size**-0.5)
     if attention_mask is not None:
         mask = attention_mask if causal_mask else attention_mask[..., :1, :]
         scores = scores + mask.float()
     return torch.softmax(scores, -1)
-
-
-def _arithmetic(query: torch.Tensor, scale: float | None, program_config: Any, compute: Any) -> Arithmetic:
-    approximate = None if program_config is None else program_config.exp_approx_mode
-    return Arithmetic(
-        fidelity="HiFi2" if compute is None else compute.math_fidelity.name,
-        wide=False if compute is None else compute.fp32_dest_acc_en,
-        fast_exponential=approximate is not False,
-        scale=query.shape[-1] ** -0.5 if scale is None else scale,
-        short_reciprocal=True if compute is None else compute.math_approx_mode,
-    )
 
 
 def _prefill(
@@ -152,13 +141,13 @@ def _prefill(
     sink: torch.Tensor | None,
     start: int | None,
     program_config: Any,
-    how: Arithmetic,
+    config: AttentionConfig,
 ) -> torch.Tensor:
     chunks = (_TILE, _TILE) if program_config is None else (program_config.q_chunk_size, program_config.k_chunk_size)
     sinks = None if sink is None else sink.float().reshape(1, -1, 1, 1)
     padding = (0, 0, 0, -key.shape[2] % _TILE)
     key, value = (torch.nn.functional.pad(each.float(), padding) for each in (key, value))
-    return prefill(query.float(), key, value, mask, sinks, start, chunks, how)
+    return prefill(query.float(), key, value, mask, sinks, start, chunks, config)
 
 
 def _visible(
@@ -170,7 +159,7 @@ def _visible(
     queries: slice,
     keys: slice,
 ) -> torch.Tensor | None:
-    """A mask of positions: of `length` keys, with `start` the first query's, `starts` those of separate sequences."""
+    """Return a mask by positions. `start` is the first query's position, `starts` those of separate sequences."""
     row = torch.arange(start + queries.start, start + queries.stop)[:, None]
     column = torch.arange(keys.start, keys.stop)
     hidden = (column >= length) | (column > row if causal else torch.zeros_like(row, dtype=torch.bool))
@@ -184,7 +173,7 @@ def _visible(
 
 
 def _outside(gap: tuple[int, int], length: int, queries: slice, keys: slice) -> torch.Tensor | None:
-    """A mask that hides the keys in `gap` and those past `length`."""
+    """Return a mask that hides the keys in `gap` and those past `length`."""
     column = torch.arange(keys.start, keys.stop)
     hidden = (column >= length) | (column >= gap[0]) & (column < gap[1])
     rows = torch.where(hidden, -torch.inf, 0.0).expand(queries.stop - queries.start, -1)
@@ -192,6 +181,6 @@ def _outside(gap: tuple[int, int], length: int, queries: slice, keys: slice) -> 
 
 
 def _given(mask: torch.Tensor, queries: slice, keys: slice) -> torch.Tensor:
-    """A caller's mask; of keys that fill up a tile there is none."""
+    """Return a part of a caller's mask, which hides the keys that fill up a tile."""
     part = mask[:, :, queries, keys].float()
     return torch.nn.functional.pad(part, (0, keys.stop - keys.start - part.shape[-1]), value=-torch.inf)

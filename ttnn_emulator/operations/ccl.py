@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collectives: operations that move values between the chips of a mesh.
 
-A value is a list of the chips' tensors, row by row of the mesh. The wheel's golden functions work on one composed
-tensor, so they do not serve here. Sums are float32 and rounded once; a card rounds after every hop. The fidelity has no
-part in a sum, and 16-bit sums only in one of float32 or one that gathers more than two tensors in a register.
+A value is a list of the chips' tensors, row by row of the mesh. The wheel's golden functions take one composed tensor,
+so they are of no use here. Sums are float32 and rounded once. A card rounds after every hop. The math fidelity does not
+change a sum. 16-bit sums change only sums of float32, and sums of more than two tensors in a register.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.operations.reduction import add_in_turn
-from ttnn_emulator.operations.support import sums_are_wide
+from ttnn_emulator.operations.support import compute_config
 
 Chips = list[torch.Tensor]
 
@@ -38,7 +38,7 @@ def reduce_scatter(
     compute_kernel_config: Any = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    if input_tensor[0].dtype == torch.float32 and not sums_are_wide(compute_kernel_config, default=True):
+    if input_tensor[0].dtype == torch.float32 and not compute_config(compute_kernel_config, wide=True).wide:
         raise UnsupportedOperation("16-bit sums of the chips' float32 tensors are not emulated")
 
     def scatter(group: Chips) -> Chips:
@@ -59,7 +59,7 @@ def all_reduce(input_tensor: Chips, *, cluster_axis: int | None = None, mesh_sha
 def all_broadcast(
     input_tensor: Chips, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]
 ) -> tuple[Chips, ...]:
-    """One result for each chip of a group: that chip's tensor, everywhere in the group."""
+    """Return one result for each chip of a group: that chip's tensor, on all chips of the group."""
     size = mesh_shape[0] * mesh_shape[1] if cluster_axis is None else mesh_shape[cluster_axis]
 
     def one(source: int) -> Chips:
@@ -72,7 +72,7 @@ def all_broadcast(
 def mesh_partition(
     input_tensor: Chips, dim: int, cluster_axis: int | None = None, *, mesh_shape: tuple[int, int]
 ) -> Chips:
-    """Each chip keeps its piece of its own tensor."""
+    """Keep on each chip its part of its own tensor."""
 
     def partition(group: Chips) -> Chips:
         return [tensor.chunk(len(group), dim)[place] for place, tensor in enumerate(group)]
@@ -88,7 +88,7 @@ def all_gather_async(
     cluster_axis: int | None = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """`all_gather`; its overloads put buffers, semaphores and the mesh between the dimension and the axis."""
+    """Gather as `all_gather`. Overloads have buffers, semaphores and the mesh between the dimension and the axis."""
     dim, cluster_axis = _numbers(places, dim, cluster_axis)
     return all_gather(input_tensor, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
 
@@ -124,8 +124,10 @@ def all_reduce_async(
     fp32_dest_acc: bool = False,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """`all_reduce`, over the whole mesh where the first number is the count of devices and not an axis. With a buffer
-    each chip gathers all tensors, and adds pairs of them to a register."""
+    """Reduce as `all_reduce`. In overloads without a mesh device the first number counts devices and is no axis.
+
+    With a buffer each chip gathers all tensors, and adds them to a register in pairs.
+    """
     operators = [place for place in places if isinstance(place, ttnn.ReduceType)] or [math_op]
     if operators[0] != ttnn.ReduceType.Sum:
         raise UnsupportedOperation(f"ttnn.experimental.all_reduce_async: {operators[0]} is not emulated")
@@ -146,7 +148,7 @@ def all_reduce_async(
 
 
 def lines(mesh_shape: tuple[int, int], cluster_axis: int | None) -> list[list[int]]:
-    """The numbers of the chips that work together: those along one axis of the mesh, or all."""
+    """Return the numbers of the chips of each group: the chips along one axis of the mesh, or all chips."""
     numbers = torch.arange(mesh_shape[0] * mesh_shape[1]).reshape(tuple(mesh_shape))
     groups = numbers.reshape(1, -1) if cluster_axis is None else numbers.movedim(cluster_axis, -1).flatten(0, -2)
     return groups.tolist()
@@ -155,7 +157,7 @@ def lines(mesh_shape: tuple[int, int], cluster_axis: int | None) -> list[list[in
 def each_line(
     function: Callable[[Chips], Chips], chips: Chips, cluster_axis: int | None, mesh_shape: tuple[int, int]
 ) -> Chips:
-    """Apply `function` to the chips along one axis of the mesh at a time, or to all of them."""
+    """Apply `function` to the chips of each group: the chips along one axis of the mesh, or all chips."""
     results: list = [None] * len(chips)
     for line in lines(mesh_shape, cluster_axis):
         for chip, result in zip(line, function([chips[chip] for chip in line])):
@@ -169,7 +171,7 @@ def _sum(group: Chips) -> torch.Tensor:
 
 
 def _numbers(places: tuple, dim: int | None, cluster_axis: int | None) -> tuple[Any, int | None]:
-    """The dimension and the axis among positional arguments, where they are not named."""
+    """Return the dimension and the axis, which may be the numbers among the positional arguments."""
     given = [place for place in places if isinstance(place, int)]
     if dim is None and given:
         dim = given.pop(0)

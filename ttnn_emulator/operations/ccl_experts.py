@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Experts spread over the chips of a mesh: tokens to their experts, and the results back.
+"""Experts spread over the chips of a mesh: tokens are sent to their experts, and results are sent back.
 
-The mapping tensor says, [1, 1, experts, chips], which chip has which expert. Rows of tokens that nobody sent are what
-the memory held before on a card, and NaN here.
+The mapping tensor [1, 1, experts, chips] says which chip has which expert. The rows of tokens that no chip sent are NaN
+here. On a card these rows keep what the memory held before.
 """
 
 import torch
@@ -23,7 +23,7 @@ def all_to_all_dispatch(
     output_concat_dim: int | None = 1,
     mesh_shape: tuple[int, int],
 ) -> tuple[Chips, Chips]:
-    """All tokens of a line, [1, B, S, H], on each chip those that chose one of its experts, and all choices."""
+    """Send tokens [1, B, S, H] to the chips of a line whose experts they chose, and all choices to all chips."""
     tokens, choices = (
         all_gather(
             [tensor.flatten(1, 2).unsqueeze(0) for tensor in chips],
@@ -51,9 +51,9 @@ def all_to_all_combine(
     cluster_axis: int | None = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """[own experts, B, S, H] on each chip of a line -> [k, B, S, H], split over the line: the k results of each token.
+    """Combine [own experts, B, S, H] of the chips of a line to the k results of each token, [k, B, S, H], split again.
 
-    With `local_reduce` a chip has one result for all of a token's experts there, and the first of them gets it.
+    With `local_reduce` a chip has one result for all its experts of a token, which becomes that of the first choice.
     """
     results: list = [None] * len(input_tensor)
     for line in lines(mesh_shape, cluster_axis):
@@ -83,8 +83,10 @@ def moe_expert_token_remap(
     reduction_size: int = 16,
     outputs: list[Output],
 ) -> tuple[Chips, Chips]:
-    """The scores of each chip's own experts, zero where a token did not choose one, and which of them are used at all
-    in each `reduction_size` tokens."""
+    """Return the scores of each chip's own experts, and which of them each group of `reduction_size` tokens uses.
+
+    The score of an expert that a token did not choose is zero.
+    """
     scores, used = [], []
     for chip, mapping in enumerate(expert_mapping_tensor):
         experts = mapping[0, 0, :, chip].nonzero().flatten()
@@ -105,7 +107,7 @@ def moe_routing_remap(
     *,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """Each chip of a line keeps its share of the weights that are not zero, in order."""
+    """Keep on each chip of a line its share of the weights that are not zero, in order."""
     share = non_zero_weight_size // expert_parallel_size
     results: list = [None] * len(routing_weights_tensor)
     for line in lines(mesh_shape, cluster_axis):
@@ -127,6 +129,6 @@ def deepseek_moe_reduce_scatter(
     cluster_axis: int | None = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """`reduce_scatter` of a tensor that comes in pieces of the dimension."""
+    """Join the pieces of each chip's tensor along `dim`, then sum over the chips and split as `reduce_scatter`."""
     whole = [torch.cat(pieces, dim) for pieces in zip(*input_tensors)]
     return reduce_scatter(whole, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)

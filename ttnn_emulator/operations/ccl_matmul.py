@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products in one operation with the collective before or after them, and the product they share."""
+"""Matrix products fused with the collective before or after them."""
 
 from dataclasses import replace
 from typing import Any
@@ -55,7 +55,7 @@ def all_gather_matmul_async(
     mesh_shape: tuple[int, int],
     outputs: list[Output],
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """What was gathered, and its product with each chip's own weight."""
+    """Return the gathered tensor, and its product with each chip's own weight."""
     gathered = all_gather([operand.value for operand in input_tensor], dim, mesh_shape=mesh_shape)
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "program_config": program_config}
     options |= {"activation": activation, "compute_kernel_config": compute_kernel_config, "core_grid": core_grid}
@@ -105,7 +105,7 @@ def matmul_reduce_scatter_async(
     mesh_shape: tuple[int, int],
     outputs: list[Output],
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Each chip's product, and the sum of all, split over the chips."""
+    """Return each chip's product, and the sum of all products, split over the chips."""
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "program_config": program_config}
     options |= {"activation": activation, "compute_kernel_config": compute_kernel_config, "core_grid": core_grid}
     products = _products(input_tensor, weight_tensor, bias, outputs[0], options)
@@ -120,7 +120,7 @@ def _with(operands: list[Operand], values: list[torch.Tensor]) -> list[Operand]:
 def _products(
     rows: list[Operand], weights: list[Operand], bias: list[Operand] | None, output: Output, options: dict[str, Any]
 ) -> list[torch.Tensor]:
-    """Each chip's own product."""
+    """Return the product of each chip."""
     biases = bias or [None] * len(rows)
     return [
         linear(row, weight, bias=added, outputs=[output], **options)

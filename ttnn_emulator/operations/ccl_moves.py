@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Collectives that only move values: from one chip to others, between neighbours, or from one dimension to another."""
+"""Collectives that move values: from one chip to others, between neighbours, or from one dimension to another."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def broadcast(
     cluster_axis: int | None = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """The sender's tensor to all chips of its line; the other lines keep theirs."""
+    """Send the sender's tensor to all chips of its line. The other lines keep their tensors."""
     sender, results = _number(sender_coord, mesh_shape), list(input_tensor)
     for line in lines(mesh_shape, cluster_axis):
         if sender in line:
@@ -41,7 +41,7 @@ def point_to_point(
     mesh_shape: tuple[int, int],
     outputs: list[Output],
 ) -> Chips:
-    """The sender's tensor at the receiver; the other chips' memory stays as it was."""
+    """Send the sender's tensor to the receiver. The other chips' memory stays as it was."""
     if output_tensor is None:
         output_tensor = [unwritten(outputs[0].dtype, outputs[0].shape)] * len(input_tensor)
     results = list(output_tensor)
@@ -53,7 +53,7 @@ def point_to_point(
 def all_to_all_async_generic(
     input_tensor: Chips, in_dim: int, out_dim: int, *, cluster_axis: int | None = None, mesh_shape: tuple[int, int]
 ) -> Chips:
-    """What was split over the chips in one dimension is split in another."""
+    """Split over the chips in dimension `out_dim` what was split over them in dimension `in_dim`."""
 
     def exchange(group: Chips) -> Chips:
         pieces = [tensor.chunk(len(group), out_dim) for tensor in group]
@@ -86,7 +86,7 @@ def strided_all_gather_async(
     cluster_axis: int | None = None,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """`all_gather`, in the order in which a matmul wants the tiles."""
+    """Gather as `all_gather`. The card gathers tiles in the order in which a matmul takes them."""
     return all_gather(input_tensor, dim, cluster_axis=cluster_axis, mesh_shape=mesh_shape)
 
 
@@ -99,7 +99,7 @@ def ring_attention_all_gather_async(
     cluster_axis: int,
     mesh_shape: tuple[int, int],
 ) -> tuple[Chips, ...]:
-    """What the other chips have. A chip's own part of its buffer stays as it was: attention reads that elsewhere."""
+    """Gather the other chips' parts. A chip's own part of its buffer stays as it was: attention does not read it."""
 
     def gather(chips: Chips, buffers: Chips) -> Chips:
         results: list = [None] * len(chips)
@@ -126,7 +126,7 @@ def slice_reshard_async(
     *,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """A part of what lies split over the chips, split evenly again; zeros beyond the end."""
+    """Split a part of a dimension evenly over the chips, with zeros beyond the end."""
 
     def reshard(group: Chips) -> Chips:
         whole = torch.cat(group, dim)
@@ -152,7 +152,7 @@ def neighbor_pad_async(
     *,
     mesh_shape: tuple[int, int],
 ) -> Chips:
-    """Each chip's tensor with the edges of its neighbours, one dimension after the other."""
+    """Pad each chip's tensor with the edges of its neighbours, one dimension after the other."""
     chips = input_tensor
     for one_dim, left, right, axis in zip(dim, padding_left, padding_right, cluster_axis):
 
@@ -168,7 +168,7 @@ def neighbor_pad_async(
 
 
 def _outside(edge: torch.Tensor, dim: int, size: int, mode: str) -> torch.Tensor:
-    """What lies beyond the first or the last chip: zeros, or the edge again."""
+    """Return what lies beyond the first or the last chip: zeros, or copies of the edge."""
     return (edge if mode == "replicate" else torch.zeros_like(edge)).repeat_interleave(size, dim)
 
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Operations that make tensors. The library decides their shape and dtype; random ones are seeded as torch is.
+"""Operations that make tensors. The library decides their shape and dtype.
 
-A random operation with a seed gives the same numbers each time, not the machine's own; without one it draws from
-torch's generator, so `torch.manual_seed` makes a program repeatable.
+Random numbers are torch's, not the machine's. With a seed an operation gives the same numbers each time. Without a seed
+it draws from torch's global generator, which `torch.manual_seed` makes repeatable.
 """
 
 import torch
@@ -87,7 +87,7 @@ def empty(shape, dtype=None, layout=None, device=None, memory_config=None, *, ou
     return unwritten(outputs[0].dtype, outputs[0].shape)
 
 
-@value("empty_like", operands=True, allocates=True)  # operands: the tensor it is like may hold nothing yet
+@value("empty_like", operands=True, allocates=True)  # operands, because `tensor` may not have been written yet
 def empty_like(tensor, *, dtype=None, layout=None, outputs: list[Output]):
     return unwritten(outputs[0].dtype, outputs[0].shape)
 
@@ -141,7 +141,7 @@ def randn(shape, device, *, dtype=None, layout=None, seed: int | None = None, ou
     return torch.randn(outputs[0].shape, generator=_generator(seed))
 
 
-@value("uniform", without_effect=_DRAWN)  # "from" is no name in Python: it is taken by position only
+@value("uniform", without_effect=_DRAWN)  # `from` is a keyword of Python, so that bound comes by position
 def uniform(input, *bounds, to: float = 1.0, seed: int = 0):
     low, high, seed = (*bounds, *(0.0, to, seed)[len(bounds) :])
     return torch.rand(input.shape, generator=_generator(seed)) * (high - low) + low

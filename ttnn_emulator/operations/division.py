@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Quotients and what they leave over. What rounds a quotient to a whole number sees it as it was stored."""
+"""Quotients and remainders. Quotients are rounded to whole numbers after they were stored in the result's dtype."""
 
 from functools import partial
 from typing import Any
@@ -39,13 +39,13 @@ def div(
     result = compute(function, first, second, fused, outputs[0].dtype, "divide")
     if rounding_mode is None or not result.is_floating_point():
         return result
-    return result.floor() if rounding_mode == "floor" else result.trunc()  # a program of its own: of what was stored
+    return result.floor() if rounding_mode == "floor" else result.trunc()  # a second program rounds the stored quotient
 
 
 def _quotient(a: torch.Tensor, b: torch.Tensor, wide: bool, rounding_mode: str | None) -> torch.Tensor:
     whole = rounding_mode is not None and not a.is_floating_point() and not b.is_floating_point()
     if whole and bool((b != 0).all()):
-        return torch.div(a, b, rounding_mode=rounding_mode)  # exact where float32 is not
+        return torch.div(a, b, rounding_mode=rounding_mode)  # integers are divided exactly, beyond float32's precision
     return vector_functions.divide(a.float(), b.float(), wide, on_blackhole())
 
 
@@ -53,7 +53,7 @@ def _quotient(a: torch.Tensor, b: torch.Tensor, wide: bool, rounding_mode: str |
 def floor_div(input_tensor_a, input_tensor_b=None, *, value=None, outputs: list[Output]):
     second = value if input_tensor_b is None else input_tensor_b
     if isinstance(second, (int, float)) and second and input_tensor_a.is_floating_point():
-        # the program for a number multiplies by its inverse
+        # the program for a scalar divisor multiplies by its inverse
         return compute(torch.mul, input_tensor_a, 1 / second, _UNFUSED, outputs[0].dtype, "multiply").floor()
     return div(input_tensor_a, second, rounding_mode="floor", outputs=outputs)
 
@@ -77,12 +77,12 @@ def fmod(input_tensor_a, input_tensor_b=None, *, scalar=None, outputs: list[Outp
 
 
 def _fmod_by_number(x: torch.Tensor, number: float) -> torch.Tensor:
-    """The program for a number multiplies by its inverse, which may be one step short of a whole quotient."""
+    """Return x fmod number by the steps of the program for a scalar, which multiplies by its inverse and corrects."""
     step = torch.tensor(abs(number), dtype=torch.float32)
     quotient = x.abs() * (1 / step)
     quotient = torch.where(quotient < 1 << 23, quotient.trunc(), quotient)
     quotient = torch.where((quotient < 1 << 23) & (quotient * step > x.abs()), quotient - 1, quotient)
-    left = (x.abs().double() - quotient.double() * step.double()).float()  # fused: rounded once
+    left = (x.abs().double() - quotient.double() * step.double()).float()  # a fused multiply-add, rounded once
     left = torch.copysign(left, x)
     left = torch.where(left.abs() == step, 0.0, torch.where(left > step, left - step, left))
     return torch.where(x.isinf() | (step == 0), torch.nan, left)

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Elementwise operations of two or three tensors or scalars, with fused activations.
 
-Floats are computed in float32 and integers in 64 bits (the result's dtype wraps them). Between two fused steps stands
-what the units leave in their register (see `units`), and a scalar that meets a 16-bit (or block float) tensor is
-rounded to bfloat16. The wheel's golden functions know neither, and tell integers by torch dtypes that are not used
-here; hence this table of its own.
+Floats are computed in float32, and integers in 64 bits, which the result's dtype wraps. Each fused step is rounded to
+what the units leave in their register (see `units`). A scalar operand of a 16-bit or block float tensor is rounded to
+bfloat16. The wheel's golden functions do neither, and expect integers of other torch dtypes. So this file has functions
+of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ _WORD = (1 << 32) - 1
 
 
 def _shift_right(a: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    out_of_range = (count < 0) | (count > 31) & (a < 0)  # an unsigned number is shifted by 31 at most
+    out_of_range = (count < 0) | (count > 31) & (a < 0)  # numbers that are not negative are shifted by 31 at most
     return torch.where(out_of_range, 0, a >> count.clamp(0, 31))
 
 
@@ -78,7 +78,7 @@ _FUNCTIONS: dict[str, Callable] = {
     "gcd": torch.gcd,
     "lcm": torch.lcm,
 }
-# of floats, computed in one pass: in the matrix unit where it takes part, in the vector unit
+# operations of floats that are computed in one pass: in the matrix unit where it takes part, else in the vector unit
 _IN_ONE_PASS: dict[str, tuple[Operation, Operation]] = {
     "add": (Operation.FPU_ADD, Operation.ADD),
     "subtract": (Operation.FPU_SUBTRACT, Operation.SUBTRACT),
@@ -88,14 +88,14 @@ _IN_ONE_PASS: dict[str, tuple[Operation, Operation]] = {
     "maximum": (Operation.MAXIMUM, Operation.MAXIMUM),
     "minimum": (Operation.MINIMUM, Operation.MINIMUM),
 }
-_ROUNDED_BY_PACKER = ("remainder", "fmod")  # they keep float32 in the register
+_ROUNDED_BY_PACKER = ("remainder", "fmod")  # these keep float32 in the register
 _SCALAR_IS_A_PARAMETER = ("maximum", "minimum", "fmod", "remainder")
 _IN_PLACE = """add subtract multiply rsub squared_difference eq ne lt le gt ge logical_and logical_or logical_xor
     logaddexp logaddexp2 ldexp bias_gelu""".split()
 
 
 def _register(names: list[str], function: Callable) -> None:
-    # the second operand's name differs from one operation (and overload) to the next
+    # the names of the operands differ between operations and overloads
     @value(*names)
     def of_two(
         input_tensor_a=None,
@@ -125,22 +125,24 @@ def compute(
     name: str,
     fast: bool | None = None,
 ) -> torch.Tensor:
-    """`function` of two tensors or numbers, with the activations before and after it, as the units leave it.
+    """Return `function` of two tensors or scalars, with the activations before and after it, as the units leave it.
 
-    `fast` is `fast_and_approximate_mode`: the matrix unit multiplies then, and the vector unit adds where it is False.
+    `fast` is `fast_and_approximate_mode`. True makes the matrix unit multiply, and False makes the vector unit add.
     """
     tensors = [operand for operand in (first, second) if isinstance(operand, torch.Tensor)]
-    wide = dtype == ttnn.float32 or any(tensor.dtype == torch.float32 for tensor in tensors)
+    types = [tensor.dtype for tensor in tensors]
+    wide = dtype == ttnn.float32 or torch.float32 in types
+    # the vector unit adds what is float32 on both sides (a scalar has its tensor's dtype), and integers
+    on_matrix_unit = torch.bfloat16 in types and fast is not False
     operands = _operand(first, tensors, name), _operand(second, tensors, name)
-    if name in _IN_ONE_PASS and any(operand.is_floating_point() for operand in operands):
-        on_matrix_unit, on_vector_unit = _IN_ONE_PASS[name]
-        operation = on_matrix_unit if _takes_matrix_unit(tensors) and fast is not False else on_vector_unit
+    if name in _IN_ONE_PASS and (operands[0].is_floating_point() or operands[1].is_floating_point()):
+        operation = _IN_ONE_PASS[name][0 if on_matrix_unit else 1]
         if name == "multiply" and fast and not wide:
             operation = Operation.FPU_MULTIPLY
         return convert(_in_one_pass(operation, operands, activations, wide, dtype), dtype)
     before_a, before_b, after = activations
     a, b = (_fuse(widen(x), before, wide) for x, before in zip(operands, (before_a, before_b)))
-    if name == "squared_difference" and _takes_matrix_unit(tensors) and fast is not False:
+    if name == "squared_difference" and on_matrix_unit:
         result = store(matrix_add(a, -b, wide).square(), "square", wide)
     else:
         result = function(a, b, wide) if name == "divide" else function(a, b)
@@ -160,7 +162,7 @@ def compute(
 def _in_one_pass(
     operation: Operation, operands: tuple[torch.Tensor, ...], activations: tuple, wide: bool, dtype: ttnn.DataType
 ) -> torch.Tensor:
-    """The operation with its activations: those that the compiled pass lacks are computed before or after it."""
+    """Compute an operation with its activations in one compiled pass, and before or after it what the pass lacks."""
     operands = [x if x.is_floating_point() else x.float() for x in operands]
     steps = [_steps(part) for part in activations]
     for place, part in enumerate(activations[:2]):
@@ -176,9 +178,11 @@ def _in_one_pass(
     return nearest_even(result) if _rounds(dtype) else result
 
 
-def _steps(activations: Any) -> Sequence[tuple[Step, float]] | None:
+def _steps(activations: Any) -> tuple[tuple[Step, float], ...] | None:
     """Return activations as the compiled pass knows them, with their parameters, or None where it lacks one."""
-    steps = [_step(activation) for activation in activations or ()]
+    if not activations:
+        return ()
+    steps = tuple(_step(activation) for activation in activations)
     return None if None in steps or len(steps) > MOST_STEPS else steps
 
 
@@ -186,7 +190,7 @@ def _step(activation: Any) -> tuple[Step, float] | None:
     name = activation_name(activation)
     parameters = activation.params if isinstance(activation, ttnn.UnaryWithParam) else ()
     parameter = parameters[0] if parameters else 0.0
-    known = name in Step.__members__ and not (name == "ROUND" and parameter)  # to whole numbers, not to decimals
+    known = name in Step.__members__ and not (name == "ROUND" and parameter)  # ROUND to decimals is not compiled
     return (Step[name], parameter) if known else None
 
 
@@ -195,22 +199,17 @@ def _rounds(dtype: ttnn.DataType) -> bool:
     return is_float(dtype) and dtype != ttnn.float32
 
 
-def _takes_matrix_unit(tensors: list[torch.Tensor]) -> bool:
-    """The vector unit adds what is float32 on both sides (a scalar is what the tensor is), and integers."""
-    return any(tensor.dtype == torch.bfloat16 for tensor in tensors)
-
-
 def _operand(operand: Any, tensors: list[torch.Tensor], name: str) -> torch.Tensor:
-    """A tensor, or a scalar as the unit sees it: float32, or int64 among integers."""
+    """Return a tensor operand as it is, and a scalar as the unit sees it: float32, or int64 beside integers."""
     if isinstance(operand, torch.Tensor):
         return operand
     other = tensors[0]
     if not other.is_floating_point():
-        # an integer tensor times a fraction is computed in float32; whole numbers stay integers
+        # a fraction makes an operation of integers one of float32, a whole number does not
         whole = float(operand).is_integer()
         return torch.tensor(int(operand) if whole else float(operand), dtype=torch.int64 if whole else torch.float32)
     scalar = torch.tensor(float(operand), dtype=torch.float32)
-    # a scalar is filled into a tile of the tensor's dtype, or is a parameter of a program of one operand
+    # the library fills a scalar into a tile of the tensor's dtype, or passes it to a program of one operand
     return scalar if other.dtype == torch.float32 or name in _SCALAR_IS_A_PARAMETER else nearest_even(scalar).float()
 
 
@@ -236,7 +235,7 @@ def prelu(input_tensor_a, weight):
 
 @value("bcast")
 def bcast(input_a, input_b, math_op, dim):
-    """The older broadcast: of the second operand one row, one column or one value counts."""
+    """Broadcast one row, one column or one value of the second operand over the first."""
     row, column = "H" in dim.name, "W" in dim.name
     b = input_b[..., : 1 if row else None, : 1 if column else None].float()
     function = {"ADD": torch.add, "SUB": torch.sub, "MUL": torch.mul}[math_op.name]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""What mixtures of experts add on one chip: routing weights, products of chosen experts only, and their sums."""
+"""Mixtures of experts on one chip: routing weights, products of the chosen experts only, and their sums."""
 
 import math
 from dataclasses import replace
@@ -12,16 +12,16 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.operations.flash import pack
-from ttnn_emulator.operations.matmul import compute_settings, multiply
+from ttnn_emulator.operations.matmul import multiply, product_config
 from ttnn_emulator.operations.reduction import add_in_turn
-from ttnn_emulator.operations.support import loaded, sums_are_wide
+from ttnn_emulator.operations.support import compute_config, loaded
 
 
 @value("moe")
 def moe(
     input_tensor: torch.Tensor, expert_mask_tensor: torch.Tensor, topk_mask_tensor: torch.Tensor, k: int = 32
 ) -> torch.Tensor:
-    """The weight of expert 0 among the k best experts of each token."""
+    """Return the weight of expert 0 among the k best experts of each token."""
     scores, experts = torch.topk(input_tensor.float() + expert_mask_tensor.float(), k, dim=-1)
     weights = torch.softmax(scores + topk_mask_tensor.float(), dim=-1)
     return (weights * (experts == 0)).sum(-1, keepdim=True)
@@ -43,14 +43,12 @@ def sparse_matmul(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """Blocks [M, K] of a with experts [K, N] of b, zeros where `sparsity` is: each block with each expert, or, where a
-    is sparse, with its own.
+    """Multiply blocks [M, K] of a by experts [K, N] of b, with zeros in place of the products where `sparsity` is zero.
 
-    With `indices` only those experts, in that order. A result [1, nnz, M, N] has the wanted products alone.
+    Each block is multiplied by each expert, or, where a is sparse, by its own expert. `indices` selects experts and
+    their order. A result [1, nnz, M, N] has only the products that are not masked.
     """
-    fidelity, wide = compute_settings(
-        compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype
-    )
+    compute = product_config(compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype)
     a = replace(input_tensor_a, value=input_tensor_a.value.flatten(0, -3))
     b = replace(input_tensor_b, value=input_tensor_b.value.flatten(0, -3))
     experts = range(len(b.value)) if indices is None else indices.value.flatten().long().tolist()
@@ -63,7 +61,7 @@ def sparse_matmul(
         chosen = wanted[:, place].nonzero().flatten()
         if len(chosen):
             rows = a.value[chosen * len(experts) + place if is_input_a_sparse else chosen]
-            product = multiply(replace(a, value=rows), b.piece(expert), False, False, fidelity, wide)
+            product = multiply(replace(a, value=rows), b.piece(expert), False, False, compute)
             result[chosen, place] = product if bias is None else product + bias.value[expert].float()[:1]
     if math.prod(outputs[0].shape) != result.numel():
         result = result[wanted]
@@ -74,8 +72,8 @@ def sparse_matmul(
 def fast_reduce_nc(
     input: torch.Tensor, *, dims: Any = (), compute_kernel_config: Any = None, outputs: list[Output]
 ) -> torch.Tensor:
-    """Sums over the first dimensions, the last of them first."""
-    wide, result = sums_are_wide(compute_kernel_config), input
+    """Sum over the leading dimensions `dims`, one after the other, the last first."""
+    wide, result = compute_config(compute_kernel_config).wide, input
     for dim in sorted((dim % input.ndim for dim in dims), reverse=True):
         result = add_in_turn(loaded(result, wide), dim, wide)
         result = result if input.dtype == torch.float32 else pack(result)
@@ -86,6 +84,6 @@ def fast_reduce_nc(
 def deepseek_moe_fast_reduce_nc(
     input_tensor: torch.Tensor, dim: int, *, split_size: int, compute_kernel_config: Any = None
 ) -> list[torch.Tensor]:
-    """A sum over one dimension, in pieces of the last."""
-    wide = sums_are_wide(compute_kernel_config, default=True)
+    """Sum over one dimension, and split the result along the last."""
+    wide = compute_config(compute_kernel_config, wide=True).wide
     return list(add_in_turn(loaded(input_tensor, wide), dim, wide).split(split_size, -1))

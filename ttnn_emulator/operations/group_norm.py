@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Group normalization, in float32 from the rounded inputs.
+"""Group normalization, computed in float32 from the rounded inputs.
 
-Weight and bias come in rows of 32, as the library's own helpers prepare them: the channels that one column of cores
-has, padded to whole rows, one column of cores after the other. The mask tensors only say which channels are a group's.
+Weight and bias come in rows of 32, as the library's own helpers prepare them: one column of cores after the other, each
+with its channels padded to whole rows. The mask tensors hold no values: they say which channels belong to a group.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def group_norm(
     use_welford: bool = False,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """x [N, 1, H W, C], normalized over each group of channels of each image."""
+    """Normalize x [N, 1, H W, C] over each group of channels of each image."""
     channels = input_tensor.shape[-1]
     images = input_tensor.float().reshape(input_tensor.shape[0], -1, channels).mT
     scale, shift = (_unpack(rows, channels, num_groups, memory_config, core_grid) for rows in (weight, bias))
@@ -45,7 +45,7 @@ def group_norm(
 def _unpack(
     rows: torch.Tensor | None, channels: int, groups: int, memory_config: Any, core_grid: Any
 ) -> torch.Tensor | None:
-    """One number a channel, without the padding of each column of cores."""
+    """Return one number for each channel, without the padding of each column of cores."""
     if rows is None:
         return None
     if rows.numel() == channels:

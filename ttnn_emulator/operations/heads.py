@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Splitting a fused projection into attention heads, and joining heads again.
 
-The wheel has golden functions for the `transformer.*` forms only, and those know no GQA; everything here is the same
-few reshapes, so it is written once. `experimental.split_query_key_value_and_split_heads` and `.concatenate_heads` have
-none: they place kernels on a 12-wide grid, which no board here has.
+The wheel's golden functions cover the `transformer.*` forms only, without GQA. All forms are a few reshapes and share
+functions here. `experimental.split_query_key_value_and_split_heads` and `.concatenate_heads` have no value functions,
+because they place kernels on a grid 12 cores wide, and no board has one.
 """
 
 from typing import Any
@@ -26,9 +26,10 @@ def split_query_key_value_and_split_heads(
     num_kv_heads: int | None = None,
     transpose_key: bool = True,
 ) -> Heads:
-    """[B, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; the key is [B, heads, D, S] when transposed.
+    """Split [B, S, (heads + 2 kv heads) D] into [B, heads, S, D], with a key [B, heads, D, S] if transposed.
 
-    Of a sharded input the columns are those of `create_qkv_heads`, which the library then runs."""
+    For a sharded input the library runs `create_qkv_heads`, whose columns have another order.
+    """
     fused = input_tensor.value
     if input_tensor.sharded:
         return create_qkv_heads(
@@ -48,13 +49,13 @@ def nlp_create_qkv_heads(
     transpose_k_heads: bool = True,
     kv_tied: bool = False,
 ) -> Heads:
-    """[B, 1, S, (heads + 2 kv heads) D] -> [B, heads, S, D]; tied, the keys are also the values."""
+    """Split [B, 1, S, (heads + 2 kv heads) D] into [B, heads, S, D]. With `kv_tied` the keys are also the values."""
     return _split(input, input_kv, num_heads, num_kv_heads, transpose_k_heads, kv_tied)
 
 
 @value("experimental.nlp_create_qkv_heads_vit", "experimental.nlp_create_qkv_heads_segformer")
 def equal_heads(input: torch.Tensor, *, outputs: list[Output]) -> Any:
-    """Query, key and value of as many heads each; segformer's form splits one of them into heads, three times."""
+    """Split query, key and value of equally many heads. Segformer's form splits one of them, and returns it 3 times."""
     heads, size = outputs[0].shape[1], outputs[0].shape[-1]
     parts = input.unflatten(-1, (-1, heads, size)).unbind(-3)
     chosen = parts if len(parts) == 3 else parts * 3
@@ -70,7 +71,7 @@ def nlp_create_qkv_heads_falcon7b(input: torch.Tensor) -> Heads:
 def create_qkv_heads(
     input: torch.Tensor, *, num_heads: int, num_kv_heads: int | None = None, transpose_k_heads: bool = True
 ) -> Heads:
-    """[B, 1, S, ...], where each key/value head follows the query heads that use it: q.. k v, q.. k v, ..."""
+    """Split [B, 1, S, ...], whose columns are groups: the query heads of a key/value head, its key and its value."""
     kv_heads = num_heads if num_kv_heads is None else num_kv_heads
     group = num_heads // kv_heads
     heads = input.squeeze(1).unflatten(-1, (kv_heads, group + 2, -1)).permute(0, 2, 3, 1, 4)
@@ -88,7 +89,7 @@ def create_qkv_heads_from_separate_tensors(
     num_kv_heads: int | None = None,
     transpose_k_heads: bool = True,
 ) -> Heads:
-    """The query from one tensor; the other holds k v, k v, ... a pair a head."""
+    """Split a query tensor, and a tensor whose columns are the key and the value of each head in turn."""
     kv_heads = num_heads if num_kv_heads is None else num_kv_heads
     key, val = input_kv.squeeze(1).unflatten(-1, (kv_heads, 2, -1)).permute(3, 0, 2, 1, 4)
     return _to_heads(input, num_heads), key.mT if transpose_k_heads else key, val
@@ -103,7 +104,10 @@ def nlp_create_qkv_heads_decode(
     batch_offset: torch.Tensor | None = None,
     slice_size: int | None = None,
 ) -> Heads:
-    """[1, 1, users, (heads + 2 kv heads) D] -> [1, users, heads, D]; `slice_size` users from `batch_offset` on."""
+    """Split [1, 1, users, (heads + 2 kv heads) D] into [1, users, heads, D].
+
+    With `batch_offset` only `slice_size` users from there on are split.
+    """
     kv_heads = num_heads if num_kv_heads is None else num_kv_heads
     users = input_tensor[0]
     if batch_offset is not None:
@@ -115,15 +119,15 @@ def nlp_create_qkv_heads_decode(
 
 @value("transformer.concatenate_heads", "experimental.nlp_concat_heads")
 def concatenate_heads(input_tensor: torch.Tensor, *, outputs: list[Output]) -> torch.Tensor:
-    """[B, heads, S, D] -> [B, (1,) S, heads D]."""
+    """Join [B, heads, S, D] to [B, (1,) S, heads D]."""
     return input_tensor.transpose(1, 2).reshape(outputs[0].shape)
 
 
 @value("experimental.nlp_concat_heads_decode")
 def nlp_concat_heads_decode(input_tensor: torch.Tensor, *, num_heads: int, outputs: list[Output]) -> torch.Tensor:
-    """[1, users, heads (padded to a tile or not), D] -> [1, 1, 32, heads D].
+    """Join [1, users, heads (padded to a tile or not), D] to [1, 1, 32, heads D].
 
-    The library always returns 32 rows. A card leaves those without a user as its memory was; here they are zero.
+    The library always returns 32 rows. The rows without a user are zero here. A card leaves them as its memory was.
     """
     joined = input_tensor[:, :, :num_heads].flatten(-2)
     return torch.nn.functional.pad(joined, (0, 0, 0, outputs[0].shape[-2] - joined.shape[-2])).unsqueeze(0)
@@ -137,7 +141,7 @@ def _split(
     transpose_key: bool,
     tied: bool = False,
 ) -> Heads:
-    """Query heads, then key heads, then value heads: in one tensor, or the keys and values in a second one."""
+    """Split columns into query, key and value heads, in this order. A second tensor may hold the keys and values."""
     kv_heads = num_heads if num_kv_heads is None else num_kv_heads
     kv_parts = [kv_heads] if tied else [kv_heads, kv_heads]
     if fused_kv is None:
@@ -150,5 +154,5 @@ def _split(
 
 
 def _to_heads(fused: torch.Tensor, heads: int) -> torch.Tensor:
-    """[B, (1,) S, heads D] -> [B, heads, S, D]."""
+    """Split [B, (1,) S, heads D] into [B, heads, S, D]."""
     return fused.reshape(fused.shape[0], fused.shape[-2], heads, -1).transpose(1, 2)

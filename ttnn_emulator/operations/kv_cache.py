@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writing keys and values into caches, in place.
+"""Operations that write keys and values into caches, in place.
 
-A cache is [users, heads, positions, D], or [blocks, heads, block, D] with a page table [users, blocks of a user].
-Only the new rows are rounded to the cache's dtype: block floats share exponents within a row.
+A cache is [users, heads, positions, D], or [blocks, heads, block, D] with a page table [users, blocks of a user]. Only
+the new rows are rounded to the cache's dtype, because block floats share exponents within a row only.
 """
 
 from itertools import chain
@@ -17,7 +17,7 @@ from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import MemoryFault
-from ttnn_emulator.operations.support import loaded, significant_bits, sums_are_wide
+from ttnn_emulator.operations.support import compute_config, loaded, significant_bits
 
 
 @value("experimental.paged_update_cache", in_place=True)
@@ -33,7 +33,7 @@ def paged_update_cache(
     cache_position_modulo: int | None = None,
     compute_kernel_config: Any = None,
 ) -> None:
-    """One row a user, from an input [1, users, heads (padded or not), D]; a position of -1 skips the user."""
+    """Write one row of each user from an input [1, users, heads (padded or not), D]. Position -1 skips a user."""
     count = input_tensor.value.shape[1]
     given = signed(update_idxs_tensor.value.flatten().tolist()) if update_idxs_tensor is not None else update_idxs
     places = [(user, place) for user, place in enumerate(given[batch_offset : batch_offset + count]) if place >= 0]
@@ -53,7 +53,7 @@ def paged_update_cache(
         *(cache, FORMATS.index(format_of(cache_tensor.dtype)), *cache.shape[1:]),
         *(new, new.dtype == torch.float32, *new.stride()[1:3]),
         *(numbers(list(chain.from_iterable(zip(users, blocks, rows)))), len(users)),
-        significant_bits(sums_are_wide(compute_kernel_config)),
+        significant_bits(compute_config(compute_kernel_config).wide),
     )
 
 
@@ -71,7 +71,7 @@ def paged_fused_update_cache(
     batch_offset: int = 0,
     compute_kernel_config: Any = None,
 ) -> None:
-    """`paged_update_cache` for the keys and the values at once."""
+    """Write keys and values at once, as `paged_update_cache` does one of them."""
     for cache, rows in ((cache_tensor1, input_tensor1), (cache_tensor2, input_tensor2)):
         paged_update_cache(
             cache,
@@ -98,7 +98,7 @@ def paged_fill_cache(
     batch_idx_tensor: Operand | None = None,
     batch_idx: int = 0,
 ) -> None:
-    """The positions from 0 on of one user, or of a user a batch row; -1 in the page table skips a block."""
+    """Write positions from 0 on of one user, or of one user for each batch row. -1 in the page table skips a block."""
     cache = cache_tensor.own()
     size = cache.shape[2]
     users = batch_idx_tensor.value.flatten().tolist() if batch_idx_tensor is not None else [batch_idx]
@@ -114,7 +114,7 @@ def paged_fill_cache(
 
 @value("fill_cache", in_place=True)
 def fill_cache(cache_tensor: Operand, input_tensor: Operand, batch_idx: int, *, update_idx: int = 0) -> None:
-    """The positions from `update_idx` on of one user."""
+    """Write positions from `update_idx` on of one user."""
     rows = input_tensor.value[0]
     cache_tensor.own()[batch_idx, :, update_idx : update_idx + rows.shape[1]] = cache_tensor.round(rows)
 
@@ -128,10 +128,11 @@ def fill_cache_for_user(cache: Operand, input: Operand, batch_index: int, *, upd
 def update_cache(
     cache: Operand, input: Operand, update_idx: int, *, batch_offset: int = 0, compute_kernel_config: Any = None
 ) -> None:
-    """One position of every user, from an input [1, heads, users, D]."""
+    """Write one position of every user from an input [1, heads, users, D]."""
     own = cache.own()
-    new = loaded(input.value, sums_are_wide(compute_kernel_config))[0, :, batch_offset : batch_offset + own.shape[0]]
-    own[:, :, update_idx] = cache.round(new.transpose(0, 1))
+    new = loaded(input.value, compute_config(compute_kernel_config).wide)
+    rows = new[0, :, batch_offset : batch_offset + own.shape[0]]
+    own[:, :, update_idx] = cache.round(rows.transpose(0, 1))
 
 
 @value("kv_cache.update_cache_for_token_", in_place=True)
@@ -147,14 +148,14 @@ def nlp_kv_cache_load_slice(input_tensor: torch.Tensor, *, seq_len_start: int, s
 
 
 def signed(numbers: list[int]) -> list[int]:
-    """The mark -1 reads as 2**32 - 1 from an unsigned tensor."""
+    """Return whole numbers of an unsigned tensor, in which 2**32 - 1 stands for the mark -1."""
     return [-1 if number == (1 << 32) - 1 else number for number in numbers]
 
 
 def find_blocks(
     page_table: torch.Tensor, users: list[int], positions: list[int], cache: torch.Tensor
 ) -> tuple[list[int], list[int]]:
-    """The block and the row in it of each user's position."""
+    """Return the block of each user's position, and the position's row in the block."""
     size, columns = cache.shape[2], page_table.shape[-1]
     last = max(positions)
     _check(last < columns * size, f"position {last} lies beyond the page table's {columns} blocks")
@@ -165,7 +166,10 @@ def find_blocks(
 
 
 def read_blocks(cache: torch.Tensor, page_row: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """A user's positions `first` to `last` (exclusive) in float32, [heads, last - first, D]; no other block is read."""
+    """Return a user's positions `first` to `last` (exclusive) as float32 [heads, last - first, D].
+
+    Only the blocks of these positions are read.
+    """
     heads, size = cache.shape[1:3]
     skipped, end = first // size, -(-last // size)
     _check(end <= page_row.numel(), f"position {last - 1} lies beyond the page table's {page_row.numel()} blocks")
@@ -175,13 +179,13 @@ def read_blocks(cache: torch.Tensor, page_row: torch.Tensor, first: int, last: i
         0 <= lowest and highest < cache.shape[0],
         f"the page table names blocks {lowest} to {highest} of {cache.shape[0]}",
     )
-    # rows of a table [block x head] in the order head, block: one copy, contiguous
+    # the heads' blocks as rows of a table, read in the order head, block: one contiguous copy
     order = (blocks * heads + torch.arange(heads)[:, None]).flatten()
     rows = cache.view(-1, size * cache.shape[3]).index_select(0, order).float()
     return rows.view(heads, len(blocks) * size, -1)[:, first - skipped * size : last - skipped * size]
 
 
 def _check(good: bool, fault: str) -> None:
-    """A card would write elsewhere in its memory; here it is an error."""
+    """Raise an error for an access outside a cache or page table. A card would read or write other memory."""
     if not good:
         raise MemoryFault(fault)

@@ -29,7 +29,7 @@ def flash_mla_prefill(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """q [B, heads, S, D], k [B, kv heads, S, D] -> [B, heads, S, head_dim_v]; one overload takes the values instead."""
+    """Attend with q [B, heads, S, D] over k [B, kv heads, S, D] -> [B, heads, S, head_dim_v], or over given values."""
     values = head_dim_v if isinstance(head_dim_v, torch.Tensor) else input_tensor_v
     if values is None:
         values = input_tensor_k[..., :head_dim_v]
@@ -58,7 +58,7 @@ def chunked_flash_mla_prefill(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """A piece of a prompt over a paged cache that holds it."""
+    """Attend with a part of a prompt over a paged cache."""
     result = chunked_scaled_dot_product_attention(
         input_tensor_q,
         input_tensor_k,
@@ -89,7 +89,7 @@ def flash_multi_latent_attention_decode(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """q [1, users, heads, D], keys [users, kv heads, S, D] -> [1, users, heads, head_dim_v]."""
+    """Attend with q [1, users, heads, D] over keys [users, kv heads, S, D] -> [1, users, heads, head_dim_v]."""
     values = _as_wide(input_tensor_v, input_tensor_k)
     result = scaled_dot_product_attention_decode(
         input_tensor_q,
@@ -125,7 +125,7 @@ def paged_flash_multi_latent_attention_decode(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """Attend over a cache [blocks, kv heads, block, D] and a page table [users, blocks of a user]."""
+    """Attend over a cache [blocks, kv heads, block, D] with a page table [users, blocks of a user]."""
     values = _as_wide(input_tensor_v, input_tensor_k)
     result = paged_scaled_dot_product_attention_decode(
         input_tensor_q,
@@ -145,7 +145,7 @@ def paged_flash_multi_latent_attention_decode(
 
 
 def _as_wide(values: torch.Tensor | None, keys: torch.Tensor) -> torch.Tensor:
-    """Values with as many columns as the keys: those beyond the result's are not used."""
+    """Return values with as many columns as the keys. The caller drops the added columns from the result."""
     if values is None:
         return keys
     return torch.nn.functional.pad(values, (0, keys.shape[-1] - values.shape[-1]))

@@ -11,7 +11,7 @@ from ttnn_emulator.arithmetic.formats import nearest_even, pack_precisely
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.operations.support import convert, loaded, sums_are_wide
+from ttnn_emulator.operations.support import compute_config, convert, loaded
 
 _TILE = 32
 
@@ -41,7 +41,7 @@ def to_dtype(tensor, dtype=None, *, outputs: list[Output]):
 def typecast(input_tensor, dtype=None, output_dtype=None, *, input_dtype=None, outputs: list[Output]):
     moved = _moved(input_tensor, outputs[0])
     if (input_tensor.dtype, outputs[0].dtype) == (ttnn.float32, ttnn.bfloat16):
-        return nearest_even(moved)  # the vector unit does; the other moves leave rounding to the packer
+        return nearest_even(moved)  # the vector unit rounds here; in other moves the packer rounds
     return pack_precisely(moved.float()) if outputs[0].dtype == ttnn.bfloat8_b else moved
 
 
@@ -49,7 +49,7 @@ def typecast(input_tensor, dtype=None, output_dtype=None, *, input_dtype=None, o
     "tilize",
     moves=True,
     operands=True,
-    without_effect={"use_low_perf": "it leaves the circular buffers less room, and the kernel moves the same values"},
+    without_effect={"use_low_perf": "the circular buffers are smaller, and the kernel moves the same values"},
 )
 def tilize(input_tensor, *, dtype=None, outputs: list[Output]):
     return _moved(input_tensor, outputs[0])
@@ -74,7 +74,7 @@ def untilize(input_tensor, *, outputs: list[Output]):
 
 @value("untilize_with_unpadding", moves=True, operands=True)
 def untilize_with_unpadding(input_tensor, output_tensor_end=None, *, outputs: list[Output]):
-    """What it takes of the tiles' padding is what was put there."""
+    """Return values, with the tiles' padding where `output_tensor_end` reaches into it and the padding is known."""
     moved, shape = _moved(input_tensor, outputs[0]), outputs[0].shape
     own = moved.shape
     tiles = [size if place < moved.ndim - 2 else -(-size // _TILE) * _TILE for place, size in enumerate(own)]
@@ -143,8 +143,8 @@ def reshard(input_tensor, output_memory_config=None, output_tensor=None, *, outp
 @value("clone", operands=True, moves=True)
 def clone(input, *, dtype: Any = None, compute_kernel_config: Any = None, outputs: list[Output]):
     moved = _moved(input, outputs[0])
-    if input.dtype == ttnn.float32 and outputs[0].dtype != ttnn.float32:  # then a compute kernel copies
-        return loaded(moved, sums_are_wide(compute_kernel_config))
+    if input.dtype == ttnn.float32 and outputs[0].dtype != ttnn.float32:  # a compute kernel copies here
+        return loaded(moved, compute_config(compute_kernel_config).wide)
     return moved
 
 

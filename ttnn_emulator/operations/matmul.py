@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix multiplication, with the operand bits and the accumulator that the compute configuration selects.
+"""Matrix multiplication, with the operand bits and the sums that the compute configuration selects.
 
 The first operand goes to the matrix unit's SrcB register, the second to SrcA. A LoFi pass multiplies the top 7
-significant bits of SrcB by the top 5 of SrcA; HiFi2 adds SrcA's remaining bits, HiFi3 SrcB's, HiFi4 both remainders.
-With `fp32_dest_acc_en` sums are float32; otherwise they are bfloat16.
+significant bits of SrcB by the top 5 of SrcA. HiFi2 adds SrcA's remaining bits, HiFi3 SrcB's, HiFi4 both remainders.
+With `fp32_dest_acc_en` sums are float32, otherwise bfloat16.
 
-Products are summed as the machine sums them, bit for bit (see `sums`). Float32 sums of whole numbers are the machine's
-in any order: those are summed as a CPU does it fastest.
+`arithmetic.sums` adds products in the machine's order, bit for bit. Float32 sums of small whole numbers are the same in
+any order, and are added in the order that is fastest on a CPU.
 """
 
 import math
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 import ttnn
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import Format, largest_if_whole, truncate
 from ttnn_emulator.arithmetic.sums import Spill, sum_of_products, sum_of_whole_products
 from ttnn_emulator.arithmetic.units import matrix_add
@@ -27,17 +28,17 @@ from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.library.programs import Plan
 from ttnn_emulator.operations.activations import activate
-from ttnn_emulator.operations.support import on_blackhole
+from ttnn_emulator.operations.support import compute_config, on_blackhole
 
-_SRC_B_BITS, _SRC_A_BITS = 7, 5  # what one LoFi pass sees of the first and the second operand
-_TF32_BITS = 11  # what the registers keep of a float32 operand
+_SRC_B_BITS, _SRC_A_BITS = 7, 5  # the bits that one LoFi pass sees of the first and of the second operand
+_TF32_BITS = 11  # the bits that the registers keep of a float32 operand
 _TILE = 32
 _TILE_BYTES = {ttnn.bfloat16: 2048, ttnn.float32: 4096, ttnn.bfloat8_b: 1088, ttnn.bfloat4_b: 576}
 _SIGNIFICANT_BITS = {ttnn.bfloat16: 8, ttnn.float32: 24, ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}
 
 
 def _library_chooses(options: dict) -> bool:
-    """The blocks of K, or where their sums are kept."""
+    """Return whether the library chooses the blocks of K, or where a program keeps their sums."""
     return options.get("program_config") is None or options.get("compute_kernel_config") is None
 
 
@@ -89,41 +90,44 @@ def linear(
     if input_tensor_b.value.ndim == 1:  # a vector stands for a matrix of one column
         input_tensor_b = replace(input_tensor_b, value=input_tensor_b.value.unsqueeze(-1))
     tuned = program_config is not None or core_grid is not None
-    fidelity, wide = compute_settings(
-        compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned
-    )
+    compute = product_config(compute_kernel_config, outputs[0].dtype, input_tensor_a.dtype, input_tensor_b.dtype, tuned)
     fused = getattr(program_config, "fused_activation", None)
     inner = input_tensor_b.value.shape[-1 if transpose_b else -2]
     operands = (input_tensor_a.dtype, input_tensor_b.dtype, outputs[0].dtype)
     depth = _TILE * _block(program_config, plans, operands, -(-inner // _TILE))
     adds = _packer_adds(compute_kernel_config, plans)
-    spill = _spill(depth, wide, adds, outputs[0].dtype, inner, bias is not None)
-    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, fidelity, wide, spill)
+    spill = _spill(depth, compute.wide, adds, outputs[0].dtype, inner, bias is not None)
+    product = multiply(input_tensor_a, input_tensor_b, transpose_a, transpose_b, compute, spill)
     if bias is not None:
-        # a tensor of one row (padded to a tile in memory); a program that is configured adds it itself
+        # the bias has one row; only a configured program adds it in the matrix unit
         row = bias.value.float()
-        product = product + row if program_config is None else matrix_add(product, row, wide)
+        product = product + row if program_config is None else matrix_add(product, row, compute.wide)
     for function in (fused, activation):
-        product = activate(product, function, wide) if function is not None else product
+        product = activate(product, function, compute.wide) if function is not None else product
     return product.reshape(outputs[0].shape)
 
 
-def compute_settings(
-    config: Any, output: ttnn.DataType, first: ttnn.DataType, second: ttnn.DataType, tuned: bool = True
-) -> tuple[ttnn.MathFidelity, bool]:
-    """The math fidelity, and whether sums are float32: as configured, or the library's defaults."""
-    if config is not None:
-        return config.math_fidelity, config.fp32_dest_acc_en
-    low_precision = {first, second} <= {ttnn.bfloat8_b, ttnn.bfloat4_b}
+def product_config(
+    given: Any, output: ttnn.DataType, first: ttnn.DataType, second: ttnn.DataType, tuned: bool = True
+) -> ComputeConfig:
+    """Read a product's `compute_kernel_config`, or return the library's choice.
+
+    A product is `tuned` if the call says where it runs.
+    """
     if first == second == ttnn.float32:
-        return ttnn.MathFidelity.HiFi4 if on_blackhole() else ttnn.MathFidelity.HiFi3, output == ttnn.float32
-    raised = not tuned and not low_precision
-    return ttnn.MathFidelity.HiFi2 if raised else ttnn.MathFidelity.LoFi, output == ttnn.float32
+        fidelity = "HiFi4" if on_blackhole() else "HiFi3"
+    else:
+        low_precision = {first, second} <= {ttnn.bfloat8_b, ttnn.bfloat4_b}
+        fidelity = "LoFi" if tuned or low_precision else "HiFi2"
+    return compute_config(given, fidelity, wide=output == ttnn.float32)
 
 
 def _block(program: Any, plans: Sequence[Plan], dtypes: Sequence[ttnn.DataType], inner: int) -> int:
-    """How many tiles of K a program takes at a time: as configured, or as its first buffers show. These hold a block of
-    each operand, twice where there is more than one, and a block of the result. 0: not known, or all at once."""
+    """Return how many tiles of K a program takes at a time, or 0 where it takes all at once or nothing shows it.
+
+    The program config says it, or the sizes of the program's first circular buffers show it. They hold a block of each
+    operand, twice where there are several blocks, and a block of the result.
+    """
     if hasattr(program, "in0_block_w"):
         return program.in0_block_w
     buffers = next((plan.buffers for plan in plans if plan.name.startswith("Matmul")), ())
@@ -136,14 +140,14 @@ def _block(program: Any, plans: Sequence[Plan], dtypes: Sequence[ttnn.DataType],
 
 
 def _packer_adds(compute: Any, plans: Sequence[Plan]) -> bool:
-    """Return whether the packer adds blocks of K in memory: as configured, or as the library's choice shows."""
+    """Return whether the packer adds blocks of K in memory, as configured or as the library's program shows."""
     if compute is not None:
         return compute.packer_l1_acc
     return any("packer_l1_acc=1" in plan.attributes for plan in plans)
 
 
 def _spill(depth: int, wide: bool, adds: bool, output: ttnn.DataType, inner: int, biased: bool) -> Spill | None:
-    """Return what the program rounds between its blocks of K, where that costs bits."""
+    """Return how the program rounds sums between its blocks of K, or None where that rounding changes no bit."""
     if not depth:
         return None
     blocks = -(-inner // depth)
@@ -158,27 +162,28 @@ def multiply(
     second: Operand,
     transpose_first: bool,
     transpose_second: bool,
-    fidelity: ttnn.MathFidelity,
-    wide: bool,
+    compute: ComputeConfig,
     spill: Spill | None = None,
 ) -> torch.Tensor:
-    """`first @ second` as the matrix unit computes it, in float32."""
+    """Return `first @ second` in float32, as the matrix unit computes it."""
     for operand in (first, second):
         if operand.dtype not in _SIGNIFICANT_BITS:
             raise UnsupportedOperation(f"ttnn.matmul: {operand.dtype} operands are not emulated")
     a = first.value.mT if transpose_first else first.value
-    largest = _largest_if_exact(a, second, transpose_second) if wide else None
+    largest = _largest_if_exact(a, second, transpose_second) if compute.wide else None
     if largest is not None:
-        return _exact_product(a, largest, second, transpose_second, fidelity)
+        return _exact_product(a, largest, second, transpose_second, compute.fidelity)
     b = second.value.mT if transpose_second else second.value
-    if not b.is_contiguous():  # the unit's sums read rows of columns
+    if not b.is_contiguous():  # `sum_of_products` is fastest with contiguous rows
         b = second.derive(f"columns{transpose_second}", lambda value: b.contiguous())
-    return sum_of_products(a, b, fidelity.name, wide, spill=spill)
+    return sum_of_products(a, b, compute, spill=spill)
 
 
 def _largest_if_exact(a: torch.Tensor, second: Operand, transposed: bool) -> float | None:
-    """The largest magnitude in `a`, if all that is added are whole numbers, and neither a group's bits nor float32's
-    are too few for them: then any order gives the same sums."""
+    """Return the largest magnitude in `a` if any order of the products gives the same float32 sum, else None.
+
+    That holds for whole numbers whose products fit in the bits that the unit adds, and whose sums fit in a float32.
+    """
     of_second = second.derive("largest if whole", _largest_if_whole)
     if of_second == math.inf:
         return None
@@ -193,15 +198,15 @@ def _largest_if_whole(value: torch.Tensor) -> float:
 
 
 def _exact_product(
-    a: torch.Tensor, largest: float, second: Operand, transpose_second: bool, fidelity: ttnn.MathFidelity
+    a: torch.Tensor, largest: float, second: Operand, transpose_second: bool, fidelity: str
 ) -> torch.Tensor:
-    """The product in float32 of the operands' bits that the unit sees. `largest` is the largest magnitude in `a`."""
+    """Return the product in float32 of the bits that the unit sees. `largest` is the largest magnitude in `a`."""
     high = a if largest < 1 << _SRC_B_BITS else truncate(a, _SRC_B_BITS)
-    if fidelity in (ttnn.MathFidelity.LoFi, ttnn.MathFidelity.HiFi2):
+    if fidelity in ("LoFi", "HiFi2"):
         a = high
-    bits = _SRC_A_BITS if fidelity == ttnn.MathFidelity.LoFi else _TF32_BITS
+    bits = _SRC_A_BITS if fidelity == "LoFi" else _TF32_BITS
     weight = _Weight(second, transpose_second, bits)
-    if fidelity != ttnn.MathFidelity.HiFi3:
+    if fidelity != "HiFi3":
         return weight.multiply(a)
     # HiFi3 lacks only the product of both remainders
     low = (a.float() - high.float()).to(a.dtype)
@@ -213,33 +218,33 @@ def _keep(value: torch.Tensor, dtype: ttnn.DataType, bits: int) -> torch.Tensor:
 
 
 class _Weight:
-    """The second operand in the forms a product may want, each made once for a tensor that does not change."""
+    """The second operand, truncated to some bits, in two forms for products. Each form is made once for a tensor."""
 
     def __init__(self, operand: Operand, transposed: bool, bits: int):
         self._operand, self._transposed, self._bits = operand, transposed, bits
         self.shape = operand.value.mT.shape if transposed else operand.value.shape
 
     def rows(self) -> torch.Tensor:
-        """[..., N, K], contiguous: the order in which the CPU multiplies fastest."""
+        """Return the operand as contiguous rows [..., N, K], the order in which a CPU multiplies fastest."""
 
         def make(value: torch.Tensor) -> torch.Tensor:
             kept = _keep(value, self._operand.dtype, self._bits)
             rows = (kept if self._transposed else kept.mT).contiguous()
             if kept is value and not self._transposed:
-                self._operand.hold_as(rows.mT)  # one copy of a large weight is enough
+                self._operand.hold_as(rows.mT)  # the memory then holds one copy of a large weight, not two
             return rows
 
         return self._operand.derive(f"rows{self._transposed}{self._bits}", make)
 
     def multiply(self, a: torch.Tensor) -> torch.Tensor:
-        """a @ the weight in float32."""
+        """Return `a @ weight` in float32."""
         narrow = self.narrow() if self.shape[:-2].numel() == 1 else None
         if narrow is None:
             return torch.matmul(a.float(), self.rows().float().mT)
         return sum_of_whole_products(a, narrow)
 
     def narrow(self) -> torch.Tensor | None:
-        """[N, K] as int8, if that holds every value exactly: a few rows wait for nothing but reading it."""
+        """Return [N, K] as int8, which makes products of few rows fast, or None where int8 cannot hold a value."""
 
         def make(_: torch.Tensor) -> torch.Tensor | None:
             rows = self.rows()

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normalisations. A weight or bias may be packed as rows of 32: [1, 1, D / 32, 32].
 
-rms_norm and layer_norm take the steps of their kernel, each in the matrix unit, and batch_norm with a 16-bit register
-those of its kernels; the others are computed in float32.
+rms_norm and layer_norm take the steps of their kernel, all in the matrix unit. batch_norm with a 16-bit register takes
+the steps of its kernels. Other norms are computed in float32.
 """
 
 from collections.abc import Iterable
@@ -13,14 +13,15 @@ import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import vector_functions
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.native import function
-from ttnn_emulator.arithmetic.sums import PHASES, products
+from ttnn_emulator.arithmetic.sums import products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import UnsupportedOperation
-from ttnn_emulator.operations.support import on_blackhole, store
+from ttnn_emulator.operations.support import compute_config, on_blackhole, store
 
 _TILE = 32
 
@@ -37,7 +38,9 @@ def rms_norm(
     compute_kernel_config: Any = None,
 ):
     parts = (residual_input_tensor, weight, bias)
-    return _normalize(input_tensor, *parts, epsilon, False, *_settings(program_config, compute_kernel_config, False))
+    return _normalize(
+        input_tensor, *parts, epsilon, False, sharding(program_config), compute_config(compute_kernel_config)
+    )
 
 
 @value("layer_norm")  # the golden function cannot take a weight packed as rows of 32, and changes its input
@@ -52,25 +55,27 @@ def layer_norm(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    parts = (residual_input_tensor, weight, bias)
-    columns, cores, fidelity, wide = _settings(program_config, compute_kernel_config, True)
+    parts, compute = (residual_input_tensor, weight, bias), compute_config(compute_kernel_config, wide=True)
     if not getattr(program_config, "use_welford", False):
-        return _normalize(input_tensor, *parts, epsilon, True, columns, cores, fidelity, wide)
-    # another kernel, whose steps are not taken here
-    x = input_tensor.float() if wide else truncate(input_tensor.float(), 8)
+        return _normalize(input_tensor, *parts, epsilon, True, sharding(program_config), compute)
+    # Welford's method is another kernel, whose steps are not emulated: float32 from the rounded inputs
+    x = input_tensor.float() if compute.wide else truncate(input_tensor.float(), 8)
     if residual_input_tensor is not None:
-        x = matrix_add(x, residual_input_tensor.float(), wide)
+        x = matrix_add(x, residual_input_tensor.float(), compute.wide)
     affine = [None if part is None else _row(part, x.shape[-1]) for part in (weight, bias)]
     return torch.nn.functional.layer_norm(x, x.shape[-1:], *affine, eps=epsilon)
 
 
-def _settings(program: Any, compute: Any, wide: bool) -> tuple[int, int, str, bool]:
-    """Where columns are shared out among cores, how many lie on each and how many cores a row of them has; the matrix
-    unit's passes, and whether sums are float32: as configured, or `wide`, which the library likes."""
-    arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
+def sharding(program: Any) -> tuple[int, int]:
+    """Return how many columns lie on each core, and how many cores a row of cores has, or zeros if not sharded.
+
+    `legacy_reduction` is refused: it sums in another precision. The library says that `legacy_rsqrt` has no effect.
+    """
+    if getattr(program, "legacy_reduction", False):
+        raise UnsupportedOperation("a norm's sums with legacy_reduction in its program config are not emulated")
     if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
-        return (0, 0, *arithmetic)
-    return (_TILE * program.block_w, program.compute_with_storage_grid_size.x, *arithmetic)
+        return 0, 0
+    return _TILE * program.block_w, program.compute_with_storage_grid_size.x
 
 
 def _normalize(
@@ -80,12 +85,10 @@ def _normalize(
     bias: torch.Tensor | None,
     epsilon: float,
     subtracts_mean: bool,
-    columns: int,
-    cores: int,
-    fidelity: str,
-    wide: bool,
+    columns_and_cores: tuple[int, int],
+    compute: ComputeConfig,
 ) -> torch.Tensor:
-    """The steps of the kernels of rms_norm and layer_norm (`arithmetic/native/norm.h`)."""
+    """Take the steps of the kernels of rms_norm and layer_norm (`arithmetic/native/norm.h`)."""
     result, width = x.to(torch.float32, copy=True, memory_format=torch.contiguous_format), x.shape[-1]
     operands = (
         None if residual is None else residual.contiguous(),
@@ -94,7 +97,7 @@ def _normalize(
     function("norm_rows")(
         *(result, result.numel() // width, width),
         *(setting for part in operands for setting in (part, part is not None and part.dtype == torch.float32)),
-        *(epsilon, subtracts_mean, columns, cores, PHASES[fidelity], wide, on_blackhole()),
+        *(epsilon, subtracts_mean, *columns_and_cores, compute.phases, compute.wide, on_blackhole()),
     )
     return result
 
@@ -120,8 +123,8 @@ def batch_norm(
         raise UnsupportedOperation("ttnn.batch_norm: inference without running_mean and running_var is not emulated")
     operands = (input, running_mean, running_var, weight, bias)
     x, mean, var, scale, shift = (None if part is None else part.value.float() for part in operands)
-    narrow = compute_kernel_config is not None and not compute_kernel_config.fp32_dest_acc_en
-    steps = _Steps16(operands, compute_kernel_config.math_fidelity.name) if narrow else None
+    compute = compute_config(compute_kernel_config, wide=True)
+    steps = None if compute.wide else _Steps16(operands, compute)
     if training:
         variance, average = torch.var_mean(x, (0, 2, 3), keepdim=True)
         for running, of_batch in ((running_mean, average), (running_var, variance)):
@@ -137,12 +140,14 @@ def batch_norm(
 
 
 class _Steps16:
-    """The steps of batch_norm's kernels with a 16-bit register: in the vector unit, which knows no fidelity, where a
-    tensor is float32, else in the matrix unit."""
+    """The steps of batch_norm's kernels with a 16-bit register.
 
-    def __init__(self, operands: Iterable[Operand | None], fidelity: str):
+    The vector unit takes them where a tensor is float32, and it has no math fidelity. Else the matrix unit takes them.
+    """
+
+    def __init__(self, operands: Iterable[Operand | None], compute: ComputeConfig):
         self._vector = any(operand is not None and operand.dtype == ttnn.float32 for operand in operands)
-        self._fidelity = fidelity
+        self._compute = compute
 
     def normalize(self, x, mean, var, eps: float, scale, shift) -> torch.Tensor:
         shifted = self._add(self._load(var), self._load(torch.tensor(eps)))
@@ -158,7 +163,7 @@ class _Steps16:
         return store(kept + self._multiply(share, self._load(new)), "add_unary_sfpu", wide=False)
 
     def _load(self, value: torch.Tensor) -> torch.Tensor:
-        """What the register gets of a tensor: float32 is cut, bfloat16 statistics were rounded when they were made."""
+        """Return a tensor as the register gets it: float32 is truncated, statistics in bfloat16 were rounded before."""
         return truncate(value, 8) if self._vector else round_to_bfloat16(value).float()
 
     def _add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -167,4 +172,4 @@ class _Steps16:
     def _multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         if self._vector:
             return store(a * b, "mul", wide=False)
-        return products(a, b, self._fidelity, wide=False)
+        return products(a, b, self._compute)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Norms whose rows are spread over chips: each chip's statistics, then, once they were gathered, the norm of its part.
+"""Norms whose rows are spread over chips: first each chip's statistics, then the norm from all chips' statistics.
 
-The programs for sharded and for interleaved inputs keep other statistics: means, E[x] before E[x*x], where the others
-keep sums, sum(x*x) before sum(x). Each stands in the first column of a tile of its own.
+The programs for sharded inputs keep means, E[x] before E[x*x]. The programs for interleaved inputs keep sums, sum(x*x)
+before sum(x). Each statistic is the first column of a tile.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import vector_functions
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
@@ -20,7 +21,8 @@ from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.operations.flash import pack
-from ttnn_emulator.operations.support import on_blackhole, store
+from ttnn_emulator.operations.norm import sharding
+from ttnn_emulator.operations.support import compute_config, on_blackhole, store
 
 _TILE = 32
 
@@ -29,38 +31,35 @@ _TILE = 32
 class Steps:
     """The steps of the kernels of norms, by themselves (`arithmetic/native/norm.h` takes them in one pass).
 
-    `columns` is how many columns lie on each core, and `cores` how many cores a row of cores has, where columns are
-    sharded over cores.
+    Where columns are sharded, `columns` lie on each core, and a row of cores has `cores`. Else both are 0.
     """
 
-    fidelity: str
-    wide: bool
-    columns: int = 0
-    cores: int = 0
+    compute: ComputeConfig
+    columns: int
+    cores: int
 
     @classmethod
-    def of(cls, program: Any, compute: Any, wide: bool) -> "Steps":
-        """Return the steps as configured. `wide` is the library's choice of float32 sums."""
-        arithmetic = (compute.math_fidelity.name, compute.fp32_dest_acc_en) if compute else ("HiFi4", wide)
-        if not isinstance(program, ttnn.LayerNormShardedMultiCoreProgramConfig):
-            return cls(*arithmetic)
-        return cls(*arithmetic, _TILE * program.block_w, program.compute_with_storage_grid_size.x)
+    def of(cls, program: Any, compute: Any) -> "Steps":
+        """Return the steps as configured, or with 16-bit sums."""
+        if getattr(program, "use_welford", False):
+            raise UnsupportedOperation("the norm's statistics by Welford's method (use_welford) are not emulated")
+        return cls(compute_config(compute), *sharding(program))
 
     def divide(self, x: torch.Tensor, variance: torch.Tensor, epsilon: float, weight, bias) -> torch.Tensor:
         """Divide by the root of a variance."""
-        deviation = vector_functions.apply(
-            "rsqrt", matrix_add(variance, torch.tensor(epsilon), self.wide), self.wide, on_blackhole()
-        )
-        result = products(x, deviation, self.fidelity, self.wide)
+        wide, width = self.compute.wide, x.shape[-1]
+        shifted = matrix_add(variance, torch.tensor(epsilon), wide)
+        result = products(x, vector_functions.apply("rsqrt", shifted, wide, on_blackhole()), self.compute)
         if weight is not None:
-            result = products(result, weight.float().reshape(-1)[: x.shape[-1]], self.fidelity, self.wide)
-        return result if bias is None else matrix_add(result, bias.float().reshape(-1)[: x.shape[-1]], self.wide)
+            result = products(result, weight.float().reshape(-1)[:width], self.compute)
+        return result if bias is None else matrix_add(result, bias.float().reshape(-1)[:width], wide)
 
     def mean(self, x: torch.Tensor) -> torch.Tensor:
         """Return the mean of each row. On one core the matrix unit sums and the vector unit divides."""
         if not self.columns:
-            return store(self.sum(x, torch.tensor(1.0)) * torch.tensor(1 / x.shape[-1]), "mul_unary_sfpu", self.wide)
-        # each core's mean, then theirs; cores in several rows first add up the means of all rows but the first
+            mean = self.sum(x, torch.tensor(1.0)) * torch.tensor(1 / x.shape[-1])
+            return store(mean, "mul_unary_sfpu", self.compute.wide)
+        # the mean of each core, then the mean of means; each row of cores but the first adds up its means before that
         shares = torch.nn.functional.pad(x, (0, -x.shape[-1] % self.columns)).unflatten(-1, (-1, self.columns))
         means = self.sum(shares, torch.tensor(1 / self.columns)).squeeze(-1)
         first, *others = means.split(self.cores, -1)
@@ -70,7 +69,7 @@ class Steps:
     def sum(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         """Return the sum of each row, times a factor that the kernels keep as bfloat16."""
         factors = factor.bfloat16().float().expand(x.shape[-1], 1)
-        return sum_of_products(truncate(x, 11), factors, self.fidelity, self.wide)
+        return sum_of_products(truncate(x, 11), factors, self.compute)
 
 
 def as_tiles(x: torch.Tensor) -> torch.Tensor:
@@ -81,40 +80,33 @@ def as_tiles(x: torch.Tensor) -> torch.Tensor:
 def _statistics(
     operand: Operand, residual: Operand | None, of_rms: bool, program: Any, compute: Any, fast: bool
 ) -> torch.Tensor:
-    """A chip's share, in the first column of each tile."""
-    how = _steps(program, compute)
+    """Return the statistics of one chip, each in the first column of a tile."""
+    steps = Steps.of(program, compute)
     x, exact = operand.value.float(), operand.dtype == ttnn.float32
     if exact and fast:
         raise UnsupportedOperation("the statistics of a float32 tensor in fast_and_approximate_mode are not emulated")
     if residual is not None:
         # the vector unit adds float32
-        x = x + residual.value.float() if exact else pack(matrix_add(x, residual.value.float(), how.wide))
+        x = x + residual.value.float() if exact else pack(matrix_add(x, residual.value.float(), steps.compute.wide))
         if operand.sharded:
-            operand.own().copy_(operand.round(x))  # the program writes the sum over its input
-    squares = x.square() if exact else products(x, x, how.fidelity, how.wide)
+            operand.own().copy_(operand.round(x))  # the program overwrites its input with the sum
+    squares = x.square() if exact else products(x, x, steps.compute)
     if operand.sharded:
-        reduced = [how.mean(part) for part in ([squares] if of_rms else [x, squares])]
+        reduced = [steps.mean(part) for part in ([squares] if of_rms else [x, squares])]
     else:
         parts = [pack(squares) if not exact else squares, *([] if of_rms else [x])]
-        reduced = [part.sum(-1, keepdim=True) if exact else how.sum(part, torch.tensor(1.0)) for part in parts]
+        reduced = [part.sum(-1, keepdim=True) if exact else steps.sum(part, torch.tensor(1.0)) for part in parts]
     statistics = torch.zeros(*x.shape[:-1], _TILE * len(reduced))
     statistics[..., ::_TILE] = torch.cat(reduced, -1)
     return statistics
 
 
-def _steps(program: Any, compute: Any) -> Steps:
-    """Return the steps as configured, or with 16-bit sums."""
-    if getattr(program, "use_welford", False):
-        raise UnsupportedOperation("the norm's statistics by Welford's method (use_welford) are not emulated")
-    return Steps.of(program, compute, wide=False)
-
-
-def _means(how: Steps, operand: Operand, statistics: torch.Tensor, count: int) -> tuple[torch.Tensor, ...]:
-    """What the program takes for the means over all chips, of `count` statistics in the order they are kept."""
+def _means(steps: Steps, operand: Operand, statistics: torch.Tensor, count: int) -> tuple[torch.Tensor, ...]:
+    """Return the means over all chips of `count` statistics, in the order in which the program keeps them."""
     chips = statistics.float()[..., ::_TILE].unflatten(-1, (-1, count))
     width = 1 if operand.sharded else operand.value.shape[-1]
-    factor = truncate(torch.tensor(1 / (width * chips.shape[-2])), 8)  # as it lies in a tile of bfloat16: cut
-    return tuple(how.sum(as_tiles(of_chips), factor) for of_chips in chips.unbind(-1))
+    factor = truncate(torch.tensor(1 / (width * chips.shape[-2])), 8)  # truncated: it lies in a tile of bfloat16
+    return tuple(steps.sum(as_tiles(of_chips), factor) for of_chips in chips.unbind(-1))
 
 
 def _affine(*parts: Operand | None) -> list[torch.Tensor | None]:
@@ -164,9 +156,9 @@ def rms_norm_post_all_gather(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    how = _steps(program_config, compute_kernel_config)
-    (mean_of_squares,) = _means(how, input_tensor, stats.value, 1)
-    return how.divide(input_tensor.value.float(), mean_of_squares, epsilon, *_affine(weight, bias))
+    steps = Steps.of(program_config, compute_kernel_config)
+    (mean_of_squares,) = _means(steps, input_tensor, stats.value, 1)
+    return steps.divide(input_tensor.value.float(), mean_of_squares, epsilon, *_affine(weight, bias))
 
 
 @value("layer_norm_post_all_gather", operands=True)
@@ -181,9 +173,9 @@ def layer_norm_post_all_gather(
     program_config: Any = None,
     compute_kernel_config: Any = None,
 ):
-    how = _steps(program_config, compute_kernel_config)
-    means = _means(how, input_tensor, stats.value, 2)
+    steps = Steps.of(program_config, compute_kernel_config)
+    means = _means(steps, input_tensor, stats.value, 2)
     mean, mean_of_squares = means if input_tensor.sharded else reversed(means)
-    variance = matrix_add(mean_of_squares, -products(mean, mean, how.fidelity, how.wide), how.wide)
-    x = matrix_add(input_tensor.value.float(), -mean, how.wide)
-    return how.divide(x, variance, epsilon, *_affine(weight, bias))
+    variance = matrix_add(mean_of_squares, -products(mean, mean, steps.compute), steps.compute.wide)
+    x = matrix_add(input_tensor.value.float(), -mean, steps.compute.wide)
+    return steps.divide(x, variance, epsilon, *_affine(weight, bias))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Operations that write into a part of a tensor, spread one out, or bring its dimensions into another order."""
+"""Operations that write parts of a tensor, expand a tensor, gather its rows, or reorder its dimensions."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from ttnn_emulator.device.step import Operand, Output
 def slice_write(
     input_tensor: Operand, output_tensor: Operand, start: Sequence[int], end: Sequence[int], step: Sequence[int]
 ) -> None:
-    """The input into a part of `output_tensor`."""
+    """Write the input into a part of `output_tensor`."""
     part = tuple(slice(*bounds) for bounds in zip(start, end, step))
     target = output_tensor.own()
     target[part] = output_tensor.round(input_tensor.value).reshape(target[part].shape)
@@ -27,26 +27,26 @@ def broadcast_to(input: torch.Tensor, output_shape: Sequence[int]) -> torch.Tens
 
 @value("experimental.convert_to_hwc")
 def convert_to_hwc(input: torch.Tensor, *, dtype: object | None = None, outputs: list[Output]) -> torch.Tensor:
-    """[1, B, C, H W] -> [1, 1, B H W, C], with zeros for the channels that fill C up to a multiple of 8."""
+    """Reorder [1, B, C, H W] to [1, 1, B H W, C], with zeros in the channels that fill C up to a multiple of 8."""
     channels = input.transpose(-2, -1)
     return torch.nn.functional.pad(channels, (0, outputs[0].shape[-1] - channels.shape[-1])).reshape(outputs[0].shape)
 
 
 @value("experimental.convert_to_chw")
 def convert_to_chw(input: torch.Tensor, *, dtype: object | None = None, outputs: list[Output]) -> torch.Tensor:
-    """[1, 1, H W, C] -> [1, 1, C, H W]."""
+    """Reorder [1, 1, H W, C] to [1, 1, C, H W]."""
     return input.transpose(-2, -1).reshape(outputs[0].shape)
 
 
 @value("tosa_gather")
 def tosa_gather(input: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Rows of [N, K, C] by index [N, W]."""
+    """Gather rows of [N, K, C] by an index [N, W]."""
     return torch.gather(input, 1, _rows(index, input))
 
 
 @value("tosa_scatter")
 def tosa_scatter(input: torch.Tensor, index: torch.Tensor, src: torch.Tensor) -> torch.Tensor:
-    """The rows of [N, K, C] that index [N, W] names, replaced by those of src [N, W, C]."""
+    """Replace the rows of [N, K, C] that an index [N, W] names by the rows of src [N, W, C]."""
     return torch.scatter(input, 1, _rows(index, input), src)
 
 
@@ -56,8 +56,10 @@ def _rows(index: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
 
 @value("nonzero")
 def nonzero(input_tensor: torch.Tensor, *, outputs: list[Output]) -> list[torch.Tensor]:
-    """How many values are not zero, and their coordinates one after the other. What follows those is the kernel's own
-    leavings on a card, and zeros here."""
+    """Return how many values are not zero, and their coordinates one after the other.
+
+    The result continues with zeros. On a card it continues with numbers that the kernel left there.
+    """
     found = input_tensor.nonzero().flatten()
     count, places = (torch.zeros(output.shape, dtype=torch.int64) for output in outputs)
     count.view(-1)[0] = len(found) // input_tensor.ndim

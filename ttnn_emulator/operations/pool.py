@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pooling over images that lie as rows of pixels, [1, 1, N H W, C]. Averages are float32 and rounded once."""
+"""Pooling over images whose pixels are rows, [1, 1, N H W, C]. Averages are computed in float32 and rounded once."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def max_pool2d(
     *,
     return_indices: bool = False,
     dtype: ttnn.DataType | None = None,
-    dram_slice_config: Any = None,  # it and the next ones say where rows lie, and how long
+    dram_slice_config: Any = None,  # this and the next four say where rows lie, and for how long
     applied_shard_scheme: Any = None,
     deallocate_input: bool = False,
     reallocate_halo_output: bool = True,
@@ -83,13 +83,13 @@ def _images(rows: torch.Tensor, batch: int, height: int, width: int, channels: i
 
 
 def _sides(padding: Sequence[int]) -> tuple[int, int, int, int]:
-    """(left, right, top, bottom) of [height, width] or [top, bottom, left, right]."""
+    """Return (left, right, top, bottom) of [height, width] or of [top, bottom, left, right]."""
     top, bottom, left, right = padding if len(padding) == 4 else (padding[0], padding[0], padding[1], padding[1])
     return left, right, top, bottom
 
 
 def _rows(images: torch.Tensor, output: Output) -> torch.Tensor:
-    """Pixels as rows; the library may give more rows or channels than there are, and from slices whole images."""
+    """Return pixels as rows, with zeros in the rows and channels that the library adds, or whole images of a slice."""
     rows = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
     short = (0, output.shape[-1] - rows.shape[1], 0, math.prod(output.shape[:-1]) - rows.shape[0])
     return torch.nn.functional.pad(rows, short).reshape(output.shape)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reductions, scans and searches along a dimension.
 
-The sums of sum and mean are the matrix unit's, dimension by dimension. The vector unit sums float32, unless a program
-asks for 16-bit sums or the fast mode: these are torch's sums in float32, as are those of all other operations.
+The matrix unit computes sum and mean, dimension by dimension. The vector unit computes them for float32 tensors, unless
+a program asks for 16-bit sums or the fast mode. The vector unit's sums, and those of all other operations here, are
+torch's sums in float32.
 """
 
 import math
@@ -13,11 +14,12 @@ from typing import Any
 
 import torch
 
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
-from ttnn_emulator.operations.support import VECTOR, convert, goldens, loaded, on_blackhole, widen
+from ttnn_emulator.operations.support import VECTOR, compute_config, convert, goldens, loaded, on_blackhole, widen
 
 _TILE = 32
 
@@ -34,26 +36,25 @@ goldens(
 
 @dataclass(frozen=True)
 class _Unit:
-    """What reduces: the matrix unit with its passes and the width of its sums, or the vector unit, which sees all bits
-    of a float32 and knows no passes."""
+    """The unit that reduces: the matrix unit, or the vector unit, which sees all bits of a float32."""
 
-    fidelity: str
-    wide: bool
+    compute: ComputeConfig
     vector: bool
 
     @classmethod
     def of(cls, x: torch.Tensor, compute: Any, fast: bool) -> "_Unit":
         """Return the settings as configured, or the library's choice."""
-        default = ("HiFi4" if on_blackhole() else "HiFi3", True)
-        fidelity, wide = default if compute is None else (compute.math_fidelity.name, compute.fp32_dest_acc_en)
-        return cls(fidelity, wide, x.dtype == torch.float32 and wide and not fast)
+        config = compute_config(compute, "HiFi4" if on_blackhole() else "HiFi3", wide=True)
+        return cls(config, x.dtype == torch.float32 and config.wide and not fast)
 
     def load(self, x: torch.Tensor) -> torch.Tensor:
-        return x.float() if self.vector else loaded(x, self.wide)
+        return x.float() if self.vector else loaded(x, self.compute.wide)
 
     def sum(self, x: torch.Tensor, dims: list[int], leading_first: bool, factor: float) -> torch.Tensor:
-        """Over one dimension after the other, all kept. The factor belongs to the last step, or to the first where
-        `leading_first` is not."""
+        """Sum over one dimension after the other, and keep them.
+
+        The last step multiplies by the factor. Without `leading_first` the first step does, if there is a leading one.
+        """
         if self.vector:
             return x.sum(dims, keepdim=True) * torch.tensor(factor)
         leading = [dim for dim in reversed(dims) if dim < x.ndim - 2]
@@ -68,12 +69,12 @@ class _Unit:
         unwritten = x.isnan().any(dim, keepdim=True)
         factors = torch.full((1, x.shape[dim]), factor)
         if dim == x.ndim - 1:
-            result = sum_of_products(x, self._keep(factors).mT, self.fidelity, self.wide)
-        elif dim == x.ndim - 2 or not leading_first:  # of a leading dimension the library makes rows
+            result = sum_of_products(x, self._keep(factors).mT, self.compute)
+        elif dim == x.ndim - 2 or not leading_first:  # the library transposes a leading dimension
             rows = x.transpose(dim, -2)
-            result = sum_of_products(self._keep(factors), rows, self.fidelity, self.wide).transpose(dim, -2)
+            result = sum_of_products(self._keep(factors), rows, self.compute).transpose(dim, -2)
         else:
-            result = add_in_turn(x, dim, self.wide) * factor
+            result = add_in_turn(x, dim, self.compute.wide) * factor
         return torch.where(unwritten, torch.nan, result)
 
     def _keep(self, factors: torch.Tensor) -> torch.Tensor:
@@ -82,7 +83,7 @@ class _Unit:
 
 
 def add_in_turn(x: torch.Tensor, dim: int, wide: bool) -> torch.Tensor:
-    """The sum over one dimension, which is kept: tile after tile joins the register."""
+    """Sum over one dimension and keep it. Tile after tile is added to the register."""
     first, *others = x.split(1, dim)
     for other in others:
         first = first + other if wide else round_to_bfloat16(first + other).float()
@@ -95,7 +96,7 @@ def _places(dim: int | Sequence[int] | None, x: torch.Tensor) -> list[int]:
 
 
 def _register(name: str, floats: Callable, integers: Callable) -> None:
-    # the golden functions turn integers into float32 for the sake of `scalar`
+    # the golden functions make float32 of integers, because of `scalar`
     @value(name)
     def reduce(
         input_tensor,
@@ -131,7 +132,7 @@ _register("max", lambda _, x, dims, scalar: torch.amax(x, dims) * scalar, torch.
 _register("min", lambda _, x, dims, scalar: torch.amin(x, dims) * scalar, torch.amin)
 
 
-@value("prod")  # the golden function ignores keepdim where no dimension is given
+@value("prod")  # not the golden function: it ignores keepdim where no dimension is given
 def prod(input_tensor, dim: int | None = None, keepdim: bool = False, *, dims: Any = None, outputs: list[Output]):
     x = widen(input_tensor)
     for dimension in range(x.ndim) if dim is None and dims is None else dims or [dim]:
@@ -139,7 +140,7 @@ def prod(input_tensor, dim: int | None = None, keepdim: bool = False, *, dims: A
     return x.reshape(outputs[0].shape)
 
 
-@value("topk")  # the golden function compares every value with every other to mark ties: too slow for a vocabulary
+@value("topk")  # not the golden function: it compares each value with each other, too slow for a vocabulary
 def topk(
     input_tensor,
     k: int = 32,
@@ -164,7 +165,7 @@ def plus_one(input_tensor, sub_core_grids=None, skip_negative_entries: bool = Fa
 
 @value("ema", only=VECTOR)
 def ema(input_tensor: torch.Tensor, alpha: float) -> torch.Tensor:
-    """The exponential moving average along the last dimension: alpha of what was, the rest of what comes."""
+    """Return the exponential moving average along the last dimension; `alpha` is the weight of the past."""
     columns = list(input_tensor.float().unbind(-1))
     for place in range(1, len(columns)):
         columns[place] = alpha * columns[place - 1] + (1 - alpha) * columns[place]
@@ -186,11 +187,10 @@ def moreh_dot(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ):
-    """Tile after tile: products, and their sum, which joins that of the tiles before."""
-    config = compute_kernel_config
-    fidelity, wide = ("HiFi4", False) if config is None else (config.math_fidelity.name, config.fp32_dest_acc_en)
-    terms = products(input_tensor_a.float().reshape(1, -1), input_tensor_b.float().reshape(1, -1), fidelity, wide)
+    """Add the products of tile after tile to the register."""
+    config = compute_config(compute_kernel_config)
+    terms = products(input_tensor_a.float().reshape(1, -1), input_tensor_b.float().reshape(1, -1), config)
     total = torch.zeros(1, 1)
     for tile in terms.split(_TILE, -1):
-        total = sum_of_products(truncate(tile, 11), torch.ones(tile.shape[-1], 1), fidelity, wide, total)
+        total = sum_of_products(truncate(tile, 11), torch.ones(tile.shape[-1], 1), config, total)
     return total.reshape(outputs[0].shape)

@@ -2,19 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotary position embeddings: x cos + rotate(x) sin.
 
-`native/rotary.h` takes the kernels' steps. The wheel has a golden function for `rotary_embedding` only, and that one
-fails without a token index.
+`native/rotary.h` takes the kernels' steps. The wheel has a golden function for `rotary_embedding` only, which fails
+without a token index.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ttnn_emulator.arithmetic.native import function
-from ttnn_emulator.arithmetic.sums import PHASES
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.support import compute_config
 
 _TILE = 32
 
@@ -29,18 +28,18 @@ def rotary_embedding_llama(
     is_decode_mode: bool = False,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """Rotates by a matrix of one tile, so neighbours form the pairs.
+    """Rotate pairs of neighbours, by a transformation matrix of one tile.
 
-    Prefill: x [B, heads, S, D], cos and sin [1, 1 or heads, S', D]; rows of x after the last of cos become zero.
-    Decode: x [1, users, heads, D], cos and sin [1, users, 1, D] (of a taller one the first row counts).
+    Prefill: x [B, heads, S, D], cos and sin [1, 1 or heads, S', D]. Rows of x after the last row of cos become zero.
+    Decode: x [1, users, heads, D], cos and sin [1, users, 1, D]. Only the first row of taller cos and sin is used.
     """
-    unit = _Unit.of(compute_kernel_config)
     if is_decode_mode:
-        return unit.rotate_users(input_tensor, cos_cache, sin_cache, trans_mat)
+        return _rotate_users(compute_kernel_config, input_tensor, cos_cache, sin_cache, trans_mat)
     rows = input_tensor.shape[-2]
     known = min(rows, -(-cos_cache.shape[-2] // _TILE) * _TILE)
     x = input_tensor[..., :known, :]
-    result = unit.rotate(x, _rows(cos_cache, 0, known), _rows(sin_cache, 0, known), trans_mat)
+    cos, sin = (_rows(cache, 0, known) for cache in (cos_cache, sin_cache))
+    result = _rotate(compute_kernel_config, x, cos, sin, trans_mat)
     return torch.nn.functional.pad(result, (0, 0, 0, rows - known))
 
 
@@ -54,11 +53,11 @@ def rotary_embedding_llama_fused_qk(
     *,
     compute_kernel_config: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Decode form for query and key at once: cos and sin hold the users twice, first for q, then for k."""
-    users, unit = q_input_tensor.shape[1], _Unit.of(compute_kernel_config)
+    """Rotate query and key in decode. cos and sin hold each user twice, first for the query, then for the key."""
+    users, config = q_input_tensor.shape[1], compute_kernel_config
     return (
-        unit.rotate_users(q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
-        unit.rotate_users(k_input_tensor, cos_cache[:, users:], sin_cache[:, users:], trans_mat),
+        _rotate_users(config, q_input_tensor, cos_cache[:, :users], sin_cache[:, :users], trans_mat),
+        _rotate_users(config, k_input_tensor, cos_cache[:, users:], sin_cache[:, users:], trans_mat),
     )
 
 
@@ -72,12 +71,12 @@ def rotary_embedding(
     compute_kernel_config: Any = None,
     outputs: list[Output],
 ) -> torch.Tensor:
-    """Pairs x[i] with x[i + D/2]. Row s is rotated by row s of the caches, or every row by row `token_index`."""
+    """Rotate pairs x[i], x[i + D/2]: row s by row s of the caches, or every row by their row `token_index`."""
     rows = input_tensor.shape[-2]
     first, count = (0, rows) if token_index is None else (token_index, 1)
-    unit = _Unit.of(compute_kernel_config)
-    result = unit.rotate(input_tensor, _rows(cos_cache, first, count), _rows(sin_cache, first, count))
-    return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # it returns whole tiles
+    cos, sin = (_rows(cache, first, count) for cache in (cos_cache, sin_cache))
+    result = _rotate(compute_kernel_config, input_tensor, cos, sin)
+    return torch.nn.functional.pad(result, (0, 0, 0, outputs[0].shape[-2] - rows))  # the library returns whole tiles
 
 
 @value("experimental.rotary_embedding_hf")
@@ -89,48 +88,40 @@ def rotary_embedding_hf(
     is_decode_mode: bool = False,
     compute_kernel_config: Any = None,
 ) -> torch.Tensor:
-    """`rotary_embedding` with `rotary_embedding_llama`'s shapes."""
+    """Rotate the pairs of `rotary_embedding` in tensors of the shapes of `rotary_embedding_llama`."""
     count = 1 if is_decode_mode else input_tensor.shape[-2]
-    unit = _Unit.of(compute_kernel_config)
-    return unit.rotate(input_tensor, _rows(cos_cache, 0, count), _rows(sin_cache, 0, count))
+    cos, sin = (_rows(cache, 0, count) for cache in (cos_cache, sin_cache))
+    return _rotate(compute_kernel_config, input_tensor, cos, sin)
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """The matrix unit's passes, and whether its sums are float32."""
+def _rotate_users(
+    config: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor
+) -> torch.Tensor:
+    return _rotate(config, x, cos[..., :1, :], sin[..., :1, :], matrix)
 
-    fidelity: str
-    wide: bool
 
-    @classmethod
-    def of(cls, compute: Any) -> "_Unit":
-        """Return the settings as configured, or the library's choice."""
-        return cls("HiFi4", False) if compute is None else cls(compute.math_fidelity.name, compute.fp32_dest_acc_en)
-
-    def rotate_users(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        return self.rotate(x, cos[..., :1, :], sin[..., :1, :], matrix)
-
-    def rotate(
-        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Rotate by the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
-        result = torch.empty(x.shape)
-        tile = None if matrix is None else matrix.contiguous()
-        function("rotary_rotate")(
-            *(result, *x.shape),
-            *(part for operand in (x, cos.expand(x.shape), sin.expand(x.shape)) for part in _steps(operand)),
-            *(tile, tile is not None and tile.dtype == torch.float32, PHASES[self.fidelity], self.wide),
-        )
-        return result
+def _rotate(
+    config: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, matrix: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Rotate by the first tile of the transformation matrix (each core holds the same copy of it), or by halves."""
+    compute = compute_config(config)
+    result = torch.empty(x.shape)
+    tile = None if matrix is None else matrix.contiguous()
+    function("rotary_rotate")(
+        *(result, *x.shape),
+        *(part for operand in (x, cos.expand(x.shape), sin.expand(x.shape)) for part in _steps(operand)),
+        *(tile, tile is not None and tile.dtype == torch.float32, compute.phases, compute.wide),
+    )
+    return result
 
 
 def _steps(x: torch.Tensor) -> tuple[torch.Tensor, bool, int, int, int]:
-    """A tensor of four dimensions whose rows are contiguous, and its steps."""
+    """Return a tensor of four dimensions with contiguous rows, whether it is float32, and its steps."""
     x = x if x.stride(3) == 1 else x.contiguous()
     return x, x.dtype == torch.float32, *x.stride()[:3]
 
 
 def _rows(cache: torch.Tensor, first: int, count: int) -> torch.Tensor:
-    """`count` rows of a cos or sin cache, with zeros (its tile padding) after the last."""
+    """Return `count` rows of a cos or sin cache, with zeros (its tile padding) after the last."""
     rows = cache[..., first : first + count, :]
     return torch.nn.functional.pad(rows, (0, 0, 0, count - rows.shape[-2]))

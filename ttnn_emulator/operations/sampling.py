@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Drawing the next token. The wheel's golden function returns zeros, so the kernel's rule is written here.
+"""Sampling of the next token, by the rule of the kernel. The wheel's golden function returns zeros.
 
-The 32 largest values of a row are its candidates, and of those the first k. They are multiplied by `temp` (which is
-1 / temperature), and softmax gives probabilities in bfloat16. The candidates are kept, largest first, until their sum
-exceeds p; one of those is drawn with a threshold of 16 bits.
+The candidates of a row are its k largest values, at most 32. They are multiplied by `temp` (which is 1 / temperature),
+and softmax gives probabilities in bfloat16. The largest candidates are kept until their probabilities sum to more than
+p, and one of them is drawn with a threshold of 16 bits.
 
-Each of a chip's 32 users has its own stream of draws. `seed` restarts it, so one seed gives one result a user; with
-None or 0 the stream goes on from where the last draw or `manual_seed` left it. A process starts with seed 0. The
-numbers are not those of a card's generator, only their distribution is.
+Each of a chip's 32 users has a stream of random numbers. `seed` restarts the stream, so a seed always gives a user the
+same token. With None or 0 the stream continues after the last draw or `manual_seed`. A process starts with seed 0. The
+numbers have the distribution of a card's generator, and other values.
 """
 
 import torch
@@ -17,12 +17,12 @@ from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand
 
 _CANDIDATES = 32
-_LATTICE = 1 << 16  # equally likely thresholds
-_KEEP_SEED = (1 << 32) - 1  # what `manual_seed` takes for "leave the generator alone"
+_THRESHOLDS = 1 << 16  # all equally likely
+_KEEP_SEED = (1 << 32) - 1  # `manual_seed` leaves a stream with this seed as it is
 
 
 class _Streams:
-    """A counter-based generator a chip and user, so that one tensor operation draws for all users."""
+    """A counter-based generator for each chip and user, so that one tensor operation draws for all users."""
 
     def __init__(self, chips: int = 32, users: int = 32):
         self.seeds = torch.zeros(chips, users, dtype=torch.int64)
@@ -33,16 +33,16 @@ class _Streams:
         self.draws[chip, users] = 0
 
     def thresholds(self, chip: int, users: int) -> torch.Tensor:
-        """The next number of each user, in [0, 1)."""
+        """Return the next number of each user, in [0, 1)."""
         self.draws[chip, :users] += 1
-        # splitmix64's mixing, once over the user and once over the count; int64 products wrap around
+        # splitmix64 mixes in first the user, then the count of draws; int64 products wrap around
         mixed = self.seeds[chip, :users]
         for word in (torch.arange(users), self.draws[chip, :users]):
             mixed = mixed + (word + 1) * -7046029254386353131
             mixed = (mixed ^ (mixed >> 30 & (1 << 34) - 1)) * -4658895280553007687
             mixed = (mixed ^ (mixed >> 27 & (1 << 37) - 1)) * -7723592293110705685
             mixed = mixed ^ (mixed >> 31 & (1 << 33) - 1)
-        return (mixed & _LATTICE - 1) / _LATTICE
+        return (mixed & _THRESHOLDS - 1) / _THRESHOLDS
 
 
 _STREAMS = _Streams()
@@ -58,7 +58,7 @@ def sampling(
     *,
     seed: int | None = None,
 ) -> torch.Tensor:
-    """Values and token numbers [1, 1, users, W], k, p and temp [users] -> the drawn tokens [1, 1, 1, users]."""
+    """Draw tokens [1, 1, 1, users] from values and token numbers [1, 1, users, W], with k, p and temp [users]."""
     users, width = input_values_tensor.value.shape[-2:]
     chip = input_values_tensor.chip
     if seed:
@@ -82,7 +82,7 @@ def sampling(
 
 @value("manual_seed", in_place=True)
 def manual_seed(seeds: int | Operand = 0, *, user_ids: int | Operand | None = None) -> None:
-    """Restart the streams of some users (default: of all), on every chip or with each chip's own seeds."""
+    """Restart the streams of some users (default: all), with one seed on all chips or with each chip's own seeds."""
     chip = next((operand.chip for operand in (seeds, user_ids) if isinstance(operand, Operand)), slice(None))
     chosen = seeds.value.flatten() if isinstance(seeds, Operand) else seeds
     if isinstance(user_ids, Operand):

@@ -78,7 +78,7 @@ def transpose(input_tensor, dim1, dim2, pad_value: float = 0.0):
 
 
 def _bounds_that_the_library_reads(args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """It reads those on the device itself where its program for them does not serve: of rows, or with a step."""
+    """Move bounds to the host where the library would read them from the device: for row-major tensors and steps."""
     call = {**dict(zip(("input_tensor", "starts", "ends", "slice_step"), args)), **kwargs}
     bounds = {name: call[name] for name in ("starts", "ends") if isinstance(call.get(name), ttnn.Tensor)}
     served = call["input_tensor"].layout == ttnn.TILE_LAYOUT and all(step == 1 for step in call.get("slice_step") or ())
@@ -99,7 +99,7 @@ def slice_(
     slice_end=None,
     slice_step=None,
     pad_value: float | None = None,
-    slice_dim: int | None = None,  # it and the next tell the library the result's shape where the bounds are tensors
+    slice_dim: int | None = None,  # with `num_devices` it gives the library the result's shape for bounds in tensors
     num_devices: int | None = None,
 ):
     starts, ends = (slice_start if starts is None else starts), (slice_end if ends is None else ends)
@@ -135,7 +135,7 @@ def scatter(input, dim, index, src, *, reduce: str | None = None):
     )
 
 
-@value("sort")  # ties in order: the machine's order among equal values is its own
+@value("sort")  # equal values keep their order here, and have an order of its own on the machine
 def sort(input_tensor, dim: int = -1, descending: bool = False, stable: bool = False):
     values, indices = torch.sort(input_tensor, dim=dim, descending=descending, stable=True)
     return values, indices
@@ -143,7 +143,7 @@ def sort(input_tensor, dim: int = -1, descending: bool = False, stable: bool = F
 
 @value("fill_implicit_tile_padding", operands=True, padding="fill_value")
 def fill_implicit_tile_padding(input_tensor, fill_value):
-    """Padding is outside the value, but shares the exponent of a block float's last numbers."""
+    """Fill the padding, which changes values only where block floats share an exponent with the padding."""
     value = input_tensor.value
     if input_tensor.dtype != ttnn.bfloat8_b:
         return value

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Softmax over rows in the steps of its kernel: exponentials, their sum and the products are the matrix unit's
-operands, which keep 11 bits. Left to itself the library takes, for bfloat16, an exponential that errs by 2 %.
+"""Softmax.
 
-Over another dimension another kernel runs; that one is computed in float32.
+Softmax over rows takes the steps of its kernel. Exponentials and their sums are operands of the matrix unit, which keep
+11 bits. The library's default for bfloat16 is an exponential with an error of 2 %. Another kernel serves the other
+dimensions, and these are computed in float32.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from typing import Any
 
 import torch
 
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.operations.flash import fast_exponential, pack, short_exponential
-from ttnn_emulator.operations.support import on_blackhole
+from ttnn_emulator.operations.support import compute_config, on_blackhole
 
 _BITS = 11
 
@@ -25,7 +27,7 @@ _BITS = 11
 def softmax(input_tensor, dim: int = -1, *, numeric_stable: bool = True, compute_kernel_config: Any = None):
     if dim not in (-1, input_tensor.ndim - 1):
         return _in_float32(input_tensor.float(), dim, numeric_stable)
-    return _rows(input_tensor.float(), numeric_stable, *_arithmetic(input_tensor, compute_kernel_config))
+    return _rows(input_tensor.float(), numeric_stable, _config(input_tensor, compute_kernel_config))
 
 
 @value("scale_mask_softmax", "scale_mask_softmax_in_place")
@@ -39,7 +41,7 @@ def scale_mask_softmax(
     compute_kernel_config: Any = None,
 ):
     if mask is not None and not is_causal_mask:
-        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # its first row masks every row
+        mask = mask.reshape(mask.shape[0], 1, -1, input_tensor.shape[-1])[:, :, :1]  # the first row is for all rows
     return _masked(input_tensor, scale, mask, numeric_stable, compute_kernel_config)
 
 
@@ -56,40 +58,38 @@ def scale_causal_mask_hw_dims_softmax_in_place(
 
 
 def _masked(x: torch.Tensor, scale: float | None, mask: torch.Tensor | None, stable: bool, compute: Any):
-    fidelity, wide, fast = _arithmetic(x, compute)
-    kept = _keeper(wide, fast)
+    config = _config(x, compute)
+    kept = _keeper(config)
     scaled = x.float()
     if scale is not None:
-        scaled = kept(products(scaled, torch.tensor(scale).bfloat16().float(), fidelity, wide))
+        scaled = kept(products(scaled, torch.tensor(scale).bfloat16().float(), config))
     if mask is not None:
-        scaled = kept(matrix_add(scaled, mask.float(), wide))
-    return _rows(scaled, stable, fidelity, wide, fast)
+        scaled = kept(matrix_add(scaled, mask.float(), config.wide))
+    return _rows(scaled, stable, config)
 
 
-def _arithmetic(x: torch.Tensor, compute: Any) -> tuple[str, bool, bool]:
-    """The unit's passes, whether sums are float32, whether the exponential is the fast one."""
-    if compute is None:
-        return "HiFi4" if on_blackhole() else "HiFi3", True, x.dtype != torch.float32
-    return compute.math_fidelity.name, compute.fp32_dest_acc_en, compute.math_approx_mode
+def _config(x: torch.Tensor, compute: Any) -> ComputeConfig:
+    """Return the compute configuration, in which `approximate` selects the fast exponential."""
+    return compute_config(compute, "HiFi4" if on_blackhole() else "HiFi3", True, x.dtype != torch.float32)
 
 
-def _rows(x: torch.Tensor, stable: bool, fidelity: str, wide: bool, fast: bool) -> torch.Tensor:
+def _rows(x: torch.Tensor, stable: bool, config: ComputeConfig) -> torch.Tensor:
     if stable:
-        x = matrix_add(x, -truncate(x.amax(-1, keepdim=True), _BITS), wide)
-    if fast:
+        x = matrix_add(x, -truncate(x.amax(-1, keepdim=True), _BITS), config.wide)
+    if config.approximate:
         powers = fast_exponential(x.clamp_min(-88.5), 1.0)
     else:
-        powers = torch.exp(x) if wide else short_exponential(x)
-    powers = truncate(_keeper(wide, fast)(powers), _BITS)
-    total = sum_of_products(powers, torch.ones(x.shape[-1], 1), fidelity, wide)
+        powers = torch.exp(x) if config.wide else short_exponential(x)
+    powers = truncate(_keeper(config)(powers), _BITS)
+    total = sum_of_products(powers, torch.ones(x.shape[-1], 1), config)
     # a sum that overflows has the reciprocal 0, and to the matrix unit 0 times infinity is 0
-    reciprocal = total.reciprocal() if wide else pack(pack(total).reciprocal())
-    return torch.where(reciprocal == 0, 0.0, products(powers, reciprocal, fidelity, wide))
+    reciprocal = total.reciprocal() if config.wide else pack(pack(total).reciprocal())
+    return torch.where(reciprocal == 0, 0.0, products(powers, reciprocal, config))
 
 
-def _keeper(wide: bool, fast: bool) -> Callable[[torch.Tensor], torch.Tensor]:
-    """What lies between two steps is float32 only if sums are and the exponential is exact."""
-    return (lambda value: value) if wide and not fast else pack
+def _keeper(config: ComputeConfig) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what rounds between two steps. Float32 stays only if sums are float32 and the exponential is exact."""
+    return (lambda value: value) if config.wide and not config.approximate else pack
 
 
 def _in_float32(x: torch.Tensor, dim: int, stable: bool) -> torch.Tensor:

@@ -1,23 +1,25 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Help for value functions: using the library's golden functions, and changing number formats."""
+"""What value functions share: the register of the units, the library's golden functions, and typecasts."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 import torch
 
 import ttnn
 from ttnn_emulator.arithmetic import units
+from ttnn_emulator.arithmetic.compute_config import PHASES, ComputeConfig
 from ttnn_emulator.arithmetic.formats import truncate
 from ttnn_emulator.arithmetic.native import Rounding
 from ttnn_emulator.arithmetic.units import infinity_for_nan
 from ttnn_emulator.device.data_types import is_float
-from ttnn_emulator.device.registry import value
+from ttnn_emulator.device.registry import setting_of, value
 from ttnn_emulator.install import installed_board
 
-# functions of the vector unit whose kernels do not round before a 16-bit store
+# Functions of the vector unit whose kernels truncate where they store 16 bits. All others round to nearest even.
 _CUT = frozenset(
     """add_unary_sfpu sub_unary_sfpu mul_unary_sfpu div_unary_sfpu maximum minimum clamp clip clamp_tss hardtanh
     relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside
@@ -32,45 +34,49 @@ def on_blackhole() -> bool:
 
 
 def store(value: torch.Tensor, function: str, wide: bool) -> torch.Tensor:
-    """What the vector unit's `function` leaves of its result in the register."""
+    """Return what the register holds of `value`, the result of the vector unit's `function`."""
     if not value.is_floating_point():
         return value
     rounding = Rounding.TRUNCATE if function.lower() in _CUT else Rounding.NEAREST_EVEN
     return units.store(value, rounding, wide)
 
 
-# settings of an operation that is computed in float32: those that drop no bits of what they multiply
-FULL = {"compute_kernel_config": [(fidelity, wide) for fidelity in ("HiFi3", "HiFi4") for wide in (False, True)]}
+def _settings(fidelities: Iterable[str], widths: Iterable[bool]) -> list[ComputeConfig]:
+    return [ComputeConfig(*setting) for setting in product(fidelities, widths, (False, True))]
 
-# and of one whose kernel multiplies in the vector unit alone, with float32 sums
-VECTOR = {"compute_kernel_config": [(fidelity, True) for fidelity in ("LoFi", "HiFi2", "HiFi3", "HiFi4")]}
+
+# `only` for an operation that is computed in float32: the settings that use all bits of the operands.
+FULL = {"compute_kernel_config": _settings(("HiFi3", "HiFi4"), (False, True))}
+
+# `only` for an operation whose kernel multiplies in the vector unit alone: the settings with float32 sums.
+VECTOR = {"compute_kernel_config": _settings(PHASES, (True,))}
 
 
 def widen(argument: Any) -> Any:
-    """Floats as the vector unit sees them: float32."""
+    """Return a float tensor as the vector unit sees it, in float32. Any other argument stays as it is."""
     return argument.float() if isinstance(argument, torch.Tensor) and argument.is_floating_point() else argument
 
 
-def sums_are_wide(compute: Any, default: bool = False) -> bool:
-    """Return whether a compute configuration asks for a register of float32; `default` is the library's choice."""
-    return default if compute is None else compute.fp32_dest_acc_en
+def compute_config(given: Any, fidelity: str = "HiFi4", wide: bool = False, approximate: bool = False) -> ComputeConfig:
+    """Read a `compute_kernel_config`. The other arguments are the library's choice, for a call without one."""
+    return ComputeConfig(fidelity, wide, approximate) if given is None else setting_of(given)
 
 
 def significant_bits(wide: bool) -> int:
-    """How much of a float32 comes to the matrix unit: 11 bits, or 8 on the way to a register of 16 bits."""
+    """Return how many bits of a float32 reach the matrix unit: 11, or 8 where the register has 16 bits."""
     return 11 if wide else 8
 
 
 def loaded(value: torch.Tensor, wide: bool) -> torch.Tensor:
-    """What of a float32 comes to the matrix unit."""
+    """Return a float tensor as it reaches the matrix unit."""
     return truncate(value.float(), significant_bits(wide))
 
 
 def goldens(table: dict[str, str], **options: Any) -> None:
     """Register operations whose golden function in the wheel is right.
 
-    `table` maps parameters to operation names; the parameters before the semicolon are passed to the golden function by
-    position, because it may call them otherwise than the operation does. `options` are `value`'s.
+    `table` maps parameters to operation names. The parameters before the semicolon are passed by position, because the
+    golden function may have other names for them. `options` are those of `value`.
     """
     for parameters, names in table.items():
         for name in names.split():
@@ -99,7 +105,7 @@ def _stored(name: str, golden: Callable) -> Callable:
 
 
 def from_golden(name: str, parameters: str) -> Callable:
-    """A value function that widens floats and calls the golden function of `ttnn.NAME`."""
+    """Return a value function that widens floats and calls the golden function of `ttnn.NAME`."""
     golden = ttnn.get_golden_function(getattr(ttnn, name))
     positional, _, keywords = (part.strip() for part in parameters.partition(";"))
     positional, keywords = positional.split(), keywords.split()
@@ -120,11 +126,11 @@ def from_golden(name: str, parameters: str) -> Callable:
 
 
 def convert(value: torch.Tensor, dtype: ttnn.DataType, source: ttnn.DataType | None = None) -> torch.Tensor:
-    """`value` in the kind (float or integer) of `dtype`, as the machine's typecast does it.
+    """Return `value` in the kind (float or integer) of `dtype`, as the machine's typecast converts it.
 
-    float -> int32/uint32 cuts the fraction off; beyond the range int32 gives its lowest value; uint32 saturates, at 0
-    for negatives. float -> uint16 rounds to nearest (ties away from zero) and saturates; uint8 keeps the low bits of
-    the whole part. int32 -> uint16 saturates. Other integer conversions keep the low bits.
+    float -> int32 drops the fraction, and gives the lowest int32 for what is out of range. float -> uint32 drops the
+    fraction and saturates. float -> uint16 rounds to nearest (ties away from zero) and saturates. float -> uint8 keeps
+    the low bits of the whole part. int32 or uint32 -> uint16 saturates. Other integer conversions keep the low bits.
     """
     if is_float(dtype):
         return value if value.is_floating_point() else value.float()

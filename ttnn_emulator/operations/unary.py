@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Elementwise operations of one tensor. All are computed in float32, or in integers for integer tensors.
+"""Elementwise operations of one tensor, computed in float32, or in integers for integer tensors.
 
-Of `fast_and_approximate_mode` only the exact form is computed. The sigmoid's `vector_mode` and `mode` do not change the
-function computed here.
+`fast_and_approximate_mode` is refused where the kernel has an approximate form. The exact sigmoid is computed for all
+settings of `vector_mode` and `mode`.
 """
 
 from typing import Any
@@ -77,11 +77,11 @@ _register("silu", "silu", "swish")
 
 @value("round")
 def round(input_tensor, *, decimals: int = 0):
-    # the unit multiplies by a power of ten at the end and adds +0: no negative zero
+    # + 0 as in the kernel: no negative zero
     return _stored(torch.round(input_tensor.float(), decimals=decimals) + 0, input_tensor, "round")
 
 
-@value("logical_not_")  # its golden function computes nothing
+@value("logical_not_")  # the golden function computes nothing
 def logical_not_(input_tensor):
     return input_tensor == 0
 
@@ -142,7 +142,7 @@ def bitcast(input_tensor, dtype, *, outputs: list[Output]):
 
 @value("alt_complex_rotate90")
 def alt_complex_rotate90(input_tensor):
-    """Pairs are complex numbers, times i."""
+    """Multiply pairs (real, imaginary) by i."""
     real, imaginary = input_tensor.unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack((-imaginary, real), -1).flatten(-2)
 

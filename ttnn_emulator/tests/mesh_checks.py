@@ -231,3 +231,22 @@ def test_kernels_run_on_each_chip(mesh):
     kernels = [programs.read_pages(x, 2), programs.write_pages(result, 2)]
     ttnn.generic_op([x, result], programs.program(kernels, [programs.buffer(0, ttnn.uint32, page=128)]))
     assert torch.equal(join(mesh, result, 0).long(), value.long())
+
+
+def test_each_chip_has_a_program_of_its_own(mesh):
+    """The first two chips copy different pages. The others have no program, and their memory stays as it is."""
+    count = mesh.get_num_devices()
+    value = torch.arange(count * 64).reshape(-1, 1, 2, 32).int()
+    x = spread(mesh, value, dim=0, dtype=ttnn.uint32, layout=ROWS)
+    result = spread(mesh, torch.zeros_like(value), dim=0, dtype=ttnn.uint32, layout=ROWS)
+    described = ttnn.MeshProgramDescriptor()
+    for chip, pages in ((0, 1), (1, 2)):
+        place = ttnn.MeshCoordinate(chip // mesh.shape[1], chip % mesh.shape[1])
+        kernels = [programs.read_pages(x, pages), programs.write_pages(result, pages)]
+        program = programs.program(kernels, [programs.buffer(0, ttnn.uint32, page=128)])
+        described[ttnn.MeshCoordinateRange(place, place)] = program
+    ttnn.generic_op([x, result], described)
+    expected = value.clone()
+    expected[0, :, 1] = 0
+    expected[2:] = 0
+    assert torch.equal(join(mesh, result, 0).long(), expected.long())

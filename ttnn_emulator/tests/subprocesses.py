@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running the emulator in a process of its own: a process has one board for all its life."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 from ttnn_emulator.arithmetic.native.library import load
+from ttnn_emulator.tests.prepared import SECONDS, Prepared
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,15 +41,19 @@ def _give_arithmetic(folder: Path) -> None:
 
 
 def python(*arguments: str, cwd: Path | None = None, **changes: str | None) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        cwd=cwd,
-        env=environment(**changes),
-        stdin=subprocess.DEVNULL,
-    )
+    """`python -c CODE ...` or `python -m MODULE ...`"""
+    return _prepared().run(arguments, cwd or Path.cwd(), environment(**changes))
+
+
+def new_python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    """The same in a process that starts as any other. multiprocessing's spawn repeats how its parent was started."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=cwd, env=environment())
+
+
+@functools.cache
+def _prepared() -> Prepared:
+    return Prepared()
 
 
 def emulator(*arguments: str, cwd: Path | None = None, **changes: str | None) -> subprocess.CompletedProcess:

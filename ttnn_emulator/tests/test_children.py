@@ -4,7 +4,7 @@
 
 import pytest
 
-from ttnn_emulator.tests.subprocesses import emulator
+from ttnn_emulator.tests.subprocesses import emulator, new_python
 
 NONE = "ttnn_emulator.install-was-not-called-in-this-process"
 # the sum on the device that the process finds
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     sys.exit(process.exitcode)
 """
     write(tmp_path, parent=install + TOTAL + start)
-    run = emulator("parent.py", cwd=tmp_path)
+    run = new_python("-m", "ttnn_emulator", "parent.py", cwd=tmp_path)
     assert (run.returncode, run.stdout) == ((0, "sum 2048.0\n") if emulated else (1, ""))
     assert (NONE in run.stderr) is not emulated
 

@@ -10,7 +10,7 @@ import torch
 
 import ttnn
 import ttnn_emulator
-from ttnn_emulator.errors import EmulatorError, KernelMismatch, TraceError, UnsupportedOperation
+from ttnn_emulator.errors import EmulatorError, KernelFault, KernelMismatch, TraceError, UnsupportedOperation
 from ttnn_emulator.tests.kernels import programs
 from ttnn_emulator.tests.tensors import assert_same, integers, put
 
@@ -187,14 +187,39 @@ def test_the_environment_chooses(device):
     """The golden function trebles, the kernels double."""
     trebled = operation("trebled", lambda x: 3 * x)
     x, held = put(integers((1, 1, 32, 64), 7, -15, 16).float(), device, ttnn.float32)
-    for source, factor in (("golden", 3), ("run", 2), ("sanitize", 2)):
-        with ttnn_emulator.kernel_results(source, 2):
+    for source, factor in (("golden", 3), ("run", 2)):
+        with ttnn_emulator.kernel_results(source):
             assert_same(trebled(x), factor * held)
-    with ttnn_emulator.kernel_results("check"):
-        with pytest.raises(
-            KernelMismatch, match="test_own.trebled: .* values of result 0 are not the golden function's"
-        ):
-            trebled(x)
+    for source in ("check", "sanitize"):
+        with ttnn_emulator.kernel_results(source, 2):
+            with pytest.raises(
+                KernelMismatch, match="test_own.trebled: .* values of result 0 are not the golden function's"
+            ):
+                trebled(x)
+
+
+def test_a_program_is_sanitized_once_for_tensors_of_the_same_shapes(device):
+    """An argument says whether the reader leaves out its barrier, which only the sanitizer notices."""
+
+    def run(columns: int, is_faulty: bool) -> None:
+        x, held = put(integers((1, 1, 32, columns), 1, -15, 16).float(), device, ttnn.float32)
+        result, pages = programs.result_like(x), columns // 32
+        reads = programs.read_pages(x, pages)
+        barrier = "noc_async_read_barrier();"
+        reads.body = reads.body.replace(barrier, f"if (!get_common_arg_val<uint32_t>(1)) {barrier}")
+        reads.common = [*reads.common, int(is_faulty)]
+        kernels, buffers = [reads, programs.write_pages(result, pages)], [programs.buffer(0, ttnn.float32, page=4096)]
+        assert_same(ttnn.generic_op([x, result], programs.program(kernels, buffers)), held)
+
+    with ttnn_emulator.kernel_results("sanitize", 4, once=True):
+        run(64, False)
+        run(64, True)
+        for _ in range(2):  # a run with a fault is not the one that counts
+            with pytest.raises(KernelFault, match="read still in flight"):
+                run(96, True)
+    with ttnn_emulator.kernel_results("sanitize", 4):
+        with pytest.raises(KernelFault, match="read still in flight"):
+            run(64, True)
 
 
 @pytest.mark.parametrize(

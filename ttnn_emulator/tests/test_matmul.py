@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ttnn
-from ttnn_emulator.operations.matmul import compute_settings
+from ttnn_emulator.operations.matmul import product_config
 from ttnn_emulator.tests.tensors import get, put, random
 
 DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
@@ -304,8 +304,9 @@ def test_the_settings_without_a_configuration_are_the_librarys(device, grid):
         ran: list = []
         with captured(ran):
             ttnn.matmul(a, b, dtype=result, core_grid=grid)
-        fidelity, wide = compute_settings(None, result, first, second, grid is not None)
-        assert f"math_fidelity={fidelity.name},math_approx_mode=0,fp32_dest_acc_en={int(wide)}," in ran[0]
+        config = product_config(None, result, first, second, grid is not None)
+        expected = f"math_fidelity={config.fidelity},math_approx_mode=0,fp32_dest_acc_en={int(config.wide)},"
+        assert expected in ran[0]
 
 
 @contextlib.contextmanager

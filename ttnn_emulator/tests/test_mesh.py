@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks of `mesh_checks.py` and its neighbours, on each board of several chips in a process of its own."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from ttnn_emulator.tests.subprocesses import REPOSITORY, python
 
 
 @pytest.mark.parametrize(
@@ -22,11 +21,5 @@ import pytest
 )
 def test_mesh(board, files):
     checks = [str(Path(__file__).with_name(f"{file}.py")) for file in files]
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *checks],
-        env={**os.environ, "TTNN_EMULATOR_BOARD": board},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-    )
+    result = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *checks, cwd=REPOSITORY, TTNN_EMULATOR_BOARD=board)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]

@@ -14,6 +14,7 @@ import torch
 
 from ttnn_emulator import EmulatorError, arithmetic
 from ttnn_emulator.arithmetic import native, vector_functions
+from ttnn_emulator.arithmetic.formats import FORMATS, Format, truncate
 from ttnn_emulator.arithmetic.native import library
 from ttnn_emulator.tests.subprocesses import python
 
@@ -172,19 +173,60 @@ def test_arithmetic_knows_numbers_and_no_device():
                 assert not name.startswith("ttnn") or name.startswith(allowed), f"{path.name} imports {name}"
 
 
+def _check_cpp(source: Path, *options: str) -> None:
+    """Let the compiler check a source file."""
+    warnings = "-Wall -Wextra -Werror -Wno-unknown-pragmas".split()
+    subprocess.run([*library.find_compiler(), "-std=c++20", "-fsyntax-only", *warnings, *options, source], check=True)
+
+
 def test_the_headers_can_be_used_alone(tmp_path):
     """A program that executes kernels natively includes them one by one."""
     for header in sorted((_ARITHMETIC / "native").glob("*.h")):
         source = tmp_path / f"{header.stem}.cpp"
         source.write_text(f'#include "{header}"\n')
-        command = [
-            *library.find_compiler(),
-            "-std=c++20",
-            "-fsyntax-only",
-            *"-Wall -Wextra -Werror -Wno-unknown-pragmas".split(),
-            str(source),
-        ]
-        subprocess.run(command, check=True)
+        _check_cpp(source)
+
+
+def _numbers() -> dict[str, int]:
+    """What Python passes by number, by its name in C++."""
+    numbers = {
+        "sfpu::FUNCTIONS": len(native.Function),
+        "eltwise::STEPS": len(native.Step),
+        "eltwise::OPERATIONS": len(native.Operation),
+        "eltwise::MOST_STEPS": native.MOST_STEPS,
+    }
+    for cpp, members in {
+        "Rounding": native.Rounding,
+        "block_float::Mantissa": native.Mantissa,
+        "sfpu::Function": native.Function,
+        "eltwise::Operation": native.Operation,
+    }.items():
+        numbers |= {f"{cpp}::{member.name}": member.value for member in members}
+    plain = [step for step in native.Step if step.name not in native.Function.__members__]
+    numbers |= {f"eltwise::Step::{step.name}": step.value for step in plain}
+    numbers |= {f"Format::{format.name}": number for number, format in enumerate(FORMATS)}
+    return numbers
+
+
+def test_cpp_has_the_numbers_of_python(tmp_path):
+    """Both languages list the functions, operations and formats that Python passes by number."""
+    asserts = [f"static_assert(static_cast<int>(tensix::{name}) == {value});" for name, value in _numbers().items()]
+    source = tmp_path / "numbers.cpp"
+    source.write_text("\n".join(['#include "eltwise.h"', '#include "formats.h"', *asserts]))
+    _check_cpp(source, "-I", str(_ARITHMETIC / "native"))
+
+
+@pytest.mark.parametrize("bits", [8, 11])
+def test_truncation_in_cpp_is_that_in_torch(bits):
+    """A cache of float32 keeps the leading bits of what is written to it."""
+    generator = torch.Generator().manual_seed(bits)
+    x = torch.randint(-(1 << 31), 1 << 31, (1, 1, 1, 4096), generator=generator).int().view(torch.float32)
+    cache, at_first_row = torch.zeros(1, 1, 1, 4096), native.numbers([0, 0, 0])
+    native.function("cache_write_rows")(
+        *(cache, FORMATS.index(Format.FLOAT32), *cache.shape[1:], x, True, *x.stride()[1:3], at_first_row, 1, bits)
+    )
+    assert torch.equal(cache.view(torch.int32), truncate(x, bits).view(torch.int32))
+    assert not torch.equal(cache.view(torch.int32), x.view(torch.int32))
 
 
 def test_a_function_in_16_bits_rounds_ties_away_from_zero():

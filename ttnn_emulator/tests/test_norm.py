@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ttnn
+from ttnn_emulator import UnsupportedOperation
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.vector_functions import apply
@@ -269,6 +271,22 @@ def test_embedding(device, rows, width, batch, layout):
 
 
 @pytest.mark.parametrize("name", ["rms_norm", "layer_norm"])
+@pytest.mark.parametrize("suffix", ["", "_pre_all_gather", "_post_all_gather"])
+def test_the_older_reduction_is_refused_and_the_older_root_is_the_newer(device, name, suffix):
+    """The library documents that `legacy_rsqrt` has no effect."""
+    operation, a = getattr(ttnn, name + suffix), put(random((1, 1, 32, 64), 1), device)[0]
+    first = getattr(ttnn, f"{name}_pre_all_gather")
+    statistics = [first(a, dtype=ttnn.bfloat16)] if suffix == "_post_all_gather" else []
+
+    def norm(**settings):
+        return get(operation(a, *statistics, program_config=ttnn.LayerNormDefaultProgramConfig(**settings)))
+
+    assert torch.equal(norm(legacy_rsqrt=True), norm())
+    with pytest.raises(UnsupportedOperation, match="legacy_reduction"):
+        norm(legacy_reduction=True)
+
+
+@pytest.mark.parametrize("name", ["rms_norm", "layer_norm"])
 def test_a_register_of_16_bits_sees_8_bits_of_float32(device, name):
     x = torch.randn(1, 1, 32, 64)
     compute = ttnn.init_device_compute_kernel_config(
@@ -290,6 +308,7 @@ def test_a_mean_in_16_bits_is_cut(device):
     )
     tensor = ttnn.from_torch(x, layout=ttnn.TILE_LAYOUT, device=device)
     result = ttnn.to_torch(ttnn.rms_norm(tensor, epsilon=0.0, compute_kernel_config=compute))
-    total = sum_of_products(products(x.float(), x.float(), "HiFi4", False), torch.ones(96, 1), "HiFi4", False)
+    config = ComputeConfig("HiFi4", False)
+    total = sum_of_products(products(x.float(), x.float(), config), torch.ones(96, 1), config)
     deviation = apply("rsqrt", truncate(total * torch.tensor(1 / 96), 8), False, on_blackhole())
-    assert torch.equal(result, round_to_bfloat16(products(x.float(), deviation, "HiFi4", False)))
+    assert torch.equal(result, round_to_bfloat16(products(x.float(), deviation, config)))

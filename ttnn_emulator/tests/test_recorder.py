@@ -195,3 +195,16 @@ def test_summary_and_json(device):
     assert [p["operation"] for p in data["programs"]] == [p.operation for p in r.programs]
     assert data["uploaded_bytes"] == 2 * 2048 and data["downloaded_bytes"] == 2048
     assert data["programs"][-1]["inputs"][0]["shape"] == [32, 32]
+
+
+def test_without_values_the_library_counts_and_nothing_is_computed(device):
+    x = ttnn.from_torch(torch.ones(32, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    with ttnn_emulator.record() as with_values:
+        y = ttnn.matmul(ttnn.add(x, x), x)
+    with ttnn_emulator.without_values(), ttnn_emulator.record() as without:
+        z = ttnn.matmul(ttnn.add(x, x), x)
+        with pytest.raises(RuntimeError):  # the library checks all the same
+            ttnn.matmul(x, ttnn.ones([64, 32], layout=ttnn.TILE_LAYOUT, device=device))
+    assert [program.name for program in without.programs][:2] == [program.name for program in with_values.programs]
+    assert ttnn.to_torch(z).isnan().all() and ttnn.to_torch(y).eq(64).all()
+    assert ttnn.to_torch(ttnn.add(x, x)).eq(2).all()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ttnn_emulator.arithmetic import sums
+from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import Format, nearest_even, round_to, round_to_bfloat16, truncate
 from ttnn_emulator.arithmetic.units import matrix_add
 
@@ -82,23 +83,23 @@ def test_each_step(fidelity, wide, rows, columns, sign):
     before = before if wide else round_to_bfloat16(before).float()
     expected = [
         [
-            _one_sum(a[m].tolist(), b[:, n].tolist(), sums.PHASES[fidelity], wide, float(before[m, n]))
+            _one_sum(a[m].tolist(), b[:, n].tolist(), ComputeConfig(fidelity, wide).phases, wide, float(before[m, n]))
             for n in range(columns)
         ]
         for m in range(rows)
     ]
-    assert torch.equal(sums.sum_of_products(a, b, fidelity, wide, before), torch.tensor(expected))
+    assert torch.equal(sums.sum_of_products(a, b, ComputeConfig(fidelity, wide), before), torch.tensor(expected))
 
 
 @pytest.mark.parametrize("batch,b_batch", [((), ()), ((3,), ()), ((2, 3), (2, 1)), ((3,), (3,)), ((), (2,))])
 def test_batches_and_a_depth_of_no_whole_tiles(batch, b_batch):
     generator = torch.Generator().manual_seed(2)
     a, b = _numbers(generator, *batch, 5, 70), _numbers(generator, *b_batch, 70, 4)
-    result = sums.sum_of_products(a, b, "HiFi4", True)
+    result = sums.sum_of_products(a, b, ComputeConfig("HiFi4", True))
     whole = torch.broadcast_shapes(batch, b_batch)
     for place in itertools.product(*map(range, whole)):
         left, right = a.expand(*whole, 5, 70)[place], b.expand(*whole, 70, 4)[place]
-        rows = [sums.sum_of_products(left[m : m + 1], right, "HiFi4", True) for m in range(5)]
+        rows = [sums.sum_of_products(left[m : m + 1], right, ComputeConfig("HiFi4", True)) for m in range(5)]
         assert torch.equal(result[place], torch.cat(rows))
 
 
@@ -112,7 +113,7 @@ def test_sums_of_whole_numbers_are_the_units(rows, depth, columns, monkeypatch):
     result = sums.sum_of_whole_products(a, matrix)
     assert torch.equal(result.long(), a.long() @ matrix.long().mT)
     few = slice(0, 40)
-    assert torch.equal(result[..., few], sums.sum_of_products(a, matrix[few].float().mT, "HiFi4", True))
+    assert torch.equal(result[..., few], sums.sum_of_products(a, matrix[few].float().mT, ComputeConfig("HiFi4", True)))
     assert torch.equal(result, sums.sum_of_whole_products(a.mT.contiguous().mT, matrix))
 
 
@@ -123,13 +124,13 @@ def test_a_sum_is_the_same_in_any_company(rows, columns, threads, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     generator = torch.Generator().manual_seed(3)
     a, b = _numbers(generator, rows, 40), _numbers(generator, 40, columns)
-    whole = sums.sum_of_products(a, b, "HiFi2", False)
+    whole = sums.sum_of_products(a, b, ComputeConfig("HiFi2", False))
     for first in range(0, columns, max(1, columns // 7)):
         some = slice(first, first + 9)
-        assert torch.equal(sums.sum_of_products(a, b[:, some], "HiFi2", False), whole[:, some])
+        assert torch.equal(sums.sum_of_products(a, b[:, some], ComputeConfig("HiFi2", False)), whole[:, some])
     for first in range(0, rows, max(1, rows // 7)):
         some = slice(first, first + 2)
-        assert torch.equal(sums.sum_of_products(a[some], b, "HiFi2", False), whole[some])
+        assert torch.equal(sums.sum_of_products(a[some], b, ComputeConfig("HiFi2", False)), whole[some])
 
 
 @pytest.mark.parametrize("fidelity", ["LoFi", "HiFi4"])
@@ -137,25 +138,25 @@ def test_a_sum_is_the_same_in_any_company(rows, columns, threads, monkeypatch):
 def test_operands_in_any_order_of_memory_and_of_16_bits(rows, columns, fidelity):
     generator = torch.Generator().manual_seed(4)
     a, b = truncate(_numbers(generator, rows, 64), 8), truncate(_numbers(generator, 64, columns), 8)
-    expected = sums.sum_of_products(a, b, fidelity, True)
+    expected = sums.sum_of_products(a, b, ComputeConfig(fidelity, True))
     for first in (a, a.mT.contiguous().mT, a.bfloat16(), a.bfloat16().mT.contiguous().mT):
         for second in (b, b.mT.contiguous().mT, b.bfloat16(), b.bfloat16().mT.contiguous().mT):
-            assert torch.equal(sums.sum_of_products(first, second, fidelity, True), expected)
+            assert torch.equal(sums.sum_of_products(first, second, ComputeConfig(fidelity, True)), expected)
 
 
 def test_bits_that_the_unit_does_not_see_do_not_count():
     generator = torch.Generator().manual_seed(5)
     a, b = torch.randn(3, 64, generator=generator), torch.randn(64, 40, generator=generator)
-    cut = sums.sum_of_products(truncate(a, 11), truncate(b, 11), "HiFi4", True)
-    assert torch.equal(sums.sum_of_products(a, b, "HiFi4", True), cut)
+    cut = sums.sum_of_products(truncate(a, 11), truncate(b, 11), ComputeConfig("HiFi4", True))
+    assert torch.equal(sums.sum_of_products(a, b, ComputeConfig("HiFi4", True)), cut)
 
 
 def test_numbers_at_the_ends_of_the_range_are_zero_or_a_power_of_two():
     """What is smaller than normal is zero to the unit, and infinity is 2 ** 128."""
     small, large = torch.full((1, 32), 2.0**-127), torch.full((1, 32), torch.inf)
     one = torch.full((32, 1), 1.0)
-    assert sums.sum_of_products(small, one, "HiFi4", True).item() == 0
-    assert sums.sum_of_products(large, one * 2.0**-10, "HiFi4", True).item() == 2.0**123
+    assert sums.sum_of_products(small, one, ComputeConfig("HiFi4", True)).item() == 0
+    assert sums.sum_of_products(large, one * 2.0**-10, ComputeConfig("HiFi4", True)).item() == 2.0**123
 
 
 @pytest.mark.parametrize("wide", [True, False], ids=["32 bits", "16 bits"])
@@ -169,19 +170,19 @@ def test_what_a_program_keeps_between_its_blocks(wide, added, format):
         terms = slice(32 * block, 32 * (block + 1))
         before = round_to(total, format).float()
         if block < added:
-            total = before + sums.sum_of_products(a[:, terms], b[terms], "HiFi2", wide)
+            total = before + sums.sum_of_products(a[:, terms], b[terms], ComputeConfig("HiFi2", wide))
             total = total if wide else nearest_even(total).float()
         else:
-            total = sums.sum_of_products(a[:, terms], b[terms], "HiFi2", wide, before)
+            total = sums.sum_of_products(a[:, terms], b[terms], ComputeConfig("HiFi2", wide), before)
     spill = sums.Spill(32, format, added)
-    assert torch.equal(sums.sum_of_products(a, b, "HiFi2", wide, spill=spill), total)
+    assert torch.equal(sums.sum_of_products(a, b, ComputeConfig("HiFi2", wide), spill=spill), total)
 
 
 def test_a_product_with_zero_has_no_exponent():
     """A group is aligned to the largest exponent of what is not zero."""
     a, b = torch.zeros(1, 32), torch.zeros(32, 1)
     a[0, 0], a[0, 1], b[1, 0] = 2.0**127, 1.25 * 2.0**-10, 2.0**-10
-    assert sums.sum_of_products(a, b, "LoFi", True).item() == 1.25 * 2.0**-20
+    assert sums.sum_of_products(a, b, ComputeConfig("LoFi", True)).item() == 1.25 * 2.0**-20
 
 
 def test_sums_that_are_kept_in_16_bits_are_packed():
@@ -189,7 +190,7 @@ def test_sums_that_are_kept_in_16_bits_are_packed():
     a, b = torch.zeros(1, 64), torch.ones(64, 1)
     a[0, 0], a[0, 1] = 1.0, 2.0**-8
     spill = sums.Spill(32, Format.BFLOAT16)
-    assert sums.sum_of_products(a, b, "LoFi", True, spill=spill).item() == 1 + 2.0**-7
+    assert sums.sum_of_products(a, b, ComputeConfig("LoFi", True), spill=spill).item() == 1 + 2.0**-7
 
 
 @pytest.mark.parametrize("wide", [True, False], ids=["32 bits", "16 bits"])

@@ -22,6 +22,14 @@ class OpenDevice:
     kind: str  # "card", "simulator" or "emulated"
     description: str
 
+    def counting(self) -> contextlib.AbstractContextManager:
+        """Inside this block programs are only counted: the emulated device computes nothing. A card runs them."""
+        if self.kind != "emulated":
+            return contextlib.nullcontext()
+        import ttnn_emulator
+
+        return ttnn_emulator.without_values()
+
 
 @contextlib.contextmanager
 def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice]:

@@ -40,7 +40,7 @@ def main() -> int:
     row = [chips for chips in (1, 2, 4) if chips <= ROWS[board]]
     profiles: dict[Key, DecodeProfile] = {}
     for chips in row:
-        with open_device(board, chips) as opened:
+        with open_device(board, chips) as opened, opened.counting():
             try:
                 profiles |= profiles_of(opened.device, chips, batches)
             except ValueError as error:

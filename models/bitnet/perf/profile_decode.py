@@ -26,7 +26,7 @@ ROWS = {"n300": 2, "p300": 2, "t3k": 4, "4xp150": 4}  # chips
 
 def main() -> int:
     options = parse_arguments()
-    with open_device(options.board, options.chips) as opened:
+    with open_device(options.board, options.chips) as opened, opened.counting():
         # the device must be prepared before ttnn is imported, so these imports come here
         import ttnn
         from models.bitnet.perf import report

@@ -5,7 +5,8 @@
 The programs come from ttnn's graph capture, on a card as on the emulated device. Bytes are counted from shapes. A
 program moves all its DRAM inputs and results as stored: a sharded weight counts with the padding of its last bank. Some
 kernels are known to touch less. A look-up reads the rows of its tokens. The choice of tokens reads the logits of the
-users. A cache update moves one row of tiles a head. Attention reads the tiles up to the position of each user.
+users. The library's cache update moves one row of tiles a head, the fused one writes one row of values a head.
+Attention reads the tiles up to the position of each user.
 """
 
 import re
@@ -210,11 +211,14 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
     if name == "Embeddings":
         indices, table = inputs
         return in_dram([indices]) + table.bytes_of_rows(prod(indices.shape)), written, 0, 0
-    if name == "look_up_tokens":
-        tokens, table, positions, cos, sin, *_ = inputs
-        users = prod(tokens.shape)
-        angles = sum(rows.bytes_of_rows(2 * users) for rows in (cos, sin))
-        return in_dram([tokens, positions]) + table.bytes_of_rows(users) + angles, 0, 0, 0
+    if name == "look_up_rows":
+        tokens, table, positions, cos, sin, _, cosines = inputs
+        angles = sum(rows.bytes_of_rows(prod(cosines.shape[:-1])) for rows in (cos, sin))
+        return in_dram([tokens, positions]) + table.bytes_of_rows(prod(tokens.shape)) + angles, 0, 0, 0
+    if name == "rotate_head":
+        *others, keys, values = inputs
+        new = sum(cache.bytes_of_rows(len(active) * cache.shape[1]) for cache in (keys, values))
+        return in_dram(others), new, 0, 0
     if name == "best_tokens":
         # the choice of tokens reads the logits of the users only, not whole tiles
         logits, *results = inputs + outputs

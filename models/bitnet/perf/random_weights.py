@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of random weights: sizes, state dicts, and uploads that several models on one device use together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -112,3 +112,23 @@ class SharedWeights(DeviceWeights):
         if key not in self._loaded:
             self._loaded[key] = load()
         return self._loaded[key]
+
+
+class EmptyWeights(SharedWeights):
+    """Device weights that hold nothing, for programs that are counted and never computed."""
+
+    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
+        out, inner = weight.shape
+        return self._empty(name, (1, 1, inner, out), dtype, ttnn.TILE_LAYOUT, where[0])
+
+    def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
+        size = 1, 1, pages.inner * pages.width // pages.page_tiles, pages.page_bytes // 4
+        return self._empty("+".join(matrices), size, ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT, ttnn.DRAM_MEMORY_CONFIG)
+
+    def load_table(self, name: str, table: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+        return self._empty(name, table.shape, dtype, ttnn.ROW_MAJOR_LAYOUT, ttnn.DRAM_MEMORY_CONFIG)
+
+    def _empty(
+        self, name: str, size: Sequence[int], dtype: ttnn.DataType, layout: ttnn.Layout, memory: ttnn.MemoryConfig
+    ) -> ttnn.Tensor:
+        return self._once((name, dtype), lambda: ttnn.empty(size, dtype, layout, self._device, memory))

@@ -55,7 +55,7 @@ def load(device: ttnn.MeshDevice, **options: Any) -> BitNet:
 
 def load_short(
     device: ttnn.MeshDevice,
-    precision: str = "accuracy",
+    precision: str = "fused",
     max_batch: int = 1,
     max_seq_len: int | None = None,
     cache_dtype: ttnn.DataType | None = None,

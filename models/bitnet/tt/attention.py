@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 import ttnn
-from models.bitnet.tt.heads import joiner, typecast
+from models.bitnet.tt.heads import joiner, splitter, typecast
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.projection import projection
@@ -48,7 +48,7 @@ class Attention(LightweightModule):
         o = state[f"{prefix}.o_proj.weight"]
         self.qkv = projection(config, weights, "qkv", {f"{prefix}.qkv_proj": fused}, gamma, model.rms_norm_eps)
         self.o = projection(config, weights, "o", {f"{prefix}.o_proj": o}, scales.attention_gamma, scales.attention_eps)
-        self.join = joiner(config)
+        self.split, self.join = splitter(config), joiner(config)
 
     def forward_prefill(
         self,
@@ -103,22 +103,9 @@ class Attention(LightweightModule):
         user with position -1 is idle and is skipped.
         """
         qkv = self.qkv.forward_decode(x)
-        q, k, v = ttnn.experimental.nlp_create_qkv_heads_decode(
-            qkv, **self.heads, overlap_qk_coregrid=False, memory_config=self.config.head_memory
-        )
-        ttnn.deallocate(qkv)
-        rotated_q, rotated_k = ttnn.experimental.rotary_embedding_llama_fused_qk(
-            q, k, rotation.cos, rotation.sin, rotation.pairs
-        )
-        ttnn.deallocate(q)
-        ttnn.deallocate(k)
-        ttnn.experimental.paged_fused_update_cache(
-            cache.keys, rotated_k, cache.values, v, update_idxs_tensor=positions, page_table=page_table
-        )
-        ttnn.deallocate(rotated_k)
-        ttnn.deallocate(v)
+        queries = self.split(qkv, rotation, cache, page_table, positions)
         attended = ttnn.transformer.paged_scaled_dot_product_attention_decode(
-            rotated_q,
+            queries,
             cache.keys,
             cache.values,
             page_table,
@@ -128,7 +115,7 @@ class Attention(LightweightModule):
             compute_kernel_config=self.config.attention_compute,
             memory_config=ttnn.L1_MEMORY_CONFIG,
         )
-        ttnn.deallocate(rotated_q)
+        ttnn.deallocate(queries)
         joined = self.join.forward_decode(attended)
         y = self.o.forward_decode(joined, x)
         ttnn.deallocate(joined)

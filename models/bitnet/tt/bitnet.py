@@ -86,7 +86,7 @@ class BitNet:
 
         path = Path(path)
         model = BitNetConfig.from_pretrained(path)
-        precision = precision or default_precision(model, device, max_batch)
+        precision = precision or default_precision(model, device, max_batch, cache_dtype)
         config = ModelConfig(model, device, precision, max_batch, max_seq_len, cache_dtype)
         state = load_state_dict(path, model, progress=progress)
         tokenizer = AutoTokenizer.from_pretrained(path)

@@ -43,7 +43,7 @@ class DecodeLookUp(LightweightModule):
 
     def __init__(self, config: ModelConfig, table: ttnn.Tensor, rope: RotaryEmbedding):
         self.table, self.rope = table, rope
-        self.program = LookUp(config.users, config.activations, config.residual_memory, config.rope_memory)
+        self.program = LookUp(config.users, config.activations, config.residual_memory, config.programs.angles_memory)
 
     def forward(self, tokens: ttnn.Tensor, positions: ttnn.Tensor) -> tuple[ttnn.Tensor, Rotation]:
         """-> (the embedding [1, 1, users, hidden], width-sharded in L1; the angles).

@@ -10,10 +10,21 @@ from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.kernels.decode.rotate_and_cache import CACHE_TILE_BYTES, WIDEST_HEAD, RotateAndCache
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
-from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, users_columns
+from models.bitnet.tt.layout import (
+    TILE,
+    WIDE,
+    Chip,
+    columns,
+    cores_behind,
+    first_cores,
+    tile_on_each,
+    users_columns,
+    users_memory_config,
+)
 
 _MOST_HEADS = TILE  # attention leaves the heads of a user in one tile of rows
 
@@ -29,18 +40,35 @@ class FusedProgramsDoNotFit(ValueError):
 class FusedPrograms:
     """The fused programs of a model.
 
-    `decode` has the decode program of each projection by its name. `head` has the programs of lm_head: one for rows
-    that are sharded over cores (True), one for rows in DRAM (False).
+    `decode` has the decode program of each projection by its name. `rotate_and_cache` is the program between qkv and
+    attention. It reads cosines and sines in `angles_memory`, and in `pairs_memory` the matrix that swaps neighbours.
+    `head` has the programs of lm_head: one for rows that are sharded over cores (True), one for rows in DRAM (False).
 
-    Raises `FusedProgramsDoNotFit` if a core has less L1 than a program needs, or the model more heads than a program
-    can join. `l1_bytes` is the L1 of a core, `head_weight` the dtype of the head's weight.
+    Raises `FusedProgramsDoNotFit` if a core has less L1 than a program needs, or if the programs cannot take the heads
+    of the model or the dtype of the KV cache. `l1_bytes` is the L1 of a core, `head_weight` the dtype of the head's
+    weight, `cache` that of the KV cache.
     """
 
-    def __init__(self, model: BitNetConfig, chip: Chip, users: int, l1_bytes: int, head_weight: ttnn.DataType):
+    def __init__(
+        self,
+        model: BitNetConfig,
+        chip: Chip,
+        users: int,
+        l1_bytes: int,
+        head_weight: ttnn.DataType,
+        cache: ttnn.DataType,
+    ):
         if model.num_attention_heads > _MOST_HEADS:
             raise FusedProgramsDoNotFit(
                 f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}"
             )
+        if model.head_dim > WIDEST_HEAD:
+            raise FusedProgramsDoNotFit(
+                f"fused rotates heads up to {WIDEST_HEAD} wide, the model's are {model.head_dim} wide"
+            )
+        if cache not in CACHE_TILE_BYTES:
+            choices = " or ".join(dtype.name.lower() for dtype in CACHE_TILE_BYTES)
+            raise FusedProgramsDoNotFit(f"fused writes a KV cache of {choices}, not {cache.name.lower()}")
         self._grid = chip.grid
         self._prefill: dict[tuple[str, int], tuple[PrefillCodes, PrefillProduct]] = {}
         wide = min(WIDE, chip.grid[0])
@@ -84,11 +112,29 @@ class FusedPrograms:
             "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, hidden_memory),
             "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
         }
+        kv_heads, head_cores = model.num_key_value_heads, first_cores(heads, chip, wide=wide)
+        self.rotate_and_cache = RotateAndCache(
+            users,
+            model.num_attention_heads,
+            kv_heads,
+            model.head_dim,
+            cache,
+            head_cores,
+            users_memory_config(users, model.head_dim, first_cores(users, chip)),
+        )
+        self.pairs_memory = tile_on_each(first_cores(heads - kv_heads, chip, wide=wide))
+        cos_cores = first_cores(head_tiles, chip)
+        self.angles_memory = tuple(
+            users_columns(model.head_dim, cores, TILE)
+            for cores in (cos_cores, cores_behind(cos_cores, head_tiles, chip))
+        )
         # Beside the buffers of a decode program, L1 holds the stream before and after it, and the hidden rows.
         kept = (2 * residual.tiles + even.per_core) * TILE * TILE * 4
         for name, program in self.decode.items():
             for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", self.prefill(name, 1)[1].l1_bytes)):
                 _check_l1(f"{phase}'s program of {name}", program.pages.inner, needed, l1_bytes)
+        needed = self.rotate_and_cache.l1_bytes + kept
+        _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {

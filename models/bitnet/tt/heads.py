@@ -1,11 +1,75 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Joins the heads that attention leaves, so that the output projection finds the heads of a row side by side."""
+"""Heads before and after attention.
+
+In decode, a split turns the rows of qkv into rotated queries, and writes keys and values into the cache. A join joins
+the heads that attention leaves, so that the output projection finds the heads of a row side by side.
+"""
 
 import ttnn
+from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import FusedPrecision
+from models.bitnet.tt.rope import Rotation
 from models.common.lightweightmodule import LightweightModule
+
+
+class StockSplit(LightweightModule):
+    """Splits and rotates the heads of decode, and updates the cache, by three of the library's operations."""
+
+    def __init__(self, config: ModelConfig):
+        self.config = config
+
+    def forward(
+        self,
+        qkv: ttnn.Tensor,
+        rotation: Rotation,
+        cache: LayerCache,
+        page_table: ttnn.Tensor,
+        positions: ttnn.Tensor,
+    ) -> ttnn.Tensor:
+        """[1, 1, users, heads of q, k and v] -> rotated queries [1, users, heads, head width]. Frees qkv."""
+        q, k, v = ttnn.experimental.nlp_create_qkv_heads_decode(
+            qkv,
+            num_heads=self.config.heads,
+            num_kv_heads=self.config.kv_heads,
+            overlap_qk_coregrid=False,
+            memory_config=self.config.programs.head_memory,
+        )
+        ttnn.deallocate(qkv)
+        rotated_q, rotated_k = ttnn.experimental.rotary_embedding_llama_fused_qk(
+            q, k, rotation.cos, rotation.sin, rotation.pairs
+        )
+        ttnn.deallocate(q)
+        ttnn.deallocate(k)
+        ttnn.experimental.paged_fused_update_cache(
+            cache.keys, rotated_k, cache.values, v, update_idxs_tensor=positions, page_table=page_table
+        )
+        ttnn.deallocate(rotated_k)
+        ttnn.deallocate(v)
+        return rotated_q
+
+
+class FusedSplit(LightweightModule):
+    """Splits and rotates the heads of decode, and updates the cache, by one fused program."""
+
+    def __init__(self, config: ModelConfig):
+        self.program = config.programs.rotate_and_cache
+
+    def forward(
+        self,
+        qkv: ttnn.Tensor,
+        rotation: Rotation,
+        cache: LayerCache,
+        page_table: ttnn.Tensor,
+        positions: ttnn.Tensor,
+    ) -> ttnn.Tensor:
+        """[1, 1, users, heads of q, k and v] -> rotated queries [1, users, heads, head width]. Frees qkv."""
+        queries = self.program(
+            qkv, rotation.cos, rotation.sin, rotation.pairs, positions, page_table, cache.keys, cache.values
+        )
+        ttnn.deallocate(qkv)
+        return queries
 
 
 class StockJoin(LightweightModule):
@@ -47,6 +111,11 @@ class FusedJoin(LightweightModule):
     def forward_decode(self, attended: ttnn.Tensor) -> ttnn.Tensor:
         """[1, users, heads, head width] -> the same tensor. The fused program of `o` joins the heads."""
         return attended
+
+
+def splitter(config: ModelConfig) -> StockSplit | FusedSplit:
+    """`FusedSplit` if the precision uses fused programs, `StockSplit` otherwise."""
+    return FusedSplit(config) if isinstance(config.precision, FusedPrecision) else StockSplit(config)
 
 
 def joiner(config: ModelConfig) -> StockJoin | FusedJoin:

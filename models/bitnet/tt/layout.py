@@ -94,6 +94,11 @@ def users_memory_config(users: int, width: int, grid: ttnn.CoreRangeSet) -> ttnn
     return _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, grid, [TILE, width])
 
 
+def tile_on_each(cores: ttnn.CoreRangeSet) -> ttnn.MemoryConfig:
+    """A column of tiles, height-sharded: each of `cores` holds one tile."""
+    return _sharded(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, cores, [TILE, TILE])
+
+
 def users_columns(width: int, cores: ttnn.CoreRangeSet, per_core: int) -> ttnn.MemoryConfig:
     """One tile of rows, width-sharded: each of `cores` holds `per_core` columns."""
     assert cores.num_cores() * per_core == width
@@ -104,6 +109,13 @@ def first_cores(count: int, chip: Chip, wide: int | None = None) -> ttnn.CoreRan
     """The first `count` cores, row by row. A row has `wide` cores, or all of the grid's."""
     grid = ttnn.CoreCoord(wide or chip.grid[0], chip.grid[1])
     return ttnn.num_cores_to_corerangeset(count, grid, row_wise=True)
+
+
+def cores_behind(first: ttnn.CoreRangeSet, count: int, chip: Chip) -> ttnn.CoreRangeSet:
+    """The `count` cores that follow the `first` cores of the chip, row by row."""
+    skipped = first.num_cores()
+    cores = ttnn.corerange_to_cores(first_cores(skipped + count, chip), skipped + count, row_wise=True)
+    return ttnn.CoreRangeSet([ttnn.CoreRange(core, core) for core in cores[skipped:]])
 
 
 def dram_sharded(rows: int, width: int, chip: Chip) -> ttnn.MemoryConfig:

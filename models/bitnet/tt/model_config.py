@@ -7,7 +7,7 @@ from loguru import logger
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
-from models.bitnet.tt.layout import TILE, WIDE, Chip, columns, first_cores, users_memory_config
+from models.bitnet.tt.layout import TILE, WIDE, Chip, columns
 from models.bitnet.tt.precision import ACCURACY, FUSED, FusedPrecision, Precision, find_precision
 from models.bitnet.tt.stock_programs import NormConfig, StockPrograms, compute_config
 from models.bitnet.tt.tensor_parallel import parallelism_of
@@ -58,17 +58,14 @@ class ModelConfig:
         self.programs: StockPrograms | FusedPrograms
         if isinstance(self.precision, FusedPrecision):
             l1_bytes = ttnn.get_max_worker_l1_unreserved_size()
-            self.programs = FusedPrograms(model, self.chip, users, l1_bytes, self.precision.head_weight)
+            self.programs = FusedPrograms(
+                model, self.chip, users, l1_bytes, self.precision.head_weight, self.cache_dtype
+            )
         else:
             self.programs = StockPrograms(
                 model, device, self.precision, users, self.parallelism, self.heads, self.kv_heads
             )
 
-        # decode attention: one user on each core, queries and keys on neighbouring ranges of cores
-        self.head_memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1)
-        self.query_key_cores = first_cores(2 * users, self.chip)
-        self.rope_memory = users_memory_config(2 * users, model.head_dim, self.query_key_cores)
-        self.rotation_memory = users_memory_config(2 * users, TILE, self.query_key_cores)
         self.decode_attention = ttnn.SDPAProgramConfig(
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
         )
@@ -87,7 +84,7 @@ class ModelConfig:
 
     def _check(self) -> None:
         """Raise ValueError, with the reason, if the layouts cannot hold this model, batch or context."""
-        model, cores = self.model, self.chip.cores
+        model = self.model
         head_cores = min(WIDE, self.chip.grid[0]) * self.chip.grid[1]
         if not 1 <= self.users <= MAX_USERS:
             raise ValueError(f"batch {self.users}: decode takes 1 to {MAX_USERS} users, one in each row of a tile")
@@ -104,17 +101,17 @@ class ModelConfig:
         total = max(self.heads + 2 * self.kv_heads, model.num_attention_heads)
         if total > head_cores:
             raise ValueError(f"{total} query, key and value heads do not fit {head_cores} cores with one head a core")
-        if 2 * self.users > cores:
-            raise ValueError(f"batch {self.users}: queries and keys need {2 * self.users} cores, there are {cores}")
 
 
-def default_precision(model: BitNetConfig, device: ttnn.MeshDevice, users: int) -> Precision:
+def default_precision(
+    model: BitNetConfig, device: ttnn.MeshDevice, users: int, cache_dtype: ttnn.DataType | None = None
+) -> Precision:
     """The precision for a caller who names none: `FUSED` if the fused programs fit, `ACCURACY` otherwise.
 
     The log names the chosen precision. If the choice is `ACCURACY`, the log also gives the reason.
     """
     try:
-        ModelConfig(model, device, FUSED, users)
+        ModelConfig(model, device, FUSED, users, cache_dtype=cache_dtype)
     except FusedProgramsDoNotFit as refusal:
         logger.info(f"precision accuracy: {refusal.reason}")
         return ACCURACY

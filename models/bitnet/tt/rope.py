@@ -53,8 +53,9 @@ class RotaryEmbedding(LightweightModule):
         self.cos_rows, self.sin_rows = (upload(f(angles), rows, dram) for f in (torch.cos, torch.sin))
         self.cos_tiles, self.sin_tiles = (upload(f(angles)[None, None], tiles, dram) for f in (torch.cos, torch.sin))
         self.pairs = upload(swap[None, None], tiles, dram)
-        # Decode rotates the queries and keys of all users at once. Each of their cores has a copy of the matrix.
-        self.decode_pairs = upload(swap.repeat(2 * config.users, 1)[None, None], tiles, config.rotation_memory)
+        # Each core that rotates queries or keys in decode has a copy of the matrix.
+        copies = config.programs.pairs_memory.shard_spec.grid.num_cores()
+        self.decode_pairs = upload(swap.repeat(copies, 1)[None, None], tiles, config.programs.pairs_memory)
 
     def forward_prefill(self, start: int, rows: int) -> Rotation:
         """The angles of positions [start, start + rows). Both numbers are multiples of 32."""

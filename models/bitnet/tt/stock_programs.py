@@ -25,6 +25,7 @@ from models.bitnet.tt.layout import (
     head_matmul,
     prefill_matmul,
     sharded_norm,
+    tile_on_each,
     users_columns,
     users_memory_config,
 )
@@ -92,7 +93,9 @@ class StockPrograms:
     """The configs of every stock operation of a model, built once.
 
     `heads` and `kv_heads` are the numbers of heads on one chip. `projections` maps the name of a projection to its
-    config. `hidden_memory` is the memory of the hidden rows, which gate_up writes and down reads.
+    config. `hidden_memory` is the memory of the hidden rows, which gate_up writes and down reads. In decode,
+    `angles_memory` is the memory of the cosines and of the sines, and `pairs_memory` that of the matrix that swaps
+    neighbours.
     """
 
     def __init__(
@@ -141,6 +144,14 @@ class StockPrograms:
             "gate_up": self._projection(residual_norm, (self.gate, self.up), Epilogue.GATED, kept, self.hidden_memory),
             "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, residual_memory),
         }
+
+        # decode attention: one user on each core, queries and keys on neighbouring ranges of cores
+        if 2 * users > chip.cores:
+            raise ValueError(f"batch {users}: queries and keys need {2 * users} cores, there are {chip.cores}")
+        query_key_cores = first_cores(2 * users, chip)
+        self.head_memory = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, ttnn.BufferType.L1)
+        self.angles_memory = (users_memory_config(2 * users, width, query_key_cores),) * 2
+        self.pairs_memory = tile_on_each(query_key_cores)
 
         # concatenating heads
         self.attention_memory = users_memory_config(users, width, first_cores(users, chip, wide=WIDE))

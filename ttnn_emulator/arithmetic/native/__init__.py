@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arithmetic of the chip in C++, called with torch tensors.
 
-`interface.cpp` has the functions, the headers beside it the arithmetic: `matmul_*` and `fpu_*` are the matrix unit's,
-`sfpu_*` the vector unit's, `format_*` round into number formats. A call lets other Python threads run meanwhile.
+`interface.cpp` has the functions, and the headers beside it have the arithmetic. `matmul_*` and `fpu_*` are the matrix
+unit's functions, `sfpu_*` the vector unit's, and `format_*` round into number formats. Other Python threads run during
+a call.
 """
 
 import ctypes
@@ -18,7 +19,7 @@ from ttnn_emulator.arithmetic.native import library
 
 
 class Rounding(IntEnum):
-    """How a number becomes shorter (`formats.h`)."""
+    """The ways to round a number to fewer bits (`formats.h`)."""
 
     NEAREST_EVEN = 0
     TIES_AWAY = 1
@@ -26,7 +27,7 @@ class Rounding(IntEnum):
 
 
 class Mantissa(IntEnum):
-    """How a block float's mantissa becomes a whole number (`formats.h`)."""
+    """The ways to round a block float's mantissa to a whole number (`formats.h`)."""
 
     HOST = 0
     TIES_AWAY = 1
@@ -47,7 +48,7 @@ class Function(IntEnum):
 
 
 class Operation(IntEnum):
-    """What `eltwise.h` does with two operands: in the matrix unit, then in the vector unit."""
+    """The operations of two operands in `eltwise.h`: first those of the matrix unit, then those of the vector unit."""
 
     FPU_ADD = 0
     FPU_SUBTRACT = 1
@@ -62,29 +63,15 @@ class Operation(IntEnum):
     MINIMUM = 10
 
 
-class Step(IntEnum):
-    """What `eltwise.h` does with one operand: a `Function`, or a plain one."""
-
-    EXP = 0
-    LOG = 1
-    SQRT = 2
-    RSQRT = 3
-    RECIP = 4
-    SIGMOID = 5
-    SILU = 6
-    TANH = 7
-    ERFC = 8
-    RELU = 9
-    SQUARE = 10
-    MUL_UNARY_SFPU = 11
-    ROUND = 12
+# The steps of one operand in `eltwise.h`: the functions of the vector unit, then plain functions.
+Step = IntEnum("Step", [*Function.__members__, "RELU", "SQUARE", "MUL_UNARY_SFPU", "ROUND"], start=0)
 
 
-MOST_STEPS = 8  # on either operand or the result
+MOST_STEPS = 8  # on each operand, and on the result
 
 
 def _array(dtype: torch.dtype) -> type:
-    """The type of a parameter: a tensor of `dtype` whose elements lie side by side."""
+    """Return the type of a parameter that is a contiguous tensor of `dtype`."""
 
     class Array:
         @staticmethod
@@ -96,18 +83,21 @@ def _array(dtype: torch.dtype) -> type:
     return Array
 
 
+_MATRIX_TYPES = frozenset((torch.bfloat16, torch.float32))
+
+
 class _Matrices:
-    """The type of a parameter: a tensor of bfloat16 or float32 whose steps are parameters too."""
+    """The type of a parameter that is a tensor of bfloat16 or float32, whose steps are other parameters."""
 
     @staticmethod
     def from_param(tensor: torch.Tensor) -> ctypes.c_void_p:
-        if tensor.dtype not in (torch.bfloat16, torch.float32):
+        if tensor.dtype not in _MATRIX_TYPES:
             raise TypeError(f"a tensor of bfloat16 or float32 is wanted, not of {tensor.dtype}")
         return ctypes.c_void_p(tensor.data_ptr())
 
 
 class _Optional:
-    """The type of a parameter: a contiguous tensor of bfloat16 or float32, or None."""
+    """The type of a parameter that is a contiguous tensor of bfloat16 or float32, or None."""
 
     @staticmethod
     def from_param(tensor: torch.Tensor | None) -> ctypes.c_void_p:
@@ -131,8 +121,8 @@ _TYPES = {
     "r": ctypes.POINTER(ctypes.c_float),
     "n": ctypes.POINTER(ctypes.c_int64),
 }
-_BROADCAST = "f l l  f l l  f l l"  # the result, its rows and columns; of both operands the steps to the next of either
-_ROWS = "m i l l l"  # of rotary embeddings: the steps in three dimensions
+_BROADCAST = "f l l  f l l  f l l"  # the result, its rows and columns; each operand, its steps between rows and columns
+_ROWS = "m i l l l"  # an operand of rotary embeddings, and its steps in three dimensions
 _PRODUCT = "f  m i l l l  m i l l l  l l l l  i i i"
 _SIGNATURES = {
     "format_bfloat16": "f b l i",
@@ -161,19 +151,19 @@ _SIGNATURES = {
 
 @functools.cache
 def function(name: str) -> Callable[..., None]:
-    """A function of `interface.cpp` by its name."""
+    """Return a function of `interface.cpp` by its name."""
     found = getattr(library.load(), name)
     found.argtypes, found.restype = [_TYPES[letter] for letter in _SIGNATURES[name].split()], None
     return found
 
 
 def numbers(values: Sequence[int]) -> ctypes.Array:
-    """Whole numbers as a function takes them."""
+    """Return whole numbers as an array for a function."""
     return (ctypes.c_int64 * len(values))(*values)
 
 
 def unary(step: Step, x: torch.Tensor, blackhole: bool) -> torch.Tensor:
-    """A function of a bfloat16 or float32 tensor, as an operation of its own leaves it for the packer."""
+    """Apply a function to a bfloat16 or float32 tensor, and return what its kernel leaves for the packer."""
     x, wide = x.contiguous(), x.dtype == torch.float32
     result = torch.empty_like(x)
     function("eltwise_unary")(x, wide, result, x.numel(), step, wide, blackhole)
@@ -184,52 +174,56 @@ def binary(
     operation: Operation,
     a: torch.Tensor,
     b: torch.Tensor,
-    steps: Sequence[Sequence[tuple[Step, float]]],
+    steps: Sequence[tuple[tuple[Step, float], ...]],
     wide: bool,
     blackhole: bool,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """An operation of two bfloat16 or float32 tensors, which are broadcast. `steps`, each with a parameter, come before
-    it on either operand and after it; as bfloat16 the result is rounded to nearest even."""
-    shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
-    result = torch.empty(shape, dtype=dtype)
-    columns = result.numel() if a.shape == b.shape else shape[-1]
-    rows = result.numel() // columns if columns else 0
+    """Apply an operation to two bfloat16 or float32 tensors, which are broadcast.
+
+    `steps` are the steps on the first operand, on the second operand and on the result, each with a parameter. A result
+    in bfloat16 is rounded to nearest even.
+    """
+    result, rows, columns, (a, *steps_of_a), (b, *steps_of_b) = _broadcast(a, b, dtype)
     function("eltwise_binary")(
-        *(result, dtype == torch.float32, rows, columns),
-        *_typed(a, shape, rows, columns),
-        *_typed(b, shape, rows, columns),
-        *(operation, *(_pairs(part) for part in steps), wide, blackhole),
+        *(result, dtype is torch.float32, rows, columns),
+        *(a, a.dtype is torch.float32, *steps_of_a),
+        *(b, b.dtype is torch.float32, *steps_of_b),
+        *(operation, *map(_pairs, steps), wide, blackhole),
     )
     return result
 
 
-def _pairs(steps: Sequence[tuple[Step, float]]) -> ctypes.Array:
-    """Steps as `eltwise_binary` reads them, which 0 ends."""
+@functools.lru_cache(maxsize=1024)
+def _pairs(steps: tuple[tuple[Step, float], ...]) -> ctypes.Array:
+    """Return steps as an array for `eltwise_binary`, ended by 0."""
     flat = [number for step, parameter in steps for number in (step + 1, parameter)]
     return (ctypes.c_float * (len(flat) + 1))(*flat)
 
 
-def _typed(
-    operand: torch.Tensor, shape: tuple[int, ...], rows: int, columns: int
-) -> tuple[torch.Tensor, bool, int, int]:
-    operand, row, column = _steps(operand, shape, rows, columns)
-    return operand, operand.dtype == torch.float32, row, column
-
-
 def elementwise(name: str, a: torch.Tensor, b: torch.Tensor, *settings: Any) -> torch.Tensor:
-    """A function of two float32 tensors, which are broadcast."""
-    shape = a.shape if a.shape == b.shape else broadcast(a.shape, b.shape)
-    result = torch.empty(shape)
-    columns = result.numel() if a.shape == b.shape else shape[-1]
-    rows = result.numel() // columns if columns else 0
-    operands = _steps(a, shape, rows, columns), _steps(b, shape, rows, columns)
-    function(name)(result, rows, columns, *operands[0], *operands[1], *settings)
+    """Apply a function to two float32 tensors, which are broadcast."""
+    result, rows, columns, first, second = _broadcast(a, b, torch.float32)
+    function(name)(result, rows, columns, *first, *second, *settings)
     return result
 
 
+def _broadcast(
+    a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype
+) -> tuple[torch.Tensor, int, int, tuple[torch.Tensor, int, int], tuple[torch.Tensor, int, int]]:
+    """Return an empty result, its rows and columns, and each operand with its steps (see `_steps`)."""
+    a, b = a.contiguous(), b.contiguous()
+    if a.shape == b.shape:
+        columns = a.numel()
+        return torch.empty_like(a, dtype=dtype), 1, columns, (a, columns, 1), (b, columns, 1)
+    shape = broadcast(a.shape, b.shape)
+    result = torch.empty(shape, dtype=dtype)
+    rows = result.numel() // shape[-1] if shape[-1] else 0
+    return result, rows, shape[-1], _steps(a, shape, rows), _steps(b, shape, rows)
+
+
 def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """What `torch.broadcast_shapes` gives, a hundred times as fast."""
+    """Return the common shape of two tensors, a hundred times as fast as `torch.broadcast_shapes`."""
     long, short = (a, b) if len(a) >= len(b) else (b, a)
     pairs = list(zip(long, (1,) * (len(long) - len(short)) + tuple(short)))
     if any(1 not in pair and pair[0] != pair[1] for pair in pairs):
@@ -237,9 +231,9 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(y if x == 1 else x for x, y in pairs)
 
 
-def _steps(operand: torch.Tensor, shape: tuple[int, ...], rows: int, columns: int) -> tuple[torch.Tensor, int, int]:
-    """The operand, and the steps from one row and from one column of the result to the next."""
-    operand = operand.contiguous()
+def _steps(operand: torch.Tensor, shape: tuple[int, ...], rows: int) -> tuple[torch.Tensor, int, int]:
+    """Return a contiguous operand, and its steps from one row and from one column of the result to the next."""
+    columns = shape[-1]
     if operand.shape == shape:
         return operand, columns, 1
     count = operand.numel()

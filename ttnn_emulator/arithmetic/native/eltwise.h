@@ -12,8 +12,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "bits.h"
 #include "formats.h"
@@ -41,6 +43,7 @@ enum class Operation : int32_t {
     MAXIMUM,
     MINIMUM,
 };
+constexpr int32_t OPERATIONS = static_cast<int32_t>(Operation::MINIMUM) + 1;
 
 // A row of a tensor: `step` is 0 where one number stands for all.
 struct Row {
@@ -99,23 +102,17 @@ inline float apply(float a, float b) {
     if constexpr (OPERATION == Operation::MINIMUM) return stored<WIDE>(minimum(a, b), a, b, true);
 }
 
-// A step of one operand that is fused: a function of the vector unit, stored. Beside the functions of
-// `vector_functions.h` there are plain ones. ROUND goes to the nearest whole number, ties to even.
+// A step of one operand that is fused: a function of the vector unit, stored. The first numbers are those of the
+// functions of `vector_functions.h`, and plain functions follow. ROUND goes to the nearest whole number, ties to even.
 enum class Step : int32_t {
-    EXP,
-    LOG,
-    SQRT,
-    RSQRT,
-    RECIP,
-    SIGMOID,
-    SILU,
-    TANH,
-    ERFC,
-    RELU,
+    RELU = sfpu::FUNCTIONS,
     SQUARE,
     MUL_UNARY_SFPU,  // times the step's parameter
     ROUND,
 };
+constexpr int32_t STEPS = static_cast<int32_t>(Step::ROUND) + 1;
+
+constexpr Step step_of(sfpu::Function function) { return static_cast<Step>(function); }
 
 template <Step STEP, Architecture CHIP, bool WIDE>
 inline float apply(float x, float parameter) {
@@ -130,7 +127,7 @@ inline float apply(float x, float parameter) {
         result = std::nearbyint(x) + 0.0f;
     else
         result = sfpu::apply<static_cast<sfpu::Function>(STEP), CHIP, WIDE>(x);
-    constexpr bool CUT = STEP == Step::ERFC || STEP == Step::MUL_UNARY_SFPU;
+    constexpr bool CUT = STEP == step_of(sfpu::Function::ERFC) || STEP == Step::MUL_UNARY_SFPU;
     return CUT ? sfpu::store<Rounding::TRUNCATE, WIDE>(result)
                : sfpu::store<Rounding::NEAREST_EVEN, WIDE>(result);
 }
@@ -139,51 +136,42 @@ using StepLoop = void (*)(float*, int64_t, float);
 using OperationLoop = void (*)(float*, const float*, int64_t);
 
 template <Step STEP, Architecture CHIP, bool WIDE>
-void step_loop(float* __restrict x, int64_t count, float parameter) {
+[[gnu::flatten]] void step_loop(float* __restrict x, int64_t count, float parameter) {
     for (int64_t i = 0; i < count; ++i) x[i] = apply<STEP, CHIP, WIDE>(x[i], parameter);
 }
 
 template <Operation OPERATION, Architecture CHIP, bool WIDE>
-void operation_loop(float* __restrict a, const float* __restrict b, int64_t count) {
+[[gnu::flatten]] void operation_loop(float* __restrict a, const float* __restrict b, int64_t count) {
     for (int64_t i = 0; i < count; ++i) a[i] = apply<OPERATION, CHIP, WIDE>(a[i], b[i]);
+}
+
+// The loops of all steps, by number.
+template <Architecture CHIP, bool WIDE, int32_t... NUMBERS>
+constexpr std::array<StepLoop, STEPS> step_loops(std::integer_sequence<int32_t, NUMBERS...>) {
+    return {step_loop<static_cast<Step>(NUMBERS), CHIP, WIDE>...};
 }
 
 template <Architecture CHIP, bool WIDE>
 StepLoop find(Step step) {
-    switch (step) {
-        case Step::EXP: return step_loop<Step::EXP, CHIP, WIDE>;
-        case Step::LOG: return step_loop<Step::LOG, CHIP, WIDE>;
-        case Step::SQRT: return step_loop<Step::SQRT, CHIP, WIDE>;
-        case Step::RSQRT: return step_loop<Step::RSQRT, CHIP, WIDE>;
-        case Step::RECIP: return step_loop<Step::RECIP, CHIP, WIDE>;
-        case Step::SIGMOID: return step_loop<Step::SIGMOID, CHIP, WIDE>;
-        case Step::SILU: return step_loop<Step::SILU, CHIP, WIDE>;
-        case Step::TANH: return step_loop<Step::TANH, CHIP, WIDE>;
-        case Step::ERFC: return step_loop<Step::ERFC, CHIP, WIDE>;
-        case Step::RELU: return step_loop<Step::RELU, CHIP, WIDE>;
-        case Step::SQUARE: return step_loop<Step::SQUARE, CHIP, WIDE>;
-        case Step::MUL_UNARY_SFPU: return step_loop<Step::MUL_UNARY_SFPU, CHIP, WIDE>;
-        case Step::ROUND: return step_loop<Step::ROUND, CHIP, WIDE>;
-    }
-    return nullptr;
+    static constexpr auto LOOPS = step_loops<CHIP, WIDE>(std::make_integer_sequence<int32_t, STEPS>());
+    return LOOPS[static_cast<size_t>(step)];
+}
+
+// Both architectures have the same matrix unit, and need one form of its operations.
+constexpr Architecture chip_for(Operation operation, Architecture chip) {
+    return operation <= Operation::FPU_MULTIPLY ? Architecture::WORMHOLE : chip;
+}
+
+// The loops of all operations, by number.
+template <Architecture CHIP, bool WIDE, int32_t... NUMBERS>
+constexpr std::array<OperationLoop, OPERATIONS> operation_loops(std::integer_sequence<int32_t, NUMBERS...>) {
+    return {operation_loop<static_cast<Operation>(NUMBERS), chip_for(static_cast<Operation>(NUMBERS), CHIP), WIDE>...};
 }
 
 template <Architecture CHIP, bool WIDE>
 OperationLoop find(Operation operation) {
-    switch (operation) {
-        case Operation::FPU_ADD: return operation_loop<Operation::FPU_ADD, CHIP, WIDE>;
-        case Operation::FPU_SUBTRACT: return operation_loop<Operation::FPU_SUBTRACT, CHIP, WIDE>;
-        case Operation::FPU_RSUB: return operation_loop<Operation::FPU_RSUB, CHIP, WIDE>;
-        case Operation::FPU_MULTIPLY: return operation_loop<Operation::FPU_MULTIPLY, CHIP, WIDE>;
-        case Operation::ADD: return operation_loop<Operation::ADD, CHIP, WIDE>;
-        case Operation::SUBTRACT: return operation_loop<Operation::SUBTRACT, CHIP, WIDE>;
-        case Operation::RSUB: return operation_loop<Operation::RSUB, CHIP, WIDE>;
-        case Operation::MULTIPLY: return operation_loop<Operation::MULTIPLY, CHIP, WIDE>;
-        case Operation::DIVIDE: return operation_loop<Operation::DIVIDE, CHIP, WIDE>;
-        case Operation::MAXIMUM: return operation_loop<Operation::MAXIMUM, CHIP, WIDE>;
-        case Operation::MINIMUM: return operation_loop<Operation::MINIMUM, CHIP, WIDE>;
-    }
-    return nullptr;
+    static constexpr auto LOOPS = operation_loops<CHIP, WIDE>(std::make_integer_sequence<int32_t, OPERATIONS>());
+    return LOOPS[static_cast<size_t>(operation)];
 }
 
 template <typename Name>

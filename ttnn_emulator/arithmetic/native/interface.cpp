@@ -3,6 +3,9 @@
 
 // What Python calls (`__init__.py` declares the same functions there). Each chooses a compiled form by its settings.
 
+#include <array>
+#include <utility>
+
 #include "attention.h"
 #include "cache.h"
 #include "eltwise.h"
@@ -67,6 +70,14 @@ void apply_one(const float* x, float* result, int64_t count, int32_t wide, int32
             });
         });
     });
+}
+
+using Apply = void (*)(const float*, float*, int64_t, int32_t, int32_t);
+
+// `apply_one` of all functions, by number.
+template <int32_t... NUMBERS>
+constexpr std::array<Apply, sfpu::FUNCTIONS> apply_each(std::integer_sequence<int32_t, NUMBERS...>) {
+    return {apply_one<static_cast<Function>(NUMBERS)>...};
 }
 
 // Pairs of a step's number, which is one more than it is, and its parameter, ended by 0.
@@ -171,17 +182,8 @@ void sfpu_store(const float* x, float* result, int64_t count, int32_t rounding, 
 
 void sfpu_apply(
     int32_t function, const float* x, float* result, int64_t count, int32_t wide, int32_t blackhole) {
-    switch (static_cast<Function>(function)) {
-        case Function::EXP: return apply_one<Function::EXP>(x, result, count, wide, blackhole);
-        case Function::LOG: return apply_one<Function::LOG>(x, result, count, wide, blackhole);
-        case Function::SQRT: return apply_one<Function::SQRT>(x, result, count, wide, blackhole);
-        case Function::RSQRT: return apply_one<Function::RSQRT>(x, result, count, wide, blackhole);
-        case Function::RECIP: return apply_one<Function::RECIP>(x, result, count, wide, blackhole);
-        case Function::SIGMOID: return apply_one<Function::SIGMOID>(x, result, count, wide, blackhole);
-        case Function::SILU: return apply_one<Function::SILU>(x, result, count, wide, blackhole);
-        case Function::TANH: return apply_one<Function::TANH>(x, result, count, wide, blackhole);
-        case Function::ERFC: return apply_one<Function::ERFC>(x, result, count, wide, blackhole);
-    }
+    static constexpr auto APPLY = apply_each(std::make_integer_sequence<int32_t, sfpu::FUNCTIONS>());
+    APPLY[static_cast<size_t>(function)](x, result, count, wide, blackhole);
 }
 
 void sfpu_divide(
@@ -237,10 +239,10 @@ void norm_rows(
     float* x, int64_t rows, int64_t width, const void* residual, int32_t residual_is_float32,  //
     const void* weight, int32_t weight_is_float32, const void* bias, int32_t bias_is_float32, float epsilon,
     int32_t subtracts_mean, int64_t columns, int64_t cores, int32_t phases, int32_t wide, int32_t blackhole) {
-    norm::find(phases, wide, blackhole)(
+    norm::find(phases, wide)(
         x, {residual, residual_is_float32 != 0, 1}, {weight, weight_is_float32 != 0, 1},
         {bias, bias_is_float32 != 0, 1}, rows, width,
-        {phases, wide != 0, subtracts_mean != 0, epsilon, columns, cores});
+        {phases, wide != 0, blackhole != 0, subtracts_mean != 0, epsilon, columns, cores});
 }
 
 // The differences and maxima of the scores, or the first block that the spans name and the cache has not.

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the C++ files beside this one for this CPU, once, and loads the library.
+"""This module compiles the C++ files beside it for this CPU, once, and loads the library.
 
-The library is kept in the emulator's cache folder. Its name has a digest of all that it depends on: the sources, the
-options, the compiler's version and the CPU.
+The emulator's cache folder keeps the library. The library's name has a digest of all that it depends on: the sources,
+the options, the compiler's version and the CPU.
 """
 
 import ctypes
@@ -22,15 +22,15 @@ from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.library.toolchain import cache_folder
 
 _FOLDER = Path(__file__).parent
-# No option lets the compiler change a value: it fuses no multiplication with an addition, and it may only assume that
-# nobody reads errno or traps exceptions of floating-point arithmetic.
+# No option lets the compiler change a value. It fuses no multiplication with an addition. It assumes only that no code
+# reads errno or traps exceptions of floating-point arithmetic.
 _OPTIONS = """-O3 -march=native -mprefer-vector-width=512 -std=c++20 -ffp-contract=off -fno-math-errno
     -fno-trapping-math -fPIC -shared -pthread""".split()
 
 
 @functools.cache
 def load() -> ctypes.CDLL:
-    """The compiled library. The first process that asks for it compiles it, which takes some ten seconds."""
+    """Return the compiled library. The first process that asks for it compiles it, which takes some 20 seconds."""
     compiler = find_compiler()
     path = cache_folder() / f"arithmetic-{_key(compiler)}.so"
     if not path.exists():
@@ -39,7 +39,7 @@ def load() -> ctypes.CDLL:
 
 
 def find_compiler() -> list[str]:
-    """The command of a C++ compiler: `$CXX`, else one on PATH, else that of the package `ziglang`."""
+    """Return the command of a C++ compiler: `$CXX`, else one on PATH, else the one of the package `ziglang`."""
     if os.environ.get("CXX"):
         return shlex.split(os.environ["CXX"])
     for name in ("c++", "g++", "clang++"):

@@ -6,6 +6,7 @@
 // Example: a column [32, 1] times a row [1, 64]. The column's steps are {1, 0}, the row's {0, 1}.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -20,26 +21,31 @@ struct Operand {
     int64_t column;  // 0 or 1
 };
 
+// The loops over numbers are flattened, because a call in such a loop keeps it from being vectorized.
 template <typename Function>
-inline void for_each(float* __restrict result, const float* __restrict x, int64_t count, Function function) {
+[[gnu::flatten]] inline void for_each(float* __restrict result, const float* __restrict x, int64_t count, Function function) {
     for (int64_t i = 0; i < count; ++i) result[i] = function(x[i]);
 }
 
 template <typename Function>
+[[gnu::flatten]] inline void for_each(
+    float* __restrict result, const float* __restrict a, const float* __restrict b, int64_t count, Function function) {
+    for (int64_t i = 0; i < count; ++i) result[i] = function(a[i], b[i]);
+}
+
+template <typename Function>
 inline void for_each(
-    float* __restrict result, int64_t rows, int64_t columns, Operand first, Operand second, Function function) {
+    float* result, int64_t rows, int64_t columns, Operand first, Operand second, Function function) {
+    constexpr int64_t CHUNK = 256;
+    float same_a[CHUNK], same_b[CHUNK];  // for an operand with one number for all columns
     for (int64_t row = 0; row < rows; ++row) {
-        float* __restrict out = result + row * columns;
-        const float* __restrict a = first.data + row * first.row;
-        const float* __restrict b = second.data + row * second.row;
-        if (first.column && second.column)
-            for (int64_t i = 0; i < columns; ++i) out[i] = function(a[i], b[i]);
-        else if (first.column)
-            for (int64_t i = 0; i < columns; ++i) out[i] = function(a[i], *b);
-        else if (second.column)
-            for (int64_t i = 0; i < columns; ++i) out[i] = function(*a, b[i]);
-        else
-            for (int64_t i = 0; i < columns; ++i) out[i] = function(*a, *b);
+        const float *a = first.data + row * first.row, *b = second.data + row * second.row;
+        if (!first.column) std::fill_n(same_a, std::min(columns, CHUNK), *a);
+        if (!second.column) std::fill_n(same_b, std::min(columns, CHUNK), *b);
+        for (int64_t start = 0; start < columns; start += CHUNK)
+            for_each(
+                result + row * columns + start, first.column ? a + start : same_a, second.column ? b + start : same_b,
+                std::min(columns - start, CHUNK), function);
     }
 }
 

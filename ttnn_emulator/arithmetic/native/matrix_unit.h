@@ -31,14 +31,14 @@ constexpr int HIGH_A = 5, LOW_A = 10;  // significant bits of SrcA that the firs
 constexpr int HIGH_B = 7, LOW_B = 11;
 
 // What the unit takes an operand for.
-inline double number(float value) {
+[[gnu::always_inline]] inline double number(float value) {
     const float cut = truncate(value, OPERAND_BITS);
     return std::isinf(cut) ? std::copysign(0x1p128, static_cast<double>(cut)) : cut;
 }
 
 // a + b: the smaller one is aligned to the larger one's 11 bits, ties away from zero.
 template <bool WIDE>
-inline float add(float first, float second) {
+[[gnu::always_inline]] inline float add(float first, float second) {
     const double a = number(first), b = number(second);
     const bool swapped = std::abs(a) < std::abs(b);
     const double large = swapped ? b : a, small = swapped ? a : b;
@@ -52,7 +52,7 @@ inline float add(float first, float second) {
 // a * b in the first `PHASES` phases. Each is added to the register: exactly in 32 bits, else aligned to 11 bits of the
 // larger exponent, where the register's ties go away from zero and the product's ties go up.
 template <int PHASES, bool WIDE>
-inline float multiply(float a, float b) {
+[[gnu::always_inline]] inline float multiply(float a, float b) {
     const float high_a = truncate(a, HIGH_A), high_b = truncate(b, HIGH_B);
     const float low_a = truncate(a, LOW_A) - high_a, low_b = truncate(b, LOW_B) - high_b;
     float total = high_a * high_b;

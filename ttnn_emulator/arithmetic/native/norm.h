@@ -34,7 +34,7 @@ using sfpu::Architecture;
 // How a program computes: `columns` of a row lie on a core and `cores` form a row of them; 0 columns: one core.
 struct Settings {
     int phases;
-    bool wide, subtracts_mean;
+    bool wide, blackhole, subtracts_mean;
     float epsilon;
     int64_t columns, cores;
 };
@@ -86,7 +86,14 @@ inline std::vector<float> mean(const float* x, int64_t rows, int64_t width, cons
         last.data(), rows, first + others, first + others, static_cast<float>(1.0 / static_cast<double>(shares)), how);
 }
 
-template <int PHASES, bool WIDE, Architecture CHIP>
+template <bool WIDE>
+inline float inverse_root(float x, bool blackhole) {
+    using sfpu::Function;
+    return blackhole ? sfpu::apply<Function::RSQRT, Architecture::BLACKHOLE, WIDE>(x)
+                     : sfpu::apply<Function::RSQRT, Architecture::WORMHOLE, WIDE>(x);
+}
+
+template <int PHASES, bool WIDE>
 void normalize(
     float* x, const Row& residual, const Row& weight, const Row& bias, int64_t rows, int64_t width,
     const Settings& how) {
@@ -112,7 +119,7 @@ void normalize(
     if (weight.data) weight.read(part.data(), 0, width);
     for (int64_t row = 0; row < rows; ++row) {
         const float shifted = fpu::add<WIDE>(variance[row], how.epsilon);
-        const float deviation = sfpu::apply<sfpu::Function::RSQRT, CHIP, WIDE>(shifted);
+        const float deviation = inverse_root<WIDE>(shifted, how.blackhole);
         float* own = x + row * width;
         for (int64_t i = 0; i < width; ++i) own[i] = fpu::multiply<PHASES, WIDE>(own[i], deviation);
         if (!weight.data) continue;
@@ -123,19 +130,12 @@ void normalize(
 
 using Normalize = void (*)(float*, const Row&, const Row&, const Row&, int64_t, int64_t, const Settings&);
 
-template <int PHASES>
-Normalize find(bool wide, bool blackhole) {
-    constexpr Architecture WORMHOLE = Architecture::WORMHOLE, BLACKHOLE = Architecture::BLACKHOLE;
-    if (blackhole) return wide ? normalize<PHASES, true, BLACKHOLE> : normalize<PHASES, false, BLACKHOLE>;
-    return wide ? normalize<PHASES, true, WORMHOLE> : normalize<PHASES, false, WORMHOLE>;
-}
-
-inline Normalize find(int phases, bool wide, bool blackhole) {
+inline Normalize find(int phases, bool wide) {
     switch (phases) {
-        case 1: return find<1>(wide, blackhole);
-        case 2: return find<2>(wide, blackhole);
-        case 3: return find<3>(wide, blackhole);
-        default: return find<4>(wide, blackhole);
+        case 1: return wide ? normalize<1, true> : normalize<1, false>;
+        case 2: return wide ? normalize<2, true> : normalize<2, false>;
+        case 3: return wide ? normalize<3, true> : normalize<3, false>;
+        default: return wide ? normalize<4, true> : normalize<4, false>;
     }
 }
 

@@ -239,6 +239,7 @@ inline float remainder(float a, float b) {
 
 // The functions by name. NaN stays NaN.
 enum class Function : int32_t { EXP, LOG, SQRT, RSQRT, RECIP, SIGMOID, SILU, TANH, ERFC };
+constexpr int32_t FUNCTIONS = static_cast<int32_t>(Function::ERFC) + 1;
 
 template <Function FUNCTION, Architecture CHIP, bool WIDE>
 inline float of_number(float x) {

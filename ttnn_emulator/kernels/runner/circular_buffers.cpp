@@ -153,6 +153,7 @@ int emu_has_pages(uint32_t number, uint32_t pages, int at_front, EMU_AT) {
     enter(at_front ? "cb_pages_available_at_front" : "cb_pages_reservable_at_back", file, line);
     CircularBuffer& buffer = buffer_of(number);
     const bool has = at_front ? buffer.held() >= pages : buffer.pages - buffer.held() >= pages;
+    if (!has) machine.polls++;
     if (!has && !machine.sanitized) to_scheduler();  // a kernel that asks again and again lets others run
     return has;
 }
@@ -161,5 +162,13 @@ uint32_t emu_pointer(uint32_t number, int front, EMU_AT) {
     enter(front ? "get_read_ptr" : "get_write_ptr", file, line);
     CircularBuffer& buffer = buffer_of(number);
     return buffer.page_address(front ? buffer.read : buffer.write);
+}
+
+void emu_describe(uint32_t number, uint32_t* pages, uint32_t* page_bytes, uint32_t* address, EMU_AT) {
+    enter("get_local_cb_interface", file, line);
+    const CircularBuffer& buffer = buffer_of(number);
+    *pages = buffer.pages;
+    *page_bytes = buffer.page;
+    *address = buffer.address;
 }
 }

@@ -28,6 +28,31 @@ Tensix& this_tensix() { return *machine.running->core->tensix; }
 
 bool is_alone() { return machine.running->processor == Processor::COMPUTE; }
 
+// A source has 19 bits of a float32.
+float in_source(float value) { return std::bit_cast<float>(std::bit_cast<uint32_t>(value) & ~0x1fffu); }
+
+void check_format(const char* unit, uint32_t number, const CircularBuffer& buffer, uint32_t format) {
+    if (format != buffer.format)
+        report("format", "buffer %u holds format %u, %s is configured for %u", number, buffer.format, unit, format);
+}
+
+// The rows of a tile of a row-major tensor that is `across` tiles wide.
+struct Rows {
+    uint32_t first, step, bytes;
+
+    Rows(const CircularBuffer& buffer, uint32_t place, uint32_t tiles_before, uint32_t tile, uint32_t across) {
+        if (is_block_float(buffer.format)) {
+            report("format", "rows of format %u, a block float", buffer.format);
+            give_up();
+        }
+        const uint32_t of_tile = tile_bytes(buffer.format, TILE);
+        bytes = of_tile / TILE;
+        step = across * bytes;
+        first = buffer.page_address(place) + tiles_before * of_tile + tile * bytes;
+    }
+    uint32_t at(uint32_t row) const { return first + row * step; }
+};
+
 // The unpacker reads a tile of a buffer, for SrcA or SrcB.
 void unpack(bool second, uint32_t number, uint32_t tile, float* values) {
     Core* core = machine.running->core;
@@ -36,8 +61,7 @@ void unpack(bool second, uint32_t number, uint32_t tile, float* values) {
     const char* unit = second ? "SrcB" : "SrcA";
     const bool forces = !second && engines.unpacker[FORCES_EXPONENT];
     const uint32_t format = second ? engines.format_b : engines.unpacker[FORMAT_A];
-    if (!forces && format != buffer.format)
-        report("format", "buffer %u holds format %u, %s is configured for %u", number, buffer.format, unit, format);
+    if (!forces) check_format(unit, number, buffer, format);
     const uint32_t address = buffer.page_address(buffer.read + tile);
     if (machine.sanitized) {
         const uint32_t waited = buffer.consumer == machine.running ? buffer.waited : 0;
@@ -51,10 +75,8 @@ void unpack(bool second, uint32_t number, uint32_t tile, float* values) {
     unpack_tile(
         core->l1 + address, machine.sanitized ? core->shadow + address : nullptr, forces ? format : buffer.format,
         buffer.rows, forces ? int(engines.unpacker[FORCED_EXPONENT]) : -1, values);
-    // a source has 19 bits of a float32
     if (buffer.format == FLOAT32 && (second || !buffer.straight_to_dest))
-        for (uint32_t i = 0; i < TILE_VALUES; i++)
-            values[i] = std::bit_cast<float>(std::bit_cast<uint32_t>(values[i]) & ~0x1fffu);
+        for (uint32_t i = 0; i < TILE_VALUES; i++) values[i] = in_source(values[i]);
 }
 
 void send(Unpacked&& operands) {
@@ -106,6 +128,15 @@ float* dest_with_value(uint32_t tile) {
     return dest(tile);
 }
 
+// A tile of the half that the packer works on.
+const float* to_be_packed(uint32_t tile) {
+    Tensix& engines = this_tensix();
+    if (!engines.waited) report("destination", "pack_tile without a tile_regs_wait");
+    const float* values = dest_of(engines.released, tile);
+    if (!value_flag(engines.released, tile)) report("destination", "tile %u is packed, which holds no value", tile);
+    return values;
+}
+
 // What a value meets: itself, or that of its row's first column, of its column's first row, or the first of all.
 uint32_t broadcast_from(int broadcast, uint32_t place) {
     switch (broadcast) {
@@ -128,6 +159,12 @@ void transpose(float* tile) {
 }  // namespace
 
 extern "C" {
+
+void emu_not_emulated(const char* what, EMU_AT) {
+    enter("a call", file, line);
+    report("not emulated", "%s", what);
+    give_up();
+}
 
 void emu_configure(int unit, uint32_t number, EMU_AT) {
     enter("a configuration of formats", file, line);
@@ -170,25 +207,112 @@ void emu_unpack_block(
     send(std::move(operands));
 }
 
+void emu_unpack_rows(uint32_t number, uint32_t first, uint32_t tile, uint32_t across, EMU_AT) {
+    enter("tilize_block", file, line);
+    const CircularBuffer& buffer = buffer_of(number);
+    check_format("SrcA", number, buffer, this_tensix().unpacker[FORMAT_A]);
+    const Rows rows(buffer, buffer.read, first, tile, across);
+    Unpacked operands;
+    operands.a.resize(TILE_VALUES);
+    for (uint32_t row = 0; row < TILE; row++) {
+        check_access(rows.at(row), rows.bytes, Access::LOAD);
+        load_values(machine.running->core->l1 + rows.at(row), buffer.format, TILE, &operands.a[row * TILE]);
+    }
+    send(std::move(operands));
+}
+
+void emu_pack_rows(uint32_t from, uint32_t number, uint32_t first, uint32_t tile, uint32_t across, EMU_AT) {
+    enter("pack_untilize", file, line);
+    Tensix& engines = this_tensix();
+    CircularBuffer& buffer = buffer_of(number);
+    const float* values = to_be_packed(from);
+    check_format("the packer", number, buffer, engines.format_out);
+    const Rows rows(buffer, buffer.write, first, tile, across);
+    for (uint32_t row = 0; row < TILE; row++) {
+        check_access(rows.at(row), rows.bytes, Access::STORE);
+        store_values(values + row * TILE, buffer.format, TILE, machine.running->core->l1 + rows.at(row));
+    }
+}
+
+uint32_t emu_tile_address(uint32_t number, uint32_t tile, EMU_AT) {
+    enter("get_tile_address", file, line);
+    const CircularBuffer& buffer = buffer_of(number);
+    return buffer.page_address(buffer.read + tile);
+}
+
+void emu_tell(uint32_t number, EMU_AT) {
+    enter("a message of the unpacker's thread", file, line);
+    for (auto& numbers : this_tensix().told) numbers.push_back(number);
+}
+
+uint32_t emu_hear(EMU_AT) {
+    enter("a message of the unpacker's thread", file, line);
+    wait(Wait::TOLD);
+    auto& numbers = this_tensix().told[machine.running->processor == Processor::PACK];
+    const uint32_t number = numbers.front();
+    numbers.pop_front();
+    return number;
+}
+
 void emu_copy(uint32_t to, EMU_AT) {
     enter("copy_tile", file, line);
     const Unpacked operands = take();
     memcpy(dest(to), operands.a.data(), TILE_VALUES * sizeof(float));
 }
 
-void emu_two(int operation, int broadcast, uint32_t to, int accumulate, EMU_AT) {
+void emu_accumulate(int adds, EMU_AT) {
+    enter("an init of two tiles", file, line);
+    this_tensix().accumulates = adds;
+}
+
+void emu_two(int operation, int broadcast, uint32_t to, EMU_AT) {
     enter("an operation on two tiles", file, line);
     const ComputeSettings& settings = this_tensix().settings;
     Unpacked operands = take();
     float second[TILE_VALUES], *result = operands.a.data();
     spread(broadcast, operands.b.data(), second);
     units::apply_matrix_unit(settings, operation, result, second);
-    const bool has_sums = accumulate && to < settings.dest_tiles && value_flag(this_tensix().committed, to);
+    const bool adds = operation == EMU_MULTIPLY || this_tensix().accumulates;
+    const bool has_sums = adds && to < settings.dest_tiles && value_flag(this_tensix().committed, to);
     float* held = dest(to);
     if (has_sums)
         units::accumulate(settings, held, result);
     else
         memcpy(held, result, sizeof second);
+}
+
+void emu_two_with_dest(int operation, int dest_is_first, uint32_t to, EMU_AT) {
+    enter("an operation on two tiles", file, line);
+    Unpacked operands = take();
+    float held[TILE_VALUES];
+    const float* values = dest_with_value(to);
+    for (uint32_t i = 0; i < TILE_VALUES; i++) held[i] = in_source(values[i]);
+    float *first = dest_is_first ? held : operands.a.data(), *second = dest_is_first ? operands.a.data() : held;
+    units::apply_matrix_unit(this_tensix().settings, operation, first, second);
+    memcpy(dest(to), first, sizeof held);
+}
+
+void emu_spread_in_dest(int broadcast, uint32_t tile, EMU_AT) {
+    enter("unary_bcast", file, line);
+    float result[TILE_VALUES], *values = dest_with_value(tile);
+    spread(broadcast, values, result);
+    memcpy(values, result, sizeof result);
+}
+
+void emu_where(uint32_t condition, uint32_t a, uint32_t b, uint32_t to, EMU_AT) {
+    enter("where_tile", file, line);
+    float result[TILE_VALUES];
+    const float *conditions = dest_with_value(condition), *first = dest_with_value(a), *second = dest_with_value(b);
+    for (uint32_t i = 0; i < TILE_VALUES; i++) result[i] = conditions[i] != 0 ? first[i] : second[i];
+    memcpy(dest(to), result, sizeof result);
+}
+
+void emu_mask(uint32_t tile, uint32_t mask, EMU_AT) {
+    enter("mask_tile", file, line);
+    float* values = dest_with_value(tile);
+    const float* masks = dest_with_value(mask);
+    for (uint32_t i = 0; i < TILE_VALUES; i++)
+        if (masks[i] == 0) values[i] = 0;
 }
 
 void emu_multiply_block(uint32_t to, int transposed, uint32_t columns, uint32_t rows, EMU_AT) {
@@ -248,13 +372,8 @@ void emu_pack(uint32_t from, uint32_t number, int out_of_order, uint32_t page, E
     Core* core = machine.running->core;
     Tensix& engines = this_tensix();
     CircularBuffer& buffer = buffer_of(number);
-    if (!engines.waited) report("destination", "pack_tile without a tile_regs_wait");
-    const float* values = dest_of(engines.released, from);
-    if (!value_flag(engines.released, from)) report("destination", "tile %u is packed, which holds no value", from);
-    if (engines.format_out != buffer.format)
-        report(
-            "format", "buffer %u holds format %u, the packer is configured for %u", number, buffer.format,
-            engines.format_out);
+    const float* values = to_be_packed(from);
+    check_format("the packer", number, buffer, engines.format_out);
     const uint32_t place = out_of_order ? page : buffer.packed++, bytes = tile_bytes(buffer.format, buffer.rows);
     if (bytes > buffer.page) {
         report(
@@ -269,10 +388,21 @@ void emu_pack(uint32_t from, uint32_t number, int out_of_order, uint32_t page, E
             report("write before reserve", "page %u of buffer %u is packed, %u are reserved", place, number, reserved);
         mark(core, address, bytes, WRITTEN, 0);
     }
+    float sums[TILE_VALUES];
+    if (engines.pack_adds) {
+        unpack_tile(core->l1 + address, nullptr, buffer.format, buffer.rows, -1, sums);
+        for (uint32_t i = 0; i < TILE_VALUES; i++) sums[i] += values[i];
+        values = sums;
+    }
     if (!pack_tile(values, buffer.format, buffer.rows, core->l1 + address)) {
         report("format", "the packer does not have format %u", buffer.format);
         give_up();
     }
+}
+
+void emu_pack_adds(int adds, EMU_AT) {
+    enter("pack_reconfig_l1_acc", file, line);
+    this_tensix().pack_adds = adds;
 }
 
 void emu_unary(int function, uint32_t tile, uint32_t parameter, EMU_AT) {

@@ -108,12 +108,14 @@ bool can_run(const Fiber* fiber) {
         }
         case Wait::BARRIER:
             for (int kind = 0; kind < KINDS; kind++)
-                if ((fiber->wait_transactions >> kind & 1) && fiber->outstanding[fiber->wait_noc][kind]) return false;
+                if ((fiber->wait_transactions >> kind & 1) && fiber->outstanding[fiber->wait_noc][kind].count(fiber->wait_id))
+                    return false;
             return true;
         case Wait::SOURCES_FREE: return core.tensix->sources.size() < 2;
         case Wait::SOURCES: return !core.tensix->sources.empty();
         case Wait::DEST_FREE: return core.tensix->committed - core.tensix->released < core.tensix->settings.dest_halves;
         case Wait::DEST: return core.tensix->committed > core.tensix->released;
+        case Wait::TOLD: return !core.tensix->told[fiber->processor == Processor::PACK].empty();
         case Wait::ENDED: return false;
     }
     return false;

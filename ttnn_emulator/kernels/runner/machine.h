@@ -93,9 +93,11 @@ struct Tensix {
     volatile uint32_t unpacker[8] = {};     // registers; [0] is the format of SrcA
     uint32_t format_b = ~0u, format_out = ~0u;
     std::deque<Unpacked> sources;           // at most two
+    std::deque<uint32_t> told[2];           // numbers from the unpacker's thread to math and to the packer
     std::vector<float> dest;                // [halves][tiles][32][32], row by row
     std::vector<uint8_t> has_value;         // of tiles of dest
     bool acquired = false, waited = false;  // by math, by the packer
+    bool accumulates = false, pack_adds = false;
     uint64_t committed = 0, released = 0;   // halves
 
     uint32_t half(uint64_t count) const { return uint32_t(count % settings.dest_halves); }
@@ -112,9 +114,31 @@ struct Core {
 
 enum class Processor : uint32_t { READER, WRITER, COMPUTE, UNPACK, MATH, PACK };
 
-enum class Wait { NOTHING, FREE_PAGES, PAGES, BARRIER, WORD, SOURCES_FREE, SOURCES, DEST_FREE, DEST, ENDED };
+enum class Wait { NOTHING, FREE_PAGES, PAGES, BARRIER, WORD, SOURCES_FREE, SOURCES, DEST_FREE, DEST, TOLD, ENDED };
 
-constexpr int KINDS = 4;  // of transactions: reads, writes to be sent, writes, atomics
+constexpr int KINDS = 5;  // of transactions: reads, writes to be sent, writes, atomics, posted writes to be sent
+constexpr uint32_t IDS = 16;
+
+// Transactions of a kind on a NoC, all of them and those of each id.
+struct Transactions {
+    uint32_t all = 0, of_id[IDS] = {};
+
+    void add(uint32_t id) { all++, of_id[id]++; }
+    void remove(uint32_t id) { all--, of_id[id]--; }
+    uint32_t count(int id) const { return id == EMU_ANY_ID ? all : of_id[id]; }
+    void clear(int id) {
+        if (id == EMU_ANY_ID)
+            *this = {};
+        else
+            all -= of_id[id], of_id[id] = 0;
+    }
+};
+
+// What a command buffer of a NoC holds.
+struct Command {
+    uint64_t far_end = 0;
+    uint32_t bytes = 0, id = 0;
+};
 
 struct Fiber {
     Core* core;
@@ -135,11 +159,12 @@ struct Fiber {
     uint32_t wait_buffer = 0, wait_count = 0;  // pages, or the value of a word
     uint32_t wait_address = 0;
     bool wait_at_least = false;
-    int wait_transactions = 0;
+    int wait_transactions = 0, wait_id = EMU_ANY_ID;
     uint32_t wait_noc = 0;
 
-    uint32_t outstanding[2][KINDS] = {};    // on both NoCs
-    uint32_t since_barrier[2][KINDS] = {};  // issued since the last barrier of their kind
+    Transactions outstanding[2][KINDS];    // on both NoCs
+    Transactions since_barrier[2][KINDS];  // issued since the last barrier of their kind
+    Command reads[2], writes[2];
 };
 
 struct Random {
@@ -168,6 +193,7 @@ struct Machine {
     Random random;
     double switch_odds = 0, arrival_odds = 0;
     bool by_priority = false;
+    uint32_t polls = 0;  // of kernels that look for a change again and again, since a packet was made to move
     std::map<std::tuple<uint32_t, uint32_t, uint32_t, int, uint32_t>, std::deque<Packet*>> lanes;  // see network.cpp
 
     Fiber* running = nullptr;

@@ -14,12 +14,14 @@ using namespace runner;
 
 namespace runner {
 
-enum Kind { READ, SENT, WRITE, ATOMIC };  // SENT: the part of a write until its source was taken
+// SENT: the part of a write until its source was taken. A posted write is only this part: nobody learns of its arrival.
+enum Kind { READ, SENT, WRITE, ATOMIC, POSTED_SENT };
 enum Lane : uint32_t { UNICAST, MULTICAST, LOOPBACK, FIRST_LONE };
 
 // The source of a write, which all of its destinations share.
 struct Source {
     uint32_t packets;
+    Kind sent;  // SENT or POSTED_SENT
     bool is_taken = false;
     std::vector<uint8_t> data, shadow;
 };
@@ -38,9 +40,10 @@ struct Place {
 struct Packet {
     Kind kind;
     Fiber* from;
-    uint32_t noc, local, bytes, value;  // `local`: the address in the sender's L1
+    uint32_t noc, id, local, bytes, value;  // `local`: the address in the sender's L1
     Place place;
     Source* source;  // null: a word that the packet carries
+    bool posted;
     const char* file;
     int line;
 };
@@ -89,7 +92,7 @@ void take_source(Packet& packet) {
     source->is_taken = true;
     source->data.assign(core->l1 + packet.local, core->l1 + packet.local + packet.bytes);
     source->shadow.assign(core->shadow + packet.local, core->shadow + packet.local + packet.bytes);
-    packet.from->outstanding[packet.noc][SENT]--;
+    packet.from->outstanding[packet.noc][source->sent].remove(packet.id);
     mark(core, packet.local, packet.bytes, 0, LEAVING);
     for (auto& [key, lane] : machine.lanes)
         for (const Packet* other : lane)
@@ -161,28 +164,30 @@ void arrive(Packet* packet) {
                 shadow[i] = uint8_t((shadow[i] & LEAVING) | (packet->source->shadow[i] & WRITTEN));
         }
     }
-    from->outstanding[packet->noc][packet->kind]--;
+    if (!packet->posted) from->outstanding[packet->noc][packet->kind].remove(packet->id);
     if (packet->source && --packet->source->packets == 0) delete packet->source;
     delete packet;
 }
 
-void count(Fiber* fiber, Kind kind, uint32_t noc) {
-    fiber->outstanding[noc][kind]++;
-    fiber->since_barrier[noc][kind]++;
+void count(Fiber* fiber, Kind kind, uint32_t noc, uint32_t id) {
+    fiber->outstanding[noc][kind].add(id);
+    fiber->since_barrier[noc][kind].add(id);
 }
 
 void send(Packet packet, uint32_t lane) {
     Fiber* fiber = packet.from;
     packet.file = fiber->file;
     packet.line = fiber->line;
-    count(fiber, packet.kind, packet.noc);
+    if (!packet.posted) count(fiber, packet.kind, packet.noc, packet.id);
     const uint32_t sender = fiber->core->number * 8 + uint32_t(fiber->processor);
     machine.lanes[{sender, packet.noc, packet.place.number(), packet.kind, lane}].push_back(new Packet(packet));
 }
 
 // A write of memory, to one place or to many.
-void send_write(uint32_t from, uint32_t bytes, uint32_t noc, const std::vector<std::pair<Place, Lane>>& places) {
+void send_write(
+    uint32_t from, uint32_t bytes, bool posted, uint32_t noc, const std::vector<std::pair<Place, Lane>>& places) {
     Fiber* fiber = machine.running;
+    const uint32_t id = fiber->writes[noc].id;
     check_access(from, bytes, Access::WRITE_SOURCE);
     for (const auto& [place, lane] : places) {
         check_alignment(place, from, false);
@@ -194,16 +199,86 @@ void send_write(uint32_t from, uint32_t bytes, uint32_t noc, const std::vector<s
     }
     if (places.empty()) return;
     mark(fiber->core, from, bytes, LEAVING, 0);
-    count(fiber, SENT, noc);
-    Source* source = new Source{uint32_t(places.size()), false, {}, {}};
-    for (const auto& [place, lane] : places) send({WRITE, fiber, noc, from, bytes, 0, place, source, "", 0}, lane);
+    const Kind sent = posted ? POSTED_SENT : SENT;
+    count(fiber, sent, noc, id);
+    Source* source = new Source{uint32_t(places.size()), sent, false, {}, {}};
+    for (const auto& [place, lane] : places)
+        send({WRITE, fiber, noc, id, from, bytes, 0, place, source, posted, "", 0}, lane);
+}
+
+void send_read(const Place& place, uint32_t to, uint32_t bytes, uint32_t noc) {
+    Fiber* fiber = machine.running;
+    check_access(to, bytes, Access::READ_TARGET);
+    check_alignment(place, to, true);
+    if (!machine.sanitized) {
+        memmove(fiber->core->l1 + to, place.data(), bytes);
+        return;
+    }
+    mark(fiber->core, to, bytes, ARRIVING, WRITTEN);
+    send({READ, fiber, noc, fiber->reads[noc].id, to, bytes, 0, place, nullptr, false, "", 0}, lone++);
+}
+
+void send_increment(const Place& place, uint32_t by, bool posted, uint32_t noc, uint32_t lane) {
+    if (!machine.sanitized) {
+        uint32_t value;
+        memcpy(&value, place.data(), sizeof value);
+        value += by;
+        memcpy(place.data(), &value, sizeof value);
+        return;
+    }
+    send({ATOMIC, machine.running, noc, 0, 0, 4, by, place, nullptr, posted, "", 0}, lane);
+}
+
+// The cores of a multicast.
+std::vector<std::pair<Place, Lane>> rectangle(
+    uint64_t to, uint32_t bytes, uint32_t destinations, bool to_sender, uint32_t noc) {
+    const uint32_t xy = uint32_t(to >> 36);
+    uint32_t x0 = xy & 63, y0 = xy >> 6 & 63, x1 = xy >> 12 & 63, y1 = xy >> 18 & 63;
+    if (noc == 1) {  // it routes the other way, so that its rectangles begin at the other corner
+        std::swap(x0, x1);
+        std::swap(y0, y1);
+    }
+    if (x0 > x1 || y0 > y1) {
+        report(
+            "multicast", "a rectangle from (%u,%u) to (%u,%u): on NoC %u it begins at the %s", xy & 63, xy >> 6 & 63,
+            xy >> 12 & 63, xy >> 18 & 63, noc, noc ? "bottom right" : "top left");
+        give_up();
+    }
+    std::vector<std::pair<Place, Lane>> places;
+    for (uint32_t y = y0; y <= y1; y++)
+        for (uint32_t x = x0; x <= x1; x++) {
+            const bool is_corner = (x == x0 || x == x1) && (y == y0 || y == y1);
+            if (!is_corner && !machine.core_at.count(x | y << 6)) continue;  // DRAM and others between worker cores
+            const Place place = far_end(uint64_t(x | y << 6) << 36 | local_part(to), bytes, "a multicast of");
+            if (place.core != machine.running->core || to_sender) places.push_back({place, MULTICAST});
+        }
+    if (places.size() != destinations) {
+        report(
+            "multicast", "it reaches %zu cores and is told of %u: its barrier %s", places.size(), destinations,
+            places.size() < destinations ? "never ends" : "ends too early");
+        if (!machine.sanitized) give_up();
+    }
+    return places;
+}
+
+// The address of a transaction whose command buffer has the rest of it.
+uint64_t at_same_place(const Command& command, uint32_t local) { return command.far_end >> 32 << 32 | local; }
+
+void note_barrier(Fiber* fiber, int transactions, int id, uint32_t noc) {
+    for (int kind = 0; kind < KINDS; kind++)
+        if (transactions >> kind & 1) fiber->since_barrier[noc][kind].clear(id);
+    if (transactions & EMU_WRITES) fiber->since_barrier[noc][SENT].clear(id);
 }
 
 // Whether somebody waits for this packet.
 bool is_wanted(const Packet& packet) {
     const Fiber* fiber = packet.from;
-    const int transactions = packet.kind == READ ? EMU_READS : packet.kind == ATOMIC ? EMU_ATOMICS : EMU_WRITES | EMU_WRITES_SENT;
-    return fiber->wait == Wait::BARRIER && fiber->wait_noc == packet.noc && (fiber->wait_transactions & transactions);
+    const int transactions = packet.kind == READ     ? EMU_READS
+                             : packet.kind == ATOMIC ? EMU_ATOMICS
+                             : packet.posted         ? EMU_POSTED_SENT
+                                                     : EMU_WRITES | EMU_WRITES_SENT;
+    return fiber->wait == Wait::BARRIER && fiber->wait_noc == packet.noc && (fiber->wait_transactions & transactions) &&
+           (fiber->wait_id == EMU_ANY_ID || fiber->wait_id == int(packet.id));
 }
 
 }  // namespace
@@ -240,9 +315,11 @@ bool move_packets(double odds, bool force) {
 void check_transactions_at_end(const Fiber& fiber) {
     if (!machine.sanitized) return;
     for (const auto& issued : fiber.since_barrier) {
-        if (issued[READ]) report("unfinished at the end", "%u NoC reads without a barrier", issued[READ]);
-        if (issued[WRITE]) report("unfinished at the end", "%u NoC writes without a barrier", issued[WRITE]);
-        if (issued[ATOMIC]) report("unfinished at the end", "%u atomics without a barrier", issued[ATOMIC]);
+        if (issued[READ].all) report("unfinished at the end", "%u NoC reads without a barrier", issued[READ].all);
+        if (issued[WRITE].all) report("unfinished at the end", "%u NoC writes without a barrier", issued[WRITE].all);
+        if (issued[ATOMIC].all) report("unfinished at the end", "%u atomics without a barrier", issued[ATOMIC].all);
+        if (issued[POSTED_SENT].all)
+            report("unfinished at the end", "%u posted NoC writes without a flush", issued[POSTED_SENT].all);
     }
 }
 
@@ -271,69 +348,43 @@ uint32_t emu_semaphore(uint32_t id, EMU_AT) {
 
 void emu_read(uint64_t from, uint32_t to, uint32_t bytes, uint32_t noc, EMU_AT) {
     enter("noc_async_read", file, line);
-    const Place place = far_end(from, bytes, "a NoC read of");
-    check_access(to, bytes, Access::READ_TARGET);
-    check_alignment(place, to, true);
-    Fiber* fiber = machine.running;
-    if (!machine.sanitized) {
-        memmove(fiber->core->l1 + to, place.data(), bytes);
-        return;
-    }
-    mark(fiber->core, to, bytes, ARRIVING, WRITTEN);
-    send({READ, fiber, noc, to, bytes, 0, place, nullptr, "", 0}, lone++);
+    Command& command = machine.running->reads[noc];
+    command = {from, bytes, command.id};
+    send_read(far_end(from, bytes, "a NoC read of"), to, bytes, noc);
 }
 
-void emu_write(uint32_t from, uint64_t to, uint32_t bytes, uint32_t noc, EMU_AT) {
+void emu_read_zeros(uint32_t to, uint32_t bytes, uint32_t noc, EMU_AT) {
+    enter("async_write_zeros", file, line);
+    static std::vector<uint8_t> memory(L1_STEP);
+    static Region zeros{nullptr, 0, 0, L1_STEP, memory.data(), true, std::vector<uint8_t>(L1_STEP, WRITTEN)};
+    send_read({nullptr, &zeros, to}, to, bytes, noc);
+}
+
+void emu_write(uint32_t from, uint64_t to, uint32_t bytes, int posted, uint32_t noc, EMU_AT) {
     enter("noc_async_write", file, line);
+    Command& command = machine.running->writes[noc];
+    command = {to, bytes, command.id};
     const Place place = far_end(to, bytes, "a NoC write of");
-    send_write(from, bytes, noc, {{place, place.core == machine.running->core ? LOOPBACK : UNICAST}});
+    send_write(from, bytes, posted, noc, {{place, place.core == machine.running->core ? LOOPBACK : UNICAST}});
 }
 
 void emu_multicast(uint32_t from, uint64_t to, uint32_t bytes, uint32_t destinations, int to_sender, uint32_t noc, EMU_AT) {
     enter("noc_async_write_multicast", file, line);
-    const uint32_t xy = uint32_t(to >> 36);
-    uint32_t x0 = xy & 63, y0 = xy >> 6 & 63, x1 = xy >> 12 & 63, y1 = xy >> 18 & 63;
-    if (noc == 1) {  // it routes the other way, so that its rectangles begin at the other corner
-        std::swap(x0, x1);
-        std::swap(y0, y1);
-    }
-    if (x0 > x1 || y0 > y1) {
-        report(
-            "multicast", "a rectangle from (%u,%u) to (%u,%u): on NoC %u it begins at the %s", xy & 63, xy >> 6 & 63,
-            xy >> 12 & 63, xy >> 18 & 63, noc, noc ? "bottom right" : "top left");
-        give_up();
-    }
-    std::vector<std::pair<Place, Lane>> places;
-    for (uint32_t y = y0; y <= y1; y++)
-        for (uint32_t x = x0; x <= x1; x++) {
-            const bool is_corner = (x == x0 || x == x1) && (y == y0 || y == y1);
-            if (!is_corner && !machine.core_at.count(x | y << 6)) continue;  // DRAM and others between worker cores
-            const Place place = far_end(uint64_t(x | y << 6) << 36 | local_part(to), bytes, "a multicast of");
-            if (place.core != machine.running->core || to_sender) places.push_back({place, MULTICAST});
-        }
-    if (places.size() != destinations) {
-        report(
-            "multicast", "it reaches %zu cores and is told of %u: its barrier %s", places.size(), destinations,
-            places.size() < destinations ? "never ends" : "ends too early");
-        if (!machine.sanitized) give_up();
-    }
-    send_write(from, bytes, noc, places);
+    send_write(from, bytes, false, noc, rectangle(to, bytes, destinations, to_sender, noc));
 }
 
-void emu_increment(uint64_t to, uint32_t by, uint32_t noc, EMU_AT) {
+void emu_increment(uint64_t to, uint32_t by, int posted, uint32_t noc, EMU_AT) {
     enter("noc_semaphore_inc", file, line);
-    const Place place = far_end(to, 4, "an atomic of");
-    if (!machine.sanitized) {
-        uint32_t value;
-        memcpy(&value, place.data(), sizeof value);
-        value += by;
-        memcpy(place.data(), &value, sizeof value);
-        return;
-    }
-    send({ATOMIC, machine.running, noc, 0, 4, by, place, nullptr, "", 0}, UNICAST);
+    send_increment(far_end(to, 4, "an atomic of"), by, posted, noc, UNICAST);
 }
 
-void emu_write_word(uint64_t to, uint32_t value, uint32_t noc, EMU_AT) {
+void emu_multicast_increment(uint64_t to, uint32_t by, uint32_t destinations, uint32_t noc, EMU_AT) {
+    enter("noc_semaphore_inc_multicast", file, line);
+    for (const auto& [place, lane] : rectangle(to, 4, destinations, false, noc))
+        send_increment(place, by, false, noc, lane);
+}
+
+void emu_write_word(uint64_t to, uint32_t value, int posted, uint32_t noc, EMU_AT) {
     enter("noc_inline_dw_write", file, line);
     const Place place = far_end(to, 4, "an inline write of");
     if (!place.core) place.region->is_written = true;
@@ -341,18 +392,59 @@ void emu_write_word(uint64_t to, uint32_t value, uint32_t noc, EMU_AT) {
         memcpy(place.data(), &value, sizeof value);
         return;
     }
-    send({WRITE, machine.running, noc, 0, 4, value, place, nullptr, "", 0}, UNICAST);
+    send({WRITE, machine.running, noc, 0, 0, 4, value, place, nullptr, posted != 0, "", 0}, UNICAST);
 }
 
-void emu_barrier(int transactions, uint32_t noc, EMU_AT) {
+void emu_set_state(int writes, uint64_t far_end, uint32_t bytes, uint32_t noc, EMU_AT) {
+    enter(writes ? "noc_async_write_set_state" : "noc_async_read_set_state", file, line);
+    Command& command = (writes ? machine.running->writes : machine.running->reads)[noc];
+    command = {far_end, bytes, command.id};
+}
+
+void emu_set_id(int writes, uint32_t id, uint32_t noc, EMU_AT) {
+    enter(writes ? "noc_async_write_set_trid" : "noc_async_read_set_trid", file, line);
+    if (id >= IDS) {
+        report("no such transaction id", "%u; there are %u", id, IDS);
+        give_up();
+    }
+    (writes ? machine.running->writes : machine.running->reads)[noc].id = id;
+}
+
+void emu_read_with_state(uint32_t from, uint32_t to, uint32_t bytes, uint32_t noc, EMU_AT) {
+    enter("noc_async_read_with_state", file, line);
+    const Command& command = machine.running->reads[noc];
+    if (!bytes) bytes = command.bytes;
+    send_read(far_end(at_same_place(command, from), bytes, "a NoC read of"), to, bytes, noc);
+}
+
+void emu_write_with_state(uint32_t from, uint32_t to, uint32_t bytes, int posted, uint32_t noc, EMU_AT) {
+    enter("noc_async_write_with_state", file, line);
+    const Command& command = machine.running->writes[noc];
+    if (!bytes) bytes = command.bytes;
+    const Place place = far_end(at_same_place(command, to), bytes, "a NoC write of");
+    send_write(from, bytes, posted, noc, {{place, place.core == machine.running->core ? LOOPBACK : UNICAST}});
+}
+
+void emu_barrier(int transactions, int id, uint32_t noc, EMU_AT) {
     enter("a NoC barrier", file, line);
     Fiber* fiber = machine.running;
     fiber->wait_transactions = transactions;
+    fiber->wait_id = id;
     fiber->wait_noc = noc;
     wait(Wait::BARRIER);
+    note_barrier(fiber, transactions, id, noc);
+}
+
+int emu_has_arrived(int transactions, int id, uint32_t noc, EMU_AT) {
+    enter("a loop that looks for transactions", file, line);
+    Fiber* fiber = machine.running;
     for (int kind = 0; kind < KINDS; kind++)
-        if (transactions >> kind & 1) fiber->since_barrier[noc][kind] = 0;
-    if (transactions & EMU_WRITES) fiber->since_barrier[noc][SENT] = 0;
+        if ((transactions >> kind & 1) && fiber->outstanding[noc][kind].count(id)) {
+            machine.polls++;
+            return false;
+        }
+    note_barrier(fiber, transactions, id, noc);
+    return true;
 }
 
 static uint32_t address_of(const volatile uint32_t* word) {
@@ -379,6 +471,7 @@ void emu_set_word(volatile uint32_t* word, uint32_t value, EMU_AT) {
 
 void emu_pause(EMU_AT) {
     enter("a loop that looks for a change", file, line);
+    machine.polls++;
     to_scheduler();
 }
 }

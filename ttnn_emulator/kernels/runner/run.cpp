@@ -34,6 +34,7 @@ void plan(uint64_t seed) {
     machine.switch_odds = PAUSES[seed % 4];
     machine.arrival_odds = ARRIVALS[(seed + seed / 4) % 4];  // all of them among the first seeds
     machine.by_priority = seed / 4 % 2;
+    machine.polls = 0;
 }
 
 // The next fiber in turn that can run. Those of a core lie side by side.
@@ -51,9 +52,14 @@ Fiber* next_in_turn(size_t& next) {
 
 Fiber* any_fiber() {
     constexpr double MOVES = 0.3, NEW_PRIORITIES = 0.02;
+    constexpr uint32_t MOST_POLLS = 50;  // a kernel that polls waits for packets, too
     static std::vector<Fiber*> able;
     while (true) {
         if (machine.random.chance(MOVES)) move_packets(machine.arrival_odds, false);
+        if (machine.polls > MOST_POLLS) {
+            machine.polls = 0;
+            move_packets(machine.arrival_odds, true);
+        }
         able.clear();
         for (auto& fiber : machine.fibers)
             if (can_run(fiber.get())) able.push_back(fiber.get());
@@ -93,6 +99,7 @@ std::string what_it_waits_for(const Fiber* fiber) {
         case Wait::SOURCES: return "waits for an operand from the unpacker";
         case Wait::DEST_FREE: return "waits for a part of the destination register that the packer has released";
         case Wait::DEST: return "waits for math to commit the destination register";
+        case Wait::TOLD: return "waits for a number from the unpacker's thread";
         default: return "still runs";
     }
 }

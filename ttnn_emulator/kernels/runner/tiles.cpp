@@ -40,10 +40,6 @@ uint32_t bits_of(uint32_t format) {
     }
 }
 
-bool is_block_float(uint32_t format) {
-    return format == BLOCK_FLOAT_8 || format == BLOCK_FLOAT_4 || format == BLOCK_FLOAT_2;
-}
-
 float poison() { return tensix::from_bfloat16(POISON); }
 
 // 16 values of a block float, by a table of what the values of a byte are in units of the last bit.
@@ -89,6 +85,31 @@ void pack_block_float(const float* row, uint32_t bits, uint8_t* exponent, uint8_
 
 }  // namespace
 
+bool is_block_float(uint32_t format) {
+    return format == BLOCK_FLOAT_8 || format == BLOCK_FLOAT_4 || format == BLOCK_FLOAT_2;
+}
+
+void load_values(const uint8_t* data, uint32_t format, uint32_t count, float* values) {
+    const uint32_t bits = bits_of(format);
+    if (bits == 32) {
+        memcpy(values, data, count * sizeof(float));
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t code = bits == 8 ? data[i] : uint32_t(data[2 * i] | data[2 * i + 1] << 8);
+        values[i] = format == FLOAT16_B ? tensix::from_bfloat16(uint16_t(code)) : std::bit_cast<float>(code);
+    }
+}
+
+void store_values(const float* values, uint32_t format, uint32_t count, uint8_t* data) {
+    const uint32_t bits = bits_of(format);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t code = format == FLOAT16_B ? tensix::pack_bfloat16<tensix::Rounding::TIES_AWAY>(values[i])
+                                                  : std::bit_cast<uint32_t>(values[i]);
+        memcpy(data + i * bits / 8, &code, bits / 8);
+    }
+}
+
 uint32_t tile_bytes(uint32_t format, uint32_t rows) {
     const Faces faces(rows);
     const uint32_t values = faces.count * faces.high * SIDE;
@@ -106,13 +127,8 @@ void unpack_tile(
         float* row = values + place;
         if (is_block_float(format)) {
             unpack_half_row(from, bits, exponent < 0 ? data[number] : exponent, row);
-        } else if (bits == 32) {
-            memcpy(row, from, half_row);
         } else {
-            for (uint32_t i = 0; i < SIDE; i++) {
-                const uint32_t code = bits == 8 ? from[i] : uint32_t(from[2 * i] | from[2 * i + 1] << 8);
-                row[i] = format == FLOAT16_B ? tensix::from_bfloat16(uint16_t(code)) : std::bit_cast<float>(code);
-            }
+            load_values(from, format, SIDE, row);
         }
         if (shadow) poison_unwritten(shadow + (from - data), bits, row);
     });
@@ -127,13 +143,8 @@ bool pack_tile(const float* values, uint32_t format, uint32_t rows, uint8_t* dat
         const float* row = values + place;
         if (is_block_float(format)) {
             pack_block_float(row, bits, data + number, to + faces.exponents());
-        } else if (bits == 32) {
-            memcpy(to, row, half_row);
         } else {
-            for (uint32_t i = 0; i < SIDE; i++) {
-                const uint32_t code = format == FLOAT16_B ? tensix::pack_bfloat16<tensix::Rounding::TIES_AWAY>(row[i]) : std::bit_cast<uint32_t>(row[i]);
-                memcpy(to + i * bits / 8, &code, bits / 8);
-            }
+            store_values(row, format, SIDE, to);
         }
     });
     return true;

@@ -23,6 +23,11 @@ uint32_t tile_bytes(uint32_t format, uint32_t rows);
 void unpack_tile(
     const uint8_t* data, const uint8_t* shadow, uint32_t format, uint32_t rows, int exponent, float* values);
 
+// Values that lie side by side in memory, not of block floats.
+void load_values(const uint8_t* data, uint32_t format, uint32_t count, float* values);
+void store_values(const float* values, uint32_t format, uint32_t count, uint8_t* data);
+bool is_block_float(uint32_t format);
+
 // Writes a tile. Returns false for a format that the packer does not have here.
 bool pack_tile(const float* values, uint32_t format, uint32_t rows, uint8_t* data);
 

@@ -15,11 +15,13 @@ namespace {
 
 using tensix::eltwise::Operation;
 using tensix::eltwise::Step;
+using tensix::sfpu::Function;
 
 Operation vector_operation(int operation) {
     switch (operation) {
         case EMU_ADD: return Operation::ADD;
         case EMU_SUBTRACT: return Operation::SUBTRACT;
+        case EMU_REVERSE_SUBTRACT: return Operation::RSUB;
         case EMU_MULTIPLY: return Operation::MULTIPLY;
         case EMU_DIVIDE: return Operation::DIVIDE;
         case EMU_MAX: return Operation::MAXIMUM;
@@ -39,19 +41,19 @@ Operation operation_with_number(int function) {
     }
 }
 
-Step step_of(int function) {
+Step step_of_call(int function) {
     switch (function) {
         case EMU_SQUARE: return Step::SQUARE;
         case EMU_RELU: return Step::RELU;
-        case EMU_EXP: return Step::EXP;
-        case EMU_LOG: return Step::LOG;
-        case EMU_SQRT: return Step::SQRT;
-        case EMU_RSQRT: return Step::RSQRT;
-        case EMU_RECIP: return Step::RECIP;
-        case EMU_SIGMOID: return Step::SIGMOID;
-        case EMU_SILU: return Step::SILU;
-        case EMU_TANH: return Step::TANH;
-        default: return Step::ERFC;
+        case EMU_EXP: return tensix::eltwise::step_of(Function::EXP);
+        case EMU_LOG: return tensix::eltwise::step_of(Function::LOG);
+        case EMU_SQRT: return tensix::eltwise::step_of(Function::SQRT);
+        case EMU_RSQRT: return tensix::eltwise::step_of(Function::RSQRT);
+        case EMU_RECIP: return tensix::eltwise::step_of(Function::RECIP);
+        case EMU_SIGMOID: return tensix::eltwise::step_of(Function::SIGMOID);
+        case EMU_SILU: return tensix::eltwise::step_of(Function::SILU);
+        case EMU_TANH: return tensix::eltwise::step_of(Function::TANH);
+        default: return tensix::eltwise::step_of(Function::ERFC);
     }
 }
 
@@ -70,6 +72,22 @@ float join(int pool, float x, float y) {
     if (pool == EMU_POOL_MAX) return tensix::eltwise::maximum(x, y);
     if (pool == EMU_POOL_MIN) return tensix::eltwise::minimum(x, y);
     return x + y;
+}
+
+bool compare(int operation, float x, float y) {
+    switch (operation) {
+        case EMU_EQUAL:
+        case EMU_EQUAL_SCALAR: return x == y;
+        case EMU_NOT_EQUAL:
+        case EMU_NOT_EQUAL_SCALAR: return x != y;
+        case EMU_GREATER:
+        case EMU_GREATER_SCALAR: return x > y;
+        case EMU_GREATER_EQUAL:
+        case EMU_GREATER_EQUAL_SCALAR: return x >= y;
+        case EMU_LESS:
+        case EMU_LESS_SCALAR: return x < y;
+        default: return x <= y;
+    }
 }
 
 template <int PHASES>
@@ -111,7 +129,10 @@ void accumulate(const ComputeSettings& settings, float* held, const float* produ
 }
 
 void apply_vector_unit(const ComputeSettings& settings, int operation, float* a, const float* b) {
-    tensix::eltwise::find(vector_operation(operation), settings.blackhole, settings.wide)(a, b, TILE_VALUES);
+    if (operation >= EMU_EQUAL)
+        for (uint32_t i = 0; i < TILE_VALUES; i++) a[i] = compare(operation, a[i], b[i]);
+    else
+        tensix::eltwise::find(vector_operation(operation), settings.blackhole, settings.wide)(a, b, TILE_VALUES);
 }
 
 void apply_function(const ComputeSettings& settings, int function, float* tile, float number) {
@@ -124,6 +145,13 @@ void apply_function(const ComputeSettings& settings, int function, float* tile, 
         case EMU_FILL: return store_each(settings, tile, [number](float) { return number; });
         case EMU_ROUND:  // `number` is 10 to the power of the decimals
             return store_each(settings, tile, [number](float x) { return 1 / number * std::nearbyint(x * number); });
+        case EMU_EQUAL_SCALAR:
+        case EMU_NOT_EQUAL_SCALAR:
+        case EMU_GREATER_SCALAR:
+        case EMU_GREATER_EQUAL_SCALAR:
+        case EMU_LESS_SCALAR:
+        case EMU_LESS_EQUAL_SCALAR:
+            return store_each(settings, tile, [=](float x) { return float(compare(function, x, number)); });
         case EMU_ADD_SCALAR:
         case EMU_SUBTRACT_SCALAR:
         case EMU_MULTIPLY_SCALAR:
@@ -137,7 +165,7 @@ void apply_function(const ComputeSettings& settings, int function, float* tile, 
             return tensix::eltwise::find(which, settings.blackhole, settings.wide)(tile, everywhere, TILE_VALUES);
         }
         default: {
-            const auto step = tensix::eltwise::find(step_of(function), settings.blackhole, settings.wide);
+            const auto step = tensix::eltwise::find(step_of_call(function), settings.blackhole, settings.wide);
             return step(tile, TILE_VALUES, number);
         }
     }

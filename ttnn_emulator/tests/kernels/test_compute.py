@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import ttnn
+import ttnn_emulator
 from ttnn_emulator.tests.kernels.programs import buffer, compute, read_pages, result_like, run, write_pages
 
 TILES = 3
@@ -13,13 +14,21 @@ PAGES = {ttnn.float32: 4096, ttnn.bfloat16: 2048, ttnn.bfloat8_b: 1088, ttnn.bfl
 HEADERS = """
 #include "api/compute/bcast.h"
 #include "api/compute/compute_kernel_api.h"
+#include "api/compute/copy_dest_values.h"
 #include "api/compute/eltwise_binary.h"
 #include "api/compute/eltwise_binary_sfpu.h"
+#include "api/compute/eltwise_unary/comp.h"
 #include "api/compute/eltwise_unary/recip.h"
 #include "api/compute/eltwise_unary/rounding.h"
+#include "api/compute/eltwise_unary/where.h"
+#include "api/compute/mask.h"
 #include "api/compute/matmul.h"
+#include "api/compute/pack_untilize.h"
 #include "api/compute/tile_move_copy.h"
+#include "api/compute/tilize.h"
+#include "api/compute/transpose.h"
 #include "api/compute/transpose_dest.h"
+#include "api/compute/untilize.h"
 """
 
 
@@ -103,11 +112,26 @@ def test_a_float32_that_goes_through_a_source_loses_13_bits(device, straight):
         ("unary_max_tile_init(); unary_max_tile(0, 0x40000000);", lambda x: x.clamp(min=2)),
         ("rounding_op_tile_init(); round_tile(0, 0);", torch.round),
         ("rounding_op_tile_init(); floor_tile(0);", torch.floor),
+        ("unary_gt_tile_init(); unary_gt_tile(0, 0x3fa00000);", lambda x: x > 1.25),
+        ("unary_ge_tile_init(); unary_ge_tile(0, 0x3fa00000);", lambda x: x >= 1.25),
+        ("unary_eq_tile_init(); unary_eq_tile(0, 0x3fa00000);", lambda x: x == 1.25),
+        ("unary_ne_tile_init(); unary_ne_tile(0, 0x3fa00000);", lambda x: x != 1.25),
+        ("ltz_tile_init(); ltz_tile(0);", lambda x: x < 0),
+        ("lez_tile_init(); lez_tile(0);", lambda x: x <= 0),
+        ("transpose_tile(0, 0, 1); rsub_binary_tile(0, 1, 0);", lambda x: x.mT - x),
+        ("transpose_tile(0, 0, 1); lt_binary_tile_init(); lt_binary_tile(0, 1, 0);", lambda x: x < x.mT),
+        ("transpose_tile(0, 0, 1); eq_binary_tile_init(); eq_binary_tile(0, 1, 0);", lambda x: x == x.mT),
+        (
+            "transpose_tile(0, 0, 1); copy_tile(0, 0, 2); gtz_tile(2); where_tile<DataFormat::Float32>(2, 0, 1, 3);"
+            "copy_dest_values<DataFormat::Float32>(3, 0);",
+            lambda x: torch.where(x > 0, x, x.mT),
+        ),
+        ("copy_tile(0, 0, 1); gtz_tile(1); mask_tile_init(); mask_tile(0, 1);", lambda x: x.clamp(min=0)),
     ],
 )
 def test_functions_of_the_vector_unit(device, steps, expected):
     value = numbers(1) + 0.25
-    assert torch.equal(mapped(on(device, value), steps), expected(value))
+    assert torch.equal(mapped(on(device, value), steps), expected(value).float())
 
 
 @pytest.mark.parametrize("pool, expected", [("SUM", torch.sum), ("MAX", torch.amax), ("MIN", torch.amin)])
@@ -158,6 +182,29 @@ def test_sums_are_added_in_the_chips_order(device, dim):
         ("add_tiles_bcast_cols(0, 0, 0, 1, 0);", lambda a, b: a + b[:, :1]),
         ("mul_tiles_bcast_rows(0, 0, 0, 1, 0);", lambda a, b: a * b[:1]),
         ("sub_tiles_bcast_scalar(0, 0, 0, 1, 0);", lambda a, b: a - b[0, 0]),
+        ("mul_tiles_bcast<BroadcastType::COL>(0, 0, 0, 1, 0);", lambda a, b: a * b[:, :1]),
+        ("transpose_init(0); transpose_tile(0, 1, 0);", lambda a, b: b.T),
+        ("unary_bcast_init<BroadcastType::ROW>(0); unary_bcast<BroadcastType::ROW>(0, 1, 0);", lambda a, b: b[:1]),
+        (
+            "unary_bcast_init<BroadcastType::SCALAR>(0); unary_bcast<BroadcastType::SCALAR>(0, 1, 0);",
+            lambda a, b: b[0, 0],
+        ),
+        ("add_init(0, 0, true); for (uint32_t i = 0; i < 3; i++) add_tiles(0, 0, 0, 1, 0);", lambda a, b: 3 * (a + b)),
+        ("mul_init(0, 0); for (uint32_t i = 0; i < 3; i++) mul_tiles(0, 0, 0, 1, 0);", lambda a, b: 3 * a * b),
+        (
+            "add_init(0, 0, true); add_init(0, 0); add_tiles(0, 0, 0, 0, 0); add_tiles(0, 0, 0, 1, 0);",
+            lambda a, b: a + b,
+        ),
+        (
+            "copy_tile(0, 0, 0); sub_reuse_dest_init<EltwiseBinaryReuseDestType::DEST_TO_SRCA>(0);"
+            "sub_reuse_dest_tiles<EltwiseBinaryReuseDestType::DEST_TO_SRCA>(0, 1, 0);",
+            lambda a, b: a - b,
+        ),
+        (
+            "copy_tile(0, 0, 0); sub_reuse_dest_init<EltwiseBinaryReuseDestType::DEST_TO_SRCB>(0);"
+            "sub_reuse_dest_tiles<EltwiseBinaryReuseDestType::DEST_TO_SRCB>(0, 1, 0);",
+            lambda a, b: b - a,
+        ),
     ],
 )
 def test_functions_of_the_matrix_unit(device, call, expected):
@@ -177,7 +224,7 @@ def test_functions_of_the_matrix_unit(device, call, expected):
     tile_regs_release();"""
     kernels = [read_pages(tensor, 2), compute(body, HEADERS, fp32_dest_acc_en=True), write_pages(result, 1, 16)]
     value_of = run([tensor, result], kernels, [buffer(0), buffer(16, ttnn.float32, page=4096)])[0, 0]
-    assert torch.equal(value_of, expected(*value[0, 0].split(32, dim=1)))
+    assert torch.equal(value_of, expected(*value[0, 0].split(32, dim=1)).expand(32, 32))
 
 
 @pytest.mark.parametrize("full_sync", [True, False])
@@ -214,3 +261,92 @@ def test_matrix_products(device, full_sync):
     kernels = [both, compute(body, HEADERS, **settings), write_pages(result, 2, 16)]
     buffers = [buffer(0, pages=3), buffer(1, pages=6), buffer(16, ttnn.float32, page=4096)]
     assert torch.equal(run([first, second, result], kernels, buffers), a @ b)
+
+
+def test_the_packer_adds_to_memory(device):
+    """The second and third tile are added to the first one, in the page where that was packed."""
+    value = numbers(3)
+    tensor, result = on(device, value), on(device, value[..., :32])
+    body = """
+    compute_kernel_hw_startup(0, 16);
+    cb_reserve_back(16, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        cb_wait_front(0, 1);
+        tile_regs_acquire();
+        copy_tile(0, 0, 0);
+        tile_regs_commit();
+        cb_pop_front(0, 1);
+        tile_regs_wait();
+        pack_reconfig_l1_acc(i > 0);
+        pack_tile<true>(0, 16, 0);
+        tile_regs_release();
+    }
+    cb_push_back(16, 1);"""
+    kernels = [read_pages(tensor, 3), compute(body, HEADERS, [0], fp32_dest_acc_en=True), write_pages(result, 1, 16)]
+    buffers = [buffer(number, ttnn.float32, page=4096) for number in (0, 16)]
+    with ttnn_emulator.kernel_results("sanitize"):
+        total = run([tensor, result], kernels, buffers)
+    assert torch.equal(total, sum(value.split(32, dim=-1)))
+
+
+def rows(device: ttnn.MeshDevice, value: torch.Tensor, dtype: ttnn.DataType) -> ttnn.Tensor:
+    return ttnn.from_torch(value, dtype=dtype, layout=ttnn.ROW_MAJOR_LAYOUT, device=device)
+
+
+@pytest.mark.parametrize("dtype", [ttnn.bfloat16, ttnn.float32], ids=["bfloat16", "float32"])
+@pytest.mark.parametrize("call", ["tilize", "fast_tilize"])
+def test_rows_become_tiles(device, call, dtype):
+    """64 rows of three tiles: the buffer of rows has a page for a row."""
+    value = torch.randint(-99, 100, (1, 1, 64, 96)).float()
+    tensor, result = rows(device, value, dtype), on(device, torch.zeros_like(value), dtype)
+    row, page = 96 * PAGES[dtype] // 1024, PAGES[dtype]
+    body = f"""
+    compute_kernel_hw_startup(0, 16);
+    {call}_init(0, 3, 16);
+    for (uint32_t i = 0; i < 2; i++) {{
+        cb_wait_front(0, 32);
+        cb_reserve_back(16, 3);
+        {call}_block(0, 3, 16);
+        cb_push_back(16, 3);
+        cb_pop_front(0, 32);
+    }}
+    {call}_uninit(0, 16);"""
+    kernels = [read_pages(tensor, 64), compute(body, HEADERS, [0], fp32_dest_acc_en=True), write_pages(result, 6, 16)]
+    with ttnn_emulator.kernel_results("sanitize"):
+        tiles = run([tensor, result], kernels, [buffer(0, dtype, 64, row), buffer(16, dtype, 3, page)])
+    assert torch.equal(tiles.float(), value)
+
+
+ROW_FORMS = {
+    "untilize_block": "untilize_init(0); untilize_block(0, 3, 16); untilize_uninit(0);",
+    "pack_untilize_block": "pack_untilize_init<3>(0, 16); pack_untilize_block<3>(0, 1, 16); pack_untilize_uninit(16);",
+    "pack_untilize_dest": """
+    pack_untilize_dest_init<1, 3>(16);
+    for (uint32_t part = 0; part < 3; part++) {
+        tile_regs_acquire();
+        copy_tile(0, part, 0);
+        tile_regs_commit();
+        tile_regs_wait();
+        pack_untilize_dest<1, 3>(16, 1, part);
+        tile_regs_release();
+    }""",
+}
+
+
+@pytest.mark.parametrize("steps", ROW_FORMS.values(), ids=ROW_FORMS)
+def test_tiles_become_rows(device, steps):
+    value = torch.randint(-99, 100, (1, 1, 64, 96)).float()
+    tensor, result = on(device, value, ttnn.bfloat16), rows(device, torch.zeros_like(value), ttnn.bfloat16)
+    body = f"""
+    compute_kernel_hw_startup(0, 16);
+    for (uint32_t i = 0; i < 2; i++) {{
+        cb_wait_front(0, 3);
+        cb_reserve_back(16, 32);
+        {steps}
+        cb_push_back(16, 32);
+        cb_pop_front(0, 3);
+    }}"""
+    kernels = [read_pages(tensor, 6), compute(body, HEADERS), write_pages(result, 64, 16)]
+    with ttnn_emulator.kernel_results("sanitize"):
+        value_of = run([tensor, result], kernels, [buffer(0, pages=3), buffer(16, pages=32, page=192)])
+    assert torch.equal(value_of.float(), value)

@@ -28,6 +28,7 @@ SEEDS = 24
 PAIR = cores(0, 0, 1, 0)
 # What the bodies below call. The tensor has eight pages of 128 bytes, as buffers 0 and 1 have two.
 SHORTHANDS = """
+#include "api/dataflow/dataflow_buffer.h"
 const auto argument = [](uint32_t i) { return get_common_arg_val<uint32_t>(i); };
 inline auto tensor() { return TensorAccessor(TensorAccessorArgs<0>(), argument(0)); }
 inline volatile tt_l1_ptr uint32_t* words(uint32_t address) {
@@ -205,6 +206,48 @@ FAULTS = {
         ["noc_semaphore_inc(other(get_semaphore(0)), 1);"],
         "unfinished at the end: 1 atomics without a barrier",
     ),
+    "a barrier of another transaction id": (
+        [
+            "noc_async_read_set_trid(3); cb_reserve_back(0, 1);"
+            f"{READ} noc_async_read_barrier_with_trid(2); cb_push_back(0, 1); noc_async_read_barrier();"
+        ],
+        "read still in flight: pages of buffer 0 are pushed before a NoC read",
+    ),
+    "a transaction id that there is not": (
+        ["noc_async_read_set_trid(16);"],
+        "no such transaction id: 16; there are 16",
+    ),
+    "a read to a place that another read has changed": (
+        [
+            "cb_reserve_back(0, 2); noc_async_read_one_packet_set_state(tensor().get_noc_addr(0), 128);"
+            "noc_async_read(other(get_write_ptr(1)), get_write_ptr(0), 128);"
+            "noc_async_read_one_packet_with_state(argument(0), get_write_ptr(0) + 128); noc_async_read_barrier();"
+            "uint32_t v = words(get_write_ptr(0) + 128)[0];",
+        ],
+        "never written: loads from buffer 0 page 1",
+    ),
+    "posted writes without a flush": (
+        [
+            "fill(get_write_ptr(0));"
+            "noc_async_write<129, true, true>(get_write_ptr(0), tensor().get_noc_addr(my_logical_x_), 128);"
+        ],
+        "unfinished at the end: 1 posted NoC writes without a flush",
+    ),
+    "a source that changes before the flush of posted writes": (
+        [
+            "fill(get_write_ptr(0));"
+            "noc_async_write<129, true, true>(get_write_ptr(0), tensor().get_noc_addr(my_logical_x_), 128);"
+            "noc_async_writes_flushed(); fill(get_write_ptr(0)); noc_async_posted_writes_flushed();"
+        ],
+        "source changed: stores to buffer 0 page 0 .*, which a NoC write has not sent yet: no flush",
+    ),
+    "zeros that have not arrived": (
+        [
+            "DataflowBuffer buffer(0); buffer.reserve_back(1); Noc().async_write_zeros(buffer, 128);"
+            "uint32_t v = words(buffer.get_write_ptr())[0]; Noc().write_zeros_l1_barrier();"
+        ],
+        "read still in flight: loads from buffer 0 page 0",
+    ),
     # what depends on who is faster
     "a signal that may be faster than the data": (
         [
@@ -247,6 +290,19 @@ SOUND = {
         "noc_async_write_multicast(get_write_ptr(1), both(get_write_ptr(0)), 128, 1); noc_async_write_barrier();"
         f"{SIGNAL} }} else {{ {WAIT} noc_async_write_page(3, tensor(), get_write_ptr(0)); "
         "noc_async_write_barrier(); }",
+    ],
+    "reads with transaction ids, pushed in the order of the barriers": [
+        "for (uint32_t i = 0; i < 2; i++) { noc_async_read_set_trid(i + 1); cb_reserve_back(0, 2);"
+        "noc_async_read_page(i, tensor(), get_write_ptr(0) + 128 * i); }"
+        "for (uint32_t i = 0; i < 2; i++) { noc_async_read_barrier_with_trid(i + 1); cb_push_back(0, 1); }",
+        "for (uint32_t i = 0; i < 2; i++) { cb_wait_front(0, 1); fill(get_read_ptr(0));"
+        "if (is_first()) noc_async_write_page(3, tensor(), get_read_ptr(0));"
+        "noc_async_writes_flushed(); cb_pop_front(0, 1); } noc_async_write_barrier();",
+    ],
+    "posted writes": [
+        "fill(get_write_ptr(0)); if (is_first())"
+        "noc_async_write<129, true, true>(get_write_ptr(0), tensor().get_noc_addr(3), 128);"
+        "noc_async_posted_writes_flushed();"
     ],
     "pages through a buffer": [
         "for (uint32_t i = 0; i < 4; i++) { cb_reserve_back(0, 1); fill(get_write_ptr(0)); cb_push_back(0, 1); }",

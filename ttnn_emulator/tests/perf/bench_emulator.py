@@ -15,7 +15,15 @@ import torch
 
 import ttnn
 from models.bitnet.tests import shipped
-from models.bitnet.tests.perf.test_against_transformers import ROUNDS, our_step, packed, transformers_step
+from models.bitnet.tests.perf.test_against_transformers import (
+    MODEL,
+    ROUNDS,
+    STEPS,
+    cheap_state,
+    our_step,
+    packed,
+    transformers_step,
+)
 from ttnn_emulator.tests.subprocesses import emulator
 
 TILE = ttnn.TILE_LAYOUT
@@ -114,11 +122,23 @@ def test_shipped_model_against_transformers(device, capsys):
         steps = {"transformers": transformers_step(packed(config, weights | tied, torch.float32))}
         for precision in ("fused", "accuracy", "performance"):
             steps[f"emulated, {precision}"] = our_step(device, config, weights, precision)
-        speeds = speeds_in_turns(steps)
+        show(speeds_in_turns(steps), "transformers", capsys)
+
+
+def test_four_full_width_layers_against_transformers(device, capsys):
+    """The same for four layers of the 2B-4T's width with random weights, in turns with each form of transformers."""
+    weights = cheap_state(MODEL)
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        steps = {name: make(device, weights) for name, make in STEPS.items()}
+        show(speeds_in_turns(steps), "transformers, dense bfloat16", capsys)
+
+
+def show(speeds: dict[str, float], unit: str, capsys: pytest.CaptureFixture) -> None:
+    """Print speeds, and each as a multiple of the speed of `unit`."""
     with capsys.disabled():
         print()
         for name, speed in speeds.items():
-            print(f"{name:<24}{speed:8.1f} tokens/s  {speed / speeds['transformers']:6.2f}")
+            print(f"{name:<32}{speed:8.1f} tokens/s  {speed / speeds[unit]:6.2f}")
 
 
 @pytest.mark.benchmark(group="start")

@@ -91,7 +91,7 @@ def test_four_gathers_a_layer_and_two_for_the_token(monkeypatch):
         gathered.append(x.shape[3])
         return gather(x, **options)
 
-    with row_of(2) as device, shipped.load_short(device, max_seq_len=64, enable_trace=False) as model:
+    with row_of(2) as device, shipped.load_short(device, "accuracy", max_seq_len=64, enable_trace=False) as model:
         monkeypatch.setattr(ttnn.experimental, "all_gather_async", counted)
         model.generator.decode_forward(torch.zeros(1), torch.zeros(1), sampling_params=[GREEDY], enable_trace=False)
         hidden, inner = model.config.model.hidden_size // 2, model.config.model.intermediate_size // 2

@@ -56,7 +56,7 @@ def served(chips, rows, lanes):
 @pytest.fixture(scope="module")
 def alone():
     """The tokens of `BitNet.generate` for each prompt on one chip."""
-    with row_of(1) as device, shipped.load_short(device, max_batch=len(PROMPTS), max_seq_len=CONTEXT) as model:
+    with row_of(1) as device, shipped.load_short(device, "accuracy", len(PROMPTS), CONTEXT) as model:
         return [completion.tokens for completion in model.generate(PROMPTS, STEPS, WAYS)]
 
 

@@ -72,7 +72,7 @@ def start(generator, params=None, draws=None, table=None) -> tuple[torch.Tensor,
 
 @pytest.fixture
 def whole_model(open_device):
-    options = {"precision": "accuracy", "max_batch": USERS, "max_seq_len": CONTEXT, "paging": PAGING}
+    options = {"precision": "fused", "max_batch": USERS, "max_seq_len": CONTEXT, "paging": PAGING}
     with shipped.load(open_device, **options) as loaded:
         yield loaded
 

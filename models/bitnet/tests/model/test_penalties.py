@@ -33,7 +33,7 @@ PARAMS = [
 PROMPTS = shipped.prompts(len(PARAMS))
 
 
-def load(device: ttnn.MeshDevice, precision: str = "accuracy", users: int = 4, blocks: int = BLOCKS) -> BitNet:
+def load(device: ttnn.MeshDevice, precision: str = "fused", users: int = 4, blocks: int = BLOCKS) -> BitNet:
     paging = PagedAttentionConfig(block_size=32, max_num_blocks=blocks)
     return shipped.load_short(device, precision, max_batch=users, max_seq_len=CONTEXT, paging=paging)
 
@@ -61,7 +61,7 @@ def by_hand(model: BitNet, prompt: list[int], params: SamplingParams) -> list[in
         model.pool.reserve(0, position + 1)
         tokens, positions = torch.zeros(users), torch.full((users,), IDLE)
         tokens[0], positions[0] = written[-1], position
-        logits = generator.decode_forward(tokens, positions, model.pool.page_table(), enable_trace=False)[0, 0]
+        logits = generator.decode_forward(tokens, positions, model.pool.page_table())[0, 0]
     model.pool.release(0)
     return written
 
@@ -114,7 +114,7 @@ def test_no_penalties_beside_penalties(model, on_host):
     assert tokens_of(model, [PROMPTS[i] for i in plain], [PARAMS[i] for i in plain]) == [on_host[i] for i in plain]
 
 
-@pytest.mark.parametrize("precision", ["performance", "fused"])
+@pytest.mark.parametrize("precision", ["performance", pytest.param("accuracy", marks=pytest.mark.slow)])
 def test_other_precisions(open_device, precision):
     """`performance` has logits in bfloat16, which are penalised in float32."""
     with load(open_device, precision) as loaded:

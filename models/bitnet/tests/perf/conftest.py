@@ -8,7 +8,7 @@ import pytest
 
 import ttnn
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
-from models.bitnet.perf.random_weights import SharedWeights
+from models.bitnet.perf.random_weights import EmptyWeights
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +18,9 @@ def state() -> dict:
 
 @pytest.fixture(scope="module")
 def stepping(open_device: ttnn.MeshDevice, state: dict) -> Iterator[Callable[[str, int], SteppingModel]]:
-    """A function that gives a model by precision and batch. All models of a test module use the same weights."""
-    weights = SharedWeights(open_device)
+    """A function that gives a model by precision and batch. All models of a test module use the same weights,
+    which hold nothing: these models are counted."""
+    weights = EmptyWeights(open_device)
     models: dict[tuple[str, int], SteppingModel] = {}
 
     def get(precision: str = "performance", users: int = 1) -> SteppingModel:

@@ -16,7 +16,7 @@ from models.bitnet.perf.profile_decode import ROWS
 
 def main(board: str | None) -> None:
     for chips in [count for count in (2, 4) if count <= ROWS.get(board, 1)] or [1]:
-        with open_device(board, chips) as opened:
+        with open_device(board, chips) as opened, opened.counting():
             from models.bitnet.tests.perf.test_recorded_figures import FILE, chip_name
 
             recorded = json.loads(FILE.read_text())

@@ -104,6 +104,7 @@ def our_step(
 
 
 STEPS = {
+    "ours, fused": lambda device, weights: our_step(device, MODEL, weights, "fused"),
     "ours, performance": lambda device, weights: our_step(device, MODEL, weights, "performance"),
     "ours, accuracy": lambda device, weights: our_step(device, MODEL, weights, "accuracy"),
     "transformers, dense bfloat16": lambda device, weights: transformers_step(dense(MODEL, weights, torch.bfloat16)),

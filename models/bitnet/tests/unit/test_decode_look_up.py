@@ -35,16 +35,20 @@ class Case:
         assert x.memory_config() == config.residual_memory and x.dtype == config.activations
         assert list(x.shape) == [1, 1, users, config.model.hidden_size]
         assert torch.equal(to_rows(x, users), self.table[tokens].float())
-        # the angles of all users' queries, then of their keys
         frequencies = config.model.rope_theta ** (
             -torch.arange(0, config.model.head_dim, 2, dtype=torch.float64) / config.model.head_dim
         )
-        angles = (positions.clamp_min(0).double()[:, None] * frequencies).repeat_interleave(2, dim=1).repeat(2, 1)
-        active = (positions >= 0).repeat(2)
-        for tensor, golden in ((rotation.cos, angles.cos()), (rotation.sin, angles.sin())):
-            assert tensor.memory_config() == config.rope_memory
-            assert list(tensor.shape) == [1, 2 * users, 1, config.model.head_dim]
-            assert torch.equal(ttnn.to_torch(tensor)[0, active, 0], golden[active].float().bfloat16())
+        angles = (positions.clamp_min(0).double()[:, None] * frequencies).repeat_interleave(2, dim=1)
+        active = positions >= 0
+        width = config.model.head_dim
+        # the stock rotation takes the angles of all users' queries, then of their keys
+        shape = [1, 1, users, width] if config.precision.name == "fused" else [1, 2 * users, 1, width]
+        for tensor, golden, memory in zip(
+            (rotation.cos, rotation.sin), (angles.cos(), angles.sin()), config.programs.angles_memory
+        ):
+            assert tensor.memory_config() == memory and list(tensor.shape) == shape
+            for of_users in ttnn.to_torch(tensor).reshape(-1, users, width):
+                assert torch.equal(of_users[active], golden[active].float().bfloat16())
 
 
 def edges_and_random(users: int) -> torch.Tensor:
@@ -93,7 +97,7 @@ def test_look_up_again(device, reset_seeds):
     head_dim=st.sampled_from([32, 64, 96, 128]),
     vocab=st.integers(1, 20),
     users=st.integers(1, 32),
-    precision=st.sampled_from(["accuracy", "performance"]),
+    precision=st.sampled_from(["accuracy", "performance", "fused"]),
 )
 def test_look_up_of_any_shape(device, heads, head_dim, vocab, users, precision):
     torch.manual_seed(heads * users)

@@ -104,27 +104,48 @@ def test_nothing_leaks(device, reset_seeds, run, rows):
 
 # --- what is refused -------------------------------------------------------------------------------------------------
 
-L1 = 1_499_136
+L1, BF16 = 1_499_136, ttnn.bfloat16
 
 
 @pytest.mark.parametrize(
-    "model, users, l1_bytes, message",
+    "model, users, l1_bytes, cache, message",
     [
-        (shape(33, 1, 32, 224), 1, L1, "fused joins up to 32 heads, the model has 33; use precision accuracy"),
+        (shape(33, 1, 32, 224), 1, L1, BF16, "fused joins up to 32 heads, the model has 33; use precision accuracy"),
         (
             shape(4, 2, 32, 32 * 1200),
             32,
             L1,
+            BF16,
             "fused: decode's program of down, 38400 wide, needs 3...... bytes of a core's L1, there are 1499136; ",
         ),
-        (shape(4, 2, 32, 32 * 600), 1, L1, "fused: prefill's program of down, 19200 wide, needs 1...... bytes"),
-        (shape(4, 2, 32, 224), 7, 50_000, "fused: decode's program of qkv, 128 wide, needs 6.... bytes of a core's L1"),
-        (shape(4, 2, 32, 224), 7, 80_000, "fused: the head's program, 128 wide, needs 8.... bytes of a core's L1"),
+        (shape(4, 2, 32, 32 * 600), 1, L1, BF16, "fused: prefill's program of down, 19200 wide, needs 1...... bytes"),
+        (
+            shape(4, 2, 32, 224),
+            7,
+            50_000,
+            BF16,
+            "fused: decode's program of qkv, 128 wide, needs 6.... bytes of a core's L1",
+        ),
+        (
+            shape(4, 2, 32, 224),
+            7,
+            80_000,
+            BF16,
+            "fused: the head's program, 128 wide, needs 8.... bytes of a core's L1",
+        ),
+        (shape(2, 1, 288, 224), 1, L1, BF16, "fused rotates heads up to 256 wide, the model's are 288 wide; use"),
+        (
+            shape(4, 2, 32, 224),
+            1,
+            L1,
+            ttnn.bfloat4_b,
+            "fused writes a KV cache of bfloat16 or bfloat8_b, not bfloat4_b; use precision accuracy",
+        ),
     ],
 )
-def test_a_model_that_does_not_fit_is_refused(model, users, l1_bytes, message):
+def test_a_model_that_does_not_fit_is_refused(model, users, l1_bytes, cache, message):
     with pytest.raises(FusedProgramsDoNotFit, match=message) as refusal:
-        FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes, ttnn.bfloat8_b)
+        FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes, ttnn.bfloat8_b, cache)
     assert "\n" not in str(refusal.value) and "use precision accuracy" in str(refusal.value)
 
 

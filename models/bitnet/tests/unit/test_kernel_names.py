@@ -58,9 +58,18 @@ def test_no_argument_is_taken_by_a_bare_index(path):
     )
 
 
-def test_buffers_have_the_numbers_of_their_roles():
-    numbers = re.findall(r"constexpr uint32_t (\w+) = (\d+);", (KERNELS / "common/buffers.h").read_text("utf-8"))
-    assert {name: int(number) for name, number in numbers} == {role.name: role.value for role in describe.Role}
+def test_buffers_have_the_names_of_their_roles():
+    named = r'constexpr uint32_t (\w+) = get_named_compile_time_arg_val\("(\w+)"\);'
+    names = re.findall(named, (KERNELS / "common/buffers.h").read_text("utf-8"))
+    assert names == [(role.name, role.name) for role in describe.Role]
+
+
+def test_a_program_numbers_its_buffers_without_gaps():
+    buffer = describe.Buffer.of(ttnn.bfloat16, 1)
+    numbers = describe.role_numbers({role: buffer for role in (describe.Role.RESULT, describe.Role.ROWS)})
+    assert numbers.keys() == {role.name for role in describe.Role}
+    assert (numbers["RESULT"], numbers["ROWS"]) == (0, 1)
+    assert all(number >= 64 for name, number in numbers.items() if name not in ("RESULT", "ROWS"))
 
 
 def test_faces_make_up_a_tile():

@@ -157,15 +157,19 @@ def check_config(config: ModelConfig) -> None:
     assert residual_cores * residual_width == model.hidden_size
     assert config.residual_norm.memory == config.residual_memory
     check_norm(config.residual_norm)
-    # the queries and the keys of every user are on separate cores
-    assert shards(config.rope_memory) == (2 * config.users, [TILE, model.head_dim])
-    assert shards(config.rotation_memory) == (2 * config.users, [TILE, TILE])
-    check_on_chip(chip, config.residual_memory, config.rope_memory, config.rotation_memory)
+    programs = config.programs
+    check_on_chip(chip, config.residual_memory, *programs.angles_memory, programs.pairs_memory)
     if isinstance(config.precision, FusedPrecision):
-        assert isinstance(config.programs, FusedPrograms)
+        assert isinstance(programs, FusedPrograms)
+        # a tile column of the angles on each core, and the matrix on the core of every query and key head
+        assert [shards(memory) for memory in programs.angles_memory] == [(model.head_dim // TILE, [TILE, TILE])] * 2
+        assert shards(programs.pairs_memory) == (model.num_attention_heads + model.num_key_value_heads, [TILE, TILE])
         check_on_chip(chip, *(program.result_memory for program in config.programs.decode.values()))
     else:
-        check_stock(config, config.programs, residual_width)
+        # the queries and the keys of every user are on separate cores
+        assert [shards(memory) for memory in programs.angles_memory] == [(2 * config.users, [TILE, model.head_dim])] * 2
+        assert shards(programs.pairs_memory) == (2 * config.users, [TILE, TILE])
+        check_stock(config, programs, residual_width)
 
 
 def check_stock(config: ModelConfig, stock: StockPrograms, residual_width: int) -> None:
@@ -397,9 +401,9 @@ def test_the_default_is_fused_where_it_fits(chip, model, logged):
     [
         (shape(40, 8, 32, 224), "fused joins up to 32 heads, the model has 40"),
         (shape(4, 2, 32, 32 * 1200), "fused: decode's program of down, 38400 wide, needs 3...... bytes of a core's L1"),
-        (shape(32, 1, 512, 224), "fused: decode's program of qkv, 16384 wide, needs 3...... bytes of a core's L1"),
+        (shape(32, 1, 512, 224), "fused rotates heads up to 256 wide, the model's are 512 wide"),
     ],
-    ids=["heads", "hidden rows", "residual stream"],
+    ids=["heads", "hidden rows", "wide heads"],
 )
 def test_the_default_is_accuracy_where_fused_does_not_fit(model, reason, logged):
     """The default is `accuracy`, with a logged reason. An explicit `fused` is refused with the same reason."""
@@ -410,6 +414,12 @@ def test_the_default_is_accuracy_where_fused_does_not_fit(model, reason, logged)
     with pytest.raises(ValueError, match=reason) as refusal:
         config_of(model, N150, "fused")
     assert str(refusal.value) == line.removeprefix("precision accuracy: ") + "; use precision accuracy"
+
+
+def test_the_default_is_accuracy_for_a_cache_that_fused_cannot_write(logged):
+    assert default_precision(TINY, ChipAlone(N150), 1, ttnn.bfloat4_b) is ACCURACY
+    assert logged == ["precision accuracy: fused writes a KV cache of bfloat16 or bfloat8_b, not bfloat4_b"]
+    assert default_precision(TINY, ChipAlone(N150), 1, ttnn.bfloat8_b) is FUSED
 
 
 def test_the_default_refuses_what_no_precision_allows(logged):

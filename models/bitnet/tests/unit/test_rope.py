@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The rotation on the device, with heads in adjacent pairs, against the reference, with heads in halves."""
+"""The rotation on the device, with heads in adjacent pairs, against the reference, with heads in halves.
+
+In `fused` a fused program rotates the heads of a decode step: see test_rotate_and_cache.py.
+"""
 
 import pytest
 import torch
@@ -17,8 +20,8 @@ from models.bitnet.tests.common import (
     TINY,
     assert_level,
     decode_rotation,
-    every_precision,
     pairs_order,
+    stock_precision,
     tiny_and_full,
     whole_tiles,
 )
@@ -123,7 +126,7 @@ def test_rope_prefill_context_that_ends_inside_a_tile(device, reset_seeds):
     assert_level("accuracy", "operation", golden, rotate_prefill(rope, heads, 64))
 
 
-@every_precision
+@stock_precision
 def test_rope_prefill_and_decode_agree(device, reset_seeds, precision):
     """Scores of decoded queries with prefilled keys are right, which they are only if both rotations agree."""
     rope = new_rope(device, SMALL, precision, users=1)

@@ -16,7 +16,7 @@ from models.bitnet.perf.random_weights import FULL
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import FusedPrograms
-from models.bitnet.tt.kernels.decode import decode_product, look_up
+from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
 from models.bitnet.tt.kernels.head import best_tokens, head_product
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, users_memory_config
@@ -30,7 +30,7 @@ every_projection = pytest.mark.parametrize("which", PROJECTIONS)
 
 def programs_of(model: BitNetConfig, device: ttnn.MeshDevice, users: int = 7) -> FusedPrograms:
     l1_bytes = ttnn.get_max_worker_l1_unreserved_size()
-    return FusedPrograms(model, Chip.of(device), users, l1_bytes, ttnn.bfloat8_b)
+    return FusedPrograms(model, Chip.of(device), users, l1_bytes, ttnn.bfloat8_b, ttnn.bfloat16)
 
 
 def empty(device: ttnn.MeshDevice, dtype: ttnn.DataType = ttnn.float32, width: int = TILE) -> ttnn.Tensor:
@@ -147,13 +147,81 @@ def test_best_tokens(device, rows, width, count):
         assert list(kernel.common_runtime_args)[3:] == [number for core in places for number in (core.x, core.y)]
 
 
+def shards_of(kernel: ttnn.KernelDescriptor) -> list[int]:
+    return [core.shard for _, core in told(kernel, look_up.LookUpArguments)]
+
+
 @pytest.mark.parametrize("users", BATCHES)
-def test_look_up(device, users):
+def test_look_up_of_angles_by_user(device, users):
     """The angles of every user's query and then of every user's key. Every shard of the tokens' rows."""
     chip = Chip.of(device)
     angles = users_memory_config(2 * users, TILE, first_cores(2 * users, chip))
-    program = look_up.LookUp(users, ttnn.float32, columns(SMALL.hidden_size, chip).memory_config(), angles)
+    program = look_up.LookUp(users, ttnn.float32, columns(SMALL.hidden_size, chip).memory_config(), (angles, angles))
     of_angles, of_tokens = program.described(*[empty(device)] * 5).kernels
     assert [core.user for _, core in told(of_angles, look_up.AnglesArguments)] == 2 * list(range(users))
-    shards = [core.shard for _, core in told(of_tokens, look_up.TokensArguments)]
-    assert shards == list(range(program.row_memory.shard_spec.grid.num_cores()))
+    assert shards_of(of_tokens) == list(range(program.row_memory.shard_spec.grid.num_cores()))
+
+
+@every_model
+@pytest.mark.parametrize("users", BATCHES)
+def test_look_up_of_angles_by_row(device, model, users):
+    """Every shard of the cosines, of the sines and of the tokens' rows. Cosines and sines are on different cores."""
+    chip = Chip.of(device)
+    memories = programs_of(model, device, users).angles_memory
+    program = look_up.LookUp(users, ttnn.float32, columns(model.hidden_size, chip).memory_config(), memories)
+    *of_angles, of_tokens = program.described(*[empty(device)] * 5).kernels
+    assert [shards_of(kernel) for kernel in of_angles] == [list(range(model.head_dim // TILE))] * 2
+    cores = [str(core) for kernel in of_angles for core, _ in told(kernel, look_up.LookUpArguments)]
+    assert len(set(cores)) == len(cores)
+    assert shards_of(of_tokens) == list(range(program.row_memory.shard_spec.grid.num_cores()))
+
+
+@every_model
+@pytest.mark.parametrize("users", BATCHES)
+def test_rotate_and_cache(device, model, users):
+    """Every head by the core that the projection leaves it on. Query heads go to the queries, the others to a cache."""
+    programs = programs_of(model, device, users)
+    program, heads, kv_heads = programs.rotate_and_cache, model.num_attention_heads, model.num_key_value_heads
+    reader, queries, cache, compute = program.described(*[empty(device)] * 9).kernels
+    on_cores = told(reader, rotate_and_cache.HeadArguments)
+    assert list(map(str, on_cores)) == list(map(str, told(compute, rotate_and_cache.HeadArguments)))
+    shards = programs.decode["qkv"].result_memory.shard_spec.grid
+    assert [str(core) for core, _ in on_cores] == list(map(str, ttnn.corerange_to_cores(shards, None, row_wise=True)))
+    assert [arguments.head for _, arguments in on_cores] == list(range(heads + 2 * kv_heads))
+    assert [arguments.rotates for _, arguments in on_cores] == [1] * (heads + kv_heads) + [0] * kv_heads
+    names = {number: name for name, number in compute.named_compile_time_args if name in ("QUERIES", "CACHED")}
+    results = [names[arguments.result] for _, arguments in on_cores]
+    assert results == ["QUERIES"] * heads + ["CACHED"] * 2 * kv_heads
+    written = told(queries, rotate_and_cache.HeadArguments) + told(cache, rotate_and_cache.CacheArguments)
+    assert [str(core) for core, _ in written] == [str(core) for core, _ in on_cores]
+    assert [arguments.head for _, arguments in written[:heads]] == list(range(heads))
+    places = [(arguments.holds_values, arguments.cache_head) for _, arguments in written[heads:]]
+    assert places == [(which, head) for which in (0, 1) for head in range(kv_heads)]
+
+
+@every_model
+@pytest.mark.parametrize("users", [1, 32])
+def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
+    """The library warns that gaps cost time when a program is dispatched."""
+    programs, chip = programs_of(model, device, users), Chip.of(device)
+    rows = columns(model.hidden_size, chip).memory_config()
+    by_user = users_memory_config(2 * users, model.head_dim, first_cores(2 * users, chip))
+    logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
+    descriptors = [
+        *(program.described(*[empty(device)] * 5) for program in programs.decode.values()),
+        *(programs.prefill(which, 3)[0].described(*[empty(device)] * 4) for which in PROJECTIONS),
+        *(programs.prefill(which, 3)[1].described(*[empty(device)] * 5) for which in PROJECTIONS),
+        programs.rotate_and_cache.described(*[empty(device)] * 9),
+        programs.head[True].described(*[empty(device)] * 2),
+        logits.described(empty(device), [empty(device)] * 2),
+        *(
+            look_up.LookUp(users, ttnn.float32, rows, angles).described(*[empty(device)] * 5)
+            for angles in (programs.angles_memory, (by_user, by_user))
+        ),
+    ]
+    for descriptor in descriptors:
+        numbers = {}
+        for buffer in descriptor.cbs:
+            for core in ttnn.corerange_to_cores(buffer.core_ranges, None, row_wise=True):
+                numbers.setdefault(str(core), []).extend(page.buffer_index for page in buffer.format_descriptors)
+        assert numbers and all(sorted(of_core) == list(range(len(of_core))) for of_core in numbers.values())

@@ -38,6 +38,8 @@ enum class DataFormat : uint8_t {
     Lf8 = 10, Bfp2 = 11, Int8 = 14, Bfp2_b = 15, UInt32 = 24, UInt8 = 30, Invalid = 255
 };
 
+enum class ProgrammableCoreType { TENSIX, ACTIVE_ETH, IDLE_ETH, DRAM };
+
 // What is known of the kernel when it is compiled. A header that is made for each kernel specialises it.
 namespace emu {
 struct ThisKernel;
@@ -46,6 +48,7 @@ struct Constants;
 }  // namespace emu
 
 #include "api/compile_time_args.h"
+#include "hostdevcommon/kernel_structs.h"
 
 template <typename Kernel = emu::ThisKernel>
 constexpr uint32_t get_tile_size(uint32_t buffer) { return emu::Constants<Kernel>::tile_bytes[buffer]; }

@@ -5,7 +5,7 @@
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,23 @@ import ttnn
 from models.bitnet.tt.layout import TILE
 
 
-class Role(IntEnum):
-    """The numbers of the circular buffers. buffers.h has the same and says what each buffer holds."""
+class Role(Enum):
+    """What the circular buffers of products and of codes are for. buffers.h says what each holds."""
 
-    ROWS = 0
-    GAMMA = 1
-    WEIGHTS = 2
-    RESIDUAL = 3
-    PARTIALS = 4
-    GATHERED = 5
-    FACTORS = 6
-    SCALES = 7
-    CODES = 8
-    ALL_CODES = 9
-    RESULT = 16
+    ROWS = auto()
+    GAMMA = auto()
+    WEIGHTS = auto()
+    RESIDUAL = auto()
+    PARTIALS = auto()
+    GATHERED = auto()
+    FACTORS = auto()
+    SCALES = auto()
+    CODES = auto()
+    ALL_CODES = auto()
+    RESULT = auto()
 
 
+_NO_BUFFER = 255  # the number of a role that a program has no buffer for
 _KERNELS = Path(__file__).parents[1]
 VALUE_BYTES = {ttnn.float32: 4, ttnn.bfloat16: 2}
 
@@ -43,24 +44,45 @@ def tile_bytes(dtype: ttnn.DataType) -> int:
 class Buffer:
     """A circular buffer of `tiles` tiles on every core of a program."""
 
-    number: int
     dtype: ttnn.DataType
     tile_bytes: int
     tiles: int
     tile: ttnn.TileDescriptor | None = None  # None: 32 by 32
 
     @classmethod
-    def of(cls, number: int, dtype: ttnn.DataType, tiles: int) -> "Buffer":
+    def of(cls, dtype: ttnn.DataType, tiles: int) -> "Buffer":
         """A buffer of whole tiles."""
-        return cls(number, dtype, tile_bytes(dtype), tiles)
+        return cls(dtype, tile_bytes(dtype), tiles)
 
-    def on(self, cores: ttnn.CoreRangeSet) -> ttnn.CBDescriptor:
-        options = {} if self.tile is None else {"tile": self.tile}
+    @property
+    def bytes(self) -> int:
+        return self.tile_bytes * self.tiles
+
+
+def numbers(buffers: Mapping[str, Buffer]) -> dict[str, int]:
+    """The named compile-time arguments with the numbers of a program's buffers: 0, 1, 2 and so on, in their order.
+
+    The library warns that numbers left out cost time when the program is dispatched.
+    """
+    return {name: number for number, name in enumerate(buffers)}
+
+
+def role_numbers(buffers: Mapping[Role, Buffer]) -> dict[str, int]:
+    """`numbers` for kernels that include buffers.h, which has all roles."""
+    own = {role.name: buffer for role, buffer in buffers.items()}
+    return {role.name: _NO_BUFFER for role in Role} | numbers(own)
+
+
+def circular_buffers(buffers: Iterable[Buffer], cores: ttnn.CoreRangeSet) -> list[ttnn.CBDescriptor]:
+    """A program's circular buffers, numbered in their order."""
+    descriptors = []
+    for number, buffer in enumerate(buffers):
+        options = {} if buffer.tile is None else {"tile": buffer.tile}
         page = ttnn.CBFormatDescriptor(
-            buffer_index=self.number, data_format=self.dtype, page_size=self.tile_bytes, **options
+            buffer_index=number, data_format=buffer.dtype, page_size=buffer.tile_bytes, **options
         )
-        size = self.tile_bytes * self.tiles
-        return ttnn.CBDescriptor(total_size=size, core_ranges=cores, format_descriptors=[page])
+        descriptors.append(ttnn.CBDescriptor(total_size=buffer.bytes, core_ranges=cores, format_descriptors=[page]))
+    return descriptors
 
 
 class Described:
@@ -117,7 +139,7 @@ def semaphores(names: type[IntEnum], cores: ttnn.CoreRangeSet) -> list[ttnn.Sema
     return [ttnn.SemaphoreDescriptor(id=name, core_ranges=cores, initial_value=0) for name in names]
 
 
-def compute_config(buffers: list[Buffer]) -> ttnn.ComputeConfigDescriptor:
+def compute_config(buffers: Iterable[Buffer]) -> ttnn.ComputeConfigDescriptor:
     """How compute kernels of ternary products calculate.
 
     LoFi is exact for int8 codes times ternary weights. Buffers of float32 are unpacked straight to the destination
@@ -125,9 +147,9 @@ def compute_config(buffers: list[Buffer]) -> ttnn.ComputeConfigDescriptor:
     """
     module = ttnn._ttnn.program_descriptor
     modes = [module.UnpackToDestMode.Default] * 64
-    for buffer in buffers:
+    for number, buffer in enumerate(buffers):
         if buffer.dtype == ttnn.float32:
-            modes[buffer.number] = module.UnpackToDestMode.UnpackToDestFp32
+            modes[number] = module.UnpackToDestMode.UnpackToDestFp32
     config = ttnn.ComputeConfigDescriptor(
         math_fidelity=ttnn.MathFidelity.LoFi, fp32_dest_acc_en=True, dst_full_sync_en=True
     )

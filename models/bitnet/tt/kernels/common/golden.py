@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the fused programs compute, in torch: float32 steps as on the vector unit, integers exactly."""
 
+from functools import cache
+
 import torch
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -53,3 +55,56 @@ def gated(sums: torch.Tensor) -> torch.Tensor:
     """relu(gate)^2 * up. A row of `sums` holds all columns of gate, then all of up."""
     gate, up = sums.chunk(2, dim=-1)
     return torch.relu(gate).square() * up
+
+
+def bfloat16(x: torch.Tensor) -> torch.Tensor:
+    """float32 rounded to bfloat16 as the packer does it: ties away from zero, and no negative zero."""
+    return ((x.view(torch.int32) + 0x8000) & ~0xFFFF).view(torch.float32) + 0.0
+
+
+def short_product(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """x * y of bfloat16 values, as the matrix unit multiplies in HiFi4 with a destination register of 16 bits."""
+    bits_x, bits_y = x.view(torch.int32), y.view(torch.int32)
+    # the sign of the product, then the 7 bits of x's fraction, then those of y's
+    place = ((bits_x ^ bits_y) >> 17 & 0x4000) | (bits_x >> 9 & 0x3F80) | (bits_y >> 16 & 0x7F)
+    return x * y + _roundings_of_products()[place] * (_power_of_two(x) * _power_of_two(y))
+
+
+@cache
+def _roundings_of_products() -> torch.Tensor:
+    """What the matrix unit's roundings add to a product, by its sign and the fractions of both operands, from 1 to 2.
+
+    The unit multiplies the upper 5 bits of x and the lower 3 by the upper 7 bits of y and the last one. It rounds to
+    bfloat16 after each of the four products, and each but the first counts in 2^-10 of the sum's power of two.
+    """
+    size = 1 + torch.arange(128) / 128
+    x, y = torch.stack([size, -size])[:, :, None], size
+    high_x, high_y = _leading_bits(x, 5), _leading_bits(y, 7)
+    low_x, low_y = x - high_x, y - high_y
+    total = bfloat16(high_x * high_y)
+    for term in (low_x * high_y, high_x * low_y, low_x * low_y):
+        unit = _power_of_two(total) * 2.0**-10
+        total = bfloat16(total + torch.floor(term / unit + 0.5) * unit)
+    return (total - x * y).flatten()
+
+
+def short_sum(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """x + y of bfloat16 values, as the matrix unit adds with a destination register of 16 bits.
+
+    The smaller value counts in 2^-10 of the larger one's exponent, ties away from zero.
+    """
+    swapped = x.abs() < y.abs()
+    large, small = torch.where(swapped, y, x), torch.where(swapped, x, y)
+    unit = (_power_of_two(large) * 2.0**-10).clamp_min(2.0**-126)
+    scaled = small / unit
+    return bfloat16(large + torch.trunc(scaled + torch.copysign(scaled.new_tensor(0.5), scaled)) * unit)
+
+
+def _leading_bits(x: torch.Tensor, count: int) -> torch.Tensor:
+    """The leading bits of a float32's mantissa, with the hidden one."""
+    return (x.view(torch.int32) & -(1 << (24 - count))).view(torch.float32)
+
+
+def _power_of_two(x: torch.Tensor) -> torch.Tensor:
+    """The largest power of two that is not above |x|."""
+    return (x.view(torch.int32) & 0x7F800000).view(torch.float32)

@@ -121,7 +121,7 @@ class DecodeProduct(Described):
     @property
     def l1_bytes(self) -> int:
         """Bytes of the circular buffers on every core."""
-        return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
+        return sum(buffer.bytes for buffer in self._buffers.values())
 
     @property
     def _gathered(self) -> int:
@@ -139,24 +139,24 @@ class DecodeProduct(Described):
         return next(rows for rows in (8, 16, TILE) if self.users <= rows)
 
     @cached_property
-    def _buffers(self) -> list[Buffer]:
+    def _buffers(self) -> dict[Role, Buffer]:
         bf16, fp32 = ttnn.bfloat16, ttnn.float32
         code_tile = ttnn.TileDescriptor(self._code_rows, TILE)
         code_bytes = describe.tile_bytes(bf16) * self._code_rows // TILE
         groups = self.columns.per_core // self._results
-        return [
-            Buffer.of(Role.ROWS, bf16 if self.head_tiles else fp32, self.parts.per_core),
-            Buffer.of(Role.GAMMA, fp32, self.parts.per_core),
-            Buffer(Role.WEIGHTS, ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
-            Buffer.of(Role.RESIDUAL, fp32, self._results),
-            Buffer.of(Role.PARTIALS, fp32, 2),
-            Buffer.of(Role.GATHERED, fp32, 2 * self._gathered),
-            Buffer.of(Role.FACTORS, fp32, 2),
-            Buffer.of(Role.SCALES, fp32, 2),
-            Buffer.of(Role.CODES, bf16, self.parts.per_core),
-            Buffer(Role.ALL_CODES, bf16, code_bytes, self.pages.inner, code_tile),
-            Buffer.of(Role.RESULT, self.result_dtype, 2 * self._results),
-        ]
+        return {
+            Role.ROWS: Buffer.of(bf16 if self.head_tiles else fp32, self.parts.per_core),
+            Role.GAMMA: Buffer.of(fp32, self.parts.per_core),
+            Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
+            Role.RESIDUAL: Buffer.of(fp32, self._results),
+            Role.PARTIALS: Buffer.of(fp32, 2),
+            Role.GATHERED: Buffer.of(fp32, 2 * self._gathered),
+            Role.FACTORS: Buffer.of(fp32, 2),
+            Role.SCALES: Buffer.of(fp32, 2),
+            Role.CODES: Buffer.of(bf16, self.parts.per_core),
+            Role.ALL_CODES: Buffer(bf16, code_bytes, self.pages.inner, code_tile),
+            Role.RESULT: Buffer.of(self.result_dtype, 2 * self._results),
+        }
 
     def _describe(
         self, x: ttnn.Tensor, gamma: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor, result: ttnn.Tensor
@@ -184,12 +184,15 @@ class DecodeProduct(Described):
             page_arguments.append((core, PageArguments(first_page=first_group * each, pages=groups * each)))
 
         corners = [x.device().worker_core_from_logical_core(corner) for corner in (team.start, team.end)]
+        numbers = describe.role_numbers(self._buffers)
         reader = {
+            **numbers,
             "page_tiles": self.pages.page_tiles,
             "page_bytes": self.pages.page_bytes,
             "pages_at_once": largest_divisor(self.pages.pages_of_a_group, _PAGES_AT_ONCE),
         }
         writer = {
+            **numbers,
             "inner": self.pages.inner,
             "gathered": self._gathered,
             "parts": self.parts.cores,
@@ -204,6 +207,7 @@ class DecodeProduct(Described):
             "results_at_once": self._results,
         }
         compute = {
+            **numbers,
             "inner": self.pages.inner,
             "gathered": self._gathered,
             "block": self.pages.block,
@@ -214,13 +218,13 @@ class DecodeProduct(Described):
         kernels = [
             ("decode/decode_weights.cpp", page_arguments, ttnn.ReaderConfigDescriptor(), reader, [weights]),
             ("decode/decode_rows.cpp", core_arguments, ttnn.WriterConfigDescriptor(), writer, rows),
-            ("decode/decode_product.cpp", core_arguments, describe.compute_config(self._buffers), compute, []),
+            ("decode/decode_product.cpp", core_arguments, describe.compute_config(self._buffers.values()), compute, []),
         ]
         defines = [f"EPILOGUE_{self.epilogue.value}"] + ["JOIN_HEADS"] * bool(self.head_tiles)
         return ttnn.ProgramDescriptor(
             kernels=[describe.kernel(source, team_cores, *rest, defines) for source, *rest in kernels],
             semaphores=describe.semaphores(Semaphores, team_cores),
-            cbs=[buffer.on(team_cores) for buffer in self._buffers],
+            cbs=describe.circular_buffers(self._buffers.values(), team_cores),
         )
 
 

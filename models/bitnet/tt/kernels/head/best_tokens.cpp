@@ -18,7 +18,7 @@
 // | semaphore | meaning                 | set by                               | waited for by     |
 // |-----------|-------------------------|--------------------------------------|-------------------|
 // | ARRIVED   | lists that have arrived | every scanner, on every merging core | the merging cores |
-#include "faces.h"
+#include "rows_in_use.h"
 #include "words.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
@@ -99,21 +99,6 @@ private:
     }
 };
 
-// Reads the rows in use of `tiles` tiles.
-template <typename Tensor>
-void read(const Tensor& logits, uint32_t first, uint32_t tiles, uint32_t to) {
-    for (uint32_t tile = first; tile < first + tiles; tile++, to += tile_bytes) {
-        for (uint32_t top = 0; top < rows; top += faces::SIDE) {
-            const uint32_t high = rows - top < faces::SIDE ? rows - top : faces::SIDE;
-            const uint32_t left = faces::half_row(top, 0, value_bytes);
-            const uint32_t right = faces::half_row(top, 1, value_bytes);
-            const uint32_t bytes = high * faces::half_row_bytes(value_bytes);
-            noc_async_read(logits.get_noc_addr(tile, left), to + left, bytes);
-            noc_async_read(logits.get_noc_addr(tile, right), to + right, bytes);
-        }
-    }
-}
-
 void scan(List list, uint32_t row, uint32_t from, uint32_t tiles, uint32_t column) {
     int32_t least = list.least();
     const auto consider = [&](uint32_t bits, uint32_t at) {
@@ -151,12 +136,13 @@ void scan_all(uint32_t first, uint32_t tiles, uint32_t lists) {
     for (uint32_t row = 0; row < rows; row++) {
         List(lists + row * list_bytes).clear();
     }
-    read(logits, first, size(0), buffer);
+    read_rows_in_use<rows, value_bytes>(logits, first, size(0), buffer);
     for (uint32_t done = 0, turn = 0; done < tiles; done += at_once, turn ^= 1) {
         noc_async_read_barrier();
         const uint32_t next = done + at_once;
         if (next < tiles) {
-            read(logits, first + next, size(next), buffer + (turn ^ 1) * at_once * tile_bytes);
+            const uint32_t to = buffer + (turn ^ 1) * at_once * tile_bytes;
+            read_rows_in_use<rows, value_bytes>(logits, first + next, size(next), to);
         }
         for (uint32_t row = 0; row < rows; row++) {
             const uint32_t from = buffer + turn * at_once * tile_bytes;

@@ -103,13 +103,9 @@ class BestTokens(Described):
         assignment = CoreAssignment.over(self.tiles, _PROCESSORS * len(cores))
         list_bytes = -(-8 * self.count // _ALIGNMENT) * _ALIGNMENT
 
-        def buffer(number: int, size: int) -> Buffer:
-            return Buffer(number, self.dtype, size, 1)
-
-        tiles = 2 * _AT_ONCE * describe.tile_bytes(self.dtype)
-        buffers = [buffer(i, tiles) for i in range(_PROCESSORS)]
-        buffers += [buffer(_PROCESSORS + i, self.rows * list_bytes) for i in range(_PROCESSORS)]
-        buffers.append(buffer(2 * _PROCESSORS, assignment.cores * list_bytes))
+        # of each processor its tiles, of each its lists, and those that a core gathers
+        sizes = [2 * _AT_ONCE * describe.tile_bytes(self.dtype)] * _PROCESSORS
+        sizes += [self.rows * list_bytes] * _PROCESSORS + [assignment.cores * list_bytes]
         constants = {
             "rows": self.rows,
             "count": self.count,
@@ -148,7 +144,7 @@ class BestTokens(Described):
         return ttnn.ProgramDescriptor(
             kernels=kernels,
             semaphores=describe.semaphores(Semaphores, core_ranges),
-            cbs=[buffer.on(core_ranges) for buffer in buffers],
+            cbs=describe.circular_buffers([Buffer(self.dtype, size, 1) for size in sizes], core_ranges),
         )
 
 

@@ -86,7 +86,7 @@ class HeadProduct(Described):
     @property
     def l1_bytes(self) -> int:
         """Bytes of the circular buffers on every core."""
-        return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
+        return sum(buffer.bytes for buffer in self._buffers.values())
 
     @property
     def _runs(self) -> int:
@@ -94,13 +94,13 @@ class HeadProduct(Described):
         return largest_divisor(self.inner, _RUNS_AT_ONCE)
 
     @cached_property
-    def _buffers(self) -> list[Buffer]:
+    def _buffers(self) -> dict[Role, Buffer]:
         weights = 2 * self._runs * _GROUP
-        return [
-            Buffer(Role.WEIGHTS, self.weight_dtype, _WEIGHT_TILE[self.weight_dtype], weights),
-            Buffer.of(Role.ROWS, self.rows_dtype, self.inner),
-            Buffer.of(Role.RESULT, self.rows_dtype, 2 * _GROUP),
-        ]
+        return {
+            Role.WEIGHTS: Buffer(self.weight_dtype, _WEIGHT_TILE[self.weight_dtype], weights),
+            Role.ROWS: Buffer.of(self.rows_dtype, self.inner),
+            Role.RESULT: Buffer.of(self.rows_dtype, 2 * _GROUP),
+        }
 
     def _describe(self, x: ttnn.Tensor, result: ttnn.Tensor) -> ttnn.ProgramDescriptor:
         wide, high = self.grid
@@ -118,7 +118,7 @@ class HeadProduct(Described):
             results.append((core, RowsArguments(first_column=first_of_bank + first, columns=columns)))
             counts.append((core, ProductArguments(columns=columns)))
         core_ranges = ttnn.CoreRangeSet([ttnn.CoreRange(core, core) for core in cores])
-        shape = {"inner": self.inner, "group": _GROUP}
+        shape = {**describe.role_numbers(self._buffers), "inner": self.inner, "group": _GROUP}
         streamed = {**shape, "runs": self._runs}
         stride = {"bank_columns": in_bank.per_core, "tile_bytes": _WEIGHT_TILE[self.weight_dtype]}
         # HiFi4 multiplies all bits that the sources have. It costs nothing, because reading the weights takes longer.
@@ -136,7 +136,7 @@ class HeadProduct(Described):
                 describe.kernel("head/head_product.cpp", core_ranges, counts, compute, streamed),
             ],
             semaphores=[],
-            cbs=[buffer.on(core_ranges) for buffer in self._buffers],
+            cbs=describe.circular_buffers(self._buffers.values(), core_ranges),
         )
 
 

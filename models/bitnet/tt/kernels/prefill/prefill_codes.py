@@ -140,29 +140,36 @@ class PrefillCodes(Described):
         teams = Teams.on(self.grid, self.token_tiles, self.inner)
         part, gathered = teams.parts.per_core, -(-teams.parts.cores // TILE)
         cores = ttnn.CoreRangeSet(teams.rectangles)
-        buffers = [
-            Buffer.of(Role.ROWS, x.dtype, 2 * part),
-            Buffer.of(Role.GAMMA, ttnn.float32, part),
-            Buffer.of(Role.PARTIALS, ttnn.float32, 2),
-            Buffer.of(Role.GATHERED, ttnn.float32, 2 * gathered),
-            Buffer.of(Role.FACTORS, ttnn.float32, 2),
-            Buffer.of(Role.SCALES, ttnn.float32, 2),
-            Buffer.of(Role.CODES, ttnn.bfloat16, part),
-        ]
+        buffers = {
+            Role.ROWS: Buffer.of(x.dtype, 2 * part),
+            Role.GAMMA: Buffer.of(ttnn.float32, part),
+            Role.PARTIALS: Buffer.of(ttnn.float32, 2),
+            Role.GATHERED: Buffer.of(ttnn.float32, 2 * gathered),
+            Role.FACTORS: Buffer.of(ttnn.float32, 2),
+            Role.SCALES: Buffer.of(ttnn.float32, 2),
+            Role.CODES: Buffer.of(ttnn.bfloat16, part),
+        }
         of_teams = range(teams.token_tiles.cores)
         arguments = [core for team in of_teams for core in _core_arguments(teams, team, x.device())]
-        rows = {"inner": self.inner}
-        exchange = {"inner": self.inner, "gathered": gathered, "cores": teams.cores, "parts": teams.parts.cores}
-        compute = {"gathered": gathered, **int8_codes.constants(self.inner)}
+        numbers = describe.role_numbers(buffers)
+        rows = {**numbers, "inner": self.inner}
+        exchange = {
+            **numbers,
+            "inner": self.inner,
+            "gathered": gathered,
+            "cores": teams.cores,
+            "parts": teams.parts.cores,
+        }
+        compute = {**numbers, "gathered": gathered, **int8_codes.constants(self.inner)}
         kernels = [
             ("prefill/prefill_codes_rows.cpp", ttnn.ReaderConfigDescriptor(), rows, [x, gamma]),
             ("prefill/prefill_codes_exchange.cpp", ttnn.WriterConfigDescriptor(), exchange, [codes, steps]),
-            ("prefill/prefill_codes.cpp", describe.compute_config(buffers), compute, []),
+            ("prefill/prefill_codes.cpp", describe.compute_config(buffers.values()), compute, []),
         ]
         return ttnn.ProgramDescriptor(
             kernels=[describe.kernel(source, cores, arguments, *rest) for source, *rest in kernels],
             semaphores=describe.semaphores(CodesSemaphores, cores),
-            cbs=[buffer.on(cores) for buffer in buffers],
+            cbs=describe.circular_buffers(buffers.values(), cores),
         )
 
 

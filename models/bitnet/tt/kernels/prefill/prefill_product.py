@@ -136,7 +136,7 @@ class PrefillProduct(Described):
     @property
     def l1_bytes(self) -> int:
         """Bytes of the circular buffers on every core."""
-        return sum(buffer.tile_bytes * buffer.tiles for buffer in self._buffers)
+        return sum(buffer.bytes for buffer in self._buffers.values())
 
     @cached_property
     def _arrangement(self) -> Arrangement:
@@ -153,15 +153,15 @@ class PrefillProduct(Described):
         return min(_SUMS // self.pages.group, self._arrangement.token_tiles.per_core)
 
     @cached_property
-    def _buffers(self) -> list[Buffer]:
+    def _buffers(self) -> dict[Role, Buffer]:
         pages, (_, tiles_of_pass) = self.pages, _passes(self._arrangement.token_tiles.per_core, self.pages)
-        return [
-            Buffer(Role.WEIGHTS, ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
-            Buffer.of(Role.RESIDUAL, ttnn.float32, 2 * self._results),
-            Buffer.of(Role.SCALES, ttnn.float32, tiles_of_pass),
-            Buffer.of(Role.ALL_CODES, ttnn.bfloat16, tiles_of_pass * pages.inner),
-            Buffer.of(Role.RESULT, self.result_dtype, 2 * self._tiles_at_once * self._results),
-        ]
+        return {
+            Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
+            Role.RESIDUAL: Buffer.of(ttnn.float32, 2 * self._results),
+            Role.SCALES: Buffer.of(ttnn.float32, tiles_of_pass),
+            Role.ALL_CODES: Buffer.of(ttnn.bfloat16, tiles_of_pass * pages.inner),
+            Role.RESULT: Buffer.of(self.result_dtype, 2 * self._tiles_at_once * self._results),
+        }
 
     def _describe(
         self,
@@ -177,7 +177,9 @@ class PrefillProduct(Described):
         arguments = _core_arguments(arrangement, codes.device())
         grid = {"wide": arrangement.wide, "band_rows": arrangement.band_rows}
         token_tiles = {"tiles_of_pass": tiles_of_pass, "tiles_at_once": self._tiles_at_once}
+        numbers = describe.role_numbers(self._buffers)
         reader = {
+            **numbers,
             **grid,
             "page_tiles": pages.page_tiles,
             "page_bytes": pages.page_bytes,
@@ -185,6 +187,7 @@ class PrefillProduct(Described):
             "passes": passes,
         }
         writer = {
+            **numbers,
             **grid,
             **token_tiles,
             "inner": pages.inner,
@@ -192,17 +195,17 @@ class PrefillProduct(Described):
             "width": pages.width // pages.matrices,
             "results": self._results,
         }
-        compute = {**token_tiles, "inner": pages.inner, "group": pages.group, "passes": passes}
+        compute = {**numbers, **token_tiles, "inner": pages.inner, "group": pages.group, "passes": passes}
         kernels = [
             ("prefill/prefill_weights.cpp", ttnn.ReaderConfigDescriptor(), reader, [weights]),
             ("prefill/prefill_rows.cpp", ttnn.WriterConfigDescriptor(), writer, [codes, steps, residual, result]),
-            ("prefill/prefill_product.cpp", describe.compute_config(self._buffers), compute, []),
+            ("prefill/prefill_product.cpp", describe.compute_config(self._buffers.values()), compute, []),
         ]
         defines = [f"EPILOGUE_{self.epilogue.value}"]
         return ttnn.ProgramDescriptor(
             kernels=[describe.kernel(source, cores, arguments, *rest, defines) for source, *rest in kernels],
             semaphores=describe.semaphores(ProductSemaphores, cores),
-            cbs=[buffer.on(cores) for buffer in self._buffers],
+            cbs=describe.circular_buffers(self._buffers.values(), cores),
         )
 
 
