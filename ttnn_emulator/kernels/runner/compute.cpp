@@ -440,8 +440,7 @@ void emu_transpose(uint32_t tile, EMU_AT) {
 }
 
 // Joins the rows (or columns) of a tile into the first one; what the others hold afterwards is not specified, so it is no
-// number. The order is the vector unit's: the four groups of four rows of a face, then both faces, then the four rows.
-// The four rows are joined in pairs on Wormhole, from the last to the first on Blackhole.
+// number.
 void emu_reduce(int pool, int over_columns, uint32_t tile, uint32_t tiles, EMU_AT) {
     enter("sfpu_reduce", file, line);
     if (tiles != 1) {
@@ -449,24 +448,13 @@ void emu_reduce(int pool, int over_columns, uint32_t tile, uint32_t tiles, EMU_A
         give_up();
     }
     float* values = dest_with_value(tile);
-    if (over_columns) transpose(values);
-    for (uint32_t column = 0; column < TILE; column++) {
-        float rows[4];
-        for (uint32_t row = 0; row < 4; row++) {
-            const auto value = [&](uint32_t number) { return values[(number * 4 + row) * TILE + column]; };
-            const auto face = [&](uint32_t first) {
-                const float last = units::join(pool, value(first + 2), value(first + 3));
-                return units::join(pool, value(first), units::join(pool, value(first + 1), last));
-            };
-            rows[row] = units::join(pool, face(0), face(4));
-        }
-        const float last = units::join(pool, rows[2], rows[3]);
-        const float joined = this_tensix().settings.blackhole
-                                 ? units::join(pool, rows[0], units::join(pool, rows[1], last))
-                                 : units::join(pool, units::join(pool, rows[0], rows[1]), last);
-        for (uint32_t row = 1; row < TILE; row++) values[row * TILE + column] = tensix::from_bfloat16(POISON);
-        values[column] = pool == EMU_POOL_AVERAGE ? joined / float(TILE) : joined;
+    float joined[TILE];
+    for (uint32_t i = 0; i < TILE; i++) {
+        const float all = over_columns ? units::join_columns(pool, values + i * TILE)
+                                       : units::join_rows(this_tensix().settings, pool, values + i);
+        joined[i] = pool == EMU_POOL_AVERAGE ? all / float(TILE) : all;
     }
-    if (over_columns) transpose(values);
+    std::fill_n(values, TILE_VALUES, tensix::from_bfloat16(POISON));
+    for (uint32_t i = 0; i < TILE; i++) values[over_columns ? i * TILE : i] = joined[i];
 }
 }

@@ -29,6 +29,7 @@ constexpr uint32_t SEMAPHORES = FIRST_ADDRESS, SEMAPHORE_STEP = 16, MOST_SEMAPHO
 constexpr uint32_t BUFFERS = 64;
 constexpr uint32_t DRAM_X = 63;
 constexpr uint32_t TILE = 32, TILE_VALUES = TILE * TILE;
+constexpr uint32_t SIDE = 16;  // of a face
 constexpr uint16_t POISON = 0x7fb0;  // fills memory that nobody has written: NaN in bfloat16 and float32
 
 // What the sanitizer knows of a byte of memory.

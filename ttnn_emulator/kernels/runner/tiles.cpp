@@ -13,8 +13,6 @@ namespace runner {
 
 namespace {
 
-constexpr uint32_t SIDE = 16;  // of a face
-
 struct Faces {
     uint32_t count, high;
 

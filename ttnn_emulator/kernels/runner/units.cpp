@@ -67,6 +67,13 @@ void store_each(const ComputeSettings& settings, float* tile, Function function)
     }
 }
 
+// Two numbers of a pool: their sum, or the larger or the smaller one.
+float join(int pool, float x, float y) {
+    if (pool == EMU_POOL_MAX) return tensix::eltwise::maximum(x, y);
+    if (pool == EMU_POOL_MIN) return tensix::eltwise::minimum(x, y);
+    return x + y;
+}
+
 bool compare(int operation, float x, float y) {
     switch (operation) {
         case EMU_EQUAL:
@@ -164,10 +171,31 @@ void apply_function(const ComputeSettings& settings, int function, float* tile, 
     }
 }
 
-float join(int pool, float x, float y) {
-    if (pool == EMU_POOL_MAX) return tensix::eltwise::maximum(x, y);
-    if (pool == EMU_POOL_MIN) return tensix::eltwise::minimum(x, y);
-    return x + y;
+// The groups of four rows of a face come first, then both faces, then the rows of a group: in pairs on Wormhole, from the
+// last to the first on Blackhole.
+float join_rows(const ComputeSettings& settings, int pool, const float* column) {
+    const auto face = [&](const float* first) {
+        const float *second = first + 4 * TILE, *third = second + 4 * TILE, *last = third + 4 * TILE;
+        return join(pool, *first, join(pool, *second, join(pool, *third, *last)));
+    };
+    const auto row = [&](uint32_t number) {
+        const float* first = column + number * TILE;
+        return join(pool, face(first), face(first + SIDE * TILE));
+    };
+    const float last = join(pool, row(2), row(3));
+    return settings.blackhole ? join(pool, row(0), join(pool, row(1), last)) : join(pool, join(pool, row(0), row(1)), last);
+}
+
+// The neighbours in both faces come first, then what is 4, 2 and 1 pairs apart.
+float join_columns(int pool, const float* row) {
+    float joined[SIDE / 2];
+    for (uint32_t i = 0; i < SIDE / 2; i++) {
+        const float *left = row + 2 * i, *right = left + SIDE;
+        joined[i] = join(pool, left[0], join(pool, left[1], join(pool, right[0], right[1])));
+    }
+    for (uint32_t apart = SIDE / 4; apart; apart /= 2)
+        for (uint32_t i = 0; i < apart; i++) joined[i] = join(pool, joined[i], joined[i + apart]);
+    return joined[0];
 }
 
 }  // namespace runner::units

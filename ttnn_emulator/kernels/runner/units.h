@@ -25,7 +25,10 @@ void apply_vector_unit(const ComputeSettings& settings, int operation, float* a,
 // The vector unit's function of a tile, and of a number where it takes one.
 void apply_function(const ComputeSettings& settings, int function, float* tile, float number);
 
-// Two numbers of a pool: their sum, or the larger or the smaller one.
-float join(int pool, float x, float y);
+// The numbers of a tile's column joined to one, in the vector unit's order: their sum, or the largest or smallest one.
+float join_rows(const ComputeSettings& settings, int pool, const float* column);
+
+// The numbers of a tile's row joined to one.
+float join_columns(int pool, const float* row);
 
 }  // namespace runner::units

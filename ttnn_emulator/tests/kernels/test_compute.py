@@ -45,7 +45,7 @@ def mapped(
     tensor: ttnn.Tensor,
     steps: str,
     dtype: ttnn.DataType = ttnn.float32,
-    unpacks: str = "copy_tile(0, 0, 0);",
+    unpacks: str = "copy_init(0); copy_tile(0, 0, 0);",
     at_once: int = 1,
     straight: tuple[int, ...] = (0,),
     **settings: bool,
@@ -142,6 +142,35 @@ def test_reductions_leave_the_first_row_or_column(device, pool, expected, dim):
     result = mapped(on(device, value), f"sfpu_reduce_init{call}>(); sfpu_reduce{call}, ReduceDim::{dim}>(0);")[0, 0]
     over_rows = dim == "REDUCE_COL"
     assert torch.equal(result[0] if over_rows else result[:, 0], expected(value[0, 0], dim=0 if over_rows else 1))
+
+
+def sum_of_rows(x: torch.Tensor, is_blackhole: bool) -> torch.Tensor:
+    """[32, 32] -> [32]. The groups of four rows of a face come first, then both faces, then the rows of a group."""
+    groups = x.reshape(2, 4, 4, 32)
+    faces = groups[:, 0] + (groups[:, 1] + (groups[:, 2] + groups[:, 3]))
+    first, second, third, last = faces[0] + faces[1]
+    return first + (second + (third + last)) if is_blackhole else (first + second) + (third + last)
+
+
+def sum_of_columns(x: torch.Tensor) -> torch.Tensor:
+    """[32, 32] -> [32]. The neighbours in both faces come first, then sums that are 4, 2 and 1 pairs apart."""
+    left, right = x.reshape(32, 2, 8, 2).unbind(1)
+    sums = left[..., 0] + (left[..., 1] + (right[..., 0] + right[..., 1]))
+    for apart in (4, 2, 1):
+        sums = sums[:, :apart] + sums[:, apart:]
+    return sums[:, 0]
+
+
+@pytest.mark.parametrize("dim", ["REDUCE_COL", "REDUCE_ROW"])
+def test_sums_are_added_in_the_chips_order(device, dim):
+    """The last bits show the order. The simulated chips have it too."""
+    value = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(6))
+    call = "<PoolType::SUM, DataFormat::Float32"
+    result = mapped(on(device, value), f"sfpu_reduce_init{call}>(); sfpu_reduce{call}, ReduceDim::{dim}>(0);")[0, 0]
+    if dim == "REDUCE_COL":
+        assert torch.equal(result[0], sum_of_rows(value[0, 0], ttnn.get_arch_name() == "blackhole"))
+    else:
+        assert torch.equal(result[:, 0], sum_of_columns(value[0, 0]))
 
 
 @pytest.mark.parametrize(
