@@ -260,6 +260,40 @@ void emu_copy(uint32_t to, EMU_AT) {
     memcpy(dest(to), operands.a.data(), TILE_VALUES * sizeof(float));
 }
 
+void emu_reduce_scaled(int is_maximum, int over_rows, int over_columns, uint32_t to, EMU_AT) {
+    enter("reduce_tile", file, line);
+    const ComputeSettings& settings = this_tensix().settings;
+    Unpacked operands = take();
+    const bool has_sums = to < settings.dest_tiles && value_flag(this_tensix().committed, to);
+    float *held = dest(to), *values = operands.a.data();
+    if (!has_sums) memset(held, 0, TILE_VALUES * sizeof(float));
+    const float scale = operands.b[0];
+    const uint32_t rows = over_rows ? 1 : TILE, columns = over_columns ? 1 : TILE;  // of the result
+    if (is_maximum) {
+        for (uint32_t row = 0; row < rows; row++)
+            for (uint32_t column = 0; column < columns; column++) {
+                float largest = -INFINITY;
+                for (uint32_t i = row; i < (over_rows ? TILE : row + 1); i++)
+                    for (uint32_t j = column; j < (over_columns ? TILE : column + 1); j++)
+                        largest = units::join(EMU_POOL_MAX, largest, values[i * TILE + j]);
+                float& result = held[row * TILE + column];
+                result = has_sums ? units::join(EMU_POOL_MAX, result, largest * scale) : largest * scale;
+            }
+        return;
+    }
+    // products with a row, or a column, of the number; over both, first with the column of ones
+    float row_of[TILE_VALUES] = {}, column_of[TILE_VALUES] = {}, between[TILE_VALUES] = {};
+    for (uint32_t i = 0; i < TILE; i++) row_of[i] = scale, column_of[i * TILE] = over_rows ? 1 : scale;
+    if (over_columns && over_rows) {
+        units::add_products(settings, values, column_of, between, TILE);
+        values = between;
+    }
+    if (over_rows)
+        units::add_products(settings, row_of, values, held, TILE);
+    else
+        units::add_products(settings, values, column_of, held, TILE);
+}
+
 void emu_accumulate(int adds, EMU_AT) {
     enter("an init of two tiles", file, line);
     this_tensix().accumulates = adds;

@@ -24,6 +24,7 @@ HEADERS = """
 #include "api/compute/mask.h"
 #include "api/compute/matmul.h"
 #include "api/compute/pack_untilize.h"
+#include "api/compute/reduce.h"
 #include "api/compute/tile_move_copy.h"
 #include "api/compute/tilize.h"
 #include "api/compute/transpose.h"
@@ -350,3 +351,32 @@ def test_tiles_become_rows(device, steps):
     with ttnn_emulator.kernel_results("sanitize"):
         value_of = run([tensor, result], kernels, [buffer(0, pages=3), buffer(16, pages=32, page=192)])
     assert torch.equal(value_of.float(), value)
+
+
+@pytest.mark.parametrize("pool, expected", [("SUM", torch.sum), ("MAX", torch.amax)])
+@pytest.mark.parametrize("dim, dims", [("REDUCE_ROW", (1,)), ("REDUCE_COL", (0,)), ("REDUCE_SCALAR", (0, 1))])
+def test_reductions_of_two_tiles_in_the_matrix_unit(device, pool, expected, dim, dims):
+    """The third tile holds the number that multiplies: 2."""
+    value = numbers(3)
+    value[..., 64:] = 2
+    tensor, result = on(device, value, ttnn.bfloat16), on(device, value[..., :32])
+    body = f"""
+    constexpr auto pool = PoolType::{pool};
+    constexpr auto dim = ReduceDim::{dim};
+    compute_kernel_hw_startup(0, 16);
+    reduce_init<pool, dim>(0, 0, 16);
+    cb_wait_front(0, 3);
+    tile_regs_acquire();
+    for (uint32_t i = 0; i < 2; i++) reduce_tile<pool, dim>(0, 0, i, 2, 0);
+    tile_regs_commit();
+    reduce_uninit();
+    tile_regs_wait();
+    cb_reserve_back(16, 1);
+    pack_tile(0, 16);
+    cb_push_back(16, 1);
+    tile_regs_release();"""
+    kernels = [read_pages(tensor, 3), compute(body, HEADERS, fp32_dest_acc_en=True), write_pages(result, 1, 16)]
+    got = run([tensor, result], kernels, [buffer(0, pages=3), buffer(16, ttnn.float32, page=4096)])[0, 0]
+    tiles = torch.stack(value[0, 0].split(32, dim=1)[:2])
+    both = 2 * expected(expected(tiles, dim=0), dim=dims, keepdim=True)
+    assert torch.equal(got[: both.shape[0], : both.shape[1]], both)

@@ -110,8 +110,9 @@ def test_sums_are_the_integers(device, reset_seeds, shape):
         assert (y[(x == 0).all(-1)] == 0).all()
 
 
-def test_the_residual_is_added(device, reset_seeds):
-    product = Product(device, *SHAPES["uneven"], epilogue=Epilogue.RESIDUAL)
+@pytest.mark.parametrize("shape", [SHAPES["uneven"], SHAPES["half a tile"]], ids=["uneven", "half a tile"])
+def test_the_residual_is_added(device, reset_seeds, shape):
+    product = Product(device, *shape, epilogue=Epilogue.RESIDUAL)
     gamma = powers_of_two(product.inner)
     for x in product.batches(gamma):
         codes = Codes.of(x, gamma)

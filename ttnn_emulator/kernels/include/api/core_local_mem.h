@@ -38,7 +38,9 @@ private:
 };
 
 #ifndef COMPILE_FOR_TRISC
+#include "api/dataflow/endpoints.h"
 #include "api/dataflow/noc.h"
+#include "api/tensor/noc_traits.h"
 
 template <typename T, typename AddressType>
 struct noc_traits_t<CoreLocalMem<T, AddressType>> {

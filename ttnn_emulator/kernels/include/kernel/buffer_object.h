@@ -22,13 +22,10 @@ public:
     DataFormat get_dataformat() const { return ::get_dataformat(number_); }
 
 #ifdef COMPILE_FOR_TRISC
-    // The unpacker's thread knows the answer, and tells the two others.
-    uint32_t get_tile_address(uint32_t tile, AT) const {
-        return tell([&] { return emu_tile_address(number_, tile, HERE); }, HERE);
-    }
+    uint32_t get_tile_address(uint32_t tile, AT) const { return ckernel::get_tile_address(number_, tile, HERE); }
     template <typename T = uint32_t>
     T read_tile_value(uint32_t tile, uint32_t place, AT) const {
-        return T(tell([&] { return uint32_t(reinterpret_cast<const volatile T*>(uintptr_t(emu_tile_address(number_, tile, HERE)))[place]); }, HERE));
+        return ckernel::read_tile_value<T>(number_, tile, place, HERE);
     }
 #else
     bool pages_reservable_at_back(uint32_t pages, AT) const { return cb_pages_reservable_at_back(number_, pages, HERE); }
@@ -38,26 +35,13 @@ public:
 
 protected:
     uint32_t number_;
-
-#ifdef COMPILE_FOR_TRISC
-private:
-    template <typename Find>
-    static uint32_t tell(Find find, AT) {
-        uint32_t value = 0;
-        UNPACK(value = find();)
-#ifdef EMU_ONE_THREAD
-        UNPACK(emu_tell(value, HERE);)
-        MATH(value = emu_hear(HERE);)
-        PACK(value = emu_hear(HERE);)
-#endif
-        return value;
-    }
-#endif
 };
 }  // namespace emu
 
 #ifndef COMPILE_FOR_TRISC
+#include "api/dataflow/endpoints.h"
 #include "api/dataflow/noc.h"
+#include "api/tensor/noc_traits.h"
 
 namespace emu {
 struct OffsetInBuffer {

@@ -29,9 +29,13 @@ inline void two_tiles(
 }  // namespace emu
 
 namespace ckernel {
-inline void binary_op_init_common(uint32_t in0, uint32_t in1, uint32_t out, AT) { compute_kernel_hw_startup(in0, in1, out, HERE); }
+inline void binary_op_init_common(uint32_t in0, uint32_t in1, uint32_t out, AT) {
+    compute_kernel_hw_startup(in0, in1, out, HERE);
+}
 template <bool full, EltwiseBinaryType operation>
-inline void binary_tiles_init(uint32_t, uint32_t, bool accumulates = false, AT) { MATH(emu_accumulate(accumulates, HERE);) }
+inline void binary_tiles_init(uint32_t, uint32_t, bool accumulates = false, AT) {
+    MATH(emu_accumulate(accumulates, HERE);)
+}
 template <EltwiseBinaryType operation, EltwiseBinaryReuseDestType reuse>
 inline void binary_reuse_dest_init(uint32_t) {}
 // The tile of the destination register is the first operand (SrcA) or the second one (SrcB).

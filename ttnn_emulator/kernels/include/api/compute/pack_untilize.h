@@ -7,7 +7,9 @@
 constexpr uint32_t TILE_C_DIM = 32, TILE_R_DIM = 32;
 
 namespace ckernel {
-template <uint32_t wide = 8, uint32_t across = wide, bool narrow = false, uint32_t row_values = TILE_C_DIM, bool dense = false, bool remaps = true>
+template <
+    uint32_t wide = 8, uint32_t across = wide, bool narrow = false, uint32_t row_values = TILE_C_DIM, bool dense = false,
+    bool remaps = true>
 inline void pack_untilize_dest_init(uint32_t) {}
 template <uint32_t wide = 8, uint32_t across = wide>
 inline void pack_untilize_init(uint32_t, uint32_t) {}

@@ -5,6 +5,7 @@
 
 #include "internal/circular_buffer_interface.h"
 #include "internal/dataflow/dataflow_api_addrgen.h"
+#include "internal/risc_attribs.h"
 #include "api/tensor/tensor_accessor.h"
 #include "internal/tensor/transfer_noc_addr.h"
 
@@ -80,7 +81,6 @@ inline void noc_async_write_multicast_loopback_src(
     uint32_t from, uint64_t to, uint32_t bytes, uint32_t destinations, bool linked = false, uint8_t noc = noc_index, AT) {
     emu_multicast(from, to, bytes, destinations, 1, noc, HERE);
 }
-enum class InlineWriteDst { DEFAULT, L1, REG };
 template <InlineWriteDst where = InlineWriteDst::DEFAULT, bool posted = false, bool flush = true>
 inline void noc_inline_dw_write(
     uint64_t to, uint32_t value, uint8_t be = 15, uint8_t noc = noc_index, uint8_t vc = 1, uint32_t source = 0, AT) {

@@ -54,7 +54,8 @@ public:
     }
     static uint32_t l1_cached_view(uint32_t address) { return address; }
 
-    template <NocOptions opts = NocOptions::DEFAULT, uint32_t max_page_size = 0, bool tracing = true, typename Src, typename Dst>
+    template <
+        NocOptions opts = NocOptions::DEFAULT, uint32_t max_page_size = 0, bool tracing = true, typename Src, typename Dst>
     void async_read(
         const Src& src, const Dst& dst, uint32_t bytes, const source_of<Src>& from, const target_of<Dst>& to,
         const NocOptVals& values = {}, AT) const {
@@ -77,14 +78,16 @@ public:
             uint32_t(far(src, from)), near_target(dst, to), max_page_size > NOC_MAX_BURST_SIZE ? bytes : 0, noc_, HERE);
     }
 
-    template <NocOptions opts = NocOptions::DEFAULT, uint32_t max_page_size = 0, bool tracing = true, typename Src, typename Dst>
+    template <
+        NocOptions opts = NocOptions::DEFAULT, uint32_t max_page_size = 0, bool tracing = true, typename Src, typename Dst>
     void async_write(
         const Src& src, const Dst& dst, uint32_t bytes, const source_of<Src>& from, const target_of<Dst>& to,
         const NocOptVals& values = {}, AT) const {
         if constexpr (has_flag(opts, NocOptions::TXN_ID)) emu_set_id(true, values.trid, noc_, HERE);
         emu_write(near_source(src, from), far_target(dst, to), bytes, has_flag(opts, NocOptions::POSTED), noc_, HERE);
     }
-    template <NocOptions opts = NocOptions::DEFAULT, uint32_t max_page_size = 0, bool tracing = true, typename Src, typename Dst>
+    template <
+        NocOptions opts = NocOptions::DEFAULT, uint32_t max_page_size = 0, bool tracing = true, typename Src, typename Dst>
     void async_write_multicast(
         const Src& src, const Dst& dst, uint32_t bytes, uint32_t destinations, const source_of<Src>& from,
         const targets_of<Dst>& to, bool linked = false, AT) const {
