@@ -275,9 +275,9 @@ void emu_reduce_scaled(int is_maximum, int over_rows, int over_columns, uint32_t
                 float largest = -INFINITY;
                 for (uint32_t i = row; i < (over_rows ? TILE : row + 1); i++)
                     for (uint32_t j = column; j < (over_columns ? TILE : column + 1); j++)
-                        largest = units::join(EMU_POOL_MAX, largest, values[i * TILE + j]);
+                        largest = tensix::eltwise::maximum(largest, values[i * TILE + j]);
                 float& result = held[row * TILE + column];
-                result = has_sums ? units::join(EMU_POOL_MAX, result, largest * scale) : largest * scale;
+                result = has_sums ? tensix::eltwise::maximum(result, largest * scale) : largest * scale;
             }
         return;
     }

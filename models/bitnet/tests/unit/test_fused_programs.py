@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ttnn
-from models.bitnet.perf.random_weights import FULL, random_ternary, shape
+from models.bitnet.perf.random_weights import random_ternary, shape
 from models.bitnet.tests.ternary import EPS, gamma_to_device, rows_to_device, to_device
 from models.bitnet.tt.fused_programs import FusedPrograms, FusedProgramsDoNotFit
 from models.bitnet.tt.kernels.common import golden
@@ -16,8 +16,7 @@ from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
-from models.bitnet.tt.layout import TILE, Chip, first_cores, users_columns
-from models.bitnet.tt.model_config import ModelConfig
+from models.bitnet.tt.layout import TILE, Chip
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 INNER, WIDTH, GROUP = 4, 4, 2  # in tiles
@@ -142,20 +141,6 @@ def test_a_model_that_does_not_fit_is_refused(model, users, l1_bytes, cache, mes
     with pytest.raises(FusedProgramsDoNotFit, match=message) as refusal:
         FusedPrograms(model, Chip((8, 8), 12), users, l1_bytes, ttnn.bfloat8_b, cache)
     assert "\n" not in str(refusal.value) and "use precision accuracy" in str(refusal.value)
-
-
-@pytest.mark.parametrize("device_params", [{"worker_l1_size": 400_000}], indirect=True)
-def test_l1_is_what_the_open_device_has_left(device):
-    """A device may be opened with less L1 for tensors and buffers, for larger kernels. Tensors take some of it too."""
-    pattern = "^fused: prefill's program of qkv, 2560 wide, needs 1220608 bytes of a core's L1, there are {}; use .*$"
-    with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("400000")):
-        ModelConfig(FULL, device, "fused", 1)
-    cores = first_cores(Chip.of(device).cores, Chip.of(device))
-    memory = users_columns(cores.num_cores() * TILE, cores, TILE)
-    kept = to_device(torch.zeros(1, 1, TILE, cores.num_cores() * TILE), device, ttnn.float32, memory)
-    with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("395904")):
-        ModelConfig(FULL, device, "fused", 1)
-    assert kept.is_allocated()
 
 
 @pytest.mark.parametrize("width", [13824, 14336])

@@ -59,7 +59,6 @@ def test_integers(device, reset_seeds, inner, width, sharded, rows):
     assert torch.equal(product(device, x, weight, ttnn.float32, sharded), expected)
 
 
-@pytest.mark.sanitized
 @pytest.mark.parametrize("rows", [1, 9])
 def test_no_order_of_events_changes_a_bit(device, reset_seeds, rows):
     x, weight = torch.randint(-EXACT, EXACT + 1, (rows, 64)).float(), torch.randint(-1, 2, (64, 416)).float()
