@@ -191,9 +191,8 @@ class RotateAndCache(Described):
     @cached_property
     def _buffers(self) -> dict[str, Buffer]:
         """The circular buffers by their names in head_buffers.h."""
-        head, places = Buffer.of(ttnn.bfloat16, self._tiles), self.users * (
-            _ALIGNMENT + 2 * self._tiles * _EXPONENT_STEP
-        )
+        head = Buffer.of(ttnn.bfloat16, self._tiles)
+        of_user = _ALIGNMENT + 2 * self._tiles * _EXPONENT_STEP  # a piece of the page table, and exponents
         return {
             "HEAD_ROWS": head,
             "COS": head,
@@ -204,7 +203,7 @@ class RotateAndCache(Described):
             "SIN_PRODUCTS": head,
             "QUERIES": head,
             "CACHED": Buffer(self.cache_dtype, CACHE_TILE_BYTES[self.cache_dtype], self._tiles),
-            "PLACES": Buffer(ttnn.bfloat16, _aligned(self._positions_bytes + places), 1),
+            "PLACES": Buffer(ttnn.bfloat16, _aligned(self._positions_bytes + self.users * of_user), 1),
         }
 
     def _describe(

@@ -6,7 +6,7 @@
 //
 // | buffer  | what it holds                                      | pushed by    | waited for by | popped by   |
 // |---------|----------------------------------------------------|--------------|---------------|-------------|
-// | ROWS    | all rows, over all of K, in tiles of 8, 16 or 32   | head_rows    | this kernel   | nobody      |
+// | ROWS    | all rows over all of K, 8, 16 or 32 rows a tile    | head_rows    | this kernel   | nobody      |
 // | WEIGHTS | `runs` tiles of K of each column of a group, twice | head_weights | this kernel   | this kernel |
 // | RESULT  | a group's columns of the results, twice            | this kernel  | head_rows     | head_rows   |
 //
