@@ -24,7 +24,13 @@ import ttnn
 from models.bitnet.perf.random_weights import spread
 from models.bitnet.tests.common import TINY, to_integers
 from models.bitnet.tests.ternary import EPS, coded_rows, gamma_to_device, powers_of_two, random_values, to_device
-from models.bitnet.tests.unit import test_decode_look_up, test_decode_product, test_head_product, test_prefill_programs
+from models.bitnet.tests.unit import (
+    test_decode_look_up,
+    test_decode_product,
+    test_head_product,
+    test_prefill_programs,
+    test_rotate_and_cache,
+)
 from models.bitnet.tt.generation.sampling import CANDIDATES
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN, BestTokens, best_token, candidates
@@ -54,6 +60,17 @@ def look_up(device, precision, users):
     tokens[users // 2] = NO_TOKEN
     x, rotation = it.look_up(to_integers(tokens[None, None], device, ttnn.uint32), to_integers(positions, device))
     return [it.table, tokens, positions], [x, rotation.cos, rotation.sin]
+
+
+def rotate_and_cache(device, users, heads, kv_heads, width, block_size, dtype):
+    """The queries, and the rows that are new in the cache."""
+    it = test_rotate_and_cache.Case(device, users, heads, kv_heads, width, dtype, block_size)
+    positions, table = test_rotate_and_cache.own_places(it)
+    queries, *pools = it.run(positions, table)
+    places = torch.tensor(positions)
+    blocks = table[torch.arange(users), places // block_size].long()
+    new = [pool[blocks, :, places % block_size].bfloat16() for pool in pools]  # which holds every block float
+    return [it.rows, *it.pools, table, places], [queries, *new]
 
 
 def decode_product(device, shape, kind, **options):
@@ -110,6 +127,11 @@ def values(kind: str, rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor
 
 for precision, users in (("fused", 7), ("performance", 32)):
     case(f"decode look up/{precision}, {users} users", look_up, precision, users)
+
+for name in ("one user", "2B-4T", "full batch"):
+    for dtype in test_rotate_and_cache.DTYPES:
+        sizes = *test_rotate_and_cache.SHAPES[name], dtype
+        case(f"rotate and cache/{name}, {dtype.name.lower()}", rotate_and_cache, *sizes)
 
 SHAPES = test_decode_product.SHAPES
 for name, shape in SHAPES.items():
