@@ -145,8 +145,10 @@ def test_the_device_has_its_own_copy_of_the_hosts_values(device):
 
 
 def test_overfull_l1_is_the_librarys_own_error(device):
+    grid = device.compute_with_storage_grid_size()
+    value = torch.zeros(grid.x * grid.y, 768, 1024, dtype=torch.bfloat16)  # 1.5 MiB for each core, as large as its L1
     with pytest.raises(RuntimeError, match="Out of Memory"):
-        upload(device, torch.zeros(64, 1024, 1024), memory_config=ttnn.L1_MEMORY_CONFIG)
+        upload(device, value, memory_config=ttnn.L1_MEMORY_CONFIG)
     # and the device is usable afterwards
     assert ttnn.to_torch(upload(device, number(1), memory_config=ttnn.L1_MEMORY_CONFIG)).eq(1).all()
 

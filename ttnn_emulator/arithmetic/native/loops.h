@@ -23,7 +23,8 @@ struct Operand {
 
 // The loops over numbers are flattened, because a call in such a loop keeps it from being vectorized.
 template <typename Function>
-[[gnu::flatten]] inline void for_each(float* __restrict result, const float* __restrict x, int64_t count, Function function) {
+[[gnu::flatten]] inline void for_each(
+    float* __restrict result, const float* __restrict x, int64_t count, Function function) {
     for (int64_t i = 0; i < count; ++i) result[i] = function(x[i]);
 }
 
