@@ -142,7 +142,9 @@ struct emu::Constants<emu::ThisKernel> {{
     static constexpr uint32_t tile_bytes[] = {{{tile_bytes}}};
     static constexpr uint32_t tile_rows[] = {{{tile_rows}}};
 }};
+#include "kernel/formats.h"
 #define DST_ACCUM_MODE {str(bool(kernel.compute and kernel.compute.wide)).lower()}
+#define DST_SYNC_MODE DstSync::Sync{"Full" if kernel.compute and kernel.compute.full_sync else "Half"}
 """
 
 

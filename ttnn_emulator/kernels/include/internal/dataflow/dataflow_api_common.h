@@ -7,6 +7,7 @@
 
 constexpr uint8_t noc_index = NOC_INDEX;
 constexpr uint8_t noc_mode = NOC_MODE;
+constexpr uint32_t INVALID = 0, VALID = 1;  // of a semaphore
 
 namespace emu {
 struct DramBanks {
