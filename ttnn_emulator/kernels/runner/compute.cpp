@@ -11,6 +11,7 @@
 
 #include "bits.h"
 #include "circular_buffers.h"
+#include "eltwise.h"
 #include "fibers.h"
 #include "memory.h"
 #include "report.h"
