@@ -14,7 +14,7 @@ from typing import Any
 
 import ttnn
 from ttnn_emulator.device.arguments import Arguments
-from ttnn_emulator.device.kernel_results import Comparison, Expectation, KernelRun
+from ttnn_emulator.device.kernel_results import Comparison, Expectation, GoldenRun, KernelRun
 from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
 from ttnn_emulator.device.registry import ValueFunction, refuse_unknown_options
 from ttnn_emulator.device.slot import Slot
@@ -77,7 +77,7 @@ class GenericPrograms:
             raise UnsupportedOperation(f"{name}: it called generic_op; return the tensors that its programs write")
         results = [emulated.slot(tensor) for tensor in tensors]
         if emulated.choice.source is Source.GOLDEN:  # its values are written now or at each replay
-            step = Step(name, row, arguments, results, body.programs)
+            step = GoldenRun(name, row, arguments, results, body.programs)
             emulated.finish(step, tensors[0].device(), body.host_us)
         if expectation is not None:
             written = Arguments(name, row, emulated.memory, tensors, {})

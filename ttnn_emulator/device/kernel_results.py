@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of kernels in the emulated memory, and their comparison with a golden function."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ttnn_emulator.device.arguments import Arguments
-from ttnn_emulator.device.data_types import storage_dtype
+from ttnn_emulator.device.data_types import round_to, storage_dtype
 from ttnn_emulator.device.memory import unwritten
+from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.step import Operand, Step
 from ttnn_emulator.kernels import comparison, machine
 from ttnn_emulator.kernels.execution import Execution
@@ -70,19 +71,45 @@ class Expectation(Step):
 
     def golden_of_moved(self, index: int, rounds_products: bool) -> list[torch.Tensor]:
         args, kwargs = self.arguments[index]
-        return self._golden(_moved(args, rounds_products), _moved(kwargs, rounds_products))
+
+        def move(tensor: torch.Tensor) -> torch.Tensor:
+            return comparison.moved(tensor, rounds_products)
+
+        return self._golden(_each(args, move), _each(kwargs, move))
 
     def _golden(self, args: list, kwargs: dict) -> list[torch.Tensor]:
-        result = self.row.function(*args, **kwargs)
+        # a golden function may write to its arguments
+        result = self.row.function(*_each(args, torch.clone), **_each(kwargs, torch.clone))
         return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
-def _moved(argument: Any, rounds_products: bool) -> Any:
+def _each(argument: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Return an argument, or a list or dict of arguments, with `change` applied to its tensors."""
     if isinstance(argument, torch.Tensor):
-        return comparison.moved(argument, rounds_products)
+        return change(argument)
     if isinstance(argument, dict):
-        return {key: _moved(one, rounds_products) for key, one in argument.items()}
-    return [_moved(one, rounds_products) for one in argument] if isinstance(argument, list) else argument
+        return {key: _each(one, change) for key, one in argument.items()}
+    return [_each(one, change) for one in argument] if isinstance(argument, list) else argument
+
+
+class GoldenRun(Step):
+    """Runs a golden function in the place of kernels.
+
+    A tensor that the operation takes and also returns is the device's own memory, which the function may write to.
+    """
+
+    def _resolve(self, argument: Any, chip: int) -> Any:
+        value = super()._resolve(argument, chip)
+        if not isinstance(argument, Slot) or all(argument.buffer is not slot.buffer for slot in self.results):
+            return value
+        shards = argument.buffer.own()
+        shards[chip] = shards[chip].reshape(argument.shape)
+        return shards[chip]
+
+    def store(self, slot: Slot, shards: list[torch.Tensor]) -> None:
+        held = slot.buffer.shards or []
+        if len(shards) < len(held) or any(round_to(new, slot.dtype) is not old for new, old in zip(shards, held)):
+            super().store(slot, shards)
 
 
 class Comparison(Step):

@@ -315,7 +315,6 @@ def _golden(
     angles = torch.stack([cos[0, 0], sin[0, 0]]).float()
     products = golden.short_product(torch.stack([rotated, neighbours]), angles[:, :, None])
     queries, of_keys = golden.short_sum(*products).split([program.heads, kv_heads], 1)
-    keys, values = keys.clone(), values.clone()
     if places := _places(positions, page_table, keys):
         users, (blocks, rows) = list(places.values()), map(list, zip(*places))
         keys[blocks, :, rows] = of_keys[users].to(keys.dtype)
