@@ -54,7 +54,11 @@ class Case(LayerCase):
         self.block = DecoderLayer(self.config, weights or SharedWeights(device), state, number)
         self.reference = ReferenceLayer(model, state, f"model.layers.{number}")
         with_float_weights(self.reference.self_attn, self.reference.mlp)
-        self.stream = lambda rows: random_stream(rows, model, state, number).to(_torch(self.config.activations)).float()
+        self._stream_of = (model, state, number)
+
+    def stream(self, rows):
+        """Return random token rows as the device holds them."""
+        return random_stream(rows, *self._stream_of).to(_torch(self.config.activations)).float()
 
     def check(self, x, golden, y, bars):
         """Check the residual stream, and the update that the layer added to it."""
