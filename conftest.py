@@ -65,9 +65,10 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
 
 
 # The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
-# run, and the golden functions must agree. The first run of a program with tensors of the same shapes is sanitized, in
-# $TTNN_EMULATOR_SEEDS orders of events. $TTNN_EMULATOR_KERNELS chooses otherwise.
-KERNEL_TESTS = {
+# run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree, and the first
+# run with tensors of the same shapes is sanitized, in $TTNN_EMULATOR_SEEDS orders of events. In the tests that compare
+# with simulated chips the kernels run once.
+PROGRAM_TESTS = {
     f"test_{name}"
     for name in (
         "best_tokens",
@@ -77,10 +78,9 @@ KERNEL_TESTS = {
         "head_product",
         "prefill_programs",
         "rotate_and_cache",
-        "simulated_logits",
-        "simulated_programs",
     )
 }
+SIMULATED_TESTS = {"test_simulated_logits", "test_simulated_programs"}
 SEEDS = int(os.environ.get("TTNN_EMULATOR_SEEDS", "5"))
 
 # The tests that count programs and bytes. On the emulated device they compute nothing.
@@ -98,11 +98,12 @@ def counting(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
-    is_emulated = ttnn_emulator.installed_board() is not None
-    if not is_emulated or request.path.stem not in KERNEL_TESTS or "TTNN_EMULATOR_KERNELS" in os.environ:
-        yield
-        return
-    with ttnn_emulator.kernel_results("sanitize", SEEDS, once=True):
+    name, is_emulated = request.path.stem, ttnn_emulator.installed_board() is not None
+    if is_emulated and "TTNN_EMULATOR_KERNELS" not in os.environ and name in PROGRAM_TESTS | SIMULATED_TESTS:
+        is_sanitized = name in PROGRAM_TESTS
+        with ttnn_emulator.kernel_results("sanitize" if is_sanitized else "run", SEEDS, once=is_sanitized):
+            yield
+    else:
         yield
 
 
