@@ -84,7 +84,7 @@ SIMULATED_TESTS = {"test_simulated_logits", "test_simulated_programs"}
 SEEDS = int(os.environ.get("TTNN_EMULATOR_SEEDS", "5"))
 
 # The tests that count programs and bytes. On the emulated device they compute nothing.
-COUNTING_TESTS = {"test_counted", "test_recorded_figures"}
+COUNTING_TESTS = {"test_counted", "test_prefill_cost", "test_recorded_figures"}
 
 
 @pytest.fixture(autouse=True, scope="module")

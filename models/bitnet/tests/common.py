@@ -67,7 +67,8 @@ LENGTHS = (31, 32, 33, 65, 127, 160)  # lengths around the edges of tiles and pa
 TINY = shape(4, 2, 32, 224)
 SMALL = shape(4, 2, 64, 352)
 
-every_precision = pytest.mark.parametrize("precision", ["accuracy", "performance", "fused"])
+PRECISIONS = ("accuracy", "performance", "fused")
+every_precision = pytest.mark.parametrize("precision", PRECISIONS)
 stock_precision = pytest.mark.parametrize("precision", ["accuracy", "performance"])
 # A full-width case takes half a minute and is slow. The tests of the decoder run at full width in the ordinary run.
 # They find what the small cases cannot.
