@@ -66,8 +66,8 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
 
 # The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
 # run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree, and the first
-# run with tensors of the same shapes is sanitized, in $TTNN_EMULATOR_SEEDS orders of events. In the tests that compare
-# with simulated chips the kernels run once.
+# run with tensors of the same shapes is sanitized, in $TTNN_EMULATOR_SEEDS orders of events (0: in none). In the tests
+# that compare with simulated chips the kernels run once.
 PROGRAM_TESTS = {
     f"test_{name}"
     for name in (
@@ -100,11 +100,17 @@ def counting(request: pytest.FixtureRequest) -> Iterator[None]:
 def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     name, is_emulated = request.path.stem, ttnn_emulator.installed_board() is not None
     if is_emulated and "TTNN_EMULATOR_KERNELS" not in os.environ and name in PROGRAM_TESTS | SIMULATED_TESTS:
-        is_sanitized = name in PROGRAM_TESTS
-        with ttnn_emulator.kernel_results("sanitize" if is_sanitized else "run", SEEDS, once=is_sanitized):
+        with ttnn_emulator.kernel_results(*_results_of(name), once=True):
             yield
     else:
         yield
+
+
+def _results_of(test: str) -> tuple[str, int]:
+    """What gives the results in a file of tests, and how many orders of events are tried."""
+    if test in SIMULATED_TESTS:
+        return "run", 1
+    return ("sanitize", SEEDS) if SEEDS else ("check", 1)
 
 
 @pytest.fixture
