@@ -31,7 +31,7 @@ test: test-port test-emulator ## the tests: those of the port, then those of the
 
 test-port: setup ## the port's tests: on an emulated n150, those marked "board" again on a p150, several chips on a 4xp150
 	$(PYTEST) -m "not slow" models card_report scripts
-	TTNN_EMULATOR_SEEDS=0 TTNN_EMULATOR_BOARD=p150 $(PYTEST) -m "board and not slow" models
+	TTNN_EMULATOR_BOARD=p150 $(PYTEST) -m "board and not slow" models
 	$(MESH_TESTS) -m "not slow"
 
 test-emulator: setup ## the emulated device's tests

@@ -65,9 +65,9 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
 
 
 # The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
-# run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree, and the first
-# run with tensors of the same shapes is sanitized, in $TTNN_EMULATOR_SEEDS orders of events (0: in none). In the tests
-# that compare with simulated chips the kernels run once.
+# run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree. On the n150 the
+# first run with tensors of the same shapes is sanitized, in 5 orders of events. $TTNN_EMULATOR_SEEDS is another number,
+# for every board. In the tests that compare with simulated chips the kernels run once.
 PROGRAM_TESTS = {
     f"test_{name}"
     for name in (
@@ -81,7 +81,6 @@ PROGRAM_TESTS = {
     )
 }
 SIMULATED_TESTS = {"test_simulated_logits", "test_simulated_programs"}
-SEEDS = int(os.environ.get("TTNN_EMULATOR_SEEDS", "5"))
 
 # The tests that count programs and bytes. On the emulated device they compute nothing.
 COUNTING_TESTS = {"test_counted", "test_prefill_cost", "test_recorded_figures"}
@@ -110,7 +109,9 @@ def _results_of(test: str) -> tuple[str, int]:
     """What gives the results in a file of tests, and how many orders of events are tried."""
     if test in SIMULATED_TESTS:
         return "run", 1
-    return ("sanitize", SEEDS) if SEEDS else ("check", 1)
+    default = "5" if ttnn_emulator.installed_board().name == "n150" else ""
+    seeds = os.environ.get("TTNN_EMULATOR_SEEDS", default)
+    return ("sanitize", int(seeds)) if seeds else ("check", 1)
 
 
 @pytest.fixture
