@@ -65,9 +65,9 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
 
 
 # The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
-# run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree. On the n150 the
-# first run with tensors of the same shapes is sanitized, in 5 orders of events. $TTNN_EMULATOR_SEEDS is another number,
-# for every board. In the tests that compare with simulated chips the kernels run once.
+# run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree. The first run
+# with tensors of the same shapes is sanitized: on the n150, in 5 orders of events, or with $TTNN_EMULATOR_SEEDS on any
+# board, in that number of orders. In the tests that compare with simulated chips the kernels run once.
 PROGRAM_TESTS = {
     f"test_{name}"
     for name in (
