@@ -15,7 +15,7 @@ from typing import Any
 import ttnn
 from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.kernel_results import Comparison, Expectation, GoldenRun, KernelRun
-from ttnn_emulator.device.memory import bytes_per_bank, in_dram, unwritten
+from ttnn_emulator.device.memory import bytes_per_bank, in_dram
 from ttnn_emulator.device.registry import ValueFunction, refuse_unknown_options
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.state import EmulatedDevice
@@ -151,8 +151,7 @@ class GenericPrograms:
     @staticmethod
     def _leave_unwritten(slot: Slot) -> None:
         if slot.buffer.shards is None:
-            nothing = [unwritten(slot.dtype, slot.shape)] * len(slot.chips)
-            slot.buffer.write(slot.chips, nothing, slot.shape, slot.dtype)
+            slot.leave_unwritten()
 
 
 def _shapes(described: KernelProgram, tensors: list[ttnn.Tensor]) -> tuple:

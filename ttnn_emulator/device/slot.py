@@ -3,7 +3,7 @@
 """A tensor of a call: the memory behind it, and how the call sees that memory."""
 
 import ttnn
-from ttnn_emulator.device.memory import Buffer, chips_of
+from ttnn_emulator.device.memory import Buffer, chips_of, unwritten
 from ttnn_emulator.library.private import shape_of
 
 
@@ -17,3 +17,7 @@ class Slot:
         self.size = tensor.buffer_num_pages() * tensor.buffer_page_size()  # bytes a chip
         self.sharded = tensor.is_sharded()
         self.chips = chips_of(tensor)
+
+    def leave_unwritten(self) -> None:
+        """Let the memory read as before anything was written."""
+        self.buffer.write(self.chips, [unwritten(self.dtype, self.shape)] * len(self.chips), self.shape, self.dtype)

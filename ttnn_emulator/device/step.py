@@ -14,7 +14,7 @@ import torch
 import ttnn
 from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.data_types import is_float, round_to
-from ttnn_emulator.device.memory import Buffer, unwritten
+from ttnn_emulator.device.memory import Buffer
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
@@ -199,8 +199,7 @@ class Step:
         """Leave the results as memory that nothing was written to. A result that holds values keeps them."""
         for slot in self.results:
             if slot.buffer.blank or slot.buffer.pending:
-                nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
-                slot.buffer.write(self.chips, nothing, slot.shape, slot.dtype)
+                slot.leave_unwritten()
 
     def mark_captured(self) -> None:
         """Leave the results allocated and not computed, as they are inside a trace capture.
@@ -209,8 +208,7 @@ class Step:
         """
         for slot in self.results:
             if slot.buffer.blank:
-                nothing = [unwritten(slot.dtype, slot.shape)] * len(self.chips)
-                slot.buffer.write(self.chips, nothing, slot.shape, slot.dtype)
+                slot.leave_unwritten()
                 slot.buffer.pending = self.name
             elif slot.buffer.pending:
                 slot.buffer.pending = self.name  # the last one to write it is the one that the program knows
