@@ -12,17 +12,19 @@ from models.bitnet.tt.generation.sampling import CANDIDATES, GREEDY, Draws, Samp
 NEAR_TIE = 0.2
 
 
-def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params: SamplingParams = GREEDY) -> None:
+def assert_chosen(
+    reference: Model, prompt: list[int], tokens: list[int], params: SamplingParams = GREEDY
+) -> torch.Tensor:
     """Assert that each token is the reference's choice after the prompt and the tokens before, or nearly tied with it.
 
     A draw chooses a token as follows. The tokens are intervals, ordered by rank, each as long as its probability. The
-    chosen token is the one whose interval contains the draw.
+    chosen token is the one whose interval contains the draw. Returns the reference's logits [tokens, vocabulary].
     """
-    logits, _ = reference.prefill(torch.tensor([prompt + tokens[:-1]]))
+    logits = reference.prefill(torch.tensor([prompt + tokens[:-1]]))[0][0, len(prompt) - 1 :]
     draws = Draws.from_seed(params.seed).at(len(prompt) - 1)
     # the probability p of all tokens before one changes by at most p * (1 - p) times the change of the logits
     shift = 0 if params.greedy else NEAR_TIE / params.temperature / 4
-    for place, (row, token) in enumerate(zip(logits[0, len(prompt) - 1 :], tokens, strict=True)):
+    for place, (row, token) in enumerate(zip(logits, tokens, strict=True)):
         draws = draws.next()
         draw = 0.0 if params.greedy else uniform(draws)
         probabilities, order = sampling_probabilities(row, params), row.argsort(descending=True)
@@ -35,6 +37,7 @@ def assert_chosen(reference: Model, prompt: list[int], tokens: list[int], params
         likelier = probabilities[row > row[token] + NEAR_TIE].sum()
         as_likely = probabilities[row >= row[token] - NEAR_TIE].sum()
         assert likelier - shift <= draw < as_likely + shift, f"token {place} of {tokens}"
+    return logits
 
 
 def assert_parts_at_a_tie(reference: Model, prompt: list[int], ours: list[int], theirs: list[int]) -> None:
