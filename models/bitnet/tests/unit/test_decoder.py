@@ -34,7 +34,9 @@ from models.bitnet.tt.decoder import DecoderLayer
 every_layer = pytest.mark.parametrize(
     "model, badly_scaled, precision",
     [
-        pytest.param(model, scaled, precision, id=f"{name}-{precision}", marks=[pytest.mark.slow] * is_slow)
+        pytest.param(
+            model, scaled, precision, id=f"{name}-{precision}", marks=pytest.mark.slow if precision in slow else ()
+        )
         for name, model, scaled, slow in (
             ("tiny-even", TINY, False, ()),
             ("tiny-badly_scaled", TINY, True, ()),
@@ -44,7 +46,6 @@ every_layer = pytest.mark.parametrize(
             ("2b-badly_scaled", FULL, True, ("performance",)),
         )
         for precision in PRECISIONS
-        for is_slow in [precision in slow]
     ],
 )
 

@@ -14,14 +14,14 @@ from models.bitnet.tt.model_config import ModelConfig
 
 
 @pytest.mark.parametrize("device_params", [{"worker_l1_size": 400_000}], indirect=True)
-def test_l1_is_what_the_open_device_has_left(device):
+def test_l1_is_what_the_open_device_has_left(mesh_device):
     """A device may be opened with less L1 for tensors and buffers, for larger kernels. Tensors take some of it too."""
     pattern = "^fused: prefill's program of qkv, 2560 wide, needs 1220608 bytes of a core's L1, there are {}; use .*$"
     with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("400000")):
-        ModelConfig(FULL, device, "fused", 1)
-    cores = first_cores(Chip.of(device).cores, Chip.of(device))
+        ModelConfig(FULL, mesh_device, "fused", 1)
+    cores = first_cores(Chip.of(mesh_device).cores, Chip.of(mesh_device))
     memory = users_columns(cores.num_cores() * TILE, cores, TILE)
-    kept = to_device(torch.zeros(1, 1, TILE, cores.num_cores() * TILE), device, ttnn.float32, memory)
+    kept = to_device(torch.zeros(1, 1, TILE, cores.num_cores() * TILE), mesh_device, ttnn.float32, memory)
     with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("395904")):
-        ModelConfig(FULL, device, "fused", 1)
+        ModelConfig(FULL, mesh_device, "fused", 1)
     assert kept.is_allocated()
