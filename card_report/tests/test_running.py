@@ -32,7 +32,7 @@ def test_killed(tmp_path):
 
 
 def test_time_limit(tmp_path):
-    """At the time limit the process of the step and its children are ended. The output until then is kept."""
+    """The process of a step and its children are ended at the time limit. The output until then is kept."""
     code = (
         "import subprocess, sys, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']);"

@@ -41,12 +41,12 @@ def _give_arithmetic(folder: Path) -> None:
 
 
 def python(*arguments: str, cwd: Path | None = None, **changes: str | None) -> subprocess.CompletedProcess:
-    """`python -c CODE ...` or `python -m MODULE ...`"""
+    """Run `python -c CODE ...` or `python -m MODULE ...` in a child of the prepared process."""
     return _prepared().run(arguments, cwd or Path.cwd(), environment(**changes))
 
 
 def new_python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    """The same in a process that starts as any other. multiprocessing's spawn repeats how its parent was started."""
+    """Run `python ARGUMENTS` in a new process. multiprocessing's spawn needs one: it repeats its parent's start."""
     command = [sys.executable, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, cwd=cwd, env=environment())
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where tensors lie on the chip: pure functions of the shapes of the model and the chip. They need no device.
+"""The places of tensors on the chip, as pure functions of the shapes of the model and the chip. No device is needed.
 
 Decode works on one tile of rows, which holds at most 32 users. Every activation is width-sharded over cores in L1, and
 every ternary weight over all DRAM banks, from which the DRAM-sharded matmul streams it. Prefill works on many tokens.

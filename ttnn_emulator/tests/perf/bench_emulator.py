@@ -14,16 +14,9 @@ import pytest
 import torch
 
 import ttnn
+from models.bitnet.perf.random_model import cheap_state
 from models.bitnet.tests import shipped
-from models.bitnet.tests.perf.test_against_transformers import (
-    MODEL,
-    ROUNDS,
-    STEPS,
-    cheap_state,
-    our_step,
-    packed,
-    transformers_step,
-)
+from models.bitnet.tests.perf.test_against_transformers import MODEL, ROUNDS, STEPS, our_step, packed, transformers_step
 from ttnn_emulator.tests.subprocesses import emulator
 
 TILE = ttnn.TILE_LAYOUT
@@ -126,7 +119,7 @@ def test_shipped_model_against_transformers(device, capsys):
 
 
 def test_four_full_width_layers_against_transformers(device, capsys):
-    """The same for four layers of the 2B-4T's width with random weights, in turns with each form of transformers."""
+    """Decode steps of four layers of the 2B-4T's width with random weights, in turns with each form of transformers."""
     weights = cheap_state(MODEL)
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
         steps = {name: make(device, weights) for name, make in STEPS.items()}

@@ -75,7 +75,7 @@ def test_a_batch_of_three(open_device, reference):
 
 @pytest.mark.slow
 def test_fused_chooses_what_accuracy_chooses(open_device, reference):
-    """On one device, fused gives the same greedy tokens as accuracy until two tokens are nearly tied."""
+    """`fused` gives the same greedy tokens as `accuracy` on one device, until two tokens are nearly tied."""
     prompts, texts = [prompt(length) for length in (5, LENGTH, 33)], []
     for precision in ("accuracy", "fused"):
         with shipped.load(open_device, precision=precision, max_batch=3, max_seq_len=64, enable_trace=False) as model:

@@ -18,8 +18,10 @@ def state() -> dict:
 
 @pytest.fixture(scope="module")
 def stepping(open_device: ttnn.MeshDevice, state: dict) -> Iterator[Callable[[str, int], SteppingModel]]:
-    """A function that gives a model by precision and batch. All models of a test module use the same weights,
-    which hold nothing: these models are counted."""
+    """A function that gives a model by precision and batch.
+
+    All models of a test module use the same weights. The weights hold nothing, because the models are only counted.
+    """
     weights = EmptyWeights(open_device)
     models: dict[tuple[str, int], SteppingModel] = {}
 
