@@ -38,12 +38,12 @@ constexpr auto inverse_width = of_stages("inverse_width");  // 1 / K, float32 bi
 constexpr auto block = of_stages("block");                  // tiles of K in a page of weights
 constexpr auto group = of_stages("group");                  // tile columns that are multiplied together
 constexpr auto which = of_stages("epilogue");
-constexpr auto rows = of_stages("rows");                // the buffer of a stage's rows
-constexpr auto first_gamma = of_stages("first_gamma");              // the first tile of a stage in GAMMA
-constexpr auto residual = of_stages("residual");        // the buffer that the epilogue adds
-constexpr auto results_in = of_stages("results_in");    // the buffer of a stage's results
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");        // tiles of sums in GATHERED
-constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");    // of CODES
+constexpr auto rows = of_stages("rows");                    // the buffer of a stage's rows
+constexpr auto first_gamma = of_stages("first_gamma");      // the first tile of a stage in GAMMA
+constexpr auto residual = of_stages("residual");            // the buffer that the epilogue adds
+constexpr auto results_in = of_stages("results_in");        // the buffer of a stage's results
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");         // tiles of sums in GATHERED
+constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
 constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
 
 enum ComputeArguments : uint32_t { EPS_BITS };  // of each stage, of a float32
