@@ -30,6 +30,7 @@ from models.bitnet.tests.unit import (
     test_head_product,
     test_prefill_programs,
     test_rotate_and_cache,
+    test_second_pass,
 )
 from models.bitnet.tt.generation.sampling import CANDIDATES
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
@@ -109,6 +110,22 @@ def best_tokens(device, rows, dtype):
     return [logits], [tokens, *candidates(on_device, program=BestTokens.of(on_device, CANDIDATES, grid))]
 
 
+def shortlist(device, rows, count):
+    """More candidates than a tile has columns. Their groups depend on the number of cores, which is the same on all
+    chips."""
+    logits = torch.randn(rows, 4128) * 4
+    on_device = to_device(logits[None, None], device, ttnn.float32)
+    return [logits], candidates(on_device, program=BestTokens.of(on_device, count, (8, 7)))
+
+
+def second_pass(device, rows, inner, length):
+    """One row has no best token."""
+    it = test_second_pass.Case(device, rows, inner, length=length)
+    it.shortlist[rows // 2] = NO_TOKEN
+    best, likeliest, values = it.run()
+    return [it.x, it.table, it.shortlist], [best.int(), likeliest.int(), values]
+
+
 def prefill_codes(device, shape, kind, dtype=ttnn.float32):
     token_tiles, inner, _ = shape
     x, gamma = values(kind, token_tiles * TILE, inner * TILE)
@@ -167,6 +184,11 @@ for held_as in test_head_product.HEAD_WEIGHTS:
 for dtype in test_head_product.DTYPES:
     for rows in (7, 32):
         case(f"best tokens/{dtype.name.lower()}, {rows} rows", best_tokens, rows, dtype)
+
+for rows in (7, 32):
+    case(f"best tokens/a shortlist of 128, {rows} rows", shortlist, rows, 128)
+    case(f"second pass/{rows} rows", second_pass, rows, 3, 128)
+case("second pass/2B-4T", second_pass, 1, 80, 32)
 
 CODES, PRODUCTS = test_prefill_programs.CODES, test_prefill_programs.PRODUCTS
 for name in ("one core", "uneven", "uneven teams", "more parts than a tile has rows"):

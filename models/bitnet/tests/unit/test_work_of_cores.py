@@ -17,7 +17,7 @@ from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import AFTER_ATTENTION, FusedPrograms
 from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
-from models.bitnet.tt.kernels.head import best_tokens, head_product
+from models.bitnet.tt.kernels.head import best_tokens, head_product, second_pass
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, free_l1_bytes, users_memory_config
 
@@ -145,21 +145,39 @@ def test_head_product(device, model):
 
 
 @pytest.mark.parametrize("rows", BATCHES)
-@pytest.mark.parametrize("width", [32, 320, 128256])
-@pytest.mark.parametrize("count", [1, TILE])
+@pytest.mark.parametrize("width, count", [(32, 1), (32, TILE), (320, 256), (128256, 1), (128256, TILE), (128256, 128)])
 def test_best_tokens(device, rows, width, count):
-    """Every tile column by one processor, and every row merged by one core, whose place all processors know."""
+    """Every tile column by one processor. The first cores merge, and all processors know their places."""
     program = best_tokens.BestTokens(rows, width // TILE, ttnn.float32, count, Chip.of(device).grid)
     kernels = program.described(empty(device), [empty(device)] * 2).kernels
     processors = [(core, scans) for kernel in kernels for core, scans in told(kernel, best_tokens.ScannerArguments)]
     ordered = sorted((scans for _, scans in processors), key=lambda scans: scans.scanner)
     assert [scans.scanner for scans in ordered] == list(range(len(processors)))
     assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(width // TILE))
-    merging = {scans.merged_row: core for core, scans in processors if scans.merged_row < rows}
-    assert sorted(scans.merged_row for _, scans in processors if scans.merged_row < rows) == list(range(rows))
-    places = [device.worker_core_from_logical_core(merging[row]) for row in range(rows)]
+    merges = rows * program.groups
+    merging = {scans.merger: core for core, scans in processors if scans.merger < merges}
+    assert sorted(scans.merger for _, scans in processors if scans.merger < merges) == list(range(len(merging)))
+    assert len(merging) == min(merges, len(processors) // 2)
+    places = [device.worker_core_from_logical_core(merging[merger]) for merger in range(len(merging))]
     for kernel in kernels:
         assert list(kernel.common_runtime_args)[3:] == [number for core in places for number in (core.x, core.y)]
+        assert dict(kernel.named_compile_time_args)["mergers"] == len(merging)
+
+
+@pytest.mark.parametrize("rows", BATCHES)
+@pytest.mark.parametrize("length", [TILE, 128])
+@pytest.mark.parametrize("count", [1, TILE])
+def test_second_pass(device, rows, length, count):
+    """Every candidate by one core, and every row merged by one core, whose place all cores know."""
+    program = second_pass.SecondPass(rows, 80, length, 128256, count, Chip.of(device).grid)
+    reader, writer, compute = program.described(*[empty(device)] * 3, [empty(device)] * 2).kernels
+    on_cores = told(reader, second_pass.CandidateArguments)
+    assert spans([arguments[:2] for _, arguments in on_cores]) == list(range(rows * length))
+    for kernel in (writer, compute):
+        assert list(map(str, told(kernel, second_pass.CandidateArguments))) == list(map(str, on_cores))
+    merging = {arguments.merged_row: core for core, arguments in on_cores if arguments.merged_row < rows}
+    places = [device.worker_core_from_logical_core(merging[row]) for row in range(rows)]
+    assert list(writer.common_runtime_args)[3:] == [number for core in places for number in (core.x, core.y)]
 
 
 def shards_of(kernel: ttnn.KernelDescriptor) -> list[int]:
@@ -222,6 +240,7 @@ def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
     rows = columns(model.hidden_size, chip).memory_config()
     by_user = users_memory_config(2 * users, model.head_dim, first_cores(2 * users, chip))
     logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
+    second = second_pass.SecondPass(users, 80, 128, model.vocab_size, TILE, chip.grid)
     descriptors = [
         *(programs.decode(*names).described(*[empty(device)] * 5) for names in PROGRAMS),
         *(programs.prefill(which, 3)[0].described(*[empty(device)] * 4) for which in PROJECTIONS),
@@ -229,6 +248,7 @@ def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
         programs.rotate_and_cache.described(*[empty(device)] * 9),
         programs.head[True].described(*[empty(device)] * 2),
         logits.described(empty(device), [empty(device)] * 2),
+        second.described(*[empty(device)] * 3, [empty(device)] * 2),
         *(
             look_up.LookUp(users, ttnn.float32, rows, angles).described(*[empty(device)] * 5)
             for angles in (programs.angles_memory, (by_user, by_user))
