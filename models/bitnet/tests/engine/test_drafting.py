@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from models.bitnet.tt.engine import speculation
 from models.bitnet.tt.engine.drafting import LENGTHS, Draft, Drafter
 from models.bitnet.tt.engine.speculation import check_speculate, drafts_to_verify
+from models.bitnet.tt.precision import ACCURACY, FUSED, PERFORMANCE
 
 few_tokens = st.lists(st.integers(0, 2), max_size=40)
 
@@ -130,10 +131,17 @@ def test_likely_drafts_go_first():
 @pytest.mark.parametrize("value", [-1, 32, 10**5000], ids=["below", "above", "huge"])
 def test_more_drafts_than_rows_are_refused(value):
     with pytest.raises(ValueError, match="^speculate is .*, must be between 0 and 31: a step has 32 rows$"):
-        check_speculate(value)
+        check_speculate(value, FUSED)
 
 
 @pytest.mark.parametrize("value", [None, "4", 1.5, True])
 def test_a_number_of_drafts_is_an_integer(value):
     with pytest.raises(TypeError, match="^speculate is .*, must be an integer$"):
-        check_speculate(value)
+        check_speculate(value, FUSED)
+
+
+@pytest.mark.parametrize("precision", [ACCURACY, PERFORMANCE], ids=lambda precision: precision.name)
+def test_stock_precisions_do_not_speculate(precision):
+    assert check_speculate(0, precision) == 0
+    with pytest.raises(ValueError, match=f"^speculate is 4, must be 0 in precision {precision.name}: .* use .* fused$"):
+        check_speculate(4, precision)
