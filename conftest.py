@@ -78,6 +78,7 @@ PROGRAM_TESTS = {
         "head_product",
         "prefill_programs",
         "rotate_and_cache",
+        "verified_step",
     )
 }
 SIMULATED_TESTS = {"test_simulated_logits", "test_simulated_programs"}

@@ -6,8 +6,8 @@ Everything that a decode step reads lies on the device. The step itself writes t
 random numbers and counts of tokens there. The host uploads something only when a request joins, leaves or needs another
 cache block. It downloads four bytes a user.
 
-Several users of a step may be rows of one text, with the same row of the page table and consecutive positions. In `fused`
-the cache keeps all of them, and each attends to those before it.
+Several users of a step may be rows of one text, with the same row of the page table and consecutive positions. In
+`fused` the cache keeps all of them, and each attends to those before it.
 """
 
 from collections.abc import Sequence

@@ -205,7 +205,7 @@ def test_drafts_that_cannot_be_verified(monkeypatch, capsys, arguments, message)
 
 def test_drafts_change_no_text(monkeypatch, capsys):
     """A text that repeats itself takes fewer steps with drafts. The report says how many drafts were right."""
-    prompt = "The first lot came forth to Jehoiarib, the second to Jedaiah, The third to Harim, the fourth to Seorim, The"
+    prompt = "The first lot came forth to Jehoiarib, the second to Jedaiah, The third to Harim, the fourth to"
     results = [here(monkeypatch, capsys, prompt, "--max-new-tokens", "48", "--speculate", k) for k in "04"]
     (plain, _), (speculating, output) = results
     assert speculating["tokens"] == plain["tokens"]
