@@ -79,6 +79,7 @@ PROGRAM_TESTS = {
         "prefill_programs",
         "rotate_and_cache",
         "second_pass",
+        "verified_step",
     )
 }
 SIMULATED_TESTS = {"test_simulated_logits", "test_simulated_programs"}

@@ -55,6 +55,7 @@ def main() -> int:
                 paging=shared_pool(options.cache_tokens),
                 weight_cache=options.weight_cache,
                 enable_trace=not options.no_trace,
+                speculate=options.speculate,
             )
         except (ValueError, OSError) as error:
             raise SystemExit(f"demo: {error}") from None
@@ -95,6 +96,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="the same seed draws the same tokens")
     parser.add_argument(
         "--stop", type=unicode_text, action="append", default=[], help="end before this text; may be repeated"
+    )
+    parser.add_argument(
+        "--speculate",
+        type=int,
+        metavar="K",
+        help="verify up to K drafts of the next tokens in a step, which changes no text; 0 to 31 (default: 4 in fused, "
+        "0 elsewhere)",
     )
     parser.add_argument("--no-trace", action="store_true", help="run every program of every step from the host")
     parser.add_argument("--weight-cache", type=Path, help="a folder that keeps device-ready weights")

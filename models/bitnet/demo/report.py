@@ -21,6 +21,8 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
         ("time per token, median", f"{numbers['ms_per_token']:.1f} ms"),
         ("tokens/s/user, median", f"{numbers['tokens_per_s_user']:.1f}"),
         ("tokens/s, all steps", f"{numbers['tokens_per_s']:.1f}"),
+        ("tokens per step", f"{numbers['tokens_per_step']:.2f}"),
+        ("drafts accepted", f"{numbers['accepted_tokens']} of {numbers['drafted_tokens']}"),
         ("programs per step", f"{numbers['programs_per_step']}"),
         ("uploaded per step", f"{numbers['uploaded_bytes_per_step']} bytes"),
         ("downloaded per step", f"{numbers['downloaded_bytes_per_step']} bytes"),
@@ -54,11 +56,12 @@ def report(model: Any, opened: OpenDevice, options: argparse.Namespace, completi
 def measure(model: Any, completions: list[Any]) -> dict[str, float]:
     """The times of a run, and the bytes of a steady step.
 
-    The bytes are medians over the steps, because few steps have requests that join or leave.
+    Times and bytes are medians over the steps, because few steps have requests that join or leave. A step with accepted
+    drafts gives a user several tokens, which share its time.
     """
-    steps = model.steps
-    seconds = statistics.median(step.seconds for step in steps) if steps else 0.0
-    generated = sum(step.users for step in steps)
+    steps = [step for step in model.steps if step.users]
+    seconds = statistics.median(step.seconds * step.users / step.tokens for step in steps) if steps else 0.0
+    generated, users = sum(step.tokens for step in steps), sum(step.users for step in steps)
     total = sum(step.seconds for step in steps)
     metrics = model.engine.metrics
     return {
@@ -68,6 +71,9 @@ def measure(model: Any, completions: list[Any]) -> dict[str, float]:
         "ms_per_token": seconds * 1000,
         "tokens_per_s_user": 1 / seconds if seconds else 0.0,
         "tokens_per_s": generated / total if total else 0.0,
+        "tokens_per_step": generated / users if users else 0.0,
+        "drafted_tokens": metrics.drafted_tokens,
+        "accepted_tokens": metrics.accepted_tokens,
         "uploaded_bytes_per_step": int(statistics.median(step.uploaded_bytes for step in steps)) if steps else 0,
         "downloaded_bytes_per_step": int(statistics.median(step.downloaded_bytes for step in steps)) if steps else 0,
     }

@@ -59,12 +59,20 @@ def load_short(
     max_batch: int = 1,
     max_seq_len: int | None = None,
     cache_dtype: ttnn.DataType | None = None,
+    rows: int | None = None,
     **options: Any,
 ) -> BitNet:
-    """Load the first two layers of the shipped model, for tests that do not depend on the quality of its text."""
+    """Load the first two layers of the shipped model, for tests that do not depend on the quality of its text.
+
+    A step has `rows` rows (default: one for each of the `max_batch` requests at a time).
+    """
     short = dataclasses.replace(config(), num_hidden_layers=2)
     return BitNet(
-        ModelConfig(short, device, precision, max_batch, max_seq_len, cache_dtype), state(), tokenizer(), **options
+        ModelConfig(short, device, precision, rows or max_batch, max_seq_len, cache_dtype),
+        state(),
+        tokenizer(),
+        max_batch=max_batch,
+        **options,
     )
 
 

@@ -21,13 +21,14 @@ from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
 from models.bitnet.tt.engine.interrupt import KeptInterrupt
 from models.bitnet.tt.engine.request import Completion, DecodeStep, Event, Request
+from models.bitnet.tt.engine.speculation import DEFAULT_DRAFTS, can_speculate, check_speculate
 from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig, default_precision
-from models.bitnet.tt.precision import Precision
+from models.bitnet.tt.precision import Precision, find_precision
 from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
 
@@ -46,15 +47,23 @@ class BitNet:
         paging: PagedAttentionConfig | None = None,
         weights: DeviceWeights | None = None,
         enable_trace: bool = True,
+        max_batch: int | None = None,
+        speculate: int = 0,
     ):
+        """`max_batch` requests run at a time (default: one for each row of a step). A step verifies up to `speculate`
+        drafts of a request, in rows that no request needs."""
+        users = config.users if max_batch is None else max_batch
+        check_speculate(speculate, config.precision)
+        if not 1 <= users <= config.users:
+            raise ValueError(f"max_batch is {users}, must be between 1 and the {config.users} rows of a step")
         self.config = config
         self.tokenizer = tokenizer
-        self.paging = paging or PagedAttentionConfig.contiguous(config.users, config.max_seq_len)
-        self.pool = BlockPool(self.paging, config.users, config.max_seq_len)
+        self.paging = paging or PagedAttentionConfig.contiguous(users, config.max_seq_len)
+        self.pool = BlockPool(self.paging, users, config.max_seq_len)
         model = BitNetModel(config, weights or DeviceWeights(config.device), state)
         cache = allocate_kv_cache(config, self.paging)
         self.generator = Generator(model, cache, self.paging.block_size, self.pool.blocks_per_user)
-        self.engine = Engine(self.generator, self.pool, tokenizer, enable_trace)
+        self.engine = Engine(self.generator, self.pool, tokenizer, enable_trace, speculate=speculate)
         self.steps: list[DecodeStep] = []  # of the last `generate`
 
     @property
@@ -75,19 +84,25 @@ class BitNet:
         weight_cache: str | Path | None = None,
         enable_trace: bool = True,
         progress: bool = True,
+        speculate: int | None = 0,
     ) -> "BitNet":
         """Load a model from a Hugging Face folder (config.json, safetensors, tokenizer).
 
         Without `precision` the model runs in `fused` where its fused programs fit the device, in `accuracy` otherwise.
         The log says which. Without `paging` every user owns all the cache blocks it can need. `weight_cache` names a
-        folder that keeps device-ready weights for the next start.
+        folder that keeps device-ready weights for the next start. A step verifies up to `speculate` drafts of a
+        request's next tokens, which changes no text. It then has 1 + `speculate` rows, or `max_batch` if that is more.
+        None is the usual number of drafts where the precision can verify some, 0 elsewhere.
         """
         from transformers import AutoTokenizer  # the one thing here that a bare ttnn model does not need
 
         path = Path(path)
         model = BitNetConfig.from_pretrained(path)
-        precision = precision or default_precision(model, device, max_batch, cache_dtype)
-        config = ModelConfig(model, device, precision, max_batch, max_seq_len, cache_dtype)
+        precision = find_precision(precision or default_precision(model, device, max_batch, cache_dtype))
+        if speculate is None:
+            speculate = DEFAULT_DRAFTS if can_speculate(precision) else 0
+        rows = max(max_batch, 1 + check_speculate(speculate, precision))
+        config = ModelConfig(model, device, precision, rows, max_seq_len, cache_dtype)
         state = load_state_dict(path, model, progress=progress)
         tokenizer = AutoTokenizer.from_pretrained(path)
         total = _MATRICES_PER_LAYER * model.num_hidden_layers + 2
@@ -101,7 +116,8 @@ class BitNet:
                 bar.update()
                 interrupt.check()
 
-            return cls(config, state, tokenizer, paging, DeviceWeights(device, folder, loaded), enable_trace)
+            weights = DeviceWeights(device, folder, loaded)
+            return cls(config, state, tokenizer, paging, weights, enable_trace, max_batch, speculate)
 
     def generate(
         self,

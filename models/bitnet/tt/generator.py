@@ -5,6 +5,9 @@
 Everything that a decode step reads lies on the device. The step itself writes the next step's tokens, positions,
 random numbers and counts of tokens there. The host uploads something only when a request joins, leaves or needs another
 cache block. It downloads four bytes a user.
+
+Several users of a step may be rows of one text, with the same row of the page table and consecutive positions. In
+`fused` the cache keeps all of them, and each attends to those before it.
 """
 
 from collections.abc import Sequence

@@ -26,9 +26,11 @@ from models.bitnet.tt.kv_cache import PagedAttentionConfig
 CONTEXT, BLOCK = 200, 32
 
 
-def make(users: int = 3, blocks: int = 9, ends: tuple[int, ...] = (), **options) -> Engine:
+def make(users: int = 3, blocks: int = 9, ends: tuple[int, ...] = (), more_rows: int = 0, **options) -> Engine:
+    """An engine for `users` requests at a time. Its decode step has `more_rows` rows that no request has."""
     paging = PagedAttentionConfig(BLOCK, blocks)
-    return Engine(ToyGenerator(users, paging, CONTEXT, ends), BlockPool(paging, users, CONTEXT), Words(), **options)
+    generator = ToyGenerator(users + more_rows, paging, CONTEXT, ends)
+    return Engine(generator, BlockPool(paging, users, CONTEXT), Words(), **options)
 
 
 def text(length: int, start: int = 0) -> tuple[int, ...]:
@@ -96,17 +98,19 @@ def wrong_request(field: str, value: object) -> Request:
 class Serving(RuleBasedStateMachine):
     """Requests come, go and step in any order, in pools of any size; some are malformed, some fail by themselves."""
 
-    preemptions = steps_ahead = ignored_rows = 0  # in all runs
+    preemptions = steps_ahead = ignored_rows = drafted = accepted = 0  # in all runs
     failed_alone = {"prefill": 0, "draws": 0, "text": 0, "NaN": 0, "the device failed": 0}
 
     @initialize(
         users=st.integers(2, 5),
         blocks=st.integers(2, 10),
         budget=st.sampled_from([32, 64, 100]),
+        more_rows=st.sampled_from([0, 2]),
+        speculate=st.sampled_from([0, 1, 4]),
         lengths=st.lists(st.integers(1, 30), min_size=3, max_size=6),
     )
-    def begin(self, users, blocks, budget, lengths):
-        self.engine = make(users, blocks, ends=(3, 50), prefill_budget=budget)
+    def begin(self, users, blocks, budget, more_rows, speculate, lengths):
+        self.engine = make(users, blocks, (3, 50), more_rows, prefill_budget=budget, speculate=speculate)
         self.requests: dict[int, Request] = {}
         self.spoiled: set[tuple[int, str]] = set()  # requests that fail by themselves, and where
         self.engine.generator.fail_for = self.fail_for
@@ -236,6 +240,8 @@ class Serving(RuleBasedStateMachine):
             assert not self.requests, "a request was lost"
             Serving.preemptions += self.engine.metrics.preemptions
             Serving.steps_ahead += self.engine.generator.steps_ahead
+            Serving.drafted += self.engine.metrics.drafted_tokens
+            Serving.accepted += self.engine.metrics.accepted_tokens
             assert self.engine.pool.contiguous or self.engine.pool.free_blocks == self.engine.pool.blocks
 
 
@@ -252,11 +258,12 @@ def machine(examples: int) -> type:
     return case
 
 
-class TestThousandSteps(machine(40)):
+class TestThousandSteps(machine(50)):
     @classmethod
     def tearDownClass(cls):
         assert Serving.preemptions > 5, "hardly anybody was preempted: the test shows nothing"
         assert Serving.steps_ahead > 100, "hardly any step was submitted ahead"
+        assert 50 < Serving.accepted < Serving.drafted - 50, "hardly any draft was right, or hardly any was wrong"
         assert Serving.ignored_rows > 0, "no request ended in a step before one that was submitted ahead"
         assert min(Serving.failed_alone.values()) > 2, f"hardly anybody failed: {Serving.failed_alone}"
 

@@ -10,6 +10,7 @@ import torch
 
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
+from models.bitnet.tt.generation.penalties import NO_TEXT
 from models.bitnet.tt.generation.prefill import Prefill
 from models.bitnet.tt.generation.sampling import Draws, SamplingParams
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
@@ -91,7 +92,7 @@ class ToyGenerator:
     ):
         assert not read_from_device
         for row, position in enumerate(positions.tolist()):
-            if position != IDLE:
+            if position != IDLE and texts[row] is not NO_TEXT:  # a draft has none
                 before = [*texts[row].prompt, *texts[row].written]
                 assert before == self.read(page_table[row], position), "a text that the cache does not have"
         self.fail()
@@ -106,12 +107,13 @@ class ToyGenerator:
         return self.run_step(page_table)
 
     def run_step(self, page_table: torch.Tensor) -> torch.Tensor:
-        for row, position in enumerate(self.positions.tolist()):
-            if position != IDLE:
-                self.write(page_table[row], position, int(self.tokens[row]))
-                text = self.logits(page_table[row], position + 1)
-                self.tokens[row] = choose(text, self.params[row], self.draws[row])
-                self.positions[row] += 1
+        active = [(row, position) for row, position in enumerate(self.positions.tolist()) if position != IDLE]
+        for row, position in active:
+            self.write(page_table[row], position, int(self.tokens[row]))
+        for row, position in active:
+            text = self.logits(page_table[row], position + 1)
+            self.tokens[row] = choose(text, self.params[row], self.draws[row])
+            self.positions[row] += 1
         self.draws = [draws.next() for draws in self.draws]
         self.fail()
         return self.tokens
@@ -131,12 +133,20 @@ class ToyGenerator:
 
 
 def choose(text: list[int], params: SamplingParams, draws: Draws) -> int:
-    """The token that follows `text`, by the draws if any; no token follows where logits are NaN."""
+    """The token that follows `text`, by the draws if any; no token follows where logits are NaN.
+
+    Seven times of eight it follows from the last token alone. So texts repeat themselves, and drafts are often right.
+    """
     if not text:
         return NO_TOKEN
     assert NOTHING not in text, "a position that was never written was read"
     drawn = () if params.greedy else draws.state
-    return int.from_bytes(hashlib.sha256(repr((text, drawn)).encode()).digest()[:4], "little") % VOCABULARY
+    number = hashed((text, drawn))
+    return (hashed(text[-1]) if number % 8 else number) % VOCABULARY
+
+
+def hashed(value: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(value).encode()).digest()[:4], "little")
 
 
 def alone(prompt: list[int], count: int, params: SamplingParams, context: int, ends: tuple[int, ...]) -> list[int]:

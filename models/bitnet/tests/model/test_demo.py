@@ -20,6 +20,7 @@ SCRIPT = shipped.DEMO / "demo.py"
 ROOT = SCRIPT.parents[3]
 PROMPT = "And it came to pass"
 LONG = "in the days of the judges, " * 6  # more than a cache block of 32 tokens
+ROWS = 5  # of a step: of a request and its drafts
 KEYS = {
     "text",
     "tokens",
@@ -30,6 +31,9 @@ KEYS = {
     "uploaded_bytes_per_step",
     "downloaded_bytes_per_step",
     "programs_per_step",
+    "tokens_per_step",
+    "drafted_tokens",
+    "accepted_tokens",
     "traced",
 }
 
@@ -66,7 +70,7 @@ def test_json(traced):
     assert KEYS <= set(numbers)
     assert numbers["traced"] is True and numbers["precision"] == "fused", "the default of one chip"
     assert re.search(r"^  precision +fused$", output, re.MULTILINE)
-    assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 4
+    assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 4 * ROWS
     assert numbers["text"] == shipped.tokenizer().decode(numbers["tokens"], skip_special_tokens=True)
     assert len(numbers["tokens"]) == 24 and numbers["programs_per_step"] > 10
     assert numbers["ttft_s"] > 0 and numbers["ms_per_token"] > 0 and numbers["tokens_per_s_user"] > 0
@@ -106,7 +110,7 @@ def test_a_file_of_prompts(tmp_path, traced, monkeypatch, capsys):
     numbers, output = here(monkeypatch, capsys, "--prompts", file, *options)
     assert numbers["shared_tokens"] == alike // 32 * 32 > 0
     assert f"{numbers['shared_tokens']} of {numbers['prompt_tokens']}\n" in output
-    assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 12
+    assert numbers["uploaded_bytes_per_step"] == 0 and numbers["downloaded_bytes_per_step"] == 4 * ROWS
     assert len(numbers["completions"]) == 3
     for number, (prompt, completion) in enumerate(zip(prompts, numbers["completions"])):
         assert f"[{number}] {prompt}{completion['text']}" in output
@@ -138,6 +142,7 @@ def test_bad_arguments(arguments, message):
         (["--prompts", str(shipped.FOLDER / "config.json")], "is not a JSON list"),
         ([PROMPT, "--prompts", "x.json"], "give a prompt or --prompts, not both"),
         (["--max-new-tokens", "0"], "--max-new-tokens"),
+        (["--speculate", "many"], "--speculate"),
         (["--stop", ""], "--stop"),
     ],
 )
@@ -185,6 +190,31 @@ def test_chat_without_a_template(tmp_path, monkeypatch, capsys):
     settings.pop("chat_template", None)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
     assert "has no chat template" in refusal(monkeypatch, capsys, "--chat", "--model", str(tmp_path), opens=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--speculate", "-1"], "demo: speculate is -1, must be between 0 and 31: a step has 32 rows"),
+        (["--speculate", "2", "--precision", "accuracy"], "demo: speculate is 2, must be 0 in precision accuracy"),
+    ],
+)
+def test_drafts_that_cannot_be_verified(monkeypatch, capsys, arguments, message):
+    assert refusal(monkeypatch, capsys, *arguments, opens=True).startswith(message)
+
+
+def test_drafts_change_no_text(monkeypatch, capsys):
+    """A text that repeats itself takes fewer steps with drafts. The report says how many drafts were right."""
+    prompt = "The first lot came forth to Jehoiarib, the second to Jedaiah, The third to Harim, the fourth to"
+    results = [here(monkeypatch, capsys, prompt, "--max-new-tokens", "48", "--speculate", k) for k in "04"]
+    (plain, _), (speculating, output) = results
+    assert speculating["tokens"] == plain["tokens"]
+    assert plain["tokens_per_step"] == 1 and plain["drafted_tokens"] == plain["accepted_tokens"] == 0
+    drafted, accepted = speculating["drafted_tokens"], speculating["accepted_tokens"]
+    assert 0 < accepted < drafted
+    assert speculating["tokens_per_step"] == pytest.approx(47 / (47 - accepted))
+    assert re.search(rf"^  drafts accepted +{accepted} of {drafted}$", output, re.MULTILINE)
+    assert plain["downloaded_bytes_per_step"] == 4
 
 
 def test_a_short_context(monkeypatch, capsys):

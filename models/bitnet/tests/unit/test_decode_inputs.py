@@ -83,6 +83,7 @@ def test_an_upload_cut_short_is_made_again(inputs, monkeypatch, last, written):
 
 
 def test_other_draws_with_the_same_parameters_are_uploaded(inputs):
+    inputs.set(TOKENS, POSITIONS)
     first, second = ([Draws.from_seed(seed + user) for user in range(USERS)] for seed in (0, 9))
     for draws in (first, second):
         inputs.set_sampling(PARAMS, draws)
@@ -90,6 +91,7 @@ def test_other_draws_with_the_same_parameters_are_uploaded(inputs):
 
 
 def test_draws_cut_short_are_uploaded_again(inputs, monkeypatch):
+    inputs.set(TOKENS, POSITIONS)
     first, second = ([Draws.from_seed(seed + user) for user in range(USERS)] for seed in (0, 9))
     inputs.set_sampling(PARAMS, first)
     upload = inputs.sampling.set
@@ -119,6 +121,7 @@ def test_draws_that_the_caller_keeps_are_the_ones_before_the_step(inputs):
     """A step changes no list of its caller's. The host then holds the next states, and greedy rows need none."""
     params = [SamplingParams(1.0), SamplingParams()] * (USERS // 2)
     draws = [Draws.from_seed(user) for user in range(USERS)]
+    inputs.set(TOKENS, POSITIONS)
     given = list(draws)
     inputs.set_sampling(params, given)
     inputs.after_step(chose=True, drew=True, counted=False)
@@ -135,6 +138,23 @@ def test_idle_rows(inputs):
     positions = torch.where(torch.tensor([True, False, True, False]), POSITIONS, IDLE)
     inputs.set(TOKENS, positions, TABLE)
     assert_holds(inputs, torch.where(positions == IDLE, 0, TOKENS), positions)
+
+
+def test_nothing_of_an_idle_row_is_uploaded(inputs):
+    """A row that becomes idle keeps its blocks and draws on the device. Those of a row that is idle no more are set."""
+    others, draws = TABLE.flip(0), [Draws.from_seed(user) for user in range(USERS)]
+    inputs.set(TOKENS, POSITIONS, TABLE)
+    inputs.set_sampling(PARAMS, draws)
+    inputs.uploaded_bytes = 0
+    idle = torch.where(torch.arange(USERS) == 2, IDLE, POSITIONS)
+    inputs.set(TOKENS, idle, torch.where(torch.arange(USERS)[:, None] == 2, others, TABLE))
+    inputs.set_sampling([GREEDY if row == 2 else params for row, params in enumerate(PARAMS)], draws)
+    assert inputs.uploaded_bytes == USERS * 4, "only positions were to be uploaded"
+    assert_holds(inputs, TOKENS, idle, TABLE)
+    inputs.set(TOKENS, POSITIONS, others)
+    inputs.set_sampling(PARAMS, draws[::-1])
+    assert_holds(inputs, TOKENS, POSITIONS, others)
+    assert states(inputs) == [draw.state for draw in draws[::-1]]
 
 
 def written(inputs: DecodeInputs, row: int) -> dict[int, float]:

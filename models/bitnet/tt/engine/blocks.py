@@ -37,7 +37,7 @@ class BlockPool:
     """
 
     def __init__(self, paging: PagedAttentionConfig, users: int, max_seq_len: int):
-        self.block_size, self.blocks = paging.block_size, paging.max_num_blocks
+        self.users, self.block_size, self.blocks = users, paging.block_size, paging.max_num_blocks
         # the width of a page table: a whole context, or the whole pool if that is less
         self.blocks_per_user = min(-(-max_seq_len // paging.block_size), paging.max_num_blocks)
         self.contiguous = paging.max_num_blocks >= users * self.blocks_per_user

@@ -16,6 +16,11 @@ token, its random numbers, its text. An error there ends that request, with the 
 on for the others. A preempted request computes its prompt again, and then decodes its own tokens again among the
 others. These are the same programs on the same numbers, so it goes on as if it had run alone.
 
+A step may also verify drafts of a request's next tokens, in rows that no request needs. A draft is the input of such a
+row, at the position behind that of the row before. So the step chooses a token after each draft as well. These tokens
+count as long as the drafts before them equal what was chosen. So a step gives a request one token or more, and always
+those that it would get without drafts.
+
 In the steady state host and device work at the same time. Before the engine reads the tokens of a step, it submits the
 next step, which takes these tokens from the device. A job that ends with the first step ignores its row of the second.
 The pool takes its blocks back at once. This is safe because the device runs in order: a new owner's keys and values are
@@ -38,11 +43,10 @@ from models.bitnet.tt.engine.blocks import BlockPool, prefix_keys
 from models.bitnet.tt.engine.metrics import Metrics
 from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
 from models.bitnet.tt.engine.scheduler import Scheduler
+from models.bitnet.tt.engine.speculation import Speculation
+from models.bitnet.tt.engine.step_rows import StepRows
 from models.bitnet.tt.engine.text import TextStream
-from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
-from models.bitnet.tt.generation.penalties import NO_TEXT
-from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
 from models.bitnet.tt.generator import Generator
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 
@@ -55,13 +59,14 @@ class _Submitted:
     """A decode step that the device was given, and whose tokens nobody has read."""
 
     jobs: list[Job]  # in the scheduler's order
+    rows: StepRows
     end: StepEnd
     output: ttnn.Tensor
 
 
 class Engine:
     """Runs requests on a generator. While requests decode, a step prefills at most `prefill_budget` prompt tokens. This
-    bounds the time between two tokens of a request."""
+    bounds the time between two tokens of a request. A decode step verifies at most `speculate` drafts of a request."""
 
     def __init__(
         self,
@@ -70,13 +75,15 @@ class Engine:
         tokenizer: Any,
         enable_trace: bool = True,
         prefill_budget: int = PREFILL_BUDGET,
+        speculate: int = 0,
     ):
         self.generator, self.pool, self.tokenizer = generator, pool, tokenizer
         self.enable_trace, self.prefill_budget = enable_trace, prefill_budget
         self.metrics = Metrics()
         self.last_step: DecodeStep | None = None  # None if the last step did not decode
         config = generator.config
-        self.scheduler = Scheduler(pool, config.users, config.max_seq_len)
+        self.scheduler = Scheduler(pool, config.max_seq_len)
+        self.speculation = Speculation(speculate, config.users, self.scheduler.context)
         # what a block's content depends on besides the tokens
         self._content = f"{config.model} {config.precision} {config.cache_dtype}"
         self._jobs: dict[int, Job] = {}
@@ -102,6 +109,7 @@ class Engine:
         self._next_id += 1
         self._jobs[number] = job
         if job.completion.error is None:
+            self.speculation.begin(job)
             self.scheduler.add(job)
         else:
             self._finish(job, "error")
@@ -181,26 +189,49 @@ class Engine:
             return
         if self._reserve_ahead(step):
             reading = generator.start_reading(step.output)
-            output = generator.decode_next(step.end, self.pool.page_table(), self.enable_trace)
-            self._ahead = _Submitted(step.jobs, step.end, output)
+            output = generator.decode_next(step.end, step.rows.page_table(self.pool.page_table()), self.enable_trace)
+            self._ahead = _Submitted(step.jobs, step.rows, step.end, output)
             chosen = generator.finish_reading(reading).tolist()
         else:
             chosen = generator.read_tokens(step.output).tolist()
         jobs = [job for job in step.jobs if job.slot is not None]  # the others have ended since it was submitted
+        tokens, accepted = 0, 0
+        for job in jobs:
+            before, known = job.computed, job.known
+            self._read(job, step.rows.drafts[job.id], chosen)
+            tokens += job.computed - before
+            accepted += max(job.computed - known, 0)
+        drafted = step.rows.drafted
         self.last_step = DecodeStep(
             seconds=time.perf_counter() - started,
             users=len(jobs),
+            tokens=tokens,
+            drafted=drafted,
+            accepted=accepted,
             uploaded_bytes=generator.uploaded_bytes - uploaded,
             downloaded_bytes=generator.downloaded_bytes - downloaded,
         )
         self.metrics.decode_steps += 1
-        for job in jobs:
-            slot, job.computed = job.slot, job.computed + 1
-            if job.computed == job.known:
-                with self._alone(job):
-                    self._take(job, chosen[slot])
-            else:
-                self.metrics.replayed_tokens += 1
+        self.metrics.drafted_tokens += drafted
+        self.metrics.accepted_tokens += accepted
+
+    def _read(self, job: Job, drafts: list[tuple[int, int]], chosen: list[int]) -> None:
+        """Take the tokens that a step chose for a job: in its own row, and in the rows of its drafts as long as the
+        drafts are right."""
+        self._advance(job, chosen[job.slot])
+        for row, draft in drafts:
+            if job.slot is None or job.next_input() != draft:
+                break
+            self._advance(job, chosen[row])
+
+    def _advance(self, job: Job, token: int) -> None:
+        """Record that the cache has one more position of a job, and take the token that follows, if it is new."""
+        job.computed += 1
+        if job.computed == job.known:
+            with self._alone(job):
+                self._take(job, token)
+        else:
+            self.metrics.replayed_tokens += 1
 
     def _take_ahead(self) -> _Submitted | None:
         """Return the step that was submitted ahead, unless all its jobs have ended."""
@@ -210,39 +241,35 @@ class Engine:
     def _submit(self) -> _Submitted | None:
         """Submit a step for every job whose prompt is in the cache. None if there is no such job."""
         self.metrics.preemptions += len(self.scheduler.grow())
-        users = len(self.scheduler.slots)
-        tokens, positions = torch.zeros(users, dtype=torch.int32), torch.full((users,), IDLE, dtype=torch.int32)
-        params, draws, texts = [GREEDY] * users, [NO_DRAWS] * users, [NO_TEXT] * users
+        prefilled = [job for job in self.scheduler.running if job.prefilled]
+        rows = StepRows(self.generator.config.users, prefilled)
         jobs = []
-        for job in self.scheduler.running:
-            if not job.prefilled:
-                continue
+        for job, drafts in zip(prefilled, self.speculation.drafts(prefilled)):
             with self._alone(job):
-                draws[job.slot] = job.draws(job.computed)
-                tokens[job.slot], positions[job.slot] = job.next_input(), job.computed
-                params[job.slot], texts[job.slot] = job.request.sampling, job.text()
+                rows.add(job, drafts[: self.scheduler.extend(job, len(drafts))])
                 jobs.append(job)
         if not jobs:
             return None
         output = self.generator.decode_forward(
-            tokens,
-            positions,
-            self.pool.page_table(),
+            rows.tokens,
+            rows.positions,
+            rows.page_table(self.pool.page_table()),
             enable_trace=self.enable_trace,
             read_from_device=False,
-            sampling_params=params,
-            draws=draws,
-            texts=texts,
+            sampling_params=rows.params,
+            draws=rows.draws,
+            texts=rows.texts,
         )
-        return _Submitted(jobs, StepEnd.choosing(params), output)
+        return _Submitted(jobs, rows, StepEnd.choosing(rows.params), output)
 
     def _reserve_ahead(self, step: _Submitted) -> bool:
         """Reserve blocks for the step after `step`. Return whether it can be submitted before the tokens of `step` are
         read.
 
         It cannot if a job surely ends with `step`, if a job decodes known tokens again, if other jobs run now, if a job
-        waits for a slot, or if blocks are missing. Without a trace the host launches every program, and runs ahead of
-        the device anyway.
+        waits for a slot, or if blocks are missing. It should not if drafts of the text so far are worth verifying:
+        `step` verifies them, or the step after it will. Without a trace the host launches every program, and runs
+        ahead of the device anyway.
         """
         scheduler, pool = self.scheduler, self.pool
         if not self.enable_trace or scheduler.waiting or scheduler.running != step.jobs:
@@ -252,6 +279,8 @@ class Engine:
             if not is_new or count >= job.request.max_new_tokens or job.computed + 1 >= scheduler.context:
                 return False
         if sum(pool.missing(job.slot, job.computed + 2) for job in step.jobs) > pool.free_blocks:
+            return False
+        if any(self.speculation.drafts(step.jobs)):
             return False
         for job in step.jobs:
             pool.reserve(job.slot, job.computed + 2)
@@ -275,6 +304,8 @@ class Engine:
             self._leave(job, "stop")
             return
         completion.tokens.append(token)
+        if job.drafter is not None:
+            job.drafter.add(token)
         self.metrics.generated_tokens += 1
         text = job.stream.add(token)
         if text:

@@ -35,4 +35,6 @@ class Metrics:
     generated_tokens: int = 0
     replayed_tokens: int = 0  # decoded again after a preemption
     decode_steps: int = 0
+    drafted_tokens: int = 0  # verified by decode steps
+    accepted_tokens: int = 0  # of these
     gap: Times = field(default_factory=Times)  # between two tokens of a request

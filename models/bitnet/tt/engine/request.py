@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from models.bitnet.tt.checks import as_integer, as_texts, as_tokens, shown
+from models.bitnet.tt.engine.drafting import Draft, Drafter
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.penalties import Text
 from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS, Draws, SamplingParams
@@ -70,6 +71,9 @@ class DecodeStep:
 
     seconds: float
     users: int
+    tokens: int  # of all users, more than one of a user where drafts were right
+    drafted: int
+    accepted: int
     uploaded_bytes: int
     downloaded_bytes: int
 
@@ -84,6 +88,7 @@ class Job:
         seed = request.sampling.seed
         self._first_draws = self._draws = Draws.from_seed(secrets.randbits(64) if seed is None else seed)
         self._drawn_at = 0  # the position that `_draws` are for
+        self.drafter: Drafter | None = None  # of a request that speculates
         self.completion = Completion(prompt_tokens=len(request.prompt))
         self.slot: int | None = None
         self.computed = 0  # positions in the cache
@@ -106,6 +111,11 @@ class Job:
     def next_input(self) -> int:
         """Return the token whose keys and values the next decode step writes."""
         return self.completion.tokens[self.computed - len(self.prompt)]
+
+    def drafts(self, most: int) -> list[Draft]:
+        """Return up to `most` drafts of the tokens after `next_input`. After a preemption the first ones are known."""
+        known = self.completion.tokens[self.computed + 1 - len(self.prompt) :][:most]
+        return [Draft(token, 1.0) for token in known] + self.drafter.draft(most - len(known))
 
     def text(self) -> Text:
         """Return the tokens before `next_input`, for penalties."""

@@ -11,12 +11,12 @@ from models.bitnet.tt.engine.request import Job
 class Scheduler:
     """Orders jobs by priority, then by arrival. A preempted job waits again in its old place."""
 
-    def __init__(self, pool: BlockPool, slots: int, context: int):
+    def __init__(self, pool: BlockPool, context: int):
         self.pool = pool
         # of a request: no page table is longer
         self.context = min(context, pool.blocks_per_user * pool.block_size)
         self.waiting: list[Job] = []
-        self.slots: list[Job | None] = [None] * slots
+        self.slots: list[Job | None] = [None] * pool.users
 
     @property
     def running(self) -> list[Job]:
@@ -80,6 +80,16 @@ class Scheduler:
             if job.slot is not None:
                 self.pool.reserve(job.slot, job.computed + 1)
         return preempted
+
+    def extend(self, job: Job, positions: int) -> int:
+        """Reserve blocks for up to `positions` positions behind the one that the job writes next. Return for how many
+        it has blocks now. Drafts take no block that another job needs before this job would need it itself."""
+        first, pool = job.computed + 1, self.pool
+        spare = 0 if self.waiting else pool.free_blocks - len(self.running)
+        while positions and pool.missing(job.slot, first + positions) > max(spare, 0):
+            positions -= 1
+        pool.reserve(job.slot, first + positions)
+        return positions
 
     def _known_blocks(self, job: Job) -> list[int]:
         """Return the blocks of the prompt's known beginning. The last token is always computed, for its logits."""

@@ -89,8 +89,10 @@ class DecodeInputs:
         self.set_page_table(page_table)
 
     def set_page_table(self, page_table: torch.Tensor | None) -> None:
-        """Make the device hold this table [users, blocks]. None keeps the table."""
-        if page_table is not None and not torch.equal(page_table, self._page_table):
+        """Make the device hold this table [users, blocks]. None keeps the table. An idle user's blocks do not
+        matter."""
+        active = self._positions != IDLE
+        if page_table is not None and not torch.equal(page_table[active], self._page_table[active]):
             self._page_table = torch.full_like(self._page_table, _UNKNOWN)
             self._write(self.page_table, self._whole_chunks(page_table))
             self._page_table = page_table.clone()
@@ -100,9 +102,10 @@ class DecodeInputs:
         self.set(torch.zeros(self.users), torch.full((self.users,), IDLE))
 
     def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
-        """Make the device draw each row's token like this. A greedy row's draws do not matter."""
+        """Make the device draw each row's token like this. A greedy row's draws do not matter, and nothing of an idle
+        row does."""
         self._check_lengths(sampling_params=params, draws=draws)
-        if params != self._params or self._drawing(draws) != self._drawing(self._draws):
+        if self._drawing(params, draws) != self._drawing(self._params, self._draws):
             self._params = []
             self.uploaded_bytes += self.sampling.set(params, draws)
             self._params, self._draws = list(params), list(draws)
@@ -171,9 +174,11 @@ class DecodeInputs:
             if len(values) != self.users:
                 raise ValueError(f"{name} has {len(values)} entries for {self.users} users")
 
-    def _drawing(self, draws: list[Draws]) -> list[Draws]:
-        """Return the draws of the rows that are not greedy."""
-        return [draw for params, draw in zip(self._params, draws) if not params.greedy]
+    def _drawing(self, params: list[SamplingParams], draws: list[Draws]) -> list[tuple[SamplingParams, Draws | None]]:
+        """Return the parameters of the rows that are not idle, with the draws of those that are not greedy."""
+        active = (self._positions != IDLE).tolist()
+        rows = zip(params, draws, active)
+        return [(row, None if row.greedy else draw) for row, draw, is_active in rows if is_active]
 
     def _whole_chunks(self, page_table: torch.Tensor) -> torch.Tensor:
         """Return the table as the device has it. Attention masks what it reads in the columns added here."""
