@@ -61,6 +61,7 @@ class Program:
     """One program that was enqueued."""
 
     name: str
+    fused: bool  # whether it is a fused program of this project, not a stock operation of ttnn
     kernel: str  # the implementation of the operation
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -75,6 +76,12 @@ class Program:
     dram_written: int
     flops: int
     unpacked_tiles: int  # tiles of two-bit weights on the core that has most of them
+    phases: int  # products one after the other, before each of which all cores wait for each other; 1 for most programs
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether the matrix unit does the program's work."""
+        return self.name in ("Matmul", "SdpaDecode", "SDPAOperation") or self.name.endswith("_product")
 
     @property
     def moves_only(self) -> bool:
@@ -148,6 +155,7 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
     read += (_passes(attributes) - 1) * sum(tensor.bytes for tensor in _weights(name, inputs))
     return Program(
         name=name,
+        fused=bool(kernels),
         kernel=params.get("program_factory_type", "").rsplit("::", 1)[-1].removesuffix("ProgramFactory"),
         inputs=tuple(inputs),
         outputs=tuple(outputs),
@@ -162,6 +170,7 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
         dram_written=written,
         flops=flops,
         unpacked_tiles=_unpacked_tiles(attributes),
+        phases=_stages(attributes),
     )
 
 
@@ -181,6 +190,12 @@ def _passes(attributes: str) -> int:
     The program reads its weights once for as many token rows as fit into the L1 of a core.
     """
     found = re.search(r"/prefill_weights\.cpp.*?\{passes, (\d+)\}", attributes)
+    return int(found.group(1)) if found else 1
+
+
+def _stages(attributes: str) -> int:
+    """The number of projections that a fused program of decode runs one after the other. 1 for all other programs."""
+    found = re.search(r"/decode_weights\.cpp.*?\{stages, (\d+)\}", attributes)
     return int(found.group(1)) if found else 1
 
 
