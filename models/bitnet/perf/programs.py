@@ -194,8 +194,8 @@ def _passes(attributes: str) -> int:
 
 
 def _stages(attributes: str) -> int:
-    """The stages of a fused program of decode, which are a compile-time argument of its kernels."""
-    found = re.search(r"\{stages, (\d+)\}", attributes)
+    """The number of projections that a fused program of decode runs one after the other. 1 for all other programs."""
+    found = re.search(r"/decode_weights\.cpp.*?\{stages, (\d+)\}", attributes)
     return int(found.group(1)) if found else 1
 
 
