@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[1] / "faults"
-LIST = """
+LIST = '''
 [[fault]]
 name = "off-by-one"
 file = "double.py"
@@ -27,6 +27,14 @@ new = "return x"
 tests = ["test_double.py"]
 
 [[fault]]
+name = "endless"
+file = "double.py"
+old = "return 2 * x"
+new = """while True:
+        pass"""
+tests = ["test_double.py::test_double"]
+
+[[fault]]
 name = "ambiguous"
 file = "double.py"
 old = "return"
@@ -39,7 +47,7 @@ file = "double.py"
 old = "return x / 2"
 new = "return x"
 tests = ["test_double.py::no_such_test"]
-"""
+'''
 FILES = {
     "double.py": "def double(x):\n    return 2 * x\n\n\ndef half(x):\n    return x / 2\n",
     "test_double.py": """
@@ -92,6 +100,12 @@ def test_a_fault_is_caught_or_missed(project, capsys):
         "1 of 2 faults were caught",
     ]
     assert {name: (project.ROOT / name).read_text() for name in FILES} == FILES
+
+
+def test_a_fault_that_makes_the_tests_hang_is_caught(project, monkeypatch, capsys):
+    monkeypatch.setattr(project, "SECONDS", 3)
+    assert project.main(["endless"]) == 0
+    assert capsys.readouterr().out.startswith("caught  endless")
 
 
 @pytest.mark.parametrize(

@@ -64,21 +64,6 @@ def sum_of_products(
     return total
 
 
-def sum_of_whole_products(a: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Return a @ columns.mT in float32, of whole numbers [..., K] and int8 [N, K].
-
-    The unit has the same sums where products are smaller than 2 ** 11 and sums not larger than 2 ** 24.
-    """
-    a = a.contiguous()
-    total = torch.empty(*a.shape[:-1], columns.shape[0])
-    rows = a.numel() // a.shape[-1]
-    function("matmul_whole_product")(
-        *(total, a, a.dtype == torch.float32, rows, a.shape[-1], columns, columns.shape[0]),
-        worth_threads(rows * columns.numel()),
-    )
-    return total
-
-
 def worth_threads(count: int) -> int:
     """Return how many threads to use for `count` products of two numbers."""
     return 1 if count < _WORTH_THREADS else torch.get_num_threads()

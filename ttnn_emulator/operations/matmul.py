@@ -11,16 +11,17 @@ any order, and are added in the order that is fastest on a CPU.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 import ttnn
+from ttnn_emulator.arithmetic import ternary
 from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import Format, largest_if_whole, truncate
-from ttnn_emulator.arithmetic.sums import Spill, sum_of_products, sum_of_whole_products
+from ttnn_emulator.arithmetic.sums import Spill, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.data_types import format_of
 from ttnn_emulator.device.registry import value
@@ -174,9 +175,23 @@ def multiply(
     if largest is not None:
         return _exact_product(a, largest, second, transpose_second, compute.fidelity)
     b = second.value.mT if transpose_second else second.value
+    if ternary.multiplies(compute, spill):
+        panels = _packed(ternary.pack_panels, second, transpose_second)
+        if panels is not None:
+            return ternary.lofi_product(a, panels, b.shape[-1], spill)
     if not b.is_contiguous():  # `sum_of_products` is fastest with contiguous rows
         b = second.derive(f"columns{transpose_second}", lambda value: b.contiguous())
     return sum_of_products(a, b, compute, spill=spill)
+
+
+def _packed(pack: Callable[[torch.Tensor], Any], second: Operand, transposed: bool) -> Any:
+    """Return the second operand as `pack` packs it, or None where it is no ternary matrix. It is packed once."""
+
+    def make(value: torch.Tensor) -> Any:
+        matrix = value.mT if transposed else value
+        return pack(matrix.reshape(matrix.shape[-2:])) if matrix.shape[:-2].numel() == 1 else None
+
+    return second.derive((pack, transposed), make)
 
 
 def _largest_if_exact(a: torch.Tensor, second: Operand, transposed: bool) -> float | None:
@@ -204,52 +219,22 @@ def _exact_product(
     high = a if largest < 1 << _SRC_B_BITS else truncate(a, _SRC_B_BITS)
     if fidelity in ("LoFi", "HiFi2"):
         a = high
-    bits = _SRC_A_BITS if fidelity == "LoFi" else _TF32_BITS
-    weight = _Weight(second, transpose_second, bits)
+    columns = _packed(ternary.pack_columns, second, transpose_second)
+    if columns is not None:
+        return ternary.whole_product(a, largest, columns).float()
+    kept = _keep(second, transpose_second, _SRC_A_BITS if fidelity == "LoFi" else _TF32_BITS)
     if fidelity != "HiFi3":
-        return weight.multiply(a)
+        return torch.matmul(a.float(), kept)
     # HiFi3 lacks only the product of both remainders
-    low = (a.float() - high.float()).to(a.dtype)
-    return weight.multiply(high) + _Weight(second, transpose_second, _SRC_A_BITS).multiply(low)
+    low = a.float() - high.float()
+    return torch.matmul(high.float(), kept) + torch.matmul(low, _keep(second, transpose_second, _SRC_A_BITS))
 
 
-def _keep(value: torch.Tensor, dtype: ttnn.DataType, bits: int) -> torch.Tensor:
-    return value if _SIGNIFICANT_BITS[dtype] <= bits else truncate(value, bits)
+def _keep(second: Operand, transposed: bool, bits: int) -> torch.Tensor:
+    """Return the leading bits of the second operand in float32. They are found once."""
 
+    def make(value: torch.Tensor) -> torch.Tensor:
+        matrix = value.mT if transposed else value
+        return (matrix if _SIGNIFICANT_BITS[second.dtype] <= bits else truncate(matrix, bits)).float()
 
-class _Weight:
-    """The second operand, truncated to some bits, in two forms for products. Each form is made once for a tensor."""
-
-    def __init__(self, operand: Operand, transposed: bool, bits: int):
-        self._operand, self._transposed, self._bits = operand, transposed, bits
-        self.shape = operand.value.mT.shape if transposed else operand.value.shape
-
-    def rows(self) -> torch.Tensor:
-        """Return the operand as contiguous rows [..., N, K], the order in which a CPU multiplies fastest."""
-
-        def make(value: torch.Tensor) -> torch.Tensor:
-            kept = _keep(value, self._operand.dtype, self._bits)
-            rows = (kept if self._transposed else kept.mT).contiguous()
-            if kept is value and not self._transposed:
-                self._operand.hold_as(rows.mT)  # the memory then holds one copy of a large weight, not two
-            return rows
-
-        return self._operand.derive(f"rows{self._transposed}{self._bits}", make)
-
-    def multiply(self, a: torch.Tensor) -> torch.Tensor:
-        """Return `a @ weight` in float32."""
-        narrow = self.narrow() if self.shape[:-2].numel() == 1 else None
-        if narrow is None:
-            return torch.matmul(a.float(), self.rows().float().mT)
-        return sum_of_whole_products(a, narrow)
-
-    def narrow(self) -> torch.Tensor | None:
-        """Return [N, K] as int8, which makes products of few rows fast, or None where int8 cannot hold a value."""
-
-        def make(_: torch.Tensor) -> torch.Tensor | None:
-            rows = self.rows()
-            rows = rows.reshape(rows.shape[-2:])
-            whole = rows.to(torch.int8)
-            return whole if bool((whole == rows).all()) else None
-
-        return self._operand.derive(f"narrow{self._transposed}{self._bits}", make)
+    return second.derive(("kept", transposed, bits), make)

@@ -263,10 +263,11 @@ def test_a_weight_that_is_written_again_is_multiplied_anew(device, exact):
     assert torch.equal(ttnn.to_torch(ttnn.matmul(first, second, compute_kernel_config=exact)).float(), b * 3)
 
 
+@pytest.mark.parametrize("largest", [1, 3], ids=["ternary", "not ternary"])
 @pytest.mark.parametrize("weights", [ttnn.bfloat16, ttnn.bfloat4_b])
-def test_integers_and_fractions_take_different_ways_to_the_same_value(device, exact, weights):
-    """int8 operands are multiplied as integers, others as floats: with one fraction among them nothing else changes."""
-    a, b = torch.randint(-100, 100, (32, 256)).float(), torch.randint(-1, 2, (256, 32)).float()
+def test_integers_and_fractions_take_different_ways_to_the_same_value(device, exact, weights, largest):
+    """Whole numbers are added in any order, others in the unit's: with one fraction among them nothing else changes."""
+    a, b = torch.randint(-100, 100, (32, 256)).float(), torch.randint(-largest, largest + 1, (256, 32)).float()
     fraction = a.clone()
     fraction[0, 0] = 0.5
     whole = ttnn.matmul(upload(device, a), upload(device, b, weights), dtype=ttnn.float32, compute_kernel_config=exact)

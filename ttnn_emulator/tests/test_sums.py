@@ -103,20 +103,6 @@ def test_batches_and_a_depth_of_no_whole_tiles(batch, b_batch):
         assert torch.equal(result[place], torch.cat(rows))
 
 
-@pytest.mark.parametrize("rows, depth, columns", [(1, 70, 5), (2, 1, 1), (7, 33, 9000), (32, 2560, 65)])
-def test_sums_of_whole_numbers_are_the_units(rows, depth, columns, monkeypatch):
-    """Sums are the same of rows in twos and fours, and of columns in blocks that threads share."""
-    monkeypatch.setattr(sums, "_WORTH_THREADS", 0)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    a = torch.randint(-682, 683, (1, 2, rows, depth)).float()
-    matrix = torch.randint(-3, 4, (columns, depth), dtype=torch.int8)
-    result = sums.sum_of_whole_products(a, matrix)
-    assert torch.equal(result.long(), a.long() @ matrix.long().mT)
-    few = slice(0, 40)
-    assert torch.equal(result[..., few], sums.sum_of_products(a, matrix[few].float().mT, ComputeConfig("HiFi4", True)))
-    assert torch.equal(result, sums.sum_of_whole_products(a.mT.contiguous().mT, matrix))
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("rows, columns", [(1, 33000), (35, 1200), (1200, 35)])
 def test_a_sum_is_the_same_in_any_company(rows, columns, threads, monkeypatch):

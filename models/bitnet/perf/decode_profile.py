@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from models.bitnet.perf.bottom_up import bottom_up_ms
 from models.bitnet.perf.host_time import library_time
 from models.bitnet.perf.links import Collective, collectives_of
 from models.bitnet.perf.modelled import Card, Time, speed_range, time_of_all
@@ -51,6 +52,11 @@ class DecodeProfile:
     def modelled(self) -> Time:
         return time_of_all(self.counted(), self.card)
 
+    @property
+    def bottom_up_ms(self) -> tuple[float, float]:
+        """The shortest and the longest estimate from published times of single operations."""
+        return bottom_up_ms(self.counted(), self.card)
+
     def modelled_ms_of(self, program: Program) -> float:
         """The modelled milliseconds of one program."""
         return time_of_all([(program, 1)], self.card).total
@@ -88,10 +94,11 @@ class DecodeProfile:
             "host_ms_per_step": round(self.host_ms, 2),
             "peak_circular_buffer_bytes": max(program.l1_bytes for program, _ in self.counted()),
             "modelled_ms_per_step": round(modelled.total, 3),
-            "modelled_ms_of_unpackers": round(modelled.unpackers, 3),
+            "modelled_ms_of_units": round(modelled.units, 3),
             "modelled_ms_of_links": round(modelled.links, 3),
             "modelled_tokens_per_s_user": round(1e3 / modelled.total, 1),
             "modelled_tokens_per_s_user_range": [round(x, 1) for x in speed_range(self.counted(), self.card)],
+            "bottom_up_tokens_per_s_user_range": [round(1e3 / ms, 1) for ms in reversed(self.bottom_up_ms)],
             "roofline_tokens_per_s_user": round(1e3 / self.roofline_ms, 1),
         }
 

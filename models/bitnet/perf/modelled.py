@@ -1,15 +1,23 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The modelled time of programs on a card, in four terms.
+"""The modelled time of programs on a card, in five terms.
 
 card_model.py says how reliable the model is. links.py models the term that only several chips have.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import ttnn
-from models.bitnet.perf.card_model import CardModel, bandwidth, fit, fits_without_one, unpack_ms
+from models.bitnet.perf.card_model import (
+    DISPATCH_US,
+    CardModel,
+    bandwidth,
+    fit,
+    fits_without_one,
+    multiply_ms,
+    unpack_ms,
+)
 from models.bitnet.perf.links import COLLECTIVE_US, Links, link_ms, links_here
 from models.bitnet.perf.programs import Program
 
@@ -43,28 +51,44 @@ class Time:
     """The terms of a modelled time, in milliseconds."""
 
     dram: float
-    programs: float  # the cost that each program has, whatever it does
-    unpackers: float  # the time by which unpacking two-bit weights exceeds reading them
+    dispatch: float  # from the end of a program to the begin of the next one
+    latency: float  # inside a program, where it reads nothing
+    units: float  # the time by which unpacking two-bit weights, or multiplying, exceeds reading
     links: float = 0.0  # collectives between chips
 
     @property
     def total(self) -> float:
-        return self.dram + self.programs + self.unpackers + self.links
+        return self.dram + self.dispatch + self.latency + self.units + self.links
 
 
 def time_of(program: Program, card: Card, model: CardModel) -> Time:
-    """The modelled time of one program. A program unpacks while it reads, so only the longer of the two counts."""
+    """The modelled time of one program.
+
+    A program unpacks and multiplies while it reads, so only the longest of the three counts. It reads the weights of
+    its later stages during the latency of earlier ones, so a program takes at least the latency of all its stages.
+    """
     dram = model.dram_ms((program.dram_read + program.dram_written) / 1e9, card.bandwidth)
-    unpacking = unpack_ms(card.architecture, program.unpacked_tiles)
+    units = max(unpack_ms(card.architecture, program.unpacked_tiles), _multiplying(program, card))
+    streaming = max(dram, units)
+    latency = 1e-3 * model.latency_us
+    waiting = max(latency, program.stages * latency - streaming)
     links = link_ms(program, card.chips, card.links, card.collective_us)
-    return Time(dram, 1e-3 * model.program_us, max(unpacking - dram, 0.0), links)
+    return Time(dram, 1e-3 * DISPATCH_US, waiting, streaming - dram, links)
+
+
+def _multiplying(program: Program, card: Card) -> float:
+    """The least time of a program's products. Adds and the like are counted as free, and so is a program that was built
+    before the capture: its cores are not known."""
+    if not program.multiplies or not program.l1_bytes:
+        return 0.0
+    return multiply_ms(card.architecture, program.flops, program.fidelity or "HiFi4", program.cores)
 
 
 def time_of_all(programs: Counted, card: Card, model: CardModel | None = None) -> Time:
     """The modelled time of programs that run one after the other."""
     model = model or fit()
     times = [(time_of(program, card, model), count) for program, count in programs]
-    terms = ("dram", "programs", "unpackers", "links")
+    terms = [field.name for field in fields(Time)]
     return Time(*(sum(count * getattr(t, term) for t, count in times) for term in terms))
 
 

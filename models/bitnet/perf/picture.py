@@ -32,7 +32,12 @@ def draw(profile: DecodeProfile, title: str, path: Path) -> None:
     time = profile.modelled
     bars = {
         "modelled,\nby program": groups,
-        "modelled,\nby cause": {"DRAM": time.dram, "per-program cost": time.programs, "unpackers": time.unpackers},
+        "modelled,\nby cause": {
+            "DRAM": time.dram,
+            "latency inside programs": time.latency,
+            "dispatch": time.dispatch,
+            "unpackers and matrix units": time.units,
+        },
         "DRAM roofline": {f"{profile.card.bandwidth:.0f} GB/s": profile.roofline_ms},
     }
     figure, axes = pyplot.subplots(figsize=(9, 3.8), layout="constrained")

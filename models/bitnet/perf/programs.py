@@ -61,6 +61,7 @@ class Program:
     """One program that was enqueued."""
 
     name: str
+    fused: bool  # whether it is a fused program of this project, not a stock operation of ttnn
     kernel: str  # the implementation of the operation
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
@@ -75,6 +76,12 @@ class Program:
     dram_written: int
     flops: int
     unpacked_tiles: int  # tiles of two-bit weights on the core that has most of them
+    stages: int  # projections one after the other, in each of which all cores wait for each other; 1 for most programs
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether the matrix unit does the program's work."""
+        return self.name in ("Matmul", "SdpaDecode", "SDPAOperation") or self.name.endswith("_product")
 
     @property
     def moves_only(self) -> bool:
@@ -148,6 +155,7 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
     read += (_passes(attributes) - 1) * sum(tensor.bytes for tensor in _weights(name, inputs))
     return Program(
         name=name,
+        fused=bool(kernels),
         kernel=params.get("program_factory_type", "").rsplit("::", 1)[-1].removesuffix("ProgramFactory"),
         inputs=tuple(inputs),
         outputs=tuple(outputs),
@@ -162,6 +170,7 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
         dram_written=written,
         flops=flops,
         unpacked_tiles=_unpacked_tiles(attributes),
+        stages=_stages(attributes),
     )
 
 
@@ -184,15 +193,24 @@ def _passes(attributes: str) -> int:
     return int(found.group(1)) if found else 1
 
 
+def _stages(attributes: str) -> int:
+    """The stages of a fused program of decode, which are a compile-time argument of its kernels."""
+    found = re.search(r"\{stages, (\d+)\}", attributes)
+    return int(found.group(1)) if found else 1
+
+
 def _unpacked_tiles(attributes: str) -> int:
     """The most tiles of two-bit weights that a core unpacks in a fused program of decode.
 
-    The program's arguments have the number of tiles in a page and the number of pages that each core reads.
+    The program's arguments have, for each of its stages, the number of tiles in a page. For each core and stage they
+    have the first page and the number of pages that the core reads.
     """
-    reader = re.search(r"/decode_weights\.cpp.*?\{page_tiles, (\d+)\}.*?runtime_args=(.*?),common", attributes)
+    reader = re.search(r"/decode_weights\.cpp(.*?)runtime_args=(.*?),common", attributes)
     if reader is None:
         return 0
-    return int(reader.group(1)) * max(int(pages) for pages in re.findall(r"\{\d+, (\d+)\}", reader.group(2)))
+    page_tiles = [int(tiles) for tiles in re.findall(r"\{page_tiles\d, (\d+)\}", reader.group(1))]
+    cores = [[int(n) for n in numbers.split(", ")] for numbers in re.findall(r"\{(\d+(?:, \d+)+)\}", reader.group(2))]
+    return max(sum(tiles * pages for tiles, pages in zip(page_tiles, core[1::2], strict=True)) for core in cores)
 
 
 def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Sequence[int]) -> tuple[int, ...]:

@@ -74,6 +74,7 @@ def summary(profile: DecodeProfile) -> str:
     each = f" on each of {profile.card.chips} chips" if profile.card.chips > 1 else ""
     host = f"; {profile.host_ms:.1f} ms in the library on this host when not traced" if profile.host_ms else ""
     low, high = figures["modelled_tokens_per_s_user_range"]
+    slowest, fastest = figures["bottom_up_tokens_per_s_user_range"]
     return "\n".join(
         [
             f"{profile.programs} programs a step{each}: {figures['programs_per_layer']} a layer (of which "
@@ -85,11 +86,13 @@ def summary(profile: DecodeProfile) -> str:
             f"{figures['flops_per_step'] / 1e9:.2f} GFLOP",
             f"{figures['uploaded_bytes_per_step']} bytes uploaded and {figures['downloaded_bytes_per_step']} "
             f"downloaded a step{host}",
-            f"modelled: {time.dram:.2f} ms of DRAM + {time.programs:.2f} ms of programs + {time.unpackers:.2f} ms of "
-            f"unpackers of two-bit weights{_of_links(time)} = {time.total:.2f} ms",
+            f"modelled: {time.dram:.2f} ms of DRAM + {time.latency:.2f} ms of latency inside programs + "
+            f"{time.dispatch:.2f} ms of dispatch + {time.units:.2f} ms of unpackers and matrix units"
+            f"{_of_links(time)} = {time.total:.2f} ms",
             f"modelled {figures['modelled_tokens_per_s_user']:.0f} tokens/s/user "
             f"(modelled {low:.0f} to {high:.0f} with any one published row left out), "
             f"{profile.users * 1e3 / time.total:.0f} tokens/s in all",
+            f"estimated from published times of single operations: {slowest:.0f} to {fastest:.0f} tokens/s/user",
             f"DRAM roofline ({profile.card.bandwidth:.0f} GB/s): {profile.roofline_ms:.2f} ms, "
             f"{figures['roofline_tokens_per_s_user']:.0f} tokens/s/user",
         ]

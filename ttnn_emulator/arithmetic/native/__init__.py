@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arithmetic of the chip in C++, called with torch tensors.
 
-`interface.cpp` has the functions, and the headers beside it have the arithmetic. `matmul_*` and `fpu_*` are the matrix
-unit's functions, `sfpu_*` the vector unit's, and `format_*` round into number formats. Other Python threads run during
-a call.
+`interface.cpp` has the functions, and the headers beside it have the arithmetic. `matmul_*`, `ternary_*` and `fpu_*`
+are the matrix unit's functions, `sfpu_*` the vector unit's, and `format_*` round into number formats. Other Python
+threads run during a call.
 """
 
 import ctypes
@@ -113,6 +113,9 @@ _TYPES = {
     "b": _array(torch.bfloat16),
     "q": _array(torch.int64),
     "w": _array(torch.int8),
+    "u": _array(torch.uint8),
+    "h": _array(torch.int16),
+    "s": _array(torch.int32),
     "m": _Matrices,
     "l": ctypes.c_int64,
     "i": ctypes.c_int32,
@@ -131,7 +134,10 @@ _SIGNATURES = {
     "format_largest_if_whole": "m i l r",
     "matmul_product": _PRODUCT,
     "matmul_product_in_blocks": f"{_PRODUCT} l i l",
-    "matmul_whole_product": "f o i l l w l i",
+    "ternary_pack_columns": "m i l l l l u l n",
+    "ternary_pack_panels": "m i l l l l h l n",
+    "ternary_whole_product": "s w l u l l i",
+    "ternary_lofi_product": "f m i l l l l h l l l i",
     "fpu_add": f"{_BROADCAST} i",
     "fpu_multiply": f"{_BROADCAST} i i",
     "sfpu_store": "f f l i i",

@@ -15,9 +15,9 @@
 #include "norm.h"
 #include "product.h"
 #include "rotary.h"
+#include "ternary.h"
 #include "vector_functions.h"
 #include "vector_unit.h"
-#include "whole.h"
 
 using namespace tensix;
 using sfpu::Architecture;
@@ -142,10 +142,33 @@ void matmul_product_in_blocks(
         phases, wide, threads, {block, static_cast<Format>(format), added});
 }
 
-void matmul_whole_product(
-    float* sums, const void* rows, int32_t rows_are_float32, int64_t count, int64_t depth, const int8_t* matrix,
-    int64_t columns, int32_t threads) {
-    whole::multiply(sums, {rows, rows_are_float32 != 0, 1}, count, depth, matrix, columns, threads);
+// `is_ternary` receives whether the matrix is ternary; else `packed` is of no use.
+void ternary_pack_columns(
+    const void* matrix, int32_t is_float32, int64_t depth_step, int64_t column_step, int64_t depth, int64_t columns,
+    uint8_t* packed, int64_t quarter, int64_t* is_ternary) {
+    const auto pack = is_float32 ? ternary::pack_columns<uint32_t> : ternary::pack_columns<uint16_t>;
+    *is_ternary = pack({matrix, is_float32 != 0, 0, column_step, depth_step}, depth, columns, quarter, packed);
+}
+
+void ternary_pack_panels(
+    const void* matrix, int32_t is_float32, int64_t depth_step, int64_t column_step, int64_t depth, int64_t columns,
+    int16_t* packed, int64_t groups, int64_t* is_ternary) {
+    const auto pack = is_float32 ? ternary::pack_panels<uint32_t> : ternary::pack_panels<uint16_t>;
+    *is_ternary = pack({matrix, is_float32 != 0, 0, column_step, depth_step}, depth, columns, groups, packed);
+}
+
+void ternary_whole_product(
+    int32_t* sums, const int8_t* rows, int64_t count, const uint8_t* packed, int64_t quarter, int64_t columns,
+    int32_t threads) {
+    ternary::multiply_whole(sums, rows, count, packed, quarter, columns, threads);
+}
+
+void ternary_lofi_product(
+    float* sums, const void* rows, int32_t rows_are_float32, int64_t row_step, int64_t depth_step, int64_t count,
+    int64_t depth, const int16_t* packed, int64_t columns, int64_t block, int64_t added, int32_t threads) {
+    ternary::multiply_lofi(
+        sums, {rows, rows_are_float32 != 0, 0, row_step, depth_step}, count, depth, packed, columns, {block, added},
+        threads);
 }
 
 void fpu_add(

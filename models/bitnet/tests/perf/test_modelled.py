@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.bitnet.perf.card_model import CardModel
+from models.bitnet.perf.bottom_up import bottom_up_ms
+from models.bitnet.perf.card_model import DISPATCH_US, CardModel, fit, fits_without_one
 from models.bitnet.perf.links import COLLECTIVE_US, COLLECTIVE_US_RANGE, LINKS, Links
 from models.bitnet.perf.modelled import Card, time_of, time_of_all
 from models.bitnet.perf.programs import Program, Tensor
 
-MODEL = CardModel(share=0.5, program_us=10.0)
+MODEL = CardModel(share=0.5, latency_us=10.0 - DISPATCH_US)
 N150, P150 = Card("wormhole_b0", 12), Card("blackhole", 8)
 TILES = 80 * 216  # the tiles of a matrix of 2560 by 6912
 
@@ -24,6 +25,7 @@ def product(cores: int) -> Program:
 
 EMPTY = Program(
     name="product",
+    fused=True,
     kernel="",
     attributes="",
     fidelity="",
@@ -38,6 +40,7 @@ EMPTY = Program(
     dram_written=0,
     flops=0,
     unpacked_tiles=0,
+    stages=1,
 )
 
 
@@ -48,16 +51,46 @@ def test_unpackers_count_where_they_are_slower_than_dram(card, gigabytes_a_secon
     dram = 1e3 * 256 * TILES / (0.5 * 1e9 * gigabytes_a_second)
     unpacking = 1e-6 * 16 * cycle_ns * (TILES // cores)
     time = time_of(product(cores), card, MODEL)
-    assert time.dram == pytest.approx(dram) and time.programs == 0.01
+    assert time.dram == pytest.approx(dram) and time.dispatch + time.latency == pytest.approx(0.01)
     assert time.total == pytest.approx(0.01 + max(dram, unpacking))
-    assert (time.unpackers > 0) == (unpacking > dram)
+    assert (time.units > 0) == (unpacking > dram)
 
 
 def test_programs_run_one_after_the_other():
     one, other = product(1), product(60)
     both = time_of_all([(one, 2), (other, 3)], N150, MODEL)
     assert both.total == pytest.approx(2 * time_of(one, N150, MODEL).total + 3 * time_of(other, N150, MODEL).total)
-    assert both.unpackers == pytest.approx(2 * time_of(one, N150, MODEL).unpackers) and both.unpackers > 0
+    assert both.units == pytest.approx(2 * time_of(one, N150, MODEL).units) and both.units > 0
+
+
+@pytest.mark.parametrize("fidelity, cycles", [("LoFi", 16), ("HiFi4", 64)])
+def test_products_of_many_rows_count_where_they_are_slower_than_dram(fidelity, cycles):
+    """1024 rows times the matrix are 32 times as many tile products as the matrix has tiles."""
+    many = replace(
+        product(60), name="decode_product", flops=2 * 32**3 * 32 * TILES, fidelity=fidelity, cores=60, l1_bytes=1
+    )
+    assert time_of(many, N150, MODEL).total == pytest.approx(0.01 + 1e-6 * cycles * 32 * TILES / 60)
+
+
+def test_later_stages_wait_while_their_weights_arrive():
+    """Three stages of 9 us are 27 us at least. The DRAM bytes of the matrix take longer behind the first stage."""
+    quick, slow = replace(EMPTY, stages=3), replace(product(60), stages=3)
+    assert time_of(quick, N150, MODEL).total == pytest.approx(0.001 + 0.027)
+    assert time_of(slow, N150, MODEL).total == pytest.approx(0.01 + time_of(slow, N150, MODEL).dram)
+
+
+def test_the_estimate_from_single_operations():
+    """An attention of 9.2 us behind a fused product of three stages, with a pause of 1 us behind each."""
+    attention = replace(EMPTY, name="SdpaDecode", fused=False)
+    low, high = bottom_up_ms([(replace(EMPTY, stages=3), 1), (attention, 2)], N150)
+    assert (low, high) == pytest.approx((0.037 + 2 * 0.0102, 0.046 + 2 * 0.0102))
+    dram = 1e3 * 256 * TILES / 253e9
+    assert bottom_up_ms([(product(60), 1)], N150) == pytest.approx((dram + 0.001,) * 2)
+
+
+def test_no_fit_reads_faster_than_the_dram():
+    for model in (fit(), *fits_without_one()):
+        assert 0 < model.share <= 1 and model.latency_us > 0
 
 
 # tt-metal's issue 47803, four Blackhole chips, packets of 4 kB: (us at the links' full bandwidth, us measured)

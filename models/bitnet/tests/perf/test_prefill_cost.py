@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import ttnn
-from models.bitnet.perf.programs import Program, capture
+from models.bitnet.perf.prefill_profile import profile_prefill
+from models.bitnet.perf.programs import Program
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
 from models.bitnet.tests.common import SMALL, to_integers
 
@@ -27,12 +28,7 @@ def models(open_device):
 @functools.cache
 def layer_programs(model: SteppingModel, length: int) -> list[Program]:
     """The programs that the layer adds to the prefill of a prompt: those with the layer without those without it."""
-    added = capture(lambda: model.prefill(length))
-    with model.first_layers(0):
-        rest = capture(lambda: model.prefill(length))
-    for program in rest:
-        added.remove(next(other for other in added if other.key == program.key))
-    return added
+    return profile_prefill(model, length).layer
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -77,12 +77,19 @@ def rotate_and_cache(device, users, heads, kv_heads, width, block_size, dtype):
 def decode_product(device, shape, kind, **options):
     product = test_decode_product.Product(device, *shape, **options)
     x, gamma = values(kind, product.users, product.inner)
-    width = product.program.columns.tiles * TILE
+    width = product.program.stages[-1].columns.tiles * TILE
     added = torch.randn(product.users, width) * spread(product.users, width)
     residual = added if options.get("epilogue") is Epilogue.RESIDUAL else None
     heads = product.program.head_tiles
     rows = x.unflatten(-1, (-1, heads * TILE)) if heads else x
     return [x, gamma, product.weight, added], [product(rows, gamma, residual)]
+
+
+def decode_stages(device, chain):
+    chain = test_decode_product.Chain(device, *chain)
+    x, residual = chain.values()
+    entering = [x] if residual is None else [x, residual]
+    return [*entering, *chain.gammas, *chain.weights], [chain(x, residual)]
 
 
 def head_product(device, dtype, inner, sharded, held_as):
@@ -162,6 +169,9 @@ case("decode product/bfloat16", decode_product, SHAPES["uneven"], "normal", dtyp
 for users, heads, head_tiles in ((8, 20, 1), (17, 3, 2)):
     joined = users, heads * head_tiles, 2, 2
     case(f"decode product/{heads} heads", decode_product, joined, "normal", head_tiles=head_tiles)
+
+for name, chain in test_decode_product.CHAINS.items():
+    case(f"decode product/stages, {name}", decode_stages, chain)
 
 for dtype in test_head_product.DTYPES:
     for inner in (4, 80):
