@@ -99,6 +99,6 @@ def test_projections_and_tiles_of_fused_programs(stepping):
     model = stepping("fused", 1)
     counted = [program for program in profile(model, CONTEXT - 1).layer if program.name == "decode_product"]
     described = [model.config.programs.decode(*names) for names in (("qkv",), AFTER_ATTENTION)]
-    assert [program.phases for program in counted] == [len(one.stages) for one in described] == [1, 3]
+    assert [program.stages for program in counted] == [len(one.stages) for one in described] == [1, 3]
     tiles = [sum(stage.weight_tiles for stage in one.stages) for one in described]
     assert [program.unpacked_tiles for program in counted] == tiles
