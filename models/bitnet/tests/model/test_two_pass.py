@@ -86,17 +86,29 @@ def test_logits_and_penalties_take_the_whole_head(two_pass, whole):
 
 
 @pytest.mark.parametrize("params", [GREEDY, SamplingParams(1.5)], ids=["greedy", "drawn"])
-def test_rows_beside_penalties_take_the_head_in_two_passes(two_pass, params):
-    """The rows with penalties have the tokens of a step in which all have them, the others of one in which none has."""
-    model, table = two_pass
-    penalised = replace(params, repetition_penalty=1.7)
+def test_rows_beside_penalties_take_the_head_in_two_passes(open_device, params):
+    """The rows with penalties have the tokens of a step in which all have them, the others of one in which none has.
+
+    The whole head is in bfloat4_b here, so that it often chooses other tokens.
+    """
+    penalised, hardly = (replace(params, repetition_penalty=penalty) for penalty in (1.7, 1 + 2**-23))
     draws = [Draws.from_seed(user) for user in range(USERS)]
-    options = {"draws": draws, "texts": [Text([11, 200], [300, 45])] * USERS}
-    mixed = model.generator.decode_forward(
-        TOKENS, POSITIONS, table, sampling_params=[penalised, params, params, penalised], **options
-    )
-    none, every = (step(two_pass, each, **options) for each in (params, penalised))
-    assert torch.equal(mixed, torch.where(torch.tensor([True, False, False, True]), every, none))
+    texts = [Text([11, 200], [300, 45])] * USERS
+    precision = TWO_PASS.with_matmul("lm_head", weight=ttnn.bfloat4_b)
+    differ = 0
+    with shipped.load_short(open_device, precision, max_batch=USERS, max_seq_len=CONTEXT) as model:
+        table = start(model)
+
+        def chosen(tokens: torch.Tensor, *sampling: SamplingParams) -> torch.Tensor:
+            options = {"sampling_params": list(sampling), "draws": draws, "texts": texts, "enable_trace": False}
+            return model.generator.decode_forward(tokens, POSITIONS, table, **options)
+
+        for tokens in (TOKENS + shift for shift in range(0, 1600, 100)):
+            none, every, by_whole_head = (chosen(tokens, *[each] * USERS) for each in (params, penalised, hardly))
+            mixed = chosen(tokens, penalised, params, params, penalised)
+            assert torch.equal(mixed, torch.where(torch.tensor([True, False, False, True]), every, none))
+            differ += (none != by_whole_head)[1:3].sum()
+    assert differ, "the two heads choose alike, so the test shows nothing"
 
 
 @pytest.mark.parametrize("end", [StepEnd.GREEDY, StepEnd.DRAWN])

@@ -38,7 +38,7 @@ LAYERS = (
     {"fused_programs", "tensor_parallel"},
     {"stock_programs"},
     {"model_config", "weights"},
-    {"bit_linear", "kv_cache", "lm_head", "rms_norm", "rope"},
+    {"bit_linear", "kv_cache", "lm_head", "rms_norm", "rope", "two_pass_head"},
     {"embedding", "heads", "projection"},
     {"attention", "mlp"},
     {"decoder"},
