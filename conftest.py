@@ -78,6 +78,7 @@ PROGRAM_TESTS = {
         "head_product",
         "prefill_programs",
         "rotate_and_cache",
+        "second_pass",
         "verified_step",
     )
 }

@@ -10,6 +10,7 @@ import torch
 
 from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.data_types import round_to, storage_dtype
+from ttnn_emulator.device.golden_products import GoldenProducts
 from ttnn_emulator.device.memory import unwritten
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.step import Operand, Step
@@ -17,6 +18,8 @@ from ttnn_emulator.kernels import comparison, machine
 from ttnn_emulator.kernels.execution import Execution
 from ttnn_emulator.kernels.layout import Layout
 from ttnn_emulator.kernels.machine import Image
+
+_PRODUCTS = GoldenProducts()
 
 
 class KernelRun:
@@ -97,6 +100,10 @@ class GoldenRun(Step):
 
     A tensor that the operation takes and also returns is the device's own memory, which the function may write to.
     """
+
+    def _call(self, chip: int) -> Any:
+        with _PRODUCTS.in_place():
+            return super()._call(chip)
 
     def _resolve(self, argument: Any, chip: int) -> Any:
         value = super()._resolve(argument, chip)

@@ -46,12 +46,6 @@ class Operand:
         """Return `value` as this tensor's memory holds it."""
         return round_to(value, self.dtype)
 
-    def hold_as(self, value: torch.Tensor) -> None:
-        """Keep the same values in another order of memory."""
-        held = self.buffer.shards[self.chip]
-        if held.shape == value.shape:
-            self.buffer.shards[self.chip] = value
-
     def derive(self, form: str, make: Callable[[torch.Tensor], Any]) -> Any:
         """Return `make(value)`, which is made once and kept until the buffer is written."""
         key = (form, self.chip, self.value.shape, self.number)

@@ -63,6 +63,34 @@ def test_the_golden_function_gives_the_values(device, layout):
     assert_same(ttnn.add(square(x), x), ((held * held).bfloat16().double() + held).bfloat16())
 
 
+def test_a_golden_function_has_a_faster_integer_product(device):
+    """It stands in the place of torch's only while the golden function runs."""
+    torchs, seen = torch._int_mm, []
+    weight = integers((64, 32), 7, -1, 2).to(torch.int8)
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        seen.append(torch._int_mm)
+        if x.isnan().any():
+            raise ArithmeticError
+        return torch._int_mm(x[0, 0].to(torch.int8), weight.T)[None, None].float()
+
+    multiply = ttnn.register_python_operation(name="ttnn.test_own.integer_product", golden_function=product)(
+        lambda x: ttnn.generic_op([x, like(x)], program(x))
+    )
+
+    def like(x: ttnn.Tensor) -> ttnn.Tensor:
+        shape = ttnn.Shape([1, 1, 4, 64])
+        return ttnn.allocate_tensor_on_device(shape, ttnn.float32, x.layout, x.device(), ttnn.DRAM_MEMORY_CONFIG)
+
+    for seed in range(3):
+        x, held = put(integers((1, 1, 4, 32), seed, -127, 128).float(), device)
+        assert_same(multiply(x), held @ weight.T.double())
+    assert len(seen) == 3 and torchs not in seen and torch._int_mm is torchs
+    with pytest.raises(ArithmeticError):
+        multiply(put(torch.full((1, 1, 4, 32), torch.nan), device)[0])
+    assert torch._int_mm is torchs
+
+
 def test_in_a_trace(device):
     x, held = put(integers((1, 1, 32, 64), 2, -15, 16).float(), device)
     square(x)

@@ -87,14 +87,14 @@ class CardModel:
     """The constants of the model. `share` is the fraction of the specified DRAM bandwidth that a step reaches.
 
     `latency_us` is the time in microseconds in which a program reads nothing: its cores start, wait for each other and
-    end. A program with several phases waits in each of them, but reads the weights of later phases meanwhile.
+    end. A program with several stages waits in each of them, but reads the weights of later stages meanwhile.
     """
 
     share: float
     latency_us: float
 
     def milliseconds(self, gigabytes: float, programs: float, bandwidth: float) -> float:
-        """The modelled time of a step of `programs` programs with one phase each."""
+        """The modelled time of a step of `programs` programs with one stage each."""
         return self.dram_ms(gigabytes, bandwidth) + 1e-3 * (DISPATCH_US + self.latency_us) * programs
 
     def dram_ms(self, gigabytes: float, bandwidth: float) -> float:

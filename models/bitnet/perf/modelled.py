@@ -65,20 +65,21 @@ def time_of(program: Program, card: Card, model: CardModel) -> Time:
     """The modelled time of one program.
 
     A program unpacks and multiplies while it reads, so only the longest of the three counts. It reads the weights of
-    its later phases during the latency of earlier ones, so a program takes at least the latency of all its phases.
+    its later stages during the latency of earlier ones, so a program takes at least the latency of all its stages.
     """
     dram = model.dram_ms((program.dram_read + program.dram_written) / 1e9, card.bandwidth)
     units = max(unpack_ms(card.architecture, program.unpacked_tiles), _multiplying(program, card))
     streaming = max(dram, units)
     latency = 1e-3 * model.latency_us
-    waiting = max(latency, program.phases * latency - streaming)
+    waiting = max(latency, program.stages * latency - streaming)
     links = link_ms(program, card.chips, card.links, card.collective_us)
     return Time(dram, 1e-3 * DISPATCH_US, waiting, streaming - dram, links)
 
 
 def _multiplying(program: Program, card: Card) -> float:
-    """The least time of a program's products. Adds and the like are counted as free."""
-    if not program.multiplies or not program.cores:
+    """The least time of a program's products. Adds and the like are counted as free, and so is a program that was built
+    before the capture: its cores are not known."""
+    if not program.multiplies or not program.l1_bytes:
         return 0.0
     return multiply_ms(card.architecture, program.flops, program.fidelity or "HiFi4", program.cores)
 

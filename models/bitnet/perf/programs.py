@@ -76,7 +76,7 @@ class Program:
     dram_written: int
     flops: int
     unpacked_tiles: int  # tiles of two-bit weights on the core that has most of them
-    phases: int  # products one after the other, before each of which all cores wait for each other; 1 for most programs
+    stages: int  # projections one after the other, in each of which all cores wait for each other; 1 for most programs
 
     @property
     def multiplies(self) -> bool:
@@ -170,7 +170,7 @@ def _program(call: _Call, tensors: dict[int, Tensor], outputs: list[Tensor], pos
         dram_written=written,
         flops=flops,
         unpacked_tiles=_unpacked_tiles(attributes),
-        phases=1,
+        stages=_stages(attributes),
     )
 
 
@@ -193,15 +193,24 @@ def _passes(attributes: str) -> int:
     return int(found.group(1)) if found else 1
 
 
+def _stages(attributes: str) -> int:
+    """The stages of a fused program of decode, which are a compile-time argument of its kernels."""
+    found = re.search(r"\{stages, (\d+)\}", attributes)
+    return int(found.group(1)) if found else 1
+
+
 def _unpacked_tiles(attributes: str) -> int:
     """The most tiles of two-bit weights that a core unpacks in a fused program of decode.
 
-    The program's arguments have the number of tiles in a page and the number of pages that each core reads.
+    The program's arguments have, for each of its stages, the number of tiles in a page. For each core and stage they
+    have the first page and the number of pages that the core reads.
     """
-    reader = re.search(r"/decode_weights\.cpp.*?\{page_tiles, (\d+)\}.*?runtime_args=(.*?),common", attributes)
+    reader = re.search(r"/decode_weights\.cpp(.*?)runtime_args=(.*?),common", attributes)
     if reader is None:
         return 0
-    return int(reader.group(1)) * max(int(pages) for pages in re.findall(r"\{\d+, (\d+)\}", reader.group(2)))
+    page_tiles = [int(tiles) for tiles in re.findall(r"\{page_tiles\d, (\d+)\}", reader.group(1))]
+    cores = [[int(n) for n in numbers.split(", ")] for numbers in re.findall(r"\{(\d+(?:, \d+)+)\}", reader.group(2))]
+    return max(sum(tiles * pages for tiles, pages in zip(page_tiles, core[1::2], strict=True)) for core in cores)
 
 
 def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Sequence[int]) -> tuple[int, ...]:

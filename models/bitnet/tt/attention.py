@@ -97,7 +97,16 @@ class Attention(LightweightModule):
     def forward_decode(
         self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
     ) -> ttnn.Tensor:
-        """The residual stream of one token of each user -> the same. Frees x.
+        """The residual stream of one token of each user -> the same. Frees x. The arguments are those of `attend`."""
+        heads = self.attend(x, rotation, cache, page_table, positions)
+        y = self.o.forward_decode(heads, x)
+        ttnn.deallocate(heads)
+        return y
+
+    def attend(
+        self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
+    ) -> ttnn.Tensor:
+        """The residual stream of one token of each user -> the attended heads, as `o` takes them. Keeps x.
 
         x: [1, 1, users, hidden], width-sharded in L1; page_table: int32 [users, blocks]; positions: int32 [users]. A
         user with position -1 is idle and is skipped.
@@ -116,10 +125,7 @@ class Attention(LightweightModule):
             memory_config=ttnn.L1_MEMORY_CONFIG,
         )
         ttnn.deallocate(queries)
-        joined = self.join.forward_decode(attended)
-        y = self.o.forward_decode(joined, x)
-        ttnn.deallocate(joined)
-        return y
+        return self.join.forward_decode(attended)
 
     def _rotate(self, heads: ttnn.Tensor, rotation: Rotation) -> ttnn.Tensor:
         """The heads, turned by the angles. Frees `heads`."""

@@ -3,6 +3,7 @@
 """The fused programs of a model on a chip: which tile columns each core works on, and where results lie."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
@@ -10,7 +11,7 @@ from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct, Stage
 from models.bitnet.tt.kernels.decode.rotate_and_cache import CACHE_TILE_BYTES, WIDEST_HEAD, RotateAndCache
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
@@ -29,6 +30,8 @@ from models.bitnet.tt.layout import (
 )
 
 _MOST_HEADS = TILE  # attention leaves the heads of a user in one tile of rows
+_OF_STREAM = ("qkv", "gate_up")  # the projections whose rows are the residual stream
+AFTER_ATTENTION = ("o", "gate_up", "down")  # one program of a decode step
 
 
 class FusedProgramsDoNotFit(ValueError):
@@ -42,9 +45,10 @@ class FusedProgramsDoNotFit(ValueError):
 class FusedPrograms:
     """The fused programs of a model.
 
-    `decode` has the decode program of each projection by its name. `rotate_and_cache` is the program between qkv and
-    attention. It reads cosines and sines in `angles_memory`, and in `pairs_memory` the matrix that swaps neighbours.
-    `head` has the programs of lm_head: one for rows that are sharded over cores (True), one for rows in DRAM (False).
+    `decode` and `prefill` give the programs of projections by their names, whose stages in decode are in `stages`.
+    `rotate_and_cache` is the program between qkv and attention. It reads cosines and sines in `angles_memory`, and in
+    `pairs_memory` the matrix that swaps neighbours. `head` has the programs of lm_head: one for rows that are sharded
+    over cores (True), one for rows in DRAM (False).
 
     Raises `FusedProgramsDoNotFit` if a core has less L1 than a program needs, or if the programs cannot take the heads
     of the model or the dtype of the KV cache. `l1_bytes` is the free L1 of a core, `head_weight` the dtype of the
@@ -71,13 +75,13 @@ class FusedPrograms:
         if cache not in CACHE_TILE_BYTES:
             choices = " or ".join(dtype.name.lower() for dtype in CACHE_TILE_BYTES)
             raise FusedProgramsDoNotFit(f"fused writes a KV cache of {choices}, not {cache.name.lower()}")
-        self._grid = chip.grid
+        self._users, self._grid, self._head_tiles = users, chip.grid, model.head_dim // TILE
+        self._decode: dict[tuple[str, ...], DecodeProduct] = {}
         self._prefill: dict[tuple[str, int], tuple[PrefillCodes, PrefillProduct]] = {}
         wide = min(WIDE, chip.grid[0])
         cores = wide * chip.grid[1]
         residual = columns(model.hidden_size, chip)
-        head_tiles = model.head_dim // TILE
-        heads = model.num_attention_heads + 2 * model.num_key_value_heads
+        head_tiles, heads = self._head_tiles, model.num_attention_heads + 2 * model.num_key_value_heads
 
         def assign(width: int, per_core: int) -> tuple[CoreAssignment, ttnn.MemoryConfig]:
             """`per_core` tile columns on each core, and the memory of rows that lie so."""
@@ -91,28 +95,26 @@ class FusedPrograms:
         stream, residual_memory = CoreAssignment(residual.width // TILE, residual.tiles), residual.memory_config()
         qkv, qkv_memory = assign(heads * model.head_dim, head_tiles)
 
-        def program(
-            parts: CoreAssignment,
-            results: CoreAssignment,
-            epilogue: Epilogue,
-            dtype: ttnn.DataType,
-            memory: ttnn.MemoryConfig,
-            **more: int,
-        ) -> DecodeProduct:
-            """The program of a projection. A group has up to 4 tile columns, and every core has whole groups."""
+        def stage(parts: CoreAssignment, results: CoreAssignment, epilogue: Epilogue) -> Stage:
+            """The stage of a projection. A group has up to 4 tile columns, and every core has whole groups."""
             matrices = 2 if epilogue is Epilogue.GATED else 1
             group = matrices * max(
                 n for n in (1, 2, 4 // matrices) if results.per_core % n == 0 and results.tiles % n == 0
             )
             pages = TernaryPages.of(parts.tiles, results.tiles * matrices, group, matrices)
-            return DecodeProduct(users, parts, results, pages, epilogue, dtype, memory, **more)
+            return Stage(parts, results, pages, epilogue)
 
-        stream_of = (ttnn.float32, residual_memory)
-        self.decode: Mapping[str, DecodeProduct] = {
-            "qkv": program(stream, qkv, Epilogue.SCALE, ttnn.bfloat16, qkv_memory),
-            "o": program(joined, stream, Epilogue.RESIDUAL, *stream_of, head_tiles=head_tiles),
-            "gate_up": program(stream, hidden, Epilogue.GATED, ttnn.float32, hidden_memory),
-            "down": program(hidden, stream, Epilogue.RESIDUAL, *stream_of),
+        self.stages: Mapping[str, Stage] = {
+            "qkv": stage(stream, qkv, Epilogue.SCALE),
+            "o": stage(joined, stream, Epilogue.RESIDUAL),
+            "gate_up": stage(stream, hidden, Epilogue.GATED),
+            "down": stage(hidden, stream, Epilogue.RESIDUAL),
+        }
+        self._results = {
+            "qkv": (ttnn.bfloat16, qkv_memory),
+            "o": (ttnn.float32, residual_memory),
+            "gate_up": (ttnn.float32, hidden_memory),
+            "down": (ttnn.float32, residual_memory),
         }
         kv_heads, head_cores = model.num_key_value_heads, first_cores(heads, chip, wide=wide)
         self.rotate_and_cache = RotateAndCache(
@@ -130,15 +132,18 @@ class FusedPrograms:
             users_columns(model.head_dim, cores, TILE)
             for cores in (cos_cores, cores_behind(cos_cores, head_tiles, chip))
         )
-        # Beside the buffers of a decode program, L1 holds the stream before and after it, the hidden rows, a head of
-        # qkv, the queries of a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
-        float32_tiles, bfloat16_tiles = 2 * residual.tiles + even.per_core, 2 * head_tiles + 2
+        # Beside the buffers of a decode program, L1 holds the stream before and after it, a head of qkv, the queries of
+        # a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
+        float32_tiles, bfloat16_tiles = 2 * residual.tiles, 2 * head_tiles + 2
         kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
         lengths = range(1, PREFILL_CHUNK // TILE + 1)
-        for name, program in self.decode.items():
+        for names in (("qkv",), AFTER_ATTENTION):
+            widest = max(self.stages[name].pages.inner for name in names)
+            needed = self.decode(*names).l1_bytes + kept
+            _check_l1(f"decode's program of {', '.join(names)}", widest, needed, l1_bytes)
+        for name, of_stage in self.stages.items():
             most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
-            for phase, needed in (("decode", program.l1_bytes + kept), ("prefill", most)):
-                _check_l1(f"{phase}'s program of {name}", program.pages.inner, needed, l1_bytes)
+            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most, l1_bytes)
         needed = self.rotate_and_cache.l1_bytes + kept
         _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
@@ -150,13 +155,29 @@ class FusedPrograms:
         for program in self.head.values():
             _check_l1("the head's program", inner, program.l1_bytes + kept, l1_bytes)
 
+    def decode(self, *names: str) -> DecodeProduct:
+        """The program of one projection, or of several, each of which takes the results of the one before it.
+
+        All layers use the same program. Where a projection adds the residual stream that another one before it takes as
+        rows, the program adds these rows, and no tensor.
+        """
+        if names not in self._decode:
+            stages, stream = [], None
+            for number, name in enumerate(names):
+                adds = self.stages[name].epilogue is Epilogue.RESIDUAL
+                stages.append(replace(self.stages[name], adds_rows_of=stream if adds else None))
+                stream = number if name in _OF_STREAM else stream
+            head_tiles = self._head_tiles if names[0] == "o" else 0
+            self._decode[names] = DecodeProduct(self._users, tuple(stages), *self._results[names[-1]], head_tiles)
+        return self._decode[names]
+
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
         """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
         if (which, token_tiles) not in self._prefill:
-            decode = self.decode[which]
+            pages, epilogue, (dtype, _) = self.stages[which].pages, self.stages[which].epilogue, self._results[which]
             self._prefill[which, token_tiles] = (
-                PrefillCodes(token_tiles, decode.pages.inner, self._grid),
-                PrefillProduct(token_tiles, decode.pages, decode.epilogue, decode.result_dtype, self._grid),
+                PrefillCodes(token_tiles, pages.inner, self._grid),
+                PrefillProduct(token_tiles, pages, epilogue, dtype, self._grid),
             )
         return self._prefill[which, token_tiles]
 

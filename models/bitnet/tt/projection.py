@@ -10,6 +10,7 @@
 | down       | hidden rows     | one matrix   | the stream is added | before the epilogue         |
 
 `StockProjection` runs the library's operations, a program or two for each step. `FusedProjection` runs fused programs.
+`FusedProjections` runs several projections in one program of decode.
 """
 
 from collections.abc import Callable, Mapping
@@ -113,7 +114,7 @@ class FusedProjection(LightweightModule):
         eps: float,
     ):
         self.eps = eps
-        self.decode = config.programs.decode[which]
+        self.decode = config.programs.decode(which)
         self.prefill = partial(config.programs.prefill, which)
         self.gamma = ttnn.from_torch(
             gamma.float().reshape(1, 1, -1, TILE),
@@ -122,7 +123,7 @@ class FusedProjection(LightweightModule):
             device=config.device,
             memory_config=ttnn.DRAM_MEMORY_CONFIG,
         )
-        self.weights = weights.load_ternary(matrices, self.decode.pages)
+        self.weights = weights.load_ternary(matrices, config.programs.stages[which].pages)
 
     def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
         """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, frees the residual."""
@@ -138,9 +139,25 @@ class FusedProjection(LightweightModule):
 
         The input of `o` is [1, users, heads, head width].
         """
-        y = self.decode(x, self.gamma, self.weights, residual, eps=self.eps)
+        y = self.decode(x, [self.gamma], [self.weights], residual, eps=[self.eps])
         if residual is not None:
             ttnn.deallocate(residual)
+        return y
+
+
+class FusedProjections(LightweightModule):
+    """Projections that one fused program of decode runs. Each takes the results of the one before it."""
+
+    def __init__(self, config: ModelConfig, projections: Mapping[str, FusedProjection]):
+        self.program = config.programs.decode(*projections)
+        self.gammas = [one.gamma for one in projections.values()]
+        self.weights = [one.weights for one in projections.values()]
+        self.eps = [one.eps for one in projections.values()]
+
+    def forward(self, x: ttnn.Tensor, residual: ttnn.Tensor) -> ttnn.Tensor:
+        """The first projection's input and the residual stream -> the stream in L1. Keeps x, frees the residual."""
+        y = self.program(x, self.gammas, self.weights, residual, eps=self.eps)
+        ttnn.deallocate(residual)
         return y
 
 

@@ -40,7 +40,7 @@ EMPTY = Program(
     dram_written=0,
     flops=0,
     unpacked_tiles=0,
-    phases=1,
+    stages=1,
 )
 
 
@@ -66,21 +66,23 @@ def test_programs_run_one_after_the_other():
 @pytest.mark.parametrize("fidelity, cycles", [("LoFi", 16), ("HiFi4", 64)])
 def test_products_of_many_rows_count_where_they_are_slower_than_dram(fidelity, cycles):
     """1024 rows times the matrix are 32 times as many tile products as the matrix has tiles."""
-    many = replace(product(60), name="decode_product", flops=2 * 32**3 * 32 * TILES, fidelity=fidelity, cores=60)
+    many = replace(
+        product(60), name="decode_product", flops=2 * 32**3 * 32 * TILES, fidelity=fidelity, cores=60, l1_bytes=1
+    )
     assert time_of(many, N150, MODEL).total == pytest.approx(0.01 + 1e-6 * cycles * 32 * TILES / 60)
 
 
-def test_later_phases_wait_while_their_weights_arrive():
-    """Three phases of 9 us are 27 us at least. The DRAM bytes of the matrix take longer behind the first phase."""
-    quick, slow = replace(EMPTY, phases=3), replace(product(60), phases=3)
+def test_later_stages_wait_while_their_weights_arrive():
+    """Three stages of 9 us are 27 us at least. The DRAM bytes of the matrix take longer behind the first stage."""
+    quick, slow = replace(EMPTY, stages=3), replace(product(60), stages=3)
     assert time_of(quick, N150, MODEL).total == pytest.approx(0.001 + 0.027)
     assert time_of(slow, N150, MODEL).total == pytest.approx(0.01 + time_of(slow, N150, MODEL).dram)
 
 
 def test_the_estimate_from_single_operations():
-    """An attention of 9.2 us behind a fused product of three phases, with a pause of 1 us behind each."""
+    """An attention of 9.2 us behind a fused product of three stages, with a pause of 1 us behind each."""
     attention = replace(EMPTY, name="SdpaDecode", fused=False)
-    low, high = bottom_up_ms([(replace(EMPTY, phases=3), 1), (attention, 2)], N150)
+    low, high = bottom_up_ms([(replace(EMPTY, stages=3), 1), (attention, 2)], N150)
     assert (low, high) == pytest.approx((0.037 + 2 * 0.0102, 0.046 + 2 * 0.0102))
     dram = 1e3 * 256 * TILES / 253e9
     assert bottom_up_ms([(product(60), 1)], N150) == pytest.approx((dram + 0.001,) * 2)

@@ -56,6 +56,34 @@ def test_the_vocabulary_of_the_2b(device, reset_seeds, rows, dtype):
     check(device, torch.randn(rows, 128256) * 4, dtype)
 
 
+@every_batch
+@pytest.mark.parametrize("width, count", [(64, 64), (320, 256), (4128, 128)])
+def test_more_candidates_than_a_tile_has_columns(device, reset_seeds, rows, width, count):
+    """Each tile column of the candidates has the best of a group of columns. So all of them hold the best of all.
+
+    The groups divide the vocabulary. One row has equal logits, and one has no best token in one group.
+    """
+    values = torch.randn(rows, width) * 4
+    values[0] = torch.randint(-2, 3, (width,))
+    values[rows // 2, width // 2] = torch.nan
+    logits = ttnn.from_torch(values[None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device)
+    program = BestTokens.of(logits, count, Chip.of(device).grid)
+    assert torch.equal(torch.cat(program.columns_of_groups).sort().values, torch.arange(width))
+    results = [ttnn.to_torch(part)[0, 0] for part in candidates(logits, program=program)]
+    assert [list(part.shape) for part in results] == [[rows, count]] * 2
+    tokens, kept = (part.split(CANDIDATES, dim=1) for part in results)
+    assert len(tokens) == len(program.columns_of_groups)
+    for columns, of_group, logits_of_group in zip(program.columns_of_groups, tokens, kept):
+        ordered, order = values[:, columns].sort(dim=1, descending=True, stable=True)
+        expected, ordered = columns[order][:, :CANDIDATES], ordered[:, :CANDIDATES]
+        unsound = values[:, columns].isnan().any(1)
+        expected[unsound], ordered[unsound] = NO_TOKEN, MOST
+        assert torch.equal(of_group.long(), expected) and torch.equal(logits_of_group, ordered)
+    for row in set(range(rows)) - {rows // 2}:
+        best = values[row].sort(descending=True, stable=True).indices[:CANDIDATES]
+        assert set(best.tolist()) <= set(results[0][row].long().tolist())
+
+
 @every_dtype
 @every_batch
 def test_equal_values(device, reset_seeds, rows, dtype):
@@ -135,3 +163,9 @@ def test_a_width_that_is_no_whole_tiles(device):
     logits = ttnn.from_torch(torch.zeros(1, 1, 1, 33), dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device)
     with pytest.raises(ValueError, match="the vocabulary of 33 is no multiple of 32"):
         BestTokens.of(logits, 1, Chip.of(device).grid)
+
+
+def test_more_candidates_than_tokens(device):
+    logits = ttnn.from_torch(torch.zeros(1, 1, 1, 64), dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device)
+    with pytest.raises(ValueError, match="128 candidates are more than the vocabulary of 64"):
+        BestTokens.of(logits, 128, Chip.of(device).grid)

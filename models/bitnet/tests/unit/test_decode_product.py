@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The fused program of decode against its definition: integers exactly, float32 results within a few ulps."""
+"""The fused program of decode against its definition: integers exactly, float32 results within a few ulps.
+
+A program of several stages gives the bits of programs of one stage, one after the other.
+"""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,8 +30,12 @@ from models.bitnet.tests.ternary import (
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct, Stage
 from models.bitnet.tt.layout import TILE
+
+
+def weights_to_device(pages, weight, device):
+    return rows_to_device(pages.pack(weight)[None, None], device, ttnn.uint32)
 
 
 class Product:
@@ -50,18 +59,10 @@ class Product:
         head_tiles=0,
     ):
         matrices = 2 if epilogue is Epilogue.GATED else 1
-        pages = TernaryPages.of(inner, matrices * width, matrices * group, matrices)
         self.device, self.users, self.inner = device, users, inner * TILE
-        self.program = DecodeProduct(
-            users,
-            CoreAssignment(inner, parts),
-            CoreAssignment(width, columns),
-            pages,
-            epilogue,
-            dtype,
-            ttnn.DRAM_MEMORY_CONFIG,
-            head_tiles,
-        )
+        self.pages = TernaryPages.of(inner, matrices * width, matrices * group, matrices)
+        stage = Stage(CoreAssignment(inner, parts), CoreAssignment(width, columns), self.pages, epilogue)
+        self.program = DecodeProduct(users, (stage,), dtype, ttnn.DRAM_MEMORY_CONFIG, head_tiles)
         self.weight = random_ternary(inner * TILE, matrices * width * TILE)
 
     def __call__(self, x, gamma, residual=None, eps=EPS):
@@ -73,10 +74,10 @@ class Product:
             rows = to_device(x[None], self.device, ttnn.bfloat16, ttnn.L1_MEMORY_CONFIG)
         y = self.program(
             rows,
-            gamma_to_device(gamma, self.device),
-            rows_to_device(self.program.pages.pack(self.weight)[None, None], self.device, ttnn.uint32),
+            [gamma_to_device(gamma, self.device)],
+            [weights_to_device(self.pages, self.weight, self.device)],
             added,
-            eps=eps,
+            eps=[eps],
         )
         return ttnn.to_torch(y)[0, 0].float()
 
@@ -183,7 +184,124 @@ def test_rows_below_the_last_user_do_not_matter(device, reset_seeds, shape):
     results = []
     for filling in (0.0, float("inf")):
         rows = to_device(x[None, None], device, pad_value=filling)
-        weights = rows_to_device(product.program.pages.pack(product.weight)[None, None], device, ttnn.uint32)
-        y = product.program(rows, gamma_to_device(gamma, device), weights, eps=EPS)
+        weights = weights_to_device(product.pages, product.weight, device)
+        y = product.program(rows, [gamma_to_device(gamma, device)], [weights], eps=[EPS])
         results.append(ttnn.to_torch(y))
     assert torch.equal(*results)
+
+
+# --- several stages --------------------------------------------------------------------------------------------------
+
+
+class Chain:
+    """A program of several stages, and as many programs of one stage. Results have `dtype` in both.
+
+    The first stage has `inner` tile columns, `parts` of them on each core. A row of `stages` is the tile columns of the
+    results, those of a core, those that are multiplied together, the epilogue, and `Stage.adds_rows_of`.
+    """
+
+    def __init__(self, device, users, head_tiles, inner, parts, *stages, dtype=ttnn.float32):
+        self.device, self.users, self.head_tiles, self.inner = device, users, head_tiles, inner * TILE
+        self.stages, self.weights, self.gammas = [], [], []
+        of_rows = CoreAssignment(inner, parts)
+        for width, columns, group, epilogue, adds_rows_of in stages:
+            matrices = 2 if epilogue is Epilogue.GATED else 1
+            pages = TernaryPages.of(of_rows.tiles, matrices * width, matrices * group, matrices)
+            results = CoreAssignment(width, columns)
+            self.stages.append(Stage(of_rows, results, pages, epilogue, adds_rows_of))
+            self.weights.append(random_ternary(of_rows.tiles * TILE, matrices * width * TILE))
+            self.gammas.append(torch.rand(of_rows.tiles * TILE) + 0.5)
+            of_rows = results
+        self.program = self._program(self.stages, dtype, head_tiles)
+        self.added = next((stage.columns.tiles * TILE for stage in self.stages if stage.adds_tensor), None)
+
+    def _program(self, stages, dtype, head_tiles):
+        return DecodeProduct(self.users, tuple(stages), dtype, ttnn.DRAM_MEMORY_CONFIG, head_tiles)
+
+    def values(self):
+        """Random rows, and the residual stream if a stage adds one that enters."""
+        x = torch.randn(self.users, self.inner) * spread(self.users, 1, low=1e-3, high=1e3)
+        return x, None if self.added is None else torch.randn(self.users, self.added)
+
+    def _tensors(self, x, residual, filling=0.0):
+        if self.head_tiles:
+            heads = x.unflatten(-1, (-1, self.head_tiles * TILE))
+            rows = to_device(heads[None], self.device, ttnn.bfloat16, ttnn.L1_MEMORY_CONFIG, filling)
+        else:
+            rows = to_device(x[None, None], self.device, pad_value=filling)
+        weights = [weights_to_device(one.pages, weight, self.device) for one, weight in zip(self.stages, self.weights)]
+        gammas = [gamma_to_device(gamma, self.device) for gamma in self.gammas]
+        added = None if residual is None else to_device(residual[None, None], self.device, pad_value=filling)
+        return rows, gammas, weights, added
+
+    def eps(self):
+        return [EPS * 10**number for number in range(len(self.stages))]
+
+    def __call__(self, x, residual, filling=0.0):
+        """The rows of the last stage from one program. `filling` fills tiles up below the last user."""
+        y = self.program(*self._tensors(x, residual, filling), eps=self.eps())
+        return ttnn.to_torch(y)[0, 0]
+
+    def one_by_one(self, x, residual):
+        """The rows of the last stage from a program for each stage."""
+        first, gammas, weights, entering = self._tensors(x, residual)
+        rows = [first]
+        for number, (stage, eps) in enumerate(zip(self.stages, self.eps())):
+            is_last, is_first = number == len(self.stages) - 1, number == 0
+            alone = replace(stage, adds_rows_of=None)
+            dtype = self.program.result_dtype if is_last else ttnn.float32
+            program = self._program([alone], dtype, self.head_tiles if is_first else 0)
+            added = entering if stage.adds_rows_of is None else rows[stage.adds_rows_of]
+            added = added if stage.epilogue is Epilogue.RESIDUAL else None
+            rows.append(program(rows[-1], [gammas[number]], [weights[number]], added, eps=[eps]))
+        return ttnn.to_torch(rows[-1])[0, 0]
+
+
+SCALE, RESIDUAL, GATED = Epilogue
+# users, tile columns of a head, tiles of K and those of a core; then the stages
+CHAINS = {
+    "one stage": (1, 0, 4, 2, (5, 2, 1, RESIDUAL, None)),
+    "two stages": (8, 0, 4, 2, (7, 2, 1, GATED, None), (4, 2, 2, RESIDUAL, 0)),
+    "fewer cores": (7, 0, 7, 1, (3, 3, 1, SCALE, None), (8, 2, 2, SCALE, None)),
+    "one core": (17, 0, 2, 2, (3, 3, 1, GATED, None), (2, 2, 2, RESIDUAL, 0)),
+    "a layer, one user": (1, 2, 6, 2, (5, 2, 1, RESIDUAL, None), (9, 2, 1, GATED, None), (5, 2, 1, RESIDUAL, 1)),
+    "a layer, 8 users": (8, 1, 20, 1, (8, 2, 2, RESIDUAL, None), (12, 2, 2, GATED, None), (8, 2, 2, RESIDUAL, 1)),
+    "a layer, 32 users": (32, 1, 5, 2, (6, 1, 1, RESIDUAL, None), (35, 1, 1, GATED, None), (6, 1, 1, RESIDUAL, 1)),
+}
+every_chain = pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+
+
+@every_chain
+def test_several_stages_give_the_bits_of_each(device, reset_seeds, chain):
+    chain = Chain(device, *chain)
+    for _ in range(3):
+        values = chain.values()
+        assert torch.equal(chain(*values), chain.one_by_one(*values))
+
+
+def test_results_of_several_stages_in_bfloat16(device, reset_seeds):
+    chain = Chain(device, *CHAINS["fewer cores"], dtype=ttnn.bfloat16)
+    values = chain.values()
+    y = chain(*values)
+    assert y.dtype == torch.bfloat16 and torch.equal(y, chain.one_by_one(*values))
+
+
+@pytest.mark.parametrize("chain", [CHAINS["two stages"], CHAINS["fewer cores"], CHAINS["a layer, one user"]])
+def test_rows_below_the_last_user_do_not_matter_in_any_stage(device, reset_seeds, chain):
+    chain = Chain(device, *chain)
+    values = chain.values()
+    assert torch.equal(chain(*values), chain(*values, filling=float("inf")))
+
+
+def test_stages_that_do_not_follow_each_other_are_refused(device):
+    pages = TernaryPages.of(4, 4, 2)
+    by_one, by_two = CoreAssignment(4, 1), CoreAssignment(4, 2)
+    memory = ttnn.float32, ttnn.DRAM_MEMORY_CONFIG
+    scales, adds = Stage(by_two, by_two, pages, SCALE), Stage(by_two, by_two, pages, RESIDUAL)
+    for stages, message in (
+        ([scales, Stage(by_one, by_two, pages, SCALE)], "leaves CoreAssignment.tiles=4, per_core=2. to the next one"),
+        ([scales, replace(adds, columns=by_one, adds_rows_of=0)], "adds lie as CoreAssignment.tiles=4, per_core=2"),
+        ([adds, adds], "two stages add a tensor"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            DecodeProduct(1, tuple(stages), *memory)

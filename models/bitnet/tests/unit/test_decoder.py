@@ -27,7 +27,7 @@ from models.bitnet.tests.common import (
     with_float_weights,
 )
 from models.bitnet.tests.unit.layer_case import CONTEXT, LayerCase, mixed_positions
-from models.bitnet.tt.decoder import DecoderLayer
+from models.bitnet.tt.decoder import decoder_layer
 
 # At full width the ordinary run has badly scaled weights, which show lost scales besides all other errors.
 # `performance` is slow there: its operations are those of `accuracy` without the int8 codes.
@@ -59,7 +59,7 @@ class Case(LayerCase):
 
     def __init__(self, device, model, precision, users, state, weights=None, number=0):
         super().__init__(device, model, precision, users)
-        self.block = DecoderLayer(self.config, weights or SharedWeights(device), state, number)
+        self.block = decoder_layer(self.config, weights or SharedWeights(device), state, number)
         self.reference = ReferenceLayer(model, state, f"model.layers.{number}")
         with_float_weights(self.reference.self_attn, self.reference.mlp)
         self._stream_of = (model, state, number)

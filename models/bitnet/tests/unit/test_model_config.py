@@ -172,7 +172,7 @@ def check_config(config: ModelConfig) -> None:
         # a tile column of the angles on each core, and the matrix on the core of every query and key head
         assert [shards(memory) for memory in programs.angles_memory] == [(model.head_dim // TILE, [TILE, TILE])] * 2
         assert shards(programs.pairs_memory) == (model.num_attention_heads + model.num_key_value_heads, [TILE, TILE])
-        check_on_chip(chip, *(program.result_memory for program in config.programs.decode.values()))
+        check_on_chip(chip, *(programs.decode(name).result_memory for name in programs.stages))
     else:
         # the queries and the keys of every user are on separate cores
         assert [shards(memory) for memory in programs.angles_memory] == [(2 * config.users, [TILE, model.head_dim])] * 2
@@ -408,7 +408,10 @@ def test_the_default_is_fused_where_it_fits(chip, model, logged):
     "model, reason",
     [
         (shape(40, 8, 32, 224), "fused joins up to 32 heads, the model has 40"),
-        (shape(4, 2, 32, 32 * 1200), "fused: decode's program of down, 38400 wide, needs 3...... bytes of a core's L1"),
+        (
+            shape(4, 2, 32, 32 * 1200),
+            "fused: decode's program of o, gate_up, down, 38400 wide, needs 3...... bytes of a core's L1",
+        ),
         (shape(32, 1, 512, 224), "fused rotates heads up to 256 wide, the model's are 512 wide"),
     ],
     ids=["heads", "hidden rows", "wide heads"],

@@ -56,7 +56,7 @@ class Case:
         return LayerCache(*map(pool, self.pools))
 
     def run(self, positions, table, cache=None):
-        memory = self.config.programs.decode["qkv"].result_memory
+        memory = self.config.programs.decode("qkv").result_memory
         return self._run(self.split, self.config, memory, positions, table, cache or self.cache())
 
     def run_stock(self, positions, table, cache=None):
@@ -238,7 +238,7 @@ def test_rows_below_the_last_user_do_not_matter(device, reset_seeds):
     case, results = Case(device, 7, dtype=ttnn.bfloat8_b), []
     places = own_places(case)
     for filling in (0.0, float("inf")):
-        memory = case.config.programs.decode["qkv"].result_memory
+        memory = case.config.programs.decode("qkv").result_memory
         qkv = ttnn.from_torch(
             case.rows.flatten(1)[None, None],
             dtype=ttnn.bfloat16,

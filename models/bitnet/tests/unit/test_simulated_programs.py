@@ -30,6 +30,7 @@ from models.bitnet.tests.unit import (
     test_head_product,
     test_prefill_programs,
     test_rotate_and_cache,
+    test_second_pass,
 )
 from models.bitnet.tt.generation.sampling import CANDIDATES
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
@@ -76,12 +77,19 @@ def rotate_and_cache(device, users, heads, kv_heads, width, block_size, dtype):
 def decode_product(device, shape, kind, **options):
     product = test_decode_product.Product(device, *shape, **options)
     x, gamma = values(kind, product.users, product.inner)
-    width = product.program.columns.tiles * TILE
+    width = product.program.stages[-1].columns.tiles * TILE
     added = torch.randn(product.users, width) * spread(product.users, width)
     residual = added if options.get("epilogue") is Epilogue.RESIDUAL else None
     heads = product.program.head_tiles
     rows = x.unflatten(-1, (-1, heads * TILE)) if heads else x
     return [x, gamma, product.weight, added], [product(rows, gamma, residual)]
+
+
+def decode_stages(device, chain):
+    chain = test_decode_product.Chain(device, *chain)
+    x, residual = chain.values()
+    entering = [x] if residual is None else [x, residual]
+    return [*entering, *chain.gammas, *chain.weights], [chain(x, residual)]
 
 
 def head_product(device, dtype, inner, sharded, held_as):
@@ -100,6 +108,22 @@ def best_tokens(device, rows, dtype):
     tokens = to_integers(torch.zeros(1, 1, rows), device, ttnn.uint32)
     best_token(on_device, tokens, program=BestTokens.of(on_device, 1, grid))
     return [logits], [tokens, *candidates(on_device, program=BestTokens.of(on_device, CANDIDATES, grid))]
+
+
+def shortlist(device, rows, count):
+    """More candidates than a tile has columns. Their groups depend on the number of cores, which is the same on all
+    chips."""
+    logits = torch.randn(rows, 4128) * 4
+    on_device = to_device(logits[None, None], device, ttnn.float32)
+    return [logits], candidates(on_device, program=BestTokens.of(on_device, count, (8, 7)))
+
+
+def second_pass(device, rows, inner, length):
+    """One row has no best token."""
+    it = test_second_pass.Case(device, rows, inner, length=length)
+    it.shortlist[rows // 2] = NO_TOKEN
+    best, likeliest, values = it.run()
+    return [it.x, it.table, it.shortlist], [best.int(), likeliest.int(), values]
 
 
 def prefill_codes(device, shape, kind, dtype=ttnn.float32):
@@ -146,6 +170,9 @@ for users, heads, head_tiles in ((8, 20, 1), (17, 3, 2)):
     joined = users, heads * head_tiles, 2, 2
     case(f"decode product/{heads} heads", decode_product, joined, "normal", head_tiles=head_tiles)
 
+for name, chain in test_decode_product.CHAINS.items():
+    case(f"decode product/stages, {name}", decode_stages, chain)
+
 for dtype in test_head_product.DTYPES:
     for inner in (4, 80):
         name = f"head product/{dtype.name.lower()}, {inner} tiles"
@@ -157,6 +184,11 @@ for held_as in test_head_product.HEAD_WEIGHTS:
 for dtype in test_head_product.DTYPES:
     for rows in (7, 32):
         case(f"best tokens/{dtype.name.lower()}, {rows} rows", best_tokens, rows, dtype)
+
+for rows in (7, 32):
+    case(f"best tokens/a shortlist of 128, {rows} rows", shortlist, rows, 128)
+    case(f"second pass/{rows} rows", second_pass, rows, 3, 128)
+case("second pass/2B-4T", second_pass, 1, 80, 32)
 
 CODES, PRODUCTS = test_prefill_programs.CODES, test_prefill_programs.PRODUCTS
 for name in ("one core", "uneven", "uneven teams", "more parts than a tile has rows"):

@@ -15,15 +15,16 @@ import ttnn
 from models.bitnet.perf.random_weights import FULL
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.fused_programs import FusedPrograms
+from models.bitnet.tt.fused_programs import AFTER_ATTENTION, FusedPrograms
 from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
-from models.bitnet.tt.kernels.head import best_tokens, head_product
+from models.bitnet.tt.kernels.head import best_tokens, head_product, second_pass
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, free_l1_bytes, users_memory_config
 
 pytestmark = pytest.mark.board
 
 PROJECTIONS = ("qkv", "o", "gate_up", "down")
+PROGRAMS = (*((which,) for which in PROJECTIONS), AFTER_ATTENTION)  # of decode
 every_model = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
 every_projection = pytest.mark.parametrize("which", PROJECTIONS)
 
@@ -54,25 +55,40 @@ def spans(pairs: Sequence[tuple[int, int]]) -> list[int]:
     return [number for first, count in pairs for number in range(first, first + count)]
 
 
+class PageNumbers(NamedTuple):
+    """All that the reader of weights is told."""
+
+    numbers: tuple[int, ...]
+
+
+def of_stage(numbers: Sequence[int], what: type[NamedTuple], number: int) -> NamedTuple:
+    """The arguments of a stage among those of all stages."""
+    count = len(what._fields)
+    return what(*numbers[number * count : (number + 1) * count])
+
+
 @every_model
-@every_projection
+@pytest.mark.parametrize("names", PROGRAMS, ids=",".join)
 @pytest.mark.parametrize("users", BATCHES)
-def test_decode_product(device, model, which, users):
-    """Tile columns of the rows and of the results, and the pages of the columns that a core computes."""
-    program = programs_of(model, device, users).decode[which]
+def test_decode_product(device, model, names, users):
+    """In every stage, tile columns of the rows and of the results, and pages of the columns that a core computes."""
+    program = programs_of(model, device, users).decode(*names)
     reader, writer, compute = program.described(*[empty(device)] * 5).kernels
     cores = [arguments for _, arguments in told(writer, decode_product.CoreArguments)]
     assert cores == [arguments for _, arguments in told(compute, decode_product.CoreArguments)]
     assert [core.core for core in cores] == list(range(len(cores)))
     assert [core.leads for core in cores] == [1] + [0] * (len(cores) - 1)
-    assert spans([(core.part_first, core.part_tiles) for core in cores]) == list(range(program.pages.inner))
-    width = program.pages.width // program.pages.matrices
-    assert spans([(core.first_column, core.columns) for core in cores]) == list(range(width))
-    of_a_group = program.pages.group // program.pages.matrices
-    for core, (_, read) in zip(cores, told(reader, decode_product.PageArguments), strict=True):
-        groups = range(core.first_column // of_a_group, (core.first_column + core.columns) // of_a_group)
-        pages = spans([(group * program.pages.pages_of_a_group, program.pages.pages_of_a_group) for group in groups])
-        assert spans([(read.first_page, read.pages)]) == pages
+    assert len(program.stages) == len(names)
+    for number, stage in enumerate(program.stages):
+        works = [of_stage(core.stage_arguments, decode_product.StageArguments, number) for core in cores]
+        assert spans([(core.part_first, core.part_tiles) for core in works]) == list(range(stage.pages.inner))
+        width, of_a_group = (count // stage.pages.matrices for count in (stage.pages.width, stage.pages.group))
+        assert spans([(core.first_column, core.columns) for core in works]) == list(range(width))
+        for core, (_, (numbers,)) in zip(works, told(reader, PageNumbers), strict=True):
+            read = of_stage(numbers, decode_product.PageArguments, number)
+            groups = range(core.first_column // of_a_group, (core.first_column + core.columns) // of_a_group)
+            pages = spans([(group * stage.pages.pages_of_a_group, stage.pages.pages_of_a_group) for group in groups])
+            assert spans([(read.first_page, read.pages)]) == pages
 
 
 @every_model
@@ -129,21 +145,39 @@ def test_head_product(device, model):
 
 
 @pytest.mark.parametrize("rows", BATCHES)
-@pytest.mark.parametrize("width", [32, 320, 128256])
-@pytest.mark.parametrize("count", [1, TILE])
+@pytest.mark.parametrize("width, count", [(32, 1), (32, TILE), (320, 256), (128256, 1), (128256, TILE), (128256, 128)])
 def test_best_tokens(device, rows, width, count):
-    """Every tile column by one processor, and every row merged by one core, whose place all processors know."""
+    """Every tile column by one processor. The first cores merge, and all processors know their places."""
     program = best_tokens.BestTokens(rows, width // TILE, ttnn.float32, count, Chip.of(device).grid)
     kernels = program.described(empty(device), [empty(device)] * 2).kernels
     processors = [(core, scans) for kernel in kernels for core, scans in told(kernel, best_tokens.ScannerArguments)]
     ordered = sorted((scans for _, scans in processors), key=lambda scans: scans.scanner)
     assert [scans.scanner for scans in ordered] == list(range(len(processors)))
     assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(width // TILE))
-    merging = {scans.merged_row: core for core, scans in processors if scans.merged_row < rows}
-    assert sorted(scans.merged_row for _, scans in processors if scans.merged_row < rows) == list(range(rows))
-    places = [device.worker_core_from_logical_core(merging[row]) for row in range(rows)]
+    merges = rows * program.groups
+    merging = {scans.merger: core for core, scans in processors if scans.merger < merges}
+    assert sorted(scans.merger for _, scans in processors if scans.merger < merges) == list(range(len(merging)))
+    assert len(merging) == min(merges, len(processors) // 2)
+    places = [device.worker_core_from_logical_core(merging[merger]) for merger in range(len(merging))]
     for kernel in kernels:
         assert list(kernel.common_runtime_args)[3:] == [number for core in places for number in (core.x, core.y)]
+        assert dict(kernel.named_compile_time_args)["mergers"] == len(merging)
+
+
+@pytest.mark.parametrize("rows", BATCHES)
+@pytest.mark.parametrize("length", [TILE, 128])
+@pytest.mark.parametrize("count", [1, TILE])
+def test_second_pass(device, rows, length, count):
+    """Every candidate by one core, and every row merged by one core, whose place all cores know."""
+    program = second_pass.SecondPass(rows, 80, length, 128256, count, Chip.of(device).grid)
+    reader, writer, compute = program.described(*[empty(device)] * 3, [empty(device)] * 2).kernels
+    on_cores = told(reader, second_pass.CandidateArguments)
+    assert spans([arguments[:2] for _, arguments in on_cores]) == list(range(rows * length))
+    for kernel in (writer, compute):
+        assert list(map(str, told(kernel, second_pass.CandidateArguments))) == list(map(str, on_cores))
+    merging = {arguments.merged_row: core for core, arguments in on_cores if arguments.merged_row < rows}
+    places = [device.worker_core_from_logical_core(merging[row]) for row in range(rows)]
+    assert list(writer.common_runtime_args)[3:] == [number for core in places for number in (core.x, core.y)]
 
 
 def shards_of(kernel: ttnn.KernelDescriptor) -> list[int]:
@@ -184,7 +218,7 @@ def test_rotate_and_cache(device, model, users):
     reader, queries, cache, compute = program.described(*[empty(device)] * 9).kernels
     on_cores = told(reader, rotate_and_cache.HeadArguments)
     assert list(map(str, on_cores)) == list(map(str, told(compute, rotate_and_cache.HeadArguments)))
-    shards = programs.decode["qkv"].result_memory.shard_spec.grid
+    shards = programs.decode("qkv").result_memory.shard_spec.grid
     assert [str(core) for core, _ in on_cores] == list(map(str, ttnn.corerange_to_cores(shards, None, row_wise=True)))
     assert [arguments.head for _, arguments in on_cores] == list(range(heads + 2 * kv_heads))
     assert [arguments.rotates for _, arguments in on_cores] == [1] * (heads + kv_heads) + [0] * kv_heads
@@ -206,13 +240,15 @@ def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
     rows = columns(model.hidden_size, chip).memory_config()
     by_user = users_memory_config(2 * users, model.head_dim, first_cores(2 * users, chip))
     logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
+    second = second_pass.SecondPass(users, 80, 128, model.vocab_size, TILE, chip.grid)
     descriptors = [
-        *(program.described(*[empty(device)] * 5) for program in programs.decode.values()),
+        *(programs.decode(*names).described(*[empty(device)] * 5) for names in PROGRAMS),
         *(programs.prefill(which, 3)[0].described(*[empty(device)] * 4) for which in PROJECTIONS),
         *(programs.prefill(which, 3)[1].described(*[empty(device)] * 5) for which in PROJECTIONS),
         programs.rotate_and_cache.described(*[empty(device)] * 9),
         programs.head[True].described(*[empty(device)] * 2),
         logits.described(empty(device), [empty(device)] * 2),
+        second.described(*[empty(device)] * 3, [empty(device)] * 2),
         *(
             look_up.LookUp(users, ttnn.float32, rows, angles).described(*[empty(device)] * 5)
             for angles in (programs.angles_memory, (by_user, by_user))

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program does with the sums of a ternary product after it has rescaled them."""
 
-from enum import Enum
+from enum import IntEnum
 
 
-class Epilogue(Enum):
-    """A kernel is compiled with the define `EPILOGUE_` and the name; see epilogue.h."""
+class Epilogue(IntEnum):
+    """A compile-time argument of kernels; see epilogue.h."""
 
-    SCALE = "SCALE"  # nothing more
-    RESIDUAL = "RESIDUAL"  # the residual stream is added
-    GATED = "GATED"  # relu(gate)^2 * up
+    SCALE = 0  # nothing more
+    RESIDUAL = 1  # the residual stream is added
+    GATED = 2  # relu(gate)^2 * up

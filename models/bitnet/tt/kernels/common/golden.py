@@ -12,6 +12,8 @@ from models.bitnet.tt.kernels.common.int8_codes import LARGEST_CODE, SMALLEST_PE
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
 from models.bitnet.tt.layout import TILE
 
+_PIECE = 4096  # columns of a weight that become float32 at a time
+
 
 def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
     """RMS norm and int8 codes of rows [.., K] -> (codes in float32, steps [.., 1]: what one code of a row is worth)."""
@@ -29,11 +31,13 @@ def as_source(x: torch.Tensor) -> torch.Tensor:
 
 
 def product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """rows [.., K] @ weight [K, N] in float32. The weight becomes float32 a few rows at a time, in the CPU's cache."""
+    """rows [.., K] @ weight [K, N] in float32. The weight becomes float32 a piece at a time, in the CPU's cache."""
     weight = weight.flatten(0, -2)
     total = torch.zeros(rows.numel() // rows.shape[-1], weight.shape[1])
+    piece = torch.empty(TILE, _PIECE)
     for part, of_weight in zip(rows.flatten(0, -2).split(TILE, dim=1), weight.split(TILE)):
-        total.addmm_(part, of_weight.float())
+        for sums, columns in zip(total.split(_PIECE, dim=1), of_weight.split(_PIECE, dim=1)):
+            sums.addmm_(part, piece[: columns.shape[0], : columns.shape[1]].copy_(columns))
     return total.reshape(*rows.shape[:-1], -1)
 
 

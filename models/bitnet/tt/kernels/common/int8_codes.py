@@ -7,12 +7,9 @@ from models.bitnet.tt.layout import TILE
 
 LARGEST_CODE = 127.0
 SMALLEST_PEAK = 1e-5  # so that a row of zeros has a scale too
+CONSTANTS = {"smallest_peak": bits(SMALLEST_PEAK), "inverse_code": bits(1 / LARGEST_CODE)}  # named in quantise.h
 
 
-def constants(inner: int) -> dict[str, int]:
-    """The named compile-time arguments of quantise.h, for rows of `inner` tiles."""
-    return {
-        "inverse_width": bits(1 / (inner * TILE)),
-        "smallest_peak": bits(SMALLEST_PEAK),
-        "inverse_code": bits(1 / LARGEST_CODE),
-    }
+def inverse_width(inner: int) -> int:
+    """1 / K of rows of `inner` tiles, as the bits of a float32."""
+    return bits(1 / (inner * TILE))

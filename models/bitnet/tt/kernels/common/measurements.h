@@ -6,11 +6,11 @@
 // a tile of peaks, and uses the first row of each: one value for each row of activations. GATHERED holds `gathered`
 // tiles of sums, then as many tiles of peaks. Row p of these tiles has the measurements of part p.
 //
-// | buffer   | what it holds                  | pushed by                  | waited for by | popped by         |
-// |----------|--------------------------------|----------------------------|---------------|-------------------|
-// | GAMMA    | the norm's weights of the part | the caller of `read_gamma` | `measure`     | nobody            |
-// | PARTIALS | this core's measurements       | `measure`                  | `send`        | `send`            |
-// | GATHERED | the leader's: all measurements | the leader's writer        | `factors`     | prefill's compute |
+// | buffer   | what it holds                  | pushed by                  | waited for by | popped by          |
+// |----------|--------------------------------|----------------------------|---------------|--------------------|
+// | GAMMA    | the norm's weights of the part | the caller of `read_gamma` | `measure`     | nobody             |
+// | PARTIALS | this core's measurements       | `measure`                  | `send`        | `send`             |
+// | GATHERED | the leader's: all measurements | the leader's writer        | `factors`     | the compute kernel |
 //
 // `send` writes into the leader's GATHERED. So that buffer must be exactly 2 * `gathered` tiles long: it then begins at
 // the same address on all cores, in every round.
@@ -28,10 +28,9 @@ constexpr uint32_t HALF_ROW_BYTES = faces::half_row_bytes(faces::FLOAT32);
 
 constexpr uint32_t half_row(uint32_t row, uint32_t half) { return faces::half_row(row, half, faces::FLOAT32); }
 
-// Reads the norm's weights of `count` tile columns. A page of the tensor has the 32 weights of a tile column.
+// Reads the norm's weights of `count` tile columns to `to`. A page of the tensor has the 32 weights of a tile column.
 template <typename Tensor>
-void read_gamma(const Tensor& gamma, uint32_t first, uint32_t count) {
-    uint32_t to = get_write_ptr(buffers::GAMMA);
+void read_gamma(const Tensor& gamma, uint32_t first, uint32_t count, uint32_t to) {
     for (uint32_t k = first; k < first + count; k++, to += TILE_BYTES) {
         for (uint32_t half = 0; half < 2; half++) {
             noc_async_read(get_noc_addr(k, gamma, half * HALF_ROW_BYTES), to + half_row(0, half), HALF_ROW_BYTES);

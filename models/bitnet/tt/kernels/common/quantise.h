@@ -8,18 +8,18 @@
 //
 // | buffer   | what it holds                     | pushed by           | waited for by       | popped by         |
 // |----------|-----------------------------------|---------------------|---------------------|-------------------|
-// | ROWS     | the part's tiles of the rows      | data movement       | `measure`           | prefill's compute |
+// | `rows`   | the part's tiles of the rows      | the program         | `measure`           | prefill's compute |
 // | GAMMA    | the norm's weights of the part    | data movement       | `measure`           | nobody            |
 // | PARTIALS | this core's measurements          | `measure`           | `send`              | `send`            |
-// | GATHERED | the leader's: all measurements    | the leader's writer | `factors`           | prefill's compute |
-// | FACTORS  | the leader's: what becomes SCALES | `factors`           | the leader's writer | prefill's writer  |
-// | SCALES   | the two factors of every row      | the writer          | `codes`             | prefill's compute |
-// | CODES    | the part's codes                  | `codes`             | the writer          | prefill's writer  |
+// | GATHERED | the leader's: all measurements    | the leader's writer | `factors`           | the caller        |
+// | FACTORS  | the leader's: what becomes SCALES | `factors`           | the leader's writer | the writer        |
+// | SCALES   | the two factors of every row      | the writer          | `codes`             | the caller        |
+// | CODES    | the part's codes                  | `codes`             | the writer          | the writer        |
 //
 // Tile 0 of SCALES turns x * gamma into codes. Tile 1 turns integer sums back. Both have one factor a row, in the first
 // column.
 //
-// `codes` reads ROWS and GAMMA again, which `measure` has waited for and which still lie there.
+// `codes` reads `rows` and GAMMA again, which `measure` has waited for and which still lie there.
 // Semaphores: none.
 #pragma once
 
@@ -29,25 +29,25 @@
 namespace quantise {
 
 // float32 bits, from int8_codes.py
-constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width");  // 1 / K
 constexpr uint32_t smallest_peak = get_named_compile_time_arg_val("smallest_peak");
 constexpr uint32_t inverse_code = get_named_compile_time_arg_val("inverse_code");  // 1 / the largest code
 
-// Sums of squares of x and peaks of |x * gamma| over this core's part, which has `part_tiles` tile columns.
-ALWI void measure(uint32_t part_tiles) {
+// Sums of squares of x and peaks of |x * gamma| over this core's part: `part_tiles` tile columns at the front of the buffer
+// `rows`. Their weights lie in GAMMA from tile `gamma` on.
+ALWI void measure(uint32_t rows, uint32_t gamma, uint32_t part_tiles) {
     constexpr uint32_t X = 0, GAMMA = 1, SUMS = 2, PEAKS = 3;
-    cb_wait_front(buffers::ROWS, part_tiles);
-    cb_wait_front(buffers::GAMMA, part_tiles);
+    cb_wait_front(rows, part_tiles);
+    cb_wait_front(buffers::GAMMA, gamma + part_tiles);
     tile_regs_acquire();
     for (uint32_t i = 0; i < part_tiles; i++) {
         const uint32_t squares = i ? X : SUMS, magnitudes = i ? X : PEAKS;
-        tiles::load(buffers::ROWS, i, squares);
+        tiles::load(rows, i, squares);
         tiles::square(squares);
         if (i) {
             tiles::add(SUMS, squares);
         }
-        tiles::load(buffers::ROWS, i, magnitudes);
-        tiles::load(buffers::GAMMA, i, GAMMA);
+        tiles::load(rows, i, magnitudes);
+        tiles::load(buffers::GAMMA, gamma + i, GAMMA);
         tiles::multiply_columns(magnitudes, GAMMA);
         tiles::magnitude(magnitudes);
         if (i) {
@@ -70,8 +70,8 @@ ALWI void measure(uint32_t part_tiles) {
 }
 
 // The leader calls this: it joins all measurements and makes both factors of every row. `gathered` is the number of
-// tiles of sums, and of tiles of peaks. `eps` is float32 bits.
-ALWI void factors(uint32_t gathered, uint32_t eps) {
+// tiles of sums, and of tiles of peaks. `inverse_width` is 1 / K, `eps` the norm's; both are float32 bits.
+ALWI void factors(uint32_t gathered, uint32_t inverse_width, uint32_t eps) {
     constexpr uint32_t SUMS = 0, PEAKS = 1, OTHER = 2;
     cb_wait_front(buffers::GATHERED, 2 * gathered);
     tile_regs_acquire();
@@ -112,16 +112,16 @@ ALWI void factors(uint32_t gathered, uint32_t eps) {
     cb_push_back(buffers::FACTORS, 2);
 }
 
-// Codes of this core's part.
-ALWI void codes(uint32_t part_tiles) {
+// Codes of the part that `measure` has measured. Pushes `pages` pages of CODES, which hold the part.
+ALWI void codes(uint32_t rows, uint32_t gamma, uint32_t part_tiles, uint32_t pages) {
     constexpr uint32_t X = 0, FACTOR = 1;
     cb_wait_front(buffers::SCALES, 2);
-    cb_reserve_back(buffers::CODES, part_tiles);
+    cb_reserve_back(buffers::CODES, pages);
     pack_reconfig_data_format(buffers::CODES);
     for (uint32_t i = 0; i < part_tiles; i++) {
         tile_regs_acquire();
-        tiles::load(buffers::ROWS, i, X);
-        tiles::load(buffers::GAMMA, i, FACTOR);
+        tiles::load(rows, i, X);
+        tiles::load(buffers::GAMMA, gamma + i, FACTOR);
         tiles::multiply_columns(X, FACTOR);
         tiles::load(buffers::SCALES, 0, FACTOR);
         tiles::multiply_rows(X, FACTOR);
@@ -132,7 +132,7 @@ ALWI void codes(uint32_t part_tiles) {
         pack_tile(X, buffers::CODES);
         tile_regs_release();
     }
-    cb_push_back(buffers::CODES, part_tiles);
+    cb_push_back(buffers::CODES, pages);
 }
 
 }  // namespace quantise

@@ -1,88 +1,118 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: a norm, its int8 codes, their product with ternary columns, and the epilogue (see epilogue.h). Every core
-// measures and quantises its part of the rows. The leader joins the measurements. Then every core has the codes of
-// whole rows and multiplies them by its own columns.
+// Compute: one or several stages. A stage is a norm, its int8 codes, their product with ternary columns, and the epilogue
+// (see epilogue.h). Every core measures and quantises its part of the rows. The leader joins the measurements. Then every
+// core has the codes of whole rows and multiplies them by its own columns. The results of a stage are the rows of the
+// next, and a core's columns are its part there. So they stay in the L1 of the core.
 //
-// | buffer    | what it holds                            | pushed by                | waited for by | popped by   |
-// |-----------|------------------------------------------|--------------------------|---------------|-------------|
-// | ROWS      | the part's tiles of the rows             | decode_rows              | this kernel   | nobody      |
-// | GAMMA     | the norm's weights of the part           | decode_rows              | this kernel   | nobody      |
-// | PARTIALS  | this core's measurements                 | this kernel              | decode_rows   | decode_rows |
-// | GATHERED  | the leader's: all measurements           | the leader's decode_rows | this kernel   | nobody      |
-// | FACTORS   | the leader's: what becomes SCALES        | this kernel              | decode_rows   | nobody      |
-// | SCALES    | the two factors of every row             | decode_rows              | this kernel   | nobody      |
-// | CODES     | the part's codes                         | this kernel              | decode_rows   | nobody      |
-// | ALL_CODES | the codes of whole rows                  | decode_rows              | this kernel   | nobody      |
-// | WEIGHTS   | all ternary tiles of this core's columns | decode_weights           | this kernel   | this kernel |
-// | RESIDUAL  | a group's columns of the residual stream | decode_rows              | this kernel   | this kernel |
-// | RESULT    | a group's columns of the results, twice  | this kernel              | decode_rows   | decode_rows |
+// | buffer      | what it holds                                            | pushed by                | waited for by | popped by   |
+// |-------------|----------------------------------------------------------|--------------------------|---------------|-------------|
+// | rows[0]     | ROWS: the part's tiles of the rows that enter            | decode_rows              | this kernel   | nobody      |
+// | rows[s > 0] | the part's tiles of the results of stage s - 1           | this kernel              | this kernel   | nobody      |
+// | GAMMA       | the norm's weights of the parts of all stages            | decode_rows              | this kernel   | nobody      |
+// | RESIDUAL    | this core's columns of the residual stream that enters   | decode_rows              | this kernel   | nobody      |
+// | WEIGHTS     | all ternary tiles of this core's columns, stage by stage | decode_weights           | this kernel   | this kernel |
+// | PARTIALS    | this core's measurements                                 | this kernel              | decode_rows   | decode_rows |
+// | GATHERED    | the leader's: all measurements                           | the leader's decode_rows | this kernel   | this kernel |
+// | FACTORS     | the leader's: what becomes SCALES                        | this kernel              | decode_rows   | decode_rows |
+// | SCALES      | the two factors of every row                             | decode_rows              | this kernel   | this kernel |
+// | CODES       | the part's codes                                         | this kernel              | decode_rows   | decode_rows |
+// | ALL_CODES   | the codes of whole rows                                  | decode_rows              | this kernel   | this kernel |
+// | RESULT      | a group's columns of the last stage's results, twice     | this kernel              | decode_rows   | decode_rows |
 //
-// The program handles one tile of rows. So what is never popped is used until the program ends.
+// The program handles one tile of rows. So what is never popped is used until the program ends. From PARTIALS to ALL_CODES,
+// a stage takes and gives back whole buffers, so that they begin at the same address on all cores in every stage. Other
+// cores may write into SCALES and ALL_CODES after this kernel has popped them: then it has finished its product.
 // Semaphores: none. decode_rows waits for them.
 #include "api/compute/compute_kernel_hw_startup.h"
 #include "api/compute/copy_dest_values.h"
 #include "api/compute/matmul.h"
 #include "api/compute/pack.h"
-#include "core_arguments.h"
 #include "epilogue.h"
 #include "quantise.h"
+#include "stages.h"
 #include "ternary_format.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
-constexpr uint32_t block = get_named_compile_time_arg_val("block");        // tiles of K in a page of weights
-constexpr uint32_t group = get_named_compile_time_arg_val("group");        // tile columns that are multiplied together
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
+constexpr auto inner = of_stages("inner");                  // tiles of K
+constexpr auto inverse_width = of_stages("inverse_width");  // 1 / K, float32 bits
+constexpr auto block = of_stages("block");                  // tiles of K in a page of weights
+constexpr auto group = of_stages("group");                  // tile columns that are multiplied together
+constexpr auto which = of_stages("epilogue");
+constexpr auto rows = of_stages("rows");                    // the buffer of a stage's rows
+constexpr auto first_gamma = of_stages("first_gamma");      // the first tile of a stage in GAMMA
+constexpr auto residual = of_stages("residual");            // the buffer that the epilogue adds
+constexpr auto results_in = of_stages("results_in");        // the buffer of a stage's results
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");         // tiles of sums in GATHERED
+constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
+constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
 
-enum ComputeArguments : uint32_t { EPS_BITS };  // of a float32
+enum ComputeArguments : uint32_t { EPS_BITS };  // of each stage, of a float32
 
-constexpr uint32_t SCRATCH = group;  // the destination tile behind the sums
-
-ALWI void multiply() {
+ALWI void multiply(uint32_t stage) {
+    const uint32_t wide = group[stage], k_tiles = inner[stage], page_tiles = block[stage] * wide;
     reconfig_data_format(buffers::WEIGHTS, buffers::ALL_CODES);
-    matmul_block_init(buffers::ALL_CODES, buffers::WEIGHTS, 0, group, 1, inner);
+    matmul_block_init(buffers::ALL_CODES, buffers::WEIGHTS, 0, wide, 1, k_tiles);
     begin_ternary();
-    for (uint32_t k = 0; k < inner; k += block) {
-        cb_wait_front(buffers::WEIGHTS, block * group);
-        for (uint32_t i = 0; i < block; i++) {
-            matmul_block(buffers::ALL_CODES, buffers::WEIGHTS, k + i, i * group, 0, 0, group, 1, inner);
+    for (uint32_t k = 0; k < k_tiles; k += block[stage]) {
+        cb_wait_front(buffers::WEIGHTS, page_tiles);
+        for (uint32_t i = 0; i < block[stage]; i++) {
+            matmul_block(buffers::ALL_CODES, buffers::WEIGHTS, k + i, i * wide, 0, 0, wide, 1, k_tiles);
         }
-        cb_pop_front(buffers::WEIGHTS, block * group);
+        cb_pop_front(buffers::WEIGHTS, page_tiles);
     }
     end_ternary();
 }
 
-void kernel_main() {
-    const uint32_t part_tiles = get_arg_val<uint32_t>(PART_TILES), columns = get_arg_val<uint32_t>(COLUMNS);
-    compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ALL_CODES, buffers::WEIGHTS, buffers::PARTIALS);
-    if (part_tiles) {
-        quantise::measure(part_tiles);
+// Turns the sums of a group into results. `column` counts the core's columns.
+ALWI void finish(uint32_t stage, uint32_t column) {
+    const uint32_t scratch = group[stage];  // the destination tile behind the sums
+    epilogue::rescale(group[stage], 0, 1, scratch);
+    if (which[stage] == epilogue::RESIDUAL) {
+        cb_wait_front(residual[stage], column + group[stage]);
+        epilogue::add_residual(group[stage], 0, residual[stage], column, scratch);
     }
-    if (get_arg_val<uint32_t>(LEADS)) {
-        quantise::factors(gathered, get_common_arg_val<uint32_t>(EPS_BITS));
+    if (which[stage] == epilogue::GATED) {
+        epilogue::gate(group[stage], 0);
     }
-    if (part_tiles) {
-        quantise::codes(part_tiles);
-    }
-    if (!columns) {
-        return;
-    }
+}
 
-    constexpr uint32_t results = results_of(group);
-    cb_wait_front(buffers::SCALES, 2);
-    cb_wait_front(buffers::ALL_CODES, inner);
-    pack_reconfig_data_format(buffers::RESULT);
-    for (uint32_t n = 0; n < columns; n += results) {
+ALWI void product(uint32_t stage, uint32_t columns) {
+    const uint32_t results = epilogue::results_of(which[stage], group[stage]), to = results_in[stage];
+    pack_reconfig_data_format(to);
+    for (uint32_t column = 0; column < columns; column += results) {
         tile_regs_acquire();
-        multiply();
-        finish(group, 0, 1, SCRATCH);
+        multiply(stage);
+        finish(stage, column);
         tile_regs_commit();
-        cb_reserve_back(buffers::RESULT, results);
+        cb_reserve_back(to, results);
         tile_regs_wait();
         for (uint32_t c = 0; c < results; c++) {
-            pack_tile(c, buffers::RESULT);
+            pack_tile(c, to);
         }
         tile_regs_release();
-        cb_push_back(buffers::RESULT, results);
+        cb_push_back(to, results);
+    }
+}
+
+void kernel_main() {
+    const bool leads = get_arg_val<uint32_t>(LEADS);
+    compute_kernel_hw_startup<SrcOrder::Reverse>(buffers::ALL_CODES, buffers::WEIGHTS, buffers::PARTIALS);
+    for (uint32_t stage = 0; stage < stages; stage++) {
+        const uint32_t part_tiles = get_arg_val<uint32_t>(argument(stage, PART_TILES));
+        if (part_tiles) {
+            quantise::measure(rows[stage], first_gamma[stage], part_tiles);
+        }
+        if (leads) {
+            quantise::factors(gathered, inverse_width[stage], get_common_arg_val<uint32_t>(EPS_BITS + stage));
+            cb_pop_front(buffers::GATHERED, 2 * gathered);
+        }
+        if (part_tiles) {
+            quantise::codes(rows[stage], first_gamma[stage], part_tiles, code_tiles);
+        }
+        cb_wait_front(buffers::SCALES, 2);
+        cb_wait_front(buffers::ALL_CODES, all_codes);
+        product(stage, get_arg_val<uint32_t>(argument(stage, COLUMNS)));
+        cb_pop_front(buffers::SCALES, 2);
+        cb_pop_front(buffers::ALL_CODES, all_codes);
     }
 }

@@ -1,12 +1,15 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The fused program of a decode projection: norm, int8 codes, ternary product and epilogue for one tile of users.
+"""The fused program of decode's projections: norm, int8 codes, ternary product and epilogue for one tile of users.
 
-All cores of the program form a team. A core measures and quantises its part: some tile columns of the users' rows. Then
-it computes some tile columns of the results. The ternary weights of these columns fit its L1 whole, so that they stream
-in while the users' rows are still being quantised. See decode_product.cpp for the steps.
+A program has one stage or several. A stage is a projection, and its results are the rows of the next stage. All cores
+of the program form a team. A core measures and quantises its part: some tile columns of the users' rows. Then it
+computes some tile columns of the results, which are its part in the next stage. So results stay in its L1 between the
+stages. The ternary weights of its columns in all stages fit its L1 whole, so that they stream in while users' rows are
+quantised, and while the stages before are computed. See decode_product.cpp for the steps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -26,36 +29,42 @@ _PAGES_AT_ONCE = 8  # reads in flight
 
 
 class CoreArguments(NamedTuple):
-    """What every core is told; see core_arguments.h."""
+    """What every core is told; see stages.h."""
 
     core: int
+    leads: int
+    stage_arguments: tuple[int, ...]
+
+
+class StageArguments(NamedTuple):
+    """What every core is told of a stage; see stages.h."""
+
     part_first: int
     part_tiles: int
     first_column: int
     columns: int
-    leads: int
 
 
 class PageArguments(NamedTuple):
-    """The weight pages that a core reads."""
+    """The weight pages that a core reads in a stage."""
 
     first_page: int
     pages: int
 
 
 class WeightsAddresses(NamedTuple):
-    weights_at: int
+    weights_at: tuple[int, ...]
 
 
 class RowsAddresses(NamedTuple):
     rows_at: int
-    gamma_at: int
     residual_at: int
     result_at: int
+    gamma_at: tuple[int, ...]
 
 
 class ComputeArguments(NamedTuple):
-    eps_bits: int
+    eps_bits: tuple[int, ...]
 
 
 class Semaphores(IntEnum):
@@ -68,70 +77,113 @@ class Semaphores(IntEnum):
 
 
 @dataclass(frozen=True)
-class DecodeProduct(Described):
-    """One projection's program. Its results are `users` rows in `result_memory`."""
+class Stage:
+    """One projection of a program."""
 
-    users: int
-    parts: CoreAssignment  # tile columns of the users' rows that a core measures and quantises
-    columns: CoreAssignment  # tile columns of the results that a core computes
+    parts: CoreAssignment  # tile columns of the stage's rows that a core measures and quantises
+    columns: CoreAssignment  # tile columns of the stage's results that a core computes
     pages: TernaryPages
     epilogue: Epilogue
+    # What the epilogue RESIDUAL adds: the rows of the stage of this number. None: a tensor that enters the program.
+    adds_rows_of: int | None = None
+
+    @property
+    def adds_tensor(self) -> bool:
+        return self.epilogue is Epilogue.RESIDUAL and self.adds_rows_of is None
+
+    @property
+    def results_at_once(self) -> int:
+        """Result tiles that a group of tile columns becomes."""
+        return self.pages.group // self.pages.matrices
+
+    @property
+    def weight_tiles(self) -> int:
+        """The most ternary tiles of a core."""
+        return self.columns.per_core * self.pages.matrices * self.pages.inner
+
+    def pages_of(self, core: int) -> PageArguments:
+        first, columns = self.columns.of(core)
+        each = self.pages.pages_of_a_group
+        return PageArguments(
+            first_page=first // self.results_at_once * each, pages=columns // self.results_at_once * each
+        )
+
+
+@dataclass(frozen=True)
+class DecodeProduct(Described):
+    """The program of some stages. The results of the last one are `users` rows in `result_memory`."""
+
+    users: int
+    stages: tuple[Stage, ...]
     result_dtype: ttnn.DataType
     result_memory: ttnn.MemoryConfig
     # Tile columns of a head, where users' rows arrive as attention leaves them, by user and head. 0: whole rows arrive.
     head_tiles: int = 0
 
+    def __post_init__(self) -> None:
+        for before, stage in zip(self.stages, self.stages[1:]):
+            if before.columns != stage.parts:
+                raise ValueError(f"a stage leaves {before.columns} to the next one, which takes {stage.parts}")
+        for stage in self.stages:
+            if stage.adds_rows_of is not None and self.stages[stage.adds_rows_of].parts != stage.columns:
+                added = self.stages[stage.adds_rows_of].parts
+                raise ValueError(f"the rows that a stage adds lie as {added}, its results as {stage.columns}")
+        if sum(stage.adds_tensor for stage in self.stages) > 1:
+            raise ValueError("two stages add a tensor that enters the program, there may be one")
+
     def __call__(
         self,
         x: ttnn.Tensor,
-        gamma: ttnn.Tensor,
-        weights: ttnn.Tensor,
+        gammas: Sequence[ttnn.Tensor],
+        weights: Sequence[ttnn.Tensor],
         residual: ttnn.Tensor | None = None,
         *,
-        eps: float,
+        eps: Sequence[float],
     ) -> ttnn.Tensor:
         """[1, 1, users, K] -> [1, 1, users, N]. With `head_tiles`, x is [1, users, heads, head width] in L1. Keeps all.
 
-        gamma: float32 [.., K / 32, 32], row-major; weights: `pages` of a K by N matrix; residual: float32,
-        as the result.
+        gammas, weights and eps are those of each stage. A gamma is float32 [.., K / 32, 32], row-major; weights are
+        `pages` of a K by N matrix; residual: float32, as the results of the stage that adds it.
         """
-        return decode_product(x, gamma, weights, residual, program=self, eps=eps)
+        return decode_product(x, list(gammas), list(weights), residual, program=self, eps=tuple(eps))
 
     def run(
-        self, x: ttnn.Tensor, gamma: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor | None, eps: float
+        self,
+        x: ttnn.Tensor,
+        gammas: Sequence[ttnn.Tensor],
+        weights: Sequence[ttnn.Tensor],
+        residual: ttnn.Tensor | None,
+        eps: Sequence[float],
     ) -> ttnn.Tensor:
-        shape = ttnn.Shape([1, 1, self.users, self.columns.tiles * TILE])
+        shape = ttnn.Shape([1, 1, self.users, self.stages[-1].columns.tiles * TILE])
         result = ttnn.allocate_tensor_on_device(
             shape, self.result_dtype, ttnn.TILE_LAYOUT, x.device(), self.result_memory
         )
-        tensors = [x, gamma, weights, result] if residual is None else [x, gamma, weights, residual, result]
+        tensors = [x, *gammas, *weights, result] if residual is None else [x, *gammas, *weights, residual, result]
         added = result if residual is None else residual  # a program without a residual never reads its address
-        descriptor = self.described(x, gamma, weights, added, result)
+        descriptor = self.described(x, gammas[0], weights[0], added, result)
         reader, writer, compute = descriptor.kernels
-        reader.common_runtime_args = WeightsAddresses(weights_at=weights.buffer_address())
-        writer.common_runtime_args = RowsAddresses(
-            rows_at=x.buffer_address(),
-            gamma_at=gamma.buffer_address(),
-            residual_at=added.buffer_address(),
-            result_at=result.buffer_address(),
+        reader.common_runtime_args = describe.flat(WeightsAddresses(tuple(w.buffer_address() for w in weights)))
+        writer.common_runtime_args = describe.flat(
+            RowsAddresses(
+                rows_at=x.buffer_address(),
+                residual_at=added.buffer_address(),
+                result_at=result.buffer_address(),
+                gamma_at=tuple(gamma.buffer_address() for gamma in gammas),
+            )
         )
-        compute.common_runtime_args = ComputeArguments(eps_bits=describe.bits(eps))
+        compute.common_runtime_args = describe.flat(ComputeArguments(tuple(map(describe.bits, eps))))
         return ttnn.generic_op(tensors, descriptor)
 
     @property
     def l1_bytes(self) -> int:
         """Bytes of the circular buffers on every core."""
-        return sum(buffer.bytes for buffer in self._buffers.values())
+        return sum(buffer.bytes for buffer in self._all_buffers)
 
     @property
     def _gathered(self) -> int:
-        """Tiles that have a row for every part."""
-        return -(-self.parts.cores // TILE)
-
-    @property
-    def _results(self) -> int:
-        """Result tiles that a group of tile columns becomes."""
-        return self.pages.group // self.pages.matrices
+        """Tiles that have a row for every part of any stage."""
+        return max(-(-stage.parts.cores // TILE) for stage in self.stages)
 
     @property
     def _code_rows(self) -> int:
@@ -141,113 +193,146 @@ class DecodeProduct(Described):
     @cached_property
     def _buffers(self) -> dict[Role, Buffer]:
         bf16, fp32 = ttnn.bfloat16, ttnn.float32
-        groups = self.columns.per_core // self._results
+        first, last = self.stages[0], self.stages[-1]
+        most = max(stage.parts.per_core for stage in self.stages)
+        added = sum(stage.columns.per_core for stage in self.stages if stage.adds_tensor)
         return {
-            Role.ROWS: Buffer.of(bf16 if self.head_tiles else fp32, self.parts.per_core),
-            Role.GAMMA: Buffer.of(fp32, self.parts.per_core),
-            Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, groups * self.pages.group * self.pages.inner),
-            Role.RESIDUAL: Buffer.of(fp32, self._results),
+            Role.ROWS: Buffer.of(bf16 if self.head_tiles else fp32, first.parts.per_core),
+            Role.GAMMA: Buffer.of(fp32, sum(stage.parts.per_core for stage in self.stages)),
+            Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, sum(stage.weight_tiles for stage in self.stages)),
+            **({Role.RESIDUAL: Buffer.of(fp32, added)} if added else {}),
             Role.PARTIALS: Buffer.of(fp32, 2),
             Role.GATHERED: Buffer.of(fp32, 2 * self._gathered),
             Role.FACTORS: Buffer.of(fp32, 2),
             Role.SCALES: Buffer.of(fp32, 2),
-            Role.CODES: Buffer.of(bf16, self.parts.per_core),
-            Role.ALL_CODES: Buffer.of_rows(bf16, self._code_rows, self.pages.inner),
-            Role.RESULT: Buffer.of(self.result_dtype, 2 * self._results),
+            Role.CODES: Buffer.of(bf16, most),
+            Role.ALL_CODES: Buffer.of_rows(bf16, self._code_rows, max(stage.pages.inner for stage in self.stages)),
+            Role.RESULT: Buffer.of(self.result_dtype, 2 * last.results_at_once),
         }
+
+    @cached_property
+    def _all_buffers(self) -> list[Buffer]:
+        """The buffers with roles, then the rows of all stages but the first, which are results of the one before."""
+        kept = [Buffer.of(ttnn.float32, stage.parts.per_core) for stage in self.stages[1:]]
+        return [*self._buffers.values(), *kept]
+
+    def _constants(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+        """The named compile-time arguments of reader, writer and compute, but for the place of the team."""
+        roles, count = describe.role_numbers(self._buffers), len(self.stages)
+        rows = [roles[Role.ROWS.name], *range(len(self._buffers), len(self._all_buffers))]
+        first_gammas = [sum(stage.parts.per_core for stage in self.stages[:s]) for s in range(count)]
+        common = {**roles, "stages": count}
+        tiles = {name: self._buffers[Role[name]].tiles for name in ("GAMMA", "CODES", "ALL_CODES")}
+        exchange = {
+            "gathered": self._gathered,
+            "code_tiles": tiles["CODES"],
+            "all_code_tiles": tiles["ALL_CODES"],
+            **_numbered("first_gamma", first_gammas),
+        }
+        pages = [stage.pages for stage in self.stages]
+        reader = {
+            **common,
+            **_numbered("page_tiles", [of.page_tiles for of in pages]),
+            **_numbered("page_bytes", [of.page_bytes for of in pages]),
+            **_numbered("pages_at_once", [largest_divisor(of.pages_of_a_group, _PAGES_AT_ONCE) for of in pages]),
+        }
+        writer = {
+            **common,
+            **exchange,
+            "gamma_tiles": tiles["GAMMA"],
+            "code_rows": self._code_rows,
+            "users": self.users,
+            "head_tiles": self.head_tiles,
+            "residual_stage": next((s for s, stage in enumerate(self.stages) if stage.adds_tensor), count),
+            "results_at_once": self.stages[-1].results_at_once,
+            **_numbered("parts", [stage.parts.cores for stage in self.stages]),
+        }
+        added = [roles["RESIDUAL"] if stage.adds_rows_of is None else rows[stage.adds_rows_of] for stage in self.stages]
+        compute = {
+            **common,
+            **exchange,
+            **int8_codes.CONSTANTS,
+            **_numbered("inner", [of.inner for of in pages]),
+            **_numbered("inverse_width", [int8_codes.inverse_width(of.inner) for of in pages]),
+            **_numbered("block", [of.block for of in pages]),
+            **_numbered("group", [of.group for of in pages]),
+            **_numbered("epilogue", [stage.epilogue for stage in self.stages]),
+            **_numbered("rows", rows),
+            **_numbered("residual", added),
+            **_numbered("results_in", [*rows[1:], roles[Role.RESULT.name]]),
+        }
+        return reader, writer, compute
 
     def _describe(
         self, x: ttnn.Tensor, gamma: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor, result: ttnn.Tensor
     ) -> ttnn.ProgramDescriptor:
-        needed = max(self.parts.cores, self.columns.cores)
+        """The gammas of all stages lie alike, and so do their weights, but for the size of a page."""
+        needed = max(max(stage.parts.cores, stage.columns.cores) for stage in self.stages)
         wide = min(needed, WIDE)
         team = describe.rectangle(0, 0, wide, -(-needed // wide))
         team_cores = ttnn.CoreRangeSet([team])
         cores = ttnn.corerange_to_cores(team_cores, None, row_wise=True)
         core_arguments, page_arguments = [], []
         for number, core in enumerate(cores):
-            part_first, part_tiles = self.parts.of(number)
-            first, columns = self.columns.of(number)
-            arguments = CoreArguments(
-                core=number,
-                part_first=part_first,
-                part_tiles=part_tiles,
-                first_column=first,
-                columns=columns,
-                leads=int(number == 0),
-            )
+            of_stages = [StageArguments(*stage.parts.of(number), *stage.columns.of(number)) for stage in self.stages]
+            arguments = CoreArguments(core=number, leads=int(number == 0), stage_arguments=sum(of_stages, ()))
             core_arguments.append((core, arguments))
-            first_group, groups = first // self._results, columns // self._results
-            each = self.pages.pages_of_a_group
-            page_arguments.append((core, PageArguments(first_page=first_group * each, pages=groups * each)))
+            page_arguments.append((core, sum((stage.pages_of(number) for stage in self.stages), ())))
 
         corners = [x.device().worker_core_from_logical_core(corner) for corner in (team.start, team.end)]
-        numbers = describe.role_numbers(self._buffers)
-        reader = {
-            **numbers,
-            "page_tiles": self.pages.page_tiles,
-            "page_bytes": self.pages.page_bytes,
-            "pages_at_once": largest_divisor(self.pages.pages_of_a_group, _PAGES_AT_ONCE),
-        }
-        writer = {
-            **numbers,
-            "inner": self.pages.inner,
-            "gathered": self._gathered,
-            "parts": self.parts.cores,
+        reader, writer, compute = self._constants()
+        place = {
             "cores": len(cores),
-            "code_rows": self._code_rows,
             "left": corners[0].x,
             "top": corners[0].y,
             "right": corners[1].x,
             "bottom": corners[1].y,
-            "users": self.users,
-            "head_tiles": self.head_tiles,
-            "results_at_once": self._results,
-        }
-        compute = {
-            **numbers,
-            "inner": self.pages.inner,
-            "gathered": self._gathered,
-            "block": self.pages.block,
-            "group": self.pages.group,
-            **int8_codes.constants(self.pages.inner),
         }
         rows = [x, gamma, residual, result]
         kernels = [
             ("decode/decode_weights.cpp", page_arguments, ttnn.ReaderConfigDescriptor(), reader, [weights]),
-            ("decode/decode_rows.cpp", core_arguments, ttnn.WriterConfigDescriptor(), writer, rows),
-            ("decode/decode_product.cpp", core_arguments, describe.compute_config(self._buffers.values()), compute, []),
+            ("decode/decode_rows.cpp", core_arguments, ttnn.WriterConfigDescriptor(), writer | place, rows),
+            ("decode/decode_product.cpp", core_arguments, describe.compute_config(self._all_buffers), compute, []),
         ]
-        defines = [f"EPILOGUE_{self.epilogue.value}"] + ["JOIN_HEADS"] * bool(self.head_tiles)
+        defines = ["JOIN_HEADS"] * bool(self.head_tiles)
         return ttnn.ProgramDescriptor(
             kernels=[describe.kernel(source, team_cores, *rest, defines) for source, *rest in kernels],
             semaphores=describe.semaphores(Semaphores, team_cores),
-            cbs=describe.circular_buffers(self._buffers.values(), team_cores),
+            cbs=describe.circular_buffers(self._all_buffers, team_cores),
         )
+
+
+def _numbered(name: str, values: Sequence[int]) -> dict[str, int]:
+    """A constant of every stage, as the kernels look it up: its name and the number of the stage."""
+    return {f"{name}{stage}": value for stage, value in enumerate(values)}
 
 
 def _golden(
     x: torch.Tensor,
-    gamma: torch.Tensor,
-    weights: torch.Tensor,
+    gammas: Sequence[torch.Tensor],
+    weights: Sequence[torch.Tensor],
     residual: torch.Tensor | None = None,
     *,
     program: DecodeProduct,
-    eps: float,
+    eps: Sequence[float],
 ) -> torch.Tensor:
-    codes, step = golden.codes_of(x.reshape(1, 1, program.users, -1), gamma, eps)
-    return golden.results(codes, step, golden.unpacked(weights, program.pages), residual, program.epilogue)
+    rows = [x.reshape(1, 1, program.users, -1)]  # of each stage
+    for stage, gamma, words, of_norm in zip(program.stages, gammas, weights, eps):
+        codes, step = golden.codes_of(rows[-1], gamma, of_norm)
+        added = residual if stage.adds_rows_of is None else rows[stage.adds_rows_of]
+        rows.append(golden.results(codes, step, golden.unpacked(words, stage.pages), added, stage.epilogue))
+    return rows[-1]
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.decode_product", golden_function=_golden)
 def decode_product(
     x: ttnn.Tensor,
-    gamma: ttnn.Tensor,
-    weights: ttnn.Tensor,
+    gammas: Sequence[ttnn.Tensor],
+    weights: Sequence[ttnn.Tensor],
     residual: ttnn.Tensor | None = None,
     *,
     program: DecodeProduct,
-    eps: float,
+    eps: Sequence[float],
 ) -> ttnn.Tensor:
     """Runs `program`. See `DecodeProduct.__call__`."""
-    return program.run(x, gamma, weights, residual, eps)
+    return program.run(x, gammas, weights, residual, eps)

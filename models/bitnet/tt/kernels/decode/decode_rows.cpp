@@ -1,20 +1,20 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Writer: reads this core's part of the rows, exchanges measurements and codes with the other cores, and writes the
-// results.
+// Writer: reads what enters the program, exchanges measurements and codes with the other cores in every stage, and writes
+// the results of the last stage.
 //
-// | buffer    | what it holds                            | pushed by           | waited for by  | popped by      |
-// |-----------|------------------------------------------|---------------------|----------------|----------------|
-// | ROWS      | the part's tiles of the rows             | this kernel         | decode_product | nobody         |
-// | GAMMA     | the norm's weights of the part           | this kernel         | decode_product | nobody         |
-// | PARTIALS  | this core's measurements                 | decode_product      | this kernel    | this kernel    |
-// | GATHERED  | the leader's: all measurements           | the leader's kernel | decode_product | nobody         |
-// | FACTORS   | the leader's: what becomes SCALES        | decode_product      | this kernel    | nobody         |
-// | SCALES    | the two factors of every row             | this kernel         | decode_product | nobody         |
-// | CODES     | the part's codes                         | decode_product      | this kernel    | nobody         |
-// | ALL_CODES | the codes of whole rows                  | this kernel         | decode_product | nobody         |
-// | RESIDUAL  | a group's columns of the residual stream | this kernel         | decode_product | decode_product |
-// | RESULT    | a group's columns of the results, twice  | decode_product      | this kernel    | this kernel    |
+// | buffer    | what it holds                                          | pushed by           | waited for by  | popped by      |
+// |-----------|--------------------------------------------------------|---------------------|----------------|----------------|
+// | ROWS      | the first part's tiles of the rows that enter          | this kernel         | decode_product | nobody         |
+// | GAMMA     | the norm's weights of the parts of all stages          | this kernel         | decode_product | nobody         |
+// | RESIDUAL  | this core's columns of the residual stream that enters | this kernel         | decode_product | nobody         |
+// | PARTIALS  | this core's measurements                               | decode_product      | this kernel    | this kernel    |
+// | GATHERED  | the leader's: all measurements                         | the leader's kernel | decode_product | decode_product |
+// | FACTORS   | the leader's: what becomes SCALES                      | decode_product      | this kernel    | this kernel    |
+// | SCALES    | the two factors of every row                           | this kernel         | decode_product | decode_product |
+// | CODES     | the part's codes                                       | decode_product      | this kernel    | this kernel    |
+// | ALL_CODES | the codes of whole rows                                | this kernel         | decode_product | decode_product |
+// | RESULT    | a group's columns of the last stage's results, twice   | decode_product      | this kernel    | this kernel    |
 //
 // | semaphore   | meaning                           | set by                                | waited for by |
 // |-------------|-----------------------------------|---------------------------------------|---------------|
@@ -23,16 +23,27 @@
 // | QUANTISED   | cores that have sent codes        | every core with a part, on the leader | the leader    |
 // | CODES_SENT  | 1: ALL_CODES are complete         | the leader, on every core             | every core    |
 //
+// Who waits for a semaphore sets it back to 0, for the next stage.
+//
 // Other cores write into three buffers before this kernel pushes them: all cores with a part into the leader's GATHERED
-// and into everybody's ALL_CODES, the leader into everybody's SCALES. The semaphores say when.
-#include "core_arguments.h"
+// and into everybody's ALL_CODES, the leader into everybody's SCALES. The semaphores say when. No core overwrites what
+// another core still needs for the stage before:
+// - Every core reserves SCALES and ALL_CODES again before it counts MEASURED up, whether it has a part or not. Then its
+//   product is finished. The leader sends scales, and cores send codes, after all cores have counted.
+// - The leader reserves GATHERED again before it sends scales. The next measurements follow later.
 #include "measurements.h"
+#include "stages.h"
 
-constexpr uint32_t inner = get_named_compile_time_arg_val("inner");          // tiles of K
-constexpr uint32_t parts = get_named_compile_time_arg_val("parts");          // cores that have a part of them
+constexpr auto parts = of_stages("parts");                                   // cores that have a part
 constexpr uint32_t cores = get_named_compile_time_arg_val("cores");          // cores of the team, all of which run this
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");    // tiles of sums in GATHERED
 constexpr uint32_t code_rows = get_named_compile_time_arg_val("code_rows");  // rows of a tile of ALL_CODES
+constexpr auto first_gamma = of_stages("first_gamma");                       // the first tile of a stage in GAMMA
+constexpr uint32_t gamma_tiles = get_named_compile_time_arg_val("gamma_tiles");
+constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
+constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
+// The stage to which the residual stream is added that enters the program. `stages` if it is added to none.
+constexpr uint32_t residual_stage = get_named_compile_time_arg_val("residual_stage");
 constexpr uint32_t left = get_named_compile_time_arg_val("left"), top = get_named_compile_time_arg_val("top");
 constexpr uint32_t right = get_named_compile_time_arg_val("right"), bottom = get_named_compile_time_arg_val("bottom");
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
@@ -42,11 +53,13 @@ constexpr auto gamma_layout = TensorAccessorArgs<rows_layout.next_compile_time_a
 constexpr auto residual_layout = TensorAccessorArgs<gamma_layout.next_compile_time_args_offset()>();
 constexpr auto result_layout = TensorAccessorArgs<residual_layout.next_compile_time_args_offset()>();
 
-enum RowsAddresses : uint32_t { ROWS_AT, GAMMA_AT, RESIDUAL_AT, RESULT_AT };
+enum RowsAddresses : uint32_t { ROWS_AT, RESIDUAL_AT, RESULT_AT, GAMMA_AT };  // GAMMA_AT: of each stage
 enum Semaphores : uint32_t { MEASURED, QUANTISED, SCALES_SENT, CODES_SENT };
 
 constexpr uint32_t FLOAT_TILE = faces::tile_bytes(faces::FLOAT32);
 constexpr Team team{.left = left, .top = top, .right = right, .bottom = bottom, .cores = cores};
+
+uint32_t told(uint32_t stage, StageArguments which) { return get_arg_val<uint32_t>(argument(stage, which)); }
 
 // Waits until a semaphore has this value, then sets it back to 0.
 void wait_for(uint32_t semaphore, uint32_t count) {
@@ -83,23 +96,49 @@ void read_rows(uint32_t first, uint32_t count) {
 }
 #endif
 
-void read_part(uint32_t first, uint32_t count) {
-    cb_reserve_back(buffers::ROWS, count);
-    cb_reserve_back(buffers::GAMMA, count);
-    read_rows(first, count);
-    measurements::read_gamma(TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT)), first, count);
-    noc_async_read_barrier();
-    cb_push_back(buffers::ROWS, count);
-    cb_push_back(buffers::GAMMA, count);
+void read_norms() {
+    for (uint32_t stage = 0; stage < stages; stage++) {
+        const auto weights = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT + stage));
+        const uint32_t to = get_write_ptr(buffers::GAMMA) + first_gamma[stage] * FLOAT_TILE;
+        measurements::read_gamma(weights, told(stage, PART_FIRST), told(stage, PART_TILES), to);
+    }
 }
 
-// The leader calls this: it joins the measurements of all cores and sends the factors.
-void send_scales(uint32_t measured) {
-    cb_reserve_back(buffers::GATHERED, 2 * gathered);
-    measurements::clear_unused_rows(parts, gathered);
+void read_residual(uint32_t first, uint32_t count) {
+    const auto residual = TensorAccessor(residual_layout, get_common_arg_val<uint32_t>(RESIDUAL_AT));
+    uint32_t to = get_write_ptr(buffers::RESIDUAL);
+    for (uint32_t n = first; n < first + count; n++, to += FLOAT_TILE) {
+        noc_async_read_page(n, residual, to);
+    }
+}
+
+// Reads all that enters the program, but for the weights of products.
+void read_entering() {
+    const uint32_t part_tiles = told(0, PART_TILES);
+    cb_reserve_back(buffers::ROWS, part_tiles);
+    cb_reserve_back(buffers::GAMMA, gamma_tiles);
+    read_rows(told(0, PART_FIRST), part_tiles);
+    read_norms();
+    if constexpr (residual_stage < stages) {
+        const uint32_t columns = told(residual_stage, COLUMNS);
+        cb_reserve_back(buffers::RESIDUAL, columns);
+        read_residual(told(residual_stage, FIRST_COLUMN), columns);
+    }
+    noc_async_read_barrier();
+    cb_push_back(buffers::ROWS, part_tiles);
+    cb_push_back(buffers::GAMMA, gamma_tiles);
+    if constexpr (residual_stage < stages) {
+        cb_push_back(buffers::RESIDUAL, told(residual_stage, COLUMNS));
+    }
+}
+
+// The leader calls this: it joins the measurements of all cores and sends the factors. It has reserved GATHERED.
+void send_scales(uint32_t stage, uint32_t measured) {
+    measurements::clear_unused_rows(parts[stage], gathered);
     wait_for(measured, cores);
     cb_push_back(buffers::GATHERED, 2 * gathered);
     cb_wait_front(buffers::FACTORS, 2);
+    cb_reserve_back(buffers::GATHERED, 2 * gathered);  // for the next stage
     team.send_to_all(get_read_ptr(buffers::FACTORS), get_write_ptr(buffers::SCALES), 2 * FLOAT_TILE);
 }
 
@@ -107,7 +146,7 @@ void send_scales(uint32_t measured) {
 void send_codes(uint32_t first, uint32_t count) {
     constexpr uint32_t tile_bytes = faces::tile_bytes(faces::BFLOAT16), face_bytes = faces::face_bytes(faces::BFLOAT16);
     constexpr uint32_t pieces = faces::pieces(code_rows), bytes = faces::piece_bytes(code_rows, faces::BFLOAT16);
-    cb_wait_front(buffers::CODES, count);
+    cb_wait_front(buffers::CODES, code_tiles);
     uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * pieces * bytes;
     for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
         for (uint32_t i = 0; i < pieces; i++, to += bytes) {
@@ -120,18 +159,7 @@ void write_results(uint32_t first, uint32_t count) {
     constexpr uint32_t at_once = get_named_compile_time_arg_val("results_at_once");
     const auto result = TensorAccessor(result_layout, get_common_arg_val<uint32_t>(RESULT_AT));
     constexpr uint32_t result_bytes = get_tile_size(buffers::RESULT);
-#ifdef EPILOGUE_RESIDUAL
-    const auto residual = TensorAccessor(residual_layout, get_common_arg_val<uint32_t>(RESIDUAL_AT));
-#endif
     for (uint32_t n = first; n < first + count; n += at_once) {
-#ifdef EPILOGUE_RESIDUAL
-        cb_reserve_back(buffers::RESIDUAL, at_once);
-        for (uint32_t c = 0; c < at_once; c++) {
-            noc_async_read_page(n + c, residual, get_write_ptr(buffers::RESIDUAL) + c * FLOAT_TILE);
-        }
-        noc_async_read_barrier();
-        cb_push_back(buffers::RESIDUAL, at_once);
-#endif
         cb_wait_front(buffers::RESULT, at_once);
         for (uint32_t c = 0; c < at_once; c++) {
             noc_async_write_page(n + c, result, get_read_ptr(buffers::RESULT) + c * result_bytes);
@@ -141,33 +169,45 @@ void write_results(uint32_t first, uint32_t count) {
     }
 }
 
-void kernel_main() {
-    const uint32_t first = get_arg_val<uint32_t>(PART_FIRST), part_tiles = get_arg_val<uint32_t>(PART_TILES);
+// Brings the codes of a stage's whole rows, and the factors of the rows, to every core.
+void exchange(uint32_t stage) {
+    const uint32_t part_tiles = told(stage, PART_TILES);
     const bool leads = get_arg_val<uint32_t>(LEADS);
     const uint32_t measured = get_semaphore(MEASURED), quantised = get_semaphore(QUANTISED);
     const uint32_t scales_sent = get_semaphore(SCALES_SENT), codes_sent = get_semaphore(CODES_SENT);
     cb_reserve_back(buffers::SCALES, 2);
-    cb_reserve_back(buffers::ALL_CODES, inner);
+    cb_reserve_back(buffers::ALL_CODES, all_codes);
     if (part_tiles) {
-        read_part(first, part_tiles);
         measurements::send(team, get_arg_val<uint32_t>(CORE), gathered);
     }
     team.tell_leader(measured);
     if (leads) {
-        send_scales(measured);
+        send_scales(stage, measured);
         team.signal_all(scales_sent, 1);
+        cb_pop_front(buffers::FACTORS, 2);
     }
     wait_for(scales_sent, 1);
     cb_push_back(buffers::SCALES, 2);
     if (part_tiles) {
-        send_codes(first, part_tiles);
+        send_codes(told(stage, PART_FIRST), part_tiles);
         team.tell_leader(quantised);
+        cb_pop_front(buffers::CODES, code_tiles);
     }
     if (leads) {
-        wait_for(quantised, parts);
+        wait_for(quantised, parts[stage]);
         team.signal_all(codes_sent, 1);
     }
     wait_for(codes_sent, 1);
-    cb_push_back(buffers::ALL_CODES, inner);
-    write_results(get_arg_val<uint32_t>(FIRST_COLUMN), get_arg_val<uint32_t>(COLUMNS));
+    cb_push_back(buffers::ALL_CODES, all_codes);
+}
+
+void kernel_main() {
+    if (get_arg_val<uint32_t>(LEADS)) {
+        cb_reserve_back(buffers::GATHERED, 2 * gathered);
+    }
+    read_entering();
+    for (uint32_t stage = 0; stage < stages; stage++) {
+        exchange(stage);
+    }
+    write_results(told(stages - 1, FIRST_COLUMN), told(stages - 1, COLUMNS));
 }

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fused program that finds the largest logits of every row: the greedy choice, or the candidates of a draw.
 
-Both data-movement processors of every core scan some tile columns of the vocabulary. Each row is merged on a core of
-its own. Of equal logits the first token comes first. See best_tokens.cpp for the steps.
+Both data-movement processors of every core scan some tile columns of the vocabulary. Their lists of a row are merged on
+one core. Of equal logits the first token comes first. See best_tokens.cpp for the steps.
+
+More than TILE candidates of a row are merged in groups of scanners, each on one core, which gives the TILE best of its
+group. Together they hold the TILE best of all, and most of the tokens that come next; see `columns_of_groups`.
 
 A row with NaN, infinity or a logit above LARGEST has no best token. All its tokens are NO_TOKEN, and all their logits
 are LARGEST. A draw from such candidates gives NO_TOKEN by ordinary arithmetic. They also win over the candidates of
@@ -35,14 +38,14 @@ class ScannerArguments(NamedTuple):
     scanner: int
     first_tile: int
     tile_count: int
-    merged_row: int
+    merger: int
 
 
 class CommonArguments(NamedTuple):
     logits_at: int
     tokens_at: int
     values_at: int
-    mergers: tuple[int, ...]  # NoC coordinates x and y of each row's merging core
+    mergers: tuple[int, ...]  # NoC coordinates x and y of each core that merges
 
 
 class Semaphores(IntEnum):
@@ -53,9 +56,9 @@ class Semaphores(IntEnum):
 
 @dataclass(frozen=True)
 class BestTokens(Described):
-    """Finds the `count` largest logits (1 or TILE) of each of `rows` rows, which have `tiles` tile columns.
+    """Finds `count` largest logits of each of `rows` rows, which have `tiles` tile columns.
 
-    The cores are those of `grid` (columns, rows).
+    `count` is 1, or TILE for each group of scanners. The cores are those of `grid` (columns, rows).
     """
 
     rows: int
@@ -71,10 +74,12 @@ class BestTokens(Described):
             raise ValueError(f"the vocabulary of {width} is no multiple of {TILE}")
         if width > NO_TOKEN:
             raise ValueError(f"the vocabulary of {width} is larger than {NO_TOKEN}")
+        if count > width:
+            raise ValueError(f"{count} candidates are more than the vocabulary of {width}")
         return cls(rows, width // TILE, logits.dtype, count, grid)
 
     def run(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> None:
-        """Writes `results`: the tokens, row-major; or the tokens of TILE candidates and their logits, both in tiles."""
+        """Writes `results`: the best tokens, row-major; or the tokens of candidates and their logits, both in tiles."""
         descriptor = self.described(logits, results)
         tokens, values = self._written(results)
         for kernel in descriptor.kernels:
@@ -93,22 +98,43 @@ class BestTokens(Described):
         """The tokens' and the values' tensor, as the kernel takes them. Without values both are the tokens' tensor."""
         return [results[0], results[-1]]
 
+    @property
+    def groups(self) -> int:
+        return -(-self.count // TILE)
+
+    @property
+    def columns_of_groups(self) -> list[torch.Tensor]:
+        """The columns that the scanners of each group look through."""
+        columns = torch.arange(self.tiles * TILE)
+        scanners = columns // (self._scanners.per_core * TILE)
+        return [columns[scanners % self.groups == group] for group in range(self.groups)]
+
+    @property
+    def _scanners(self) -> CoreAssignment:
+        """The tile columns of each scanner."""
+        wide, high = self.grid
+        return CoreAssignment.over(self.tiles, _PROCESSORS * wide * high)
+
     def _describe(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> ttnn.ProgramDescriptor:
         wide, high = self.grid
         core_ranges = ttnn.CoreRangeSet([describe.rectangle(0, 0, wide, high)])
         cores = [ttnn.CoreCoord(x, y) for y in range(high) for x in range(wide)]
-        # The first cores merge a row each.
-        merging = [logits.device().worker_core_from_logical_core(core) for core in cores[: self.rows]]
+        # The first cores merge, in turn.
+        merges = self.rows * self.groups
+        merging = [logits.device().worker_core_from_logical_core(core) for core in cores[:merges]]
         mergers = tuple(number for core in merging for number in (core.x, core.y))
-        assignment = CoreAssignment.over(self.tiles, _PROCESSORS * len(cores))
-        list_bytes = -(-8 * self.count // _ALIGNMENT) * _ALIGNMENT
+        assignment, pairs = self._scanners, min(self.count, TILE)
+        list_bytes = -(-8 * pairs // _ALIGNMENT) * _ALIGNMENT
+        gathered = -(-merges // len(merging)) * -(-assignment.cores // self.groups)
 
         # of each processor its tiles, of each its lists, and those that a core gathers
         sizes = [2 * _AT_ONCE * describe.tile_bytes(self.dtype)] * _PROCESSORS
-        sizes += [self.rows * list_bytes] * _PROCESSORS + [assignment.cores * list_bytes]
+        sizes += [self.rows * list_bytes] * _PROCESSORS + [gathered * list_bytes]
         constants = {
             "rows": self.rows,
-            "count": self.count,
+            "groups": self.groups,
+            "mergers": len(merging),
+            "count": pairs,
             "list_bytes": list_bytes,
             "scanners": assignment.cores,
             "value_bytes": describe.VALUE_BYTES[self.dtype],
@@ -123,8 +149,8 @@ class BestTokens(Described):
             for number, core in enumerate(cores):
                 scanner = _PROCESSORS * number + processor
                 first, count = assignment.of(scanner)
-                merged = number if processor == 0 and number < self.rows else self.rows
-                scans = ScannerArguments(scanner=scanner, first_tile=first, tile_count=count, merged_row=merged)
+                merger = number if processor == 0 and number < len(merging) else merges
+                scans = ScannerArguments(scanner=scanner, first_tile=first, tile_count=count, merger=merger)
                 arguments.append((core, scans))
             own = {"tiles_buffer": processor, "lists_buffer": _PROCESSORS + processor}
             kernels.append(
@@ -148,14 +174,14 @@ class BestTokens(Described):
         )
 
 
-def _without_best(logits: torch.Tensor) -> torch.Tensor:
+def without_best(logits: torch.Tensor) -> torch.Tensor:
     """A mask [.., 1] of the rows that have no best token."""
     return ~(logits.float() <= LARGEST).all(-1, keepdim=True)
 
 
 def _golden_best(logits: torch.Tensor, tokens: torch.Tensor, *, program: BestTokens) -> torch.Tensor:
     best = logits.float().argmax(-1, keepdim=True)
-    return best.masked_fill(_without_best(logits), NO_TOKEN).reshape(tokens.shape)
+    return best.masked_fill(without_best(logits), NO_TOKEN).reshape(tokens.shape)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.best_token", golden_function=_golden_best)
@@ -168,21 +194,30 @@ def best_token(logits: ttnn.Tensor, tokens: ttnn.Tensor, *, program: BestTokens)
     return tokens
 
 
-def _golden_candidates(logits: torch.Tensor, *, program: BestTokens) -> tuple[torch.Tensor, torch.Tensor]:
-    # One integer for each logit: it grows with the logit, and of equal logits the first column has the largest.
+def best_of(logits: torch.Tensor, tokens: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `count` largest of `logits` [.., N] as the program orders them -> (their tokens, the logits), in float32.
+
+    `tokens` int64 [.., N] are the tokens of the logits.
+    """
+    # One integer for each logit: it grows with the logit, and of equal logits the first token has the largest.
     bits = (logits.float() + 0.0).view(torch.int32).long()
-    columns = torch.arange(logits.shape[-1])
-    best = (torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits) * 2**32 - columns).topk(program.count).values
-    tokens, without = -best % 2**32, _without_best(logits)
-    values = logits.float().gather(-1, tokens)
-    return tokens.float().masked_fill(without, NO_TOKEN), values.masked_fill(without, LARGEST)
+    places = (torch.where(bits < 0, -(bits & 0x7FFFFFFF), bits) * 2**32 - tokens).topk(count).indices
+    without, values = without_best(logits), logits.float().gather(-1, places)
+    best = tokens.expand(logits.shape).gather(-1, places).float()
+    return best.masked_fill(without, NO_TOKEN), values.masked_fill(without, LARGEST)
+
+
+def _golden_candidates(logits: torch.Tensor, *, program: BestTokens) -> tuple[torch.Tensor, torch.Tensor]:
+    of_groups = [best_of(logits[..., columns], columns, TILE) for columns in program.columns_of_groups]
+    tokens, values = (torch.cat(parts, dim=-1) for parts in zip(*of_groups))
+    return tokens, values
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.candidates", golden_function=_golden_candidates)
 def candidates(logits: ttnn.Tensor, *, program: BestTokens) -> tuple[ttnn.Tensor, ttnn.Tensor]:
     """[1, 1, rows, vocabulary] -> (the tokens of each row's largest logits, these logits), the largest first.
 
-    Both are float32 [1, 1, rows, TILE] in tiles. Keeps the logits.
+    Both are float32 [1, 1, rows, count] in tiles. Each tile column has the largest logits of a group. Keeps the logits.
     """
     shape = ttnn.Shape([1, 1, program.rows, program.count])
     device, memory = logits.device(), ttnn.DRAM_MEMORY_CONFIG

@@ -160,7 +160,12 @@ class PrefillCodes(Described):
             "cores": teams.cores,
             "parts": teams.parts.cores,
         }
-        compute = {**numbers, "gathered": gathered, **int8_codes.constants(self.inner)}
+        compute = {
+            **numbers,
+            "gathered": gathered,
+            "inverse_width": int8_codes.inverse_width(self.inner),
+            **int8_codes.CONSTANTS,
+        }
         kernels = [
             ("prefill/prefill_codes_rows.cpp", ttnn.ReaderConfigDescriptor(), rows, [x, gamma]),
             ("prefill/prefill_codes_exchange.cpp", ttnn.WriterConfigDescriptor(), exchange, [codes, steps]),

@@ -29,7 +29,7 @@ void kernel_main() {
     constexpr uint32_t tile_bytes = get_tile_size(buffers::ROWS);
 
     cb_reserve_back(buffers::GAMMA, part_tiles);
-    measurements::read_gamma(gamma, first, part_tiles);
+    measurements::read_gamma(gamma, first, part_tiles, get_write_ptr(buffers::GAMMA));
     for (uint32_t token_tile = first_token_tile; token_tile < end_token_tile; token_tile++) {
         cb_reserve_back(buffers::ROWS, part_tiles);
         uint32_t to = get_write_ptr(buffers::ROWS);

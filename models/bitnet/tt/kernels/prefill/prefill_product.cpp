@@ -26,7 +26,8 @@ constexpr uint32_t passes = get_named_compile_time_arg_val("passes");
 constexpr uint32_t tiles_of_pass = get_named_compile_time_arg_val("tiles_of_pass");  // token tiles
 constexpr uint32_t tiles_at_once = get_named_compile_time_arg_val("tiles_at_once");  // token tiles multiplied together
 
-constexpr uint32_t results = results_of(group);
+constexpr uint32_t which = get_named_compile_time_arg_val("epilogue");
+constexpr uint32_t results = epilogue::results_of(which, group);
 constexpr uint32_t SCRATCH = tiles_at_once * group;  // the destination tile behind the sums
 
 ALWI uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
@@ -47,7 +48,16 @@ ALWI void block(uint32_t token_tile, uint32_t count) {
     tile_regs_acquire();
     multiply(token_tile, count);
     for (uint32_t r = 0; r < count; r++) {
-        finish(group, r * group, token_tile + r, SCRATCH);
+        const uint32_t first = r * group;
+        epilogue::rescale(group, first, token_tile + r, SCRATCH);
+        if constexpr (which == epilogue::RESIDUAL) {
+            cb_wait_front(buffers::RESIDUAL, group);
+            epilogue::add_residual(group, first, buffers::RESIDUAL, 0, SCRATCH);
+            cb_pop_front(buffers::RESIDUAL, group);
+        }
+        if constexpr (which == epilogue::GATED) {
+            epilogue::gate(group, first);
+        }
     }
     tile_regs_commit();
     tile_regs_wait();

@@ -194,16 +194,23 @@ class PrefillProduct(Described):
             "bands": arrangement.bands,
             "width": pages.width // pages.matrices,
             "results": self._results,
+            "adds_residual": int(self.epilogue is Epilogue.RESIDUAL),
         }
-        compute = {**numbers, **token_tiles, "inner": pages.inner, "group": pages.group, "passes": passes}
+        compute = {
+            **numbers,
+            **token_tiles,
+            "inner": pages.inner,
+            "group": pages.group,
+            "passes": passes,
+            "epilogue": self.epilogue,
+        }
         kernels = [
             ("prefill/prefill_weights.cpp", ttnn.ReaderConfigDescriptor(), reader, [weights]),
             ("prefill/prefill_rows.cpp", ttnn.WriterConfigDescriptor(), writer, [codes, steps, residual, result]),
             ("prefill/prefill_product.cpp", describe.compute_config(self._buffers.values()), compute, []),
         ]
-        defines = [f"EPILOGUE_{self.epilogue.value}"]
         return ttnn.ProgramDescriptor(
-            kernels=[describe.kernel(source, cores, arguments, *rest, defines) for source, *rest in kernels],
+            kernels=[describe.kernel(source, cores, arguments, *rest) for source, *rest in kernels],
             semaphores=describe.semaphores(ProductSemaphores, cores),
             cbs=describe.circular_buffers(self._buffers.values(), cores),
         )

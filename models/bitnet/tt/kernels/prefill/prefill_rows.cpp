@@ -26,6 +26,7 @@ constexpr uint32_t results = get_named_compile_time_arg_val("results");         
 constexpr uint32_t wide = get_named_compile_time_arg_val("wide");                    // columns of cores
 constexpr uint32_t bands = get_named_compile_time_arg_val("bands");
 constexpr uint32_t band_rows = get_named_compile_time_arg_val("band_rows");  // rows of cores in a band
+constexpr bool adds_residual = get_named_compile_time_arg_val("adds_residual");
 
 constexpr auto codes_layout = TensorAccessorArgs<0>();
 constexpr auto steps_layout = TensorAccessorArgs<codes_layout.next_compile_time_args_offset()>();
@@ -51,7 +52,6 @@ void read_rows(Exchange& exchange, uint32_t first, uint32_t count) {
     cb_push_back(buffers::ALL_CODES, tiles_of_pass * inner);
 }
 
-#ifdef EPILOGUE_RESIDUAL
 void read_residual(uint32_t page, uint32_t token_tiles) {
     const auto residual = TensorAccessor(residual_layout, get_common_arg_val<uint32_t>(RESIDUAL_AT));
     for (uint32_t r = 0; r < token_tiles; r++) {
@@ -64,7 +64,6 @@ void read_residual(uint32_t page, uint32_t token_tiles) {
         cb_push_back(buffers::RESIDUAL, results);
     }
 }
-#endif
 
 void write_results(uint32_t page, uint32_t token_tiles) {
     const auto result = TensorAccessor(result_layout, get_common_arg_val<uint32_t>(RESULT_AT));
@@ -101,9 +100,9 @@ void kernel_main() {
             for (uint32_t token_tile = of_pass; token_tile < end_pass; token_tile += tiles_at_once) {
                 const uint32_t page = token_tile * width + group * results;
                 const uint32_t count = min(tiles_at_once, end_pass - token_tile);
-#ifdef EPILOGUE_RESIDUAL
-                read_residual(page, count);
-#endif
+                if constexpr (adds_residual) {
+                    read_residual(page, count);
+                }
                 write_results(page, count);
             }
         }
