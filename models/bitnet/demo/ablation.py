@@ -76,12 +76,16 @@ def variants() -> Iterator[tuple[str, Any]]:
     yield "attention HiFi2", replace(FUSED, attention_fidelity=hifi2)
     yield "attention LoFi", replace(FUSED, attention_fidelity=lofi)
     yield "cache bfp8", replace(FUSED, cache=bfp8)
+    yield "whole head", replace(FUSED, head="whole")
     yield "head bf16", head(FUSED, weight=bf16)
     yield "head bfp4", head(FUSED, weight=bfp4)
 
 
 def bytes_per_token(model: Any, precision: Any) -> int:
-    """The DRAM bytes that a decode step of one user reads: the weights, and a cache of 512 positions."""
+    """The DRAM bytes that a greedy step of one user reads: the weights, and a cache of 512 positions.
+
+    Of a head in two passes the bytes are those of the first pass. The weights of a few tokens come on top.
+    """
     import ttnn
     from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES
     from models.bitnet.tt.layout import TILE
@@ -92,7 +96,8 @@ def bytes_per_token(model: Any, precision: Any) -> int:
 
     def of_a_weight(matmul: str) -> float:
         if isinstance(precision, FusedPrecision):
-            return size[precision.head_weight] if matmul == "lm_head" else TILE_BYTES / TILE**2
+            head_weight = precision.head_weight if precision.head == "whole" else ttnn.bfloat4_b
+            return size[head_weight] if matmul == "lm_head" else TILE_BYTES / TILE**2
         return size[precision.matmuls[matmul].weight]
 
     shapes = tensor_shapes(model)

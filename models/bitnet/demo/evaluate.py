@@ -33,7 +33,7 @@ def main() -> int:
     with open_device(options.board) as opened:
         # the device must be prepared before ttnn is imported, so these imports come here
         from models.bitnet.demo import reference_file
-        from models.bitnet.demo.evaluation import Case, device_logits, score
+        from models.bitnet.demo.evaluation import Case, agreement, device_choices, device_logits, score
         from models.bitnet.tt.bitnet import BitNet
 
         try:
@@ -60,14 +60,19 @@ def main() -> int:
         with model:
             scores = score(device_logits(model, case.windows), golden, case.windows.targets, case.target_bytes)
             precision = model.config.precision.name
-            report(scores, case, opened, options, precision)
+            chosen = agreement(device_choices(model, case.windows), golden)
+            report(scores, chosen, case, opened, options, precision)
             floor = score(case.disturbed_logits(), golden, case.windows.targets) if options.floor else None
             if floor is not None:
                 report_floor(floor)
             errors = find_layer_errors(model, case, options) if options.layers or options.plot else []
         if options.json:
             about = {"device": opened.description, "precision": precision, "windows": len(case.windows.tokens)}
-            more = {"layers": [vars(error) for error in errors], "floor": floor.as_dict() if floor else None}
+            more = {
+                "top1_chosen": chosen,
+                "layers": [vars(error) for error in errors],
+                "floor": floor.as_dict() if floor else None,
+            }
             print(json.dumps({**scores.as_dict(), **about, **more}))
     return 0
 
@@ -94,10 +99,11 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(scores: Any, case: Any, opened: Any, options: argparse.Namespace, precision: str) -> None:
+def report(scores: Any, chosen: float, case: Any, opened: Any, options: argparse.Namespace, precision: str) -> None:
     bits = f"{scores.bits_per_byte:.4f} (reference {scores.bits_per_byte_reference:.4f})"
     rows = [
         ("top-1 agreement", f"{scores.top1:.2%}"),
+        ("top-1 of the chosen tokens", f"{chosen:.2%}"),
         ("reference's choice in top 5", f"{scores.top5:.2%}"),
         ("logits PCC", f"{scores.pcc:.6f} (mean {scores.pcc_mean:.6f}, worst {scores.pcc_worst:.6f})"),
         (

@@ -18,6 +18,7 @@ from torch import Tensor
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
 from models.bitnet.tt.weights.state_dict import load_state_dict
 
 LONGEST_PREFILL = 512  # as upstream measures: prefill 512, force 511
@@ -108,7 +109,26 @@ class Case:
 
 
 def device_logits(model: BitNet, windows: Windows) -> Tensor:
-    """The logits of the device, float32 [windows, positions, vocabulary]. Each window is a user.
+    """The logits of the device, float32 [windows, positions, vocabulary]."""
+    return _forced(model, windows)
+
+
+def device_choices(model: BitNet, windows: Windows) -> Tensor:
+    """The tokens that the device chooses greedily at the same positions [windows, positions].
+
+    Prefill always chooses from the logits. A decode step of a two-pass head computes no logits.
+    """
+    users = len(windows.tokens)
+    return _forced(model, windows, sampling_params=[GREEDY] * users, draws=[NO_DRAWS] * users).long()
+
+
+def agreement(choices: Tensor, reference: Tensor) -> float:
+    """The fraction of positions where a choice [windows, positions] is the likeliest token of the reference."""
+    return (choices == reference.argmax(-1)).float().mean().item()
+
+
+def _forced(model: BitNet, windows: Windows, **choice: Any) -> Tensor:
+    """What the device gives at every position. Each window is a user, whose tokens are those of the text.
 
     The first position is the last of the prefill. Each other position is a decode step.
     """
@@ -117,13 +137,14 @@ def device_logits(model: BitNet, windows: Windows) -> Tensor:
     for user in range(users):
         model.pool.reserve(user, length)
     table = model.pool.page_table()
-    steps = [generator.prefill_forward_text(tokens[:, : windows.prefill], table)]
+    steps = [generator.prefill_forward_text(tokens[:, : windows.prefill], table, **choice)]
     for position in range(windows.prefill, length - 1):
         at = torch.full((users,), position)
-        steps.append(generator.decode_forward(tokens[:, position], at, table, enable_trace=model.enable_trace))
+        trace = model.enable_trace
+        steps.append(generator.decode_forward(tokens[:, position], at, table, enable_trace=trace, **choice))
     for user in range(users):
         model.pool.release(user)
-    return torch.cat(steps, dim=1)
+    return torch.cat([step.reshape(users, 1, *step.shape[2:]) for step in steps], dim=1)
 
 
 @dataclass(frozen=True)

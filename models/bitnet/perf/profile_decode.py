@@ -12,6 +12,7 @@ chip, and the all-gathers of the step are counted and modelled too. --chips 1 pr
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,15 @@ def main() -> int:
             precision = find_precision(options.precision)
             if options.head_weight:
                 precision = precision.with_matmul("lm_head", weight=getattr(ttnn, options.head_weight))
+            if options.head:
+                precision = replace(precision, head=options.head)
             model = SteppingModel(opened.device, precision, options.batch)
         except ValueError as error:
             raise SystemExit(f"profile_decode: {error}") from None
         # on an emulated mesh the host's time is mostly that of the emulation
         profiled = profile(model, options.context - 1, time_host=options.chips == 1)
-        head = f" with a {options.head_weight} head" if options.head_weight else ""
+        words = [word for word in (options.head_weight, options.head) if word]
+        head = f" with a {' '.join(words)} head" if words else ""
         title = (
             f"BitNet 2B-4T, {options.precision}{head}, batch {options.batch}, {options.context} tokens of context, "
             f"{opened.description}"
@@ -53,6 +57,7 @@ def main() -> int:
             "device": opened.description,
             "precision": options.precision,
             "head_weight": options.head_weight,
+            "head": options.head,
             "batch": options.batch,
             "context": options.context,
             **profiled.figures(),
@@ -80,11 +85,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--head-weight", choices=("bfloat8_b", "bfloat16"), help="dtype of lm_head's weight (default: the precision's)"
     )
+    parser.add_argument("--head", choices=("whole", "two-pass"), help="how fused chooses tokens (default: two-pass)")
     parser.add_argument("--picture", type=new_file, help="an SVG or PNG of the step against the DRAM roofline")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args()
     if not 1 <= options.context <= 4096:
         parser.error(f"context {options.context}: the model has 1 to 4096 positions")
+    if options.head and options.precision != "fused":
+        parser.error(f"only fused has a choice of heads, {options.precision} has a whole one")
     if options.chips is None:
         options.chips = ROWS.get(options.board, 1)
     return options

@@ -5,8 +5,8 @@
 The programs come from ttnn's graph capture, on a card as on the emulated device. Bytes are counted from shapes. A
 program moves all its DRAM inputs and results as stored: a sharded weight counts with the padding of its last bank. Some
 kernels are known to touch less. A look-up reads the rows of its tokens. The choice of tokens reads the logits of the
-users. The library's cache update moves one row of tiles a head, the fused one writes one row of values a head.
-Attention reads the tiles up to the position of each user.
+users, and its second pass the weights of the candidates. The library's cache update moves one row of tiles a head, the
+fused one writes one row of values a head. Attention reads the tiles up to the position of each user.
 """
 
 import re
@@ -194,8 +194,8 @@ def _passes(attributes: str) -> int:
 
 
 def _stages(attributes: str) -> int:
-    """The stages of a fused program of decode, which are a compile-time argument of its kernels."""
-    found = re.search(r"\{stages, (\d+)\}", attributes)
+    """The number of projections that a fused program of decode runs one after the other. 1 for all other programs."""
+    found = re.search(r"/decode_weights\.cpp.*?\{stages, (\d+)\}", attributes)
     return int(found.group(1)) if found else 1
 
 
@@ -241,6 +241,10 @@ def _work(name: str, inputs: list[Tensor], outputs: list[Tensor], positions: Seq
         # the choice of tokens reads the logits of the users only, not whole tiles
         logits, *results = inputs + outputs
         return _bytes(logits.shape, logits.dtype, "ROW_MAJOR"), in_dram(results), 0, 0
+    if name == "second_pass":
+        # the weights of the candidates, and the rows if they lie in DRAM
+        rows, shortlist, table, *results = inputs + outputs
+        return in_dram([rows, shortlist]) + table.bytes_of_rows(prod(shortlist.shape)), in_dram(results), 0, 0
     if name == "SdpaDecode":
         query, keys, values, *others = inputs
         tokens = sum(-(-(position + 1) // _TILE) * _TILE for position in active)

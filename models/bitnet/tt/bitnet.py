@@ -105,7 +105,8 @@ class BitNet:
         config = ModelConfig(model, device, precision, rows, max_seq_len, cache_dtype)
         state = load_state_dict(path, model, progress=progress)
         tokenizer = AutoTokenizer.from_pretrained(path)
-        total = _MATRICES_PER_LAYER * model.num_hidden_layers + 2
+        heads = 1 + config.has_two_pass_head * (1 + ("lm_head.weight" in state))
+        total = _MATRICES_PER_LAYER * model.num_hidden_layers + 1 + heads
         folder = Path(weight_cache) / content_hash(path) if weight_cache else None
         with (
             tqdm(total=total, desc="to the device", unit="matrix", disable=not progress, leave=False) as bar,

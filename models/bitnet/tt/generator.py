@@ -18,7 +18,7 @@ import torch
 import ttnn
 from models.bitnet.tt.generation.decode_inputs import IDLE, DecodeInputs, to_device
 from models.bitnet.tt.generation.decode_steps import DecodeSteps, StepEnd
-from models.bitnet.tt.generation.likeliest import likeliest_of
+from models.bitnet.tt.generation.likeliest import likeliest_of, search_of_steps
 from models.bitnet.tt.generation.penalties import Penaliser, Text, penalised_by_prompt
 from models.bitnet.tt.generation.prefill import Prefill, check_tokens
 from models.bitnet.tt.generation.sampling import Draws, Sampler, SamplerInputs, SamplingParams
@@ -48,7 +48,8 @@ class Generator:
         self.penaliser = Penaliser(self.config)
         self.sampler = Sampler(self.device, likeliest_of(model.config))
         self.inputs = DecodeInputs(model.config, blocks_per_user, block_size)
-        self.steps = DecodeSteps(model, cache, self.inputs, self.penaliser, self.sampler)
+        search = search_of_steps(model, self.inputs.penalties.tensors["is_penalised"])
+        self.steps = DecodeSteps(model, cache, self.inputs, self.penaliser, Sampler(self.device, search))
         self.downloaded_bytes = 0  # by all decode steps
 
     @property

@@ -42,7 +42,7 @@ class StockLMHead(LightweightModule):
             self.pieces.append((held, self.programs.head_program(piece.shape[1])))
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Frees x.
+        """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Keeps x.
 
         Every device has the logits of its shard of the vocabulary.
         """
@@ -57,7 +57,6 @@ class StockLMHead(LightweightModule):
             )
             for weight, program in self.pieces
         ]
-        ttnn.deallocate(x)
         return logits[0] if len(logits) == 1 else ttnn.concat(logits, dim=-1)
 
 
@@ -74,10 +73,8 @@ class FusedLMHead(LightweightModule):
         self.weight = weights.load("lm_head", weight, config.precision.head_weight, memory)
 
     def forward(self, x: ttnn.Tensor) -> ttnn.Tensor:
-        """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Frees x."""
-        logits = self.programs[x.is_sharded()](x, self.weight)
-        ttnn.deallocate(x)
-        return logits
+        """[1, 1, rows <= 32, hidden] in DRAM or L1 -> [1, 1, rows, vocabulary] in DRAM. Keeps x."""
+        return self.programs[x.is_sharded()](x, self.weight)
 
 
 def lm_head(config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor) -> StockLMHead | FusedLMHead:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The whole model on the device: tokens in, logits out. The caller passes the KV cache and every input."""
+"""The whole model on the device, from tokens to what its heads read. The caller passes the KV cache and every input."""
 
 from collections.abc import Mapping
 
@@ -15,12 +15,16 @@ from models.bitnet.tt.lm_head import lm_head
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.rms_norm import RMSNorm
 from models.bitnet.tt.rope import RotaryEmbedding
+from models.bitnet.tt.two_pass_head import TwoPassHead
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 
 class BitNetModel(LightweightModule):
-    """The model of a normalised state dict; see `weights.state_dict`."""
+    """The model of a normalised state dict; see `weights.state_dict`.
+
+    `lm_head` makes all logits. `two_pass_head`, if the precision has one, finds the likeliest tokens of a decode step.
+    """
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor]):
         self.config = config
@@ -30,7 +34,13 @@ class BitNetModel(LightweightModule):
         self.decode_look_up = DecodeLookUp(config, self.embedding.table, self.rope)
         self.layers = [decoder_layer(config, weights, state, i) for i in range(model.num_hidden_layers)]
         self.norm = RMSNorm(config, state["model.norm.weight"], model.rms_norm_eps, config.residual_norm)
-        self.lm_head = lm_head(config, weights, state.get("lm_head.weight", state["model.embed_tokens.weight"]))
+        words = state.get("lm_head.weight", state["model.embed_tokens.weight"])
+        self.lm_head = lm_head(config, weights, words)
+        self.two_pass_head: TwoPassHead | None = None
+        if config.has_two_pass_head:
+            is_tied = "lm_head.weight" not in state
+            table = self.embedding.table if is_tied else weights.load_table("lm_head", words, ttnn.bfloat16)
+            self.two_pass_head = TwoPassHead(config, weights, words, table)
 
     def forward_prefill(
         self,
@@ -60,7 +70,10 @@ class BitNetModel(LightweightModule):
             return None
         first = last // TILE * TILE
         tile = ttnn.slice(x, [0, 0, first, 0], [1, 1, first + TILE, x.shape[-1]])
-        return self.lm_head(self.norm.forward_prefill(tile))
+        x = self.norm.forward_prefill(tile)
+        logits = self.lm_head(x)
+        ttnn.deallocate(x)
+        return logits
 
     def forward_decode(
         self,
@@ -70,7 +83,7 @@ class BitNetModel(LightweightModule):
         cache: list[LayerCache],
         on_residual: ResidualHook = no_hook,
     ) -> ttnn.Tensor:
-        """One token of each user -> logits [1, 1, users, vocabulary] in DRAM.
+        """One token of each user -> rows [1, 1, users, hidden], width-sharded in L1. A head makes logits of them.
 
         tokens: uint32 [1, 1, users]; positions: int32 [users], -1 for an idle user; page_table: int32 [users, blocks].
         """
@@ -79,4 +92,4 @@ class BitNetModel(LightweightModule):
         for layer, layer_cache in zip(self.layers, cache):
             x = layer.forward_decode(x, rotation, layer_cache, page_table, positions, on_residual)
         rotation.deallocate()
-        return self.lm_head(self.norm.forward_decode(x))
+        return self.norm.forward_decode(x)

@@ -67,6 +67,10 @@ class ModelConfig:
             compute_with_storage_grid_size=self.chip.grid, q_chunk_size=0, k_chunk_size=0, exp_approx_mode=False
         )
 
+    @property
+    def has_two_pass_head(self) -> bool:
+        return isinstance(self.precision, FusedPrecision) and self.precision.head == "two-pass"
+
     def prefill_attention(self, rows: int, block_size: int) -> ttnn.SDPAProgramConfig:
         """The program config of prefill attention over `rows` queries.
 

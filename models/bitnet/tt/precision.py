@@ -14,6 +14,7 @@
 | KV cache                 | bfloat16*                               | bfloat8_b*              | bfloat16*           |
 | lm_head                  | bfloat16, HiFi4                         | bfloat8_b, HiFi2        | bfloat8_b*, HiFi4,  |
 |                          |                                         |                         | fused program       |
+| tokens of a decode step  | from all logits of lm_head              | same                    | in two passes*      |
 
 Every setting of `accuracy` and `performance` can be changed (`StockPrecision`). The fused programs compute in one way:
 only the settings with a * can be changed in `fused` (`FusedPrecision`).
@@ -28,6 +29,7 @@ import ttnn
 
 MATMULS = ("qkv", "o", "gate", "up", "down", "lm_head")
 HEAD_WEIGHTS = (ttnn.bfloat4_b, ttnn.bfloat8_b, ttnn.bfloat16)  # dtypes that the fused program of lm_head reads
+HEADS = ("whole", "two-pass")  # how a fused decode step chooses tokens; see two_pass_head.py
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,11 @@ class FusedPrecision:
     cache: ttnn.DataType
     attention_fidelity: ttnn.MathFidelity
     head_weight: ttnn.DataType
+    head: str  # one of HEADS: the step's choice of tokens, when nobody wants all logits
 
     def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise ValueError(f"there is no head '{self.head}'; choose one of {', '.join(HEADS)}")
         if self.head_weight not in HEAD_WEIGHTS:
             choices, given = (", ".join(d.name.lower() for d in ds) for ds in (HEAD_WEIGHTS, [self.head_weight]))
             raise ValueError(f"fused cannot read the weight of lm_head as {given}; choose one of {choices}")
@@ -130,6 +135,7 @@ FUSED = FusedPrecision(
     cache=ttnn.bfloat16,
     attention_fidelity=ttnn.MathFidelity.HiFi4,
     head_weight=ttnn.bfloat8_b,
+    head="two-pass",
 )
 PRECISIONS: Mapping[str, Precision] = {precision.name: precision for precision in (ACCURACY, PERFORMANCE, FUSED)}
 

@@ -241,12 +241,12 @@ def test_penalties_while_the_host_is_a_step_behind(adapter, alone):
 
 
 def test_penalties_of_drawn_tokens(adapter, alone):
-    """A tiny frequency penalty changes no logit but takes the path of penalties. The drawn tokens are the same."""
+    params = replace(SEEDED, frequency_penalty=3.0)
     plugin, prompt = Plugin(adapter), REQUESTS[0][0]
-    plugin.add(prompt, replace(SEEDED, frequency_penalty=1e-30))
+    plugin.add(prompt, params)
     for _ in range(5):
         plugin.step()
-    assert plugin.generated(0) == alone(prompt, 6, SEEDED)
+    assert plugin.generated(0) == alone(prompt, 6, params) != alone(prompt, 6, SEEDED)
 
 
 def test_padding_is_no_part_of_a_text():

@@ -47,7 +47,9 @@ def test_bytes_of_the_2b_are_those_that_the_library_was_counted_to_read(chip, pr
 def test_bytes_of_other_heads_and_caches():
     model, weights = full_size(), 128256 * 2560
     eight_bits, sixteen_bits = 17 * weights // 16, 2 * weights
-    for precision, head in ((FUSED, eight_bits), (PERFORMANCE, eight_bits), (ACCURACY, sixteen_bits)):
+    whole = replace(FUSED, head="whole")
+    assert bytes_per_token(model, whole) - bytes_per_token(model, FUSED) == eight_bits - 9 * weights // 16
+    for precision, head in ((whole, eight_bits), (PERFORMANCE, eight_bits), (ACCURACY, sixteen_bits)):
         assert bytes_per_token(model, precision.with_matmul("lm_head", weight=ttnn.bfloat16)) - bytes_per_token(
             model, precision
         ) == (sixteen_bits - head)

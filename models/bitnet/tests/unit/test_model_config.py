@@ -335,6 +335,7 @@ def test_fused_heeds_each_of_its_choices():
         FUSED.with_matmul("lm_head", weight=ttnn.bfloat16),
         cache=ttnn.bfloat8_b,
         attention_fidelity=ttnn.MathFidelity.HiFi2,
+        head="two-pass" if FUSED.head == "whole" else "whole",
     )
     assert all(getattr(changed, field.name) != getattr(FUSED, field.name) for field in fields(FUSED)[1:])
     for precision in (FUSED, changed):
@@ -342,6 +343,7 @@ def test_fused_heeds_each_of_its_choices():
         assert {program.weight_dtype for program in config.programs.head.values()} == {precision.head_weight}
         assert config.cache_dtype == precision.cache
         assert config.attention_compute.math_fidelity == precision.attention_fidelity
+        assert config.has_two_pass_head == (precision.head == "two-pass")
 
 
 @pytest.mark.parametrize("matmul", MATMULS)
@@ -363,6 +365,8 @@ def test_fused_refuses_what_its_programs_do_not_heed(matmul, change):
 def test_fused_has_no_other_settings():
     with pytest.raises(ValueError, match="there is no matmul 'middle'"):
         FUSED.with_matmul("middle", weight=ttnn.bfloat16)
+    with pytest.raises(ValueError, match="there is no head 'half'; choose one of whole, two-pass"):
+        replace(FUSED, head="half")
     with pytest.raises(ValueError, match="fused cannot read the weight of lm_head as float32; choose one of bfloat4_b"):
         FUSED.with_matmul("lm_head", weight=ttnn.float32)
     for setting in ("activations", "quantise", "matmuls"):

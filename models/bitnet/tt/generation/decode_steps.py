@@ -12,6 +12,7 @@ from enum import Enum
 
 import ttnn
 from models.bitnet.tt.generation.decode_inputs import DecodeInputs
+from models.bitnet.tt.generation.likeliest import StepRows
 from models.bitnet.tt.generation.penalties import Penaliser
 from models.bitnet.tt.generation.sampling import Sampler, SamplingParams
 from models.bitnet.tt.kv_cache import LayerCache
@@ -39,6 +40,11 @@ class StepEnd(Enum):
     def penalises(self) -> bool:
         return self in (StepEnd.PENALISED_GREEDY, StepEnd.PENALISED_DRAWN)
 
+    @property
+    def needs_logits(self) -> bool:
+        """Whether the step needs all logits: the host wants them, or penalties change them."""
+        return self is StepEnd.LOGITS or self.penalises
+
     @classmethod
     def choosing(cls, params: Sequence[SamplingParams]) -> "StepEnd":
         """Return the end of a step that chooses tokens with these parameters."""
@@ -55,7 +61,10 @@ class _Trace:
 
 
 class DecodeSteps:
-    """Runs decode steps. It has one trace for each end of a step, captured at the first use."""
+    """Runs decode steps. It has one trace for each end of a step, captured at the first use.
+
+    `sampler` chooses tokens from `StepRows`.
+    """
 
     def __init__(
         self,
@@ -105,14 +114,16 @@ class DecodeSteps:
 
     def _step(self, end: StepEnd) -> ttnn.Tensor:
         inputs = self._inputs
-        logits = self._model.forward_decode(inputs.tokens, inputs.positions, inputs.page_table, self._cache)
+        x = self._model.forward_decode(inputs.tokens, inputs.positions, inputs.page_table, self._cache)
+        logits = self._model.lm_head(x) if end.needs_logits else None
         if end.penalises:
             self._penaliser.count(inputs.tokens, inputs.penalties)
             logits = self._penaliser.penalise(logits, inputs.penalties)
         if end.draws:
-            self._sampler.sample(logits, inputs.sampling, inputs.tokens)
+            self._sampler.sample(StepRows(x, logits), inputs.sampling, inputs.tokens)
         elif end.chooses:
-            self._sampler.greedy(logits, inputs.tokens)
+            self._sampler.greedy(StepRows(x, logits), inputs.tokens)
+        ttnn.deallocate(x)
         ttnn.plus_one(inputs.positions, skip_negative_entries=True)
         return inputs.tokens if end.chooses else logits
 

@@ -82,6 +82,7 @@ class PenaltyInputs:
             "inverse": [1 / row.repetition_penalty for row in params],
             "presence": [row.presence_penalty for row in params],
             "frequency": [row.frequency_penalty for row in params],
+            "is_penalised": [float(row.penalised) for row in params],
         }
         return {
             name: ttnn.from_torch(

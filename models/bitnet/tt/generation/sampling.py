@@ -15,7 +15,7 @@ import torch
 
 import ttnn
 from models.bitnet.tt.checks import as_integer, as_number, shown
-from models.bitnet.tt.generation.likeliest import Likeliest, write_tokens
+from models.bitnet.tt.generation.likeliest import Search, write_tokens
 from models.bitnet.tt.kernels.head.best_tokens import LARGEST
 from models.bitnet.tt.layout import TILE
 
@@ -152,9 +152,9 @@ class SamplerInputs:
 
 
 class Sampler:
-    """Chooses tokens from logits as `Likeliest` reads them. Writes tokens [1, 1, rows] (uint32, row-major)."""
+    """Chooses tokens from what `likeliest` reads. Writes tokens [1, 1, rows] (uint32, row-major)."""
 
-    def __init__(self, device: ttnn.MeshDevice, likeliest: Likeliest):
+    def __init__(self, device: ttnn.MeshDevice, likeliest: Search):
         def constant(values: list[float]) -> ttnn.Tensor:
             return ttnn.from_torch(
                 torch.tensor(values)[None, None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device
@@ -166,21 +166,21 @@ class Sampler:
         self.moduli = constant([float(m) for m in _MODULI])
         self.fractions = constant([1 / m for m in _MODULI])
 
-    def greedy(self, logits: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
-        """Choose the token of each row's largest logit, the first of equal ones. Frees the logits."""
-        self._likeliest.best(logits, tokens)
+    def greedy(self, given: ttnn.Tensor, tokens: ttnn.Tensor) -> None:
+        """Choose the token of each row's largest logit, the first of equal ones. Consumes what the search consumes."""
+        self._likeliest.best(given, tokens)
 
-    def sample(self, logits: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
-        """Draw a token for each row. Frees the logits and advances the rows' generators."""
-        given = inputs.tensors
-        likeliest, values = self._likeliest.candidates(logits)
-        sharpened = ttnn.multiply(values, given["sharpness"])
-        probabilities = ttnn.softmax(ttnn.add(sharpened, given["excluded"]), dim=-1, numeric_stable=True)
+    def sample(self, given: ttnn.Tensor, inputs: SamplerInputs, tokens: ttnn.Tensor) -> None:
+        """Draw a token for each row, and advance the rows' generators. Consumes what the search consumes."""
+        likeliest, values = self._likeliest.candidates(given)
+        params = inputs.tensors
+        sharpened = ttnn.multiply(values, params["sharpness"])
+        probabilities = ttnn.softmax(ttnn.add(sharpened, params["excluded"]), dim=-1, numeric_stable=True)
         reached = ttnn.cumsum(probabilities, dim=-1)
         # top-p keeps candidates until their sum first reaches p: those with less than p before them
-        kept = ttnn.lt(ttnn.subtract(reached, probabilities), given["top_p"], dtype=ttnn.float32)
+        kept = ttnn.lt(ttnn.subtract(reached, probabilities), params["top_p"], dtype=ttnn.float32)
         total = ttnn.sum(ttnn.multiply(probabilities, kept), dim=-1, keepdim=True)
-        target = ttnn.multiply(self.draw(given["state"]), total)
+        target = ttnn.multiply(self.draw(params["state"]), total)
         # the drawn rank is the number of candidates that end at or before the target
         rank = ttnn.sum(ttnn.le(reached, target, dtype=ttnn.float32), dim=-1, keepdim=True)
         chosen = ttnn.multiply(likeliest, ttnn.eq(self.ranks, rank, dtype=ttnn.float32))
