@@ -44,7 +44,7 @@ from models.bitnet.tt.engine.metrics import Metrics
 from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
 from models.bitnet.tt.engine.scheduler import Scheduler
 from models.bitnet.tt.engine.speculation import Speculation
-from models.bitnet.tt.engine.step_rows import StepRows
+from models.bitnet.tt.engine.step_plan import StepPlan
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generator import Generator
@@ -59,7 +59,7 @@ class _Submitted:
     """A decode step that the device was given, and whose tokens nobody has read."""
 
     jobs: list[Job]  # in the scheduler's order
-    rows: StepRows
+    plan: StepPlan
     end: StepEnd
     output: ttnn.Tensor
 
@@ -189,8 +189,8 @@ class Engine:
             return
         if self._reserve_ahead(step):
             reading = generator.start_reading(step.output)
-            output = generator.decode_next(step.end, step.rows.page_table(self.pool.page_table()), self.enable_trace)
-            self._ahead = _Submitted(step.jobs, step.rows, step.end, output)
+            output = generator.decode_next(step.end, step.plan.page_table(self.pool.page_table()), self.enable_trace)
+            self._ahead = _Submitted(step.jobs, step.plan, step.end, output)
             chosen = generator.finish_reading(reading).tolist()
         else:
             chosen = generator.read_tokens(step.output).tolist()
@@ -198,10 +198,10 @@ class Engine:
         tokens, accepted = 0, 0
         for job in jobs:
             before, known = job.computed, job.known
-            self._read(job, step.rows.drafts[job.id], chosen)
+            self._read(job, step.plan.drafts[job.id], chosen)
             tokens += job.computed - before
             accepted += max(job.computed - known, 0)
-        drafted = step.rows.drafted
+        drafted = step.plan.drafted
         self.last_step = DecodeStep(
             seconds=time.perf_counter() - started,
             users=len(jobs),
@@ -242,25 +242,25 @@ class Engine:
         """Submit a step for every job whose prompt is in the cache. None if there is no such job."""
         self.metrics.preemptions += len(self.scheduler.grow())
         prefilled = [job for job in self.scheduler.running if job.prefilled]
-        rows = StepRows(self.generator.config.users, prefilled)
+        plan = StepPlan(self.generator.config.users, prefilled)
         jobs = []
         for job, drafts in zip(prefilled, self.speculation.drafts(prefilled)):
             with self._alone(job):
-                rows.add(job, drafts[: self.scheduler.extend(job, len(drafts))])
+                plan.add(job, drafts[: self.scheduler.extend(job, len(drafts))])
                 jobs.append(job)
         if not jobs:
             return None
         output = self.generator.decode_forward(
-            rows.tokens,
-            rows.positions,
-            rows.page_table(self.pool.page_table()),
+            plan.tokens,
+            plan.positions,
+            plan.page_table(self.pool.page_table()),
             enable_trace=self.enable_trace,
             read_from_device=False,
-            sampling_params=rows.params,
-            draws=rows.draws,
-            texts=rows.texts,
+            sampling_params=plan.params,
+            draws=plan.draws,
+            texts=plan.texts,
         )
-        return _Submitted(jobs, rows, StepEnd.choosing(rows.params), output)
+        return _Submitted(jobs, plan, StepEnd.choosing(plan.params), output)
 
     def _reserve_ahead(self, step: _Submitted) -> bool:
         """Reserve blocks for the step after `step`. Return whether it can be submitted before the tokens of `step` are

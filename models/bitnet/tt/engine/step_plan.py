@@ -12,7 +12,7 @@ from models.bitnet.tt.generation.penalties import NO_TEXT
 from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
 
 
-class StepRows:
+class StepPlan:
     """The inputs of a decode step. A job's own row is that of its slot. Its drafts take rows that no job uses."""
 
     def __init__(self, rows: int, jobs: Sequence[Job]):
