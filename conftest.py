@@ -30,8 +30,8 @@ hypothesis.settings.load_profile("suite")
 # This comes before any other conftest or test module imports ttnn. The board is $TTNN_EMULATOR_BOARD.
 ttnn_emulator.install(verbose="-vv" in sys.argv)
 
-# ttnn's library tells malloc to keep freed memory. Freed blocks of 1 MB and more, such as weights, go back to the system
-# here, so that a test does not add to the memory of the tests before it.
+# ttnn's library tells malloc to keep freed memory. Here freed blocks of 1 MB and more, such as weights, go back to the
+# system, so that a test does not add to the memory of the tests before it.
 _M_MMAP_THRESHOLD = -3  # of <malloc.h>
 ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
