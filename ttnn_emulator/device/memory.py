@@ -16,7 +16,7 @@ from ttnn_emulator.device.data_types import is_float, storage_dtype
 from ttnn_emulator.errors import EmulatorError, MemoryFault
 from ttnn_emulator.library.private import buffers_of, shape_of
 
-_SWEEP_BYTES = 1 << 28  # look for contents of freed tensors after this many new bytes
+_SWEEP_BYTES = 1 << 25  # look for contents of freed tensors after this many new bytes
 _POISON = (1 << 31) - 1  # what an unwritten integer reads as
 
 

@@ -97,10 +97,15 @@ def test_decoder_prefill(device, reset_seeds, model, precision, badly_scaled):
 def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
     state, weights = random_state(model, badly_scaled), SharedWeights(device)
     for users in BATCHES:
-        case = Case(device, model, precision, users, state, weights)
-        pages, positions = Pages(users, CONTEXT), mixed_positions(users)
-        cache, past = random_past(case.config, pages, state, positions)
-        case.check_decode(case.stream(users), pages, cache, positions, past)
+        check_decode(device, model, precision, users, state, weights)
+
+
+def check_decode(device, model, precision, users, state, weights):
+    """Check a decode step of a batch. When this returns, the batch's reference is freed."""
+    case = Case(device, model, precision, users, state, weights)
+    pages, positions = Pages(users, CONTEXT), mixed_positions(users)
+    cache, past = random_past(case.config, pages, state, positions)
+    case.check_decode(case.stream(users), pages, cache, positions, past)
 
 
 @every_precision
