@@ -16,7 +16,7 @@ from models.bitnet.tt.precision import FusedPrecision, Precision
 DEFAULT_DRAFTS = 4  # of a request in a step
 
 # Times, in steps of one request with a short text on an n150, modelled for the 2B-4T. A p150 has less of both.
-_POSITION_COST = 0.05 / 1024  # of a row, for each position whose keys and values it reads
+_POSITION_COST = 0.065 / 1024  # of a row, for each position whose keys and values it reads
 _UPLOAD_COST = 0.05  # of drafts at all: the host reads the tokens before it uploads the drafts
 
 
