@@ -81,10 +81,11 @@ def at(profile: "DecodeProfile", context: int) -> "DecodeProfile":
     The reads of keys and values grow with the context. All else in a step stays the same.
     """
     more = -(-context // TILE) - 1
-    layer = [
-        replace(p, kv_read=p.kv_read * (1 + more), dram_read=p.dram_read + p.kv_read * more) for p in profile.layer
-    ]
-    return replace(profile, layer=layer)
+    layer, last_layer = (
+        [replace(p, kv_read=p.kv_read * (1 + more), dram_read=p.dram_read + p.kv_read * more) for p in programs]
+        for programs in (profile.layer, profile.last_layer)
+    )
+    return replace(profile, layer=layer, last_layer=last_layer)
 
 
 def times(profiles: "dict[Key, DecodeProfile]", row: Sequence[int], batches: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts the programs and bytes of a decode step of the 30-layer model, on one chip or on each of several chips.
 
-The figures are counted on a model of two layers and scaled to 30.
+The figures are counted on a model of three layers and scaled to 30.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,14 @@ from models.bitnet.perf.random_model import LAYERS_2B, SteppingModel
 
 @dataclass(frozen=True)
 class DecodeProfile:
-    """The programs of one layer and of the rest of a step, and the figures that follow from them."""
+    """The programs of one layer and of the rest of a step, and the figures that follow from them.
+
+    The last layer may have other programs than the others: a fused program begins in a layer and ends in the next one.
+    """
 
     before: list[Program]
     layer: list[Program]
+    last_layer: list[Program]
     after: list[Program]
     card: Card
     users: int
@@ -37,12 +41,12 @@ class DecodeProfile:
 
     def counted(self) -> list[tuple[Program, int]]:
         """Every program with the number of times that a step runs it."""
-        rest = [(program, 1) for program in self.before], [(program, 1) for program in self.after]
-        return rest[0] + [(program, self.layers) for program in self.layer] + rest[1]
+        times = (self.before, 1), (self.layer, self.layers - 1), (self.last_layer, 1), (self.after, 1)
+        return [(program, count) for programs, count in times for program in programs]
 
     @property
     def programs(self) -> int:
-        return len(self.before) + self.layers * len(self.layer) + len(self.after)
+        return sum(count for _, count in self.counted())
 
     @property
     def dram_bytes(self) -> float:
@@ -106,8 +110,8 @@ class DecodeProfile:
 def profile(model: SteppingModel, context: int, active: int | None = None, time_host: bool = False) -> DecodeProfile:
     """Profile the decode step that writes position `context`.
 
-    The model has two layers and must be new: circular buffers are known only when a program is built. With `time_host`
-    the profile also has the time of the ttnn library on this host.
+    The model has three layers and must be new: circular buffers are known only when a program is built. With
+    `time_host` the profile also has the time of the ttnn library on this host.
     """
     device = model.config.device
 
@@ -115,23 +119,24 @@ def profile(model: SteppingModel, context: int, active: int | None = None, time_
         model.start(context, active)
         return capture(model.step, model.positions.tolist(), device.get_num_devices())
 
-    two = programs()
+    three = programs()
     generator = model.generator
     uploaded, downloaded = generator.uploaded_bytes, generator.downloaded_bytes
     model.step()
     uploaded, downloaded = generator.uploaded_bytes - uploaded, generator.downloaded_bytes - downloaded
-    with model.first_layers(1):
-        one = programs()
-    built = {program.key: program for program in two if program.l1_bytes}
-    two = [_known(program, built) for program in two]
-    length = len(two) - len(one)
+    with model.first_layers(2):
+        two = programs()
+    built = {program.key: program for program in three if program.l1_bytes}
+    three = [_known(program, built) for program in three]
+    length = len(three) - len(two)
     # the programs of a layer are the first sequence of that length that comes twice in a row
-    keys = [program.key for program in two]
+    keys = [program.key for program in three]
     first = next(i for i in range(len(keys)) if keys[i : i + length] == keys[i + length : i + 2 * length])
     return DecodeProfile(
-        before=two[:first],
-        layer=two[first : first + length],
-        after=two[first + 2 * length :],
+        before=three[:first],
+        layer=three[first : first + length],
+        last_layer=three[first + 2 * length : first + 3 * length],
+        after=three[first + 3 * length :],
         card=Card.of(device),
         users=model.config.users,
         uploaded_bytes=uploaded,

@@ -4,7 +4,7 @@
 
 python models/bitnet/perf/profile_decode.py --board p150 --batch 32 --context 1024 --picture step.svg
 
-The figures are counted on two layers of random weights of the full sizes and scaled to 30. On boards of several chips
+The figures are counted on three layers of random weights of the full sizes and scaled to 30. On boards of several chips
 (n300, p300, t3k, 4xp150) the model is tensor parallel over a row of chips. Programs and bytes are then those of each
 chip, and the all-gathers of the step are counted and modelled too. --chips 1 profiles a single chip.
 """

@@ -15,6 +15,7 @@ import torch
 import ttnn
 from models.bitnet.perf.random_weights import FULL, random_state
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.decode_layers import decode_layers
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.generation.sampling import GREEDY, Draws, SamplingParams
 from models.bitnet.tt.generator import IDLE, Generator
@@ -28,7 +29,7 @@ LAYERS_2B = 30
 VOCABULARY_2B = 128256
 
 
-def sizes(layers: int = 2, vocabulary: int = VOCABULARY_2B) -> BitNetConfig:
+def sizes(layers: int = 3, vocabulary: int = VOCABULARY_2B) -> BitNetConfig:
     return replace(FULL, num_hidden_layers=layers, vocab_size=vocabulary)
 
 
@@ -105,13 +106,13 @@ class SteppingModel:
 
     @contextmanager
     def first_layers(self, count: int) -> Iterator[None]:
-        """Inside this block the model has only its first `count` layers."""
+        """Inside this block a decode step has only the first `count` layers."""
         layers = self.model.layers
-        self.model.layers = layers[:count]
+        self.model.decode_layers = decode_layers(self.config, layers[:count])
         try:
             yield
         finally:
-            self.model.layers = layers
+            self.model.decode_layers = decode_layers(self.config, layers)
 
     def layers_and_rest(self, measure: Callable[[], float], layers: int = LAYERS_2B) -> float:
         """The result of `measure` for `layers` layers, extrapolated from its results for one layer and two layers."""

@@ -97,21 +97,22 @@ class Attention(LightweightModule):
     def forward_decode(
         self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
     ) -> ttnn.Tensor:
-        """The residual stream of one token of each user -> the same. Frees x. The arguments are those of `attend`."""
-        heads = self.attend(x, rotation, cache, page_table, positions)
+        """The residual stream of one token of each user -> the same. Frees x.
+
+        x: [1, 1, users, hidden], width-sharded in L1; the other arguments are those of `attend`.
+        """
+        heads = self.attend(self.qkv.forward_decode(x), rotation, cache, page_table, positions)
         y = self.o.forward_decode(heads, x)
         ttnn.deallocate(heads)
         return y
 
     def attend(
-        self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
+        self, qkv: ttnn.Tensor, rotation: Rotation, cache: LayerCache, page_table: ttnn.Tensor, positions: ttnn.Tensor
     ) -> ttnn.Tensor:
-        """The residual stream of one token of each user -> the attended heads, as `o` takes them. Keeps x.
+        """The results of projection qkv for one token of each user -> the attended heads, as `o` takes them. Frees qkv.
 
-        x: [1, 1, users, hidden], width-sharded in L1; page_table: int32 [users, blocks]; positions: int32 [users]. A
-        user with position -1 is idle and is skipped.
+        page_table: int32 [users, blocks]; positions: int32 [users]. A user with position -1 is idle and is skipped.
         """
-        qkv = self.qkv.forward_decode(x)
         queries = self.split(qkv, rotation, cache, page_table, positions)
         attended = ttnn.transformer.paged_scaled_dot_product_attention_decode(
             queries,

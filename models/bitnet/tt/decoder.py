@@ -8,19 +8,16 @@ import torch
 
 import ttnn
 from models.bitnet.tt.attention import Attention
-from models.bitnet.tt.fused_programs import AFTER_ATTENTION
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.mlp import MLP
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.precision import FusedPrecision
-from models.bitnet.tt.projection import FusedProjections
 from models.bitnet.tt.rope import Rotation
 from models.bitnet.tt.weights.scales import fold_scales
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 # A layer calls the hook after each sub-block, with a name and the residual stream. The hook must not keep the tensor,
-# because the next sub-block frees it. A decode step of `FusedDecoderLayer` calls it after the MLP only.
+# because the next sub-block frees it. `FusedDecodeLayers` calls it after the MLP only.
 ResidualHook = Callable[[str, ttnn.Tensor], None]
 
 
@@ -76,36 +73,3 @@ class DecoderLayer(LightweightModule):
         x = self.mlp.forward_decode(x)
         on_residual(f"{self.prefix}.mlp", x)
         return x
-
-
-class FusedDecoderLayer(DecoderLayer):
-    """A layer whose decode step runs the last projection of attention and the MLP in one fused program."""
-
-    def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int):
-        super().__init__(config, weights, state, number)
-        projections = self.attention.o, self.mlp.gate_up, self.mlp.down
-        self.after_attention = FusedProjections(config, dict(zip(AFTER_ATTENTION, projections, strict=True)))
-
-    def forward_decode(
-        self,
-        x: ttnn.Tensor,
-        rotation: Rotation,
-        cache: LayerCache,
-        page_table: ttnn.Tensor,
-        positions: ttnn.Tensor,
-        on_residual: ResidualHook = no_hook,
-    ) -> ttnn.Tensor:
-        """The residual stream [1, 1, users, hidden], sharded in L1 -> the same. Frees x."""
-        heads = self.attention.attend(x, rotation, cache, page_table, positions)
-        x = self.after_attention(heads, x)
-        ttnn.deallocate(heads)
-        on_residual(f"{self.prefix}.mlp", x)
-        return x
-
-
-def decoder_layer(
-    config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int
-) -> DecoderLayer:
-    """`FusedDecoderLayer` if the precision uses fused programs, `DecoderLayer` otherwise."""
-    build = FusedDecoderLayer if isinstance(config.precision, FusedPrecision) else DecoderLayer
-    return build(config, weights, state, number)

@@ -31,7 +31,9 @@ from models.bitnet.tt.layout import (
 
 _MOST_HEADS = TILE  # attention leaves the heads of a user in one tile of rows
 _OF_STREAM = ("qkv", "gate_up")  # the projections whose rows are the residual stream
-AFTER_ATTENTION = ("o", "gate_up", "down")  # one program of a decode step
+# What follows attention, in the last layer and in the others: one program of decode
+LAST_LAYER = ("o", "gate_up", "down")
+TO_NEXT_LAYER = (*LAST_LAYER, "qkv")
 
 
 class FusedProgramsDoNotFit(ValueError):
@@ -136,16 +138,6 @@ class FusedPrograms:
         # a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
         float32_tiles, bfloat16_tiles = 2 * residual.tiles, 2 * head_tiles + 2
         kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
-        lengths = range(1, PREFILL_CHUNK // TILE + 1)
-        for names in (("qkv",), AFTER_ATTENTION):
-            widest = max(self.stages[name].pages.inner for name in names)
-            needed = self.decode(*names).l1_bytes + kept
-            _check_l1(f"decode's program of {', '.join(names)}", widest, needed, l1_bytes)
-        for name, of_stage in self.stages.items():
-            most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
-            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most, l1_bytes)
-        needed = self.rotate_and_cache.l1_bytes + kept
-        _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {
@@ -154,18 +146,36 @@ class FusedPrograms:
         }
         for program in self.head.values():
             _check_l1("the head's program", inner, program.l1_bytes + kept, l1_bytes)
+        lengths = range(1, PREFILL_CHUNK // TILE + 1)
+        # Those of fewer projections need less.
+        widest = max(of_stage.pages.inner for of_stage in self.stages.values())
+        needed = self.decode(*TO_NEXT_LAYER).l1_bytes + kept
+        _check_l1(f"decode's program of {', '.join(TO_NEXT_LAYER)}", widest, needed, l1_bytes)
+        for name, of_stage in self.stages.items():
+            most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
+            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most, l1_bytes)
+        needed = self.rotate_and_cache.l1_bytes + kept
+        _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
 
     def decode(self, *names: str) -> DecodeProduct:
         """The program of one projection, or of several, each of which takes the results of the one before it.
 
-        All layers use the same program. Where a projection adds the residual stream that another one before it takes as
-        rows, the program adds these rows, and no tensor.
+        All layers use the same program. Where a projection adds the residual stream that another one before it takes
+        as rows, the program adds these rows, and no tensor. The last of several sums leaves the program, and so do the
+        last projection's results.
         """
         if names not in self._decode:
             stages, stream = [], None
+            sums = [number for number, name in enumerate(names) if self.stages[name].epilogue is Epilogue.RESIDUAL]
             for number, name in enumerate(names):
-                adds = self.stages[name].epilogue is Epilogue.RESIDUAL
-                stages.append(replace(self.stages[name], adds_rows_of=stream if adds else None))
+                leaves = number in sums[-1:] and number < len(names) - 1
+                stages.append(
+                    replace(
+                        self.stages[name],
+                        adds_rows_of=stream if number in sums else None,
+                        leaves_in=self._results[name][1] if leaves else None,
+                    )
+                )
                 stream = number if name in _OF_STREAM else stream
             head_tiles = self._head_tiles if names[0] == "o" else 0
             self._decode[names] = DecodeProduct(self._users, tuple(stages), *self._results[names[-1]], head_tiles)

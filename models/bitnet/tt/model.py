@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 
 import ttnn
-from models.bitnet.tt.decoder import ResidualHook, decoder_layer, no_hook
+from models.bitnet.tt.decode_layers import decode_layers
+from models.bitnet.tt.decoder import DecoderLayer, ResidualHook, no_hook
 from models.bitnet.tt.embedding import DecodeLookUp, Embedding
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.layout import TILE
@@ -32,7 +33,8 @@ class BitNetModel(LightweightModule):
         self.rope = RotaryEmbedding(config)
         self.embedding = Embedding(config, weights, state["model.embed_tokens.weight"])
         self.decode_look_up = DecodeLookUp(config, self.embedding.table, self.rope)
-        self.layers = [decoder_layer(config, weights, state, i) for i in range(model.num_hidden_layers)]
+        self.layers = [DecoderLayer(config, weights, state, i) for i in range(model.num_hidden_layers)]
+        self.decode_layers = decode_layers(config, self.layers)
         self.norm = RMSNorm(config, state["model.norm.weight"], model.rms_norm_eps, config.residual_norm)
         words = state.get("lm_head.weight", state["model.embed_tokens.weight"])
         self.lm_head = lm_head(config, weights, words)
@@ -89,7 +91,6 @@ class BitNetModel(LightweightModule):
         """
         x, rotation = self.decode_look_up(tokens, positions)
         on_residual("model.embed_tokens", x)
-        for layer, layer_cache in zip(self.layers, cache):
-            x = layer.forward_decode(x, rotation, layer_cache, page_table, positions, on_residual)
+        x = self.decode_layers(x, rotation, cache, page_table, positions, on_residual)
         rotation.deallocate()
         return self.norm.forward_decode(x)

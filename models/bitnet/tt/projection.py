@@ -139,14 +139,17 @@ class FusedProjection(LightweightModule):
 
         The input of `o` is [1, users, heads, head width].
         """
-        y = self.decode(x, [self.gamma], [self.weights], residual, eps=[self.eps])
+        (y,) = self.decode(x, [self.gamma], [self.weights], residual, eps=[self.eps])
         if residual is not None:
             ttnn.deallocate(residual)
         return y
 
 
 class FusedProjections(LightweightModule):
-    """Projections that one fused program of decode runs. Each takes the results of the one before it."""
+    """Projections that one fused program of decode runs. Each takes the results of the one before it.
+
+    They are in the order of `LAST_LAYER` or of `TO_NEXT_LAYER`.
+    """
 
     def __init__(self, config: ModelConfig, projections: Mapping[str, FusedProjection]):
         self.program = config.programs.decode(*projections)
@@ -154,11 +157,14 @@ class FusedProjections(LightweightModule):
         self.weights = [one.weights for one in projections.values()]
         self.eps = [one.eps for one in projections.values()]
 
-    def forward(self, x: ttnn.Tensor, residual: ttnn.Tensor) -> ttnn.Tensor:
-        """The first projection's input and the residual stream -> the stream in L1. Keeps x, frees the residual."""
-        y = self.program(x, self.gammas, self.weights, residual, eps=self.eps)
+    def forward(self, x: ttnn.Tensor, residual: ttnn.Tensor) -> list[ttnn.Tensor]:
+        """The first projection's input and the residual stream -> the stream and, of `TO_NEXT_LAYER`, qkv, in L1.
+
+        Keeps x, frees the residual.
+        """
+        results = self.program(x, self.gammas, self.weights, residual, eps=self.eps)
         ttnn.deallocate(residual)
-        return y
+        return results
 
 
 def projection(

@@ -34,7 +34,8 @@ from models.bitnet.tests.common import (
     to_rows,
 )
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.decoder import decoder_layer
+from models.bitnet.tt.decode_layers import decode_layers
+from models.bitnet.tt.decoder import DecoderLayer
 from models.bitnet.tt.layout import TILE
 from models.bitnet.tt.lm_head import lm_head
 from models.bitnet.tt.model_config import ModelConfig
@@ -103,9 +104,9 @@ def run_stack(device, layers: int, vocab: int, precision: Precision) -> tuple[to
 
     for number in range(layers):
         state = random_layer(model, number)
-        layer, cache = decoder_layer(config, weights, state, number), empty_cache(config, pages)
+        layer, cache = DecoderLayer(config, weights, state, number), empty_cache(config, pages)
         prompt = layer.forward_prefill(prompt, rope.forward_prefill(0, ROWS), cache, page_table, chunk, 0)
-        step = layer.forward_decode(step, decode_rotation(rope, [ROWS]), cache, tables, positions)
+        step = decode_layers(config, [layer])(step, decode_rotation(rope, [ROWS]), [cache], tables, positions)
         reference = ReferenceLayer(model, state, f"model.layers.{number}")
         stream = reference(stream[None], *angles)[0][0]
         rounded = round_attention(reference)(rounded[None], *angles)[0][0]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the speed tests: models of the 2B-4T's sizes with two layers, built once for each test module."""
+"""Fixtures of the speed tests: models of the 2B-4T's sizes with three layers, built once for each test module."""
 
 from collections.abc import Callable, Iterator
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
+import ttnn
 from models.bitnet.reference.rope import rope_tables
 from models.bitnet.tests.common import Pages, decode_rotation, to_decode, to_integers, to_prefill, to_rows, whole_tiles
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kv_cache import LayerCache
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.rope import RotaryEmbedding
+from models.bitnet.tt.rope import RotaryEmbedding, Rotation
 
 CONTEXT = 256
 
@@ -39,9 +40,15 @@ class LayerCase:
         device = self.config.device
         table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
         row = to_decode(x, self.config, self.config.residual_memory)
-        y = self.block.forward_decode(row, decode_rotation(self.rope, positions), cache, table, at)
+        y = self.forward_decode(row, decode_rotation(self.rope, positions), cache, table, at)
         assert y.memory_config() == self.config.residual_memory
         return to_rows(y, len(x))
+
+    def forward_decode(
+        self, x: ttnn.Tensor, rotation: Rotation, cache: LayerCache, *others: ttnn.Tensor
+    ) -> ttnn.Tensor:
+        """A decode step of the block."""
+        return self.block.forward_decode(x, rotation, cache, *others)
 
     def golden(self, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
         """Prefill in the reference. Returns (token rows, cache)."""

@@ -72,7 +72,7 @@ class Product:
             rows = to_device(x[None, None], self.device)
         else:
             rows = to_device(x[None], self.device, ttnn.bfloat16, ttnn.L1_MEMORY_CONFIG)
-        y = self.program(
+        (y,) = self.program(
             rows,
             [gamma_to_device(gamma, self.device)],
             [weights_to_device(self.pages, self.weight, self.device)],
@@ -185,7 +185,7 @@ def test_rows_below_the_last_user_do_not_matter(device, reset_seeds, shape):
     for filling in (0.0, float("inf")):
         rows = to_device(x[None, None], device, pad_value=filling)
         weights = weights_to_device(product.pages, product.weight, device)
-        y = product.program(rows, [gamma_to_device(gamma, device)], [weights], eps=[EPS])
+        (y,) = product.program(rows, [gamma_to_device(gamma, device)], [weights], eps=[EPS])
         results.append(ttnn.to_torch(y))
     assert torch.equal(*results)
 
@@ -197,10 +197,11 @@ class Chain:
     """A program of several stages, and as many programs of one stage. Results have `dtype` in both.
 
     The first stage has `inner` tile columns, `parts` of them on each core. A row of `stages` is the tile columns of the
-    results, those of a core, those that are multiplied together, the epilogue, and `Stage.adds_rows_of`.
+    results, those of a core, those that are multiplied together, the epilogue, and `Stage.adds_rows_of`. The results of
+    the stage `leaving` leave the program too.
     """
 
-    def __init__(self, device, users, head_tiles, inner, parts, *stages, dtype=ttnn.float32):
+    def __init__(self, device, users, head_tiles, inner, parts, *stages, dtype=ttnn.float32, leaving=None):
         self.device, self.users, self.head_tiles, self.inner = device, users, head_tiles, inner * TILE
         self.stages, self.weights, self.gammas = [], [], []
         of_rows = CoreAssignment(inner, parts)
@@ -208,7 +209,8 @@ class Chain:
             matrices = 2 if epilogue is Epilogue.GATED else 1
             pages = TernaryPages.of(of_rows.tiles, matrices * width, matrices * group, matrices)
             results = CoreAssignment(width, columns)
-            self.stages.append(Stage(of_rows, results, pages, epilogue, adds_rows_of))
+            leaves_in = ttnn.DRAM_MEMORY_CONFIG if len(self.stages) == leaving else None
+            self.stages.append(Stage(of_rows, results, pages, epilogue, adds_rows_of, leaves_in))
             self.weights.append(random_ternary(of_rows.tiles * TILE, matrices * width * TILE))
             self.gammas.append(torch.rand(of_rows.tiles * TILE) + 0.5)
             of_rows = results
@@ -238,23 +240,27 @@ class Chain:
         return [EPS * 10**number for number in range(len(self.stages))]
 
     def __call__(self, x, residual, filling=0.0):
-        """The rows of the last stage from one program. `filling` fills tiles up below the last user."""
-        y = self.program(*self._tensors(x, residual, filling), eps=self.eps())
-        return ttnn.to_torch(y)[0, 0]
+        """What leaves one program: results of the last stage, after those of a stage before it if there is one.
+
+        `filling` fills tiles up below the last user.
+        """
+        results = self.program(*self._tensors(x, residual, filling), eps=self.eps())
+        return [ttnn.to_torch(result)[0, 0] for result in results]
 
     def one_by_one(self, x, residual):
-        """The rows of the last stage from a program for each stage."""
+        """The same results from a program for each stage."""
         first, gammas, weights, entering = self._tensors(x, residual)
         rows = [first]
         for number, (stage, eps) in enumerate(zip(self.stages, self.eps())):
             is_last, is_first = number == len(self.stages) - 1, number == 0
-            alone = replace(stage, adds_rows_of=None)
+            alone = replace(stage, adds_rows_of=None, leaves_in=None)
             dtype = self.program.result_dtype if is_last else ttnn.float32
             program = self._program([alone], dtype, self.head_tiles if is_first else 0)
             added = entering if stage.adds_rows_of is None else rows[stage.adds_rows_of]
             added = added if stage.epilogue is Epilogue.RESIDUAL else None
-            rows.append(program(rows[-1], [gammas[number]], [weights[number]], added, eps=[eps]))
-        return ttnn.to_torch(rows[-1])[0, 0]
+            rows += program(rows[-1], [gammas[number]], [weights[number]], added, eps=[eps])
+        leaving = [row for stage, row in zip(self.stages, rows[1:]) if stage.leaves_in]
+        return [ttnn.to_torch(row)[0, 0] for row in (*leaving, rows[-1])]
 
 
 SCALE, RESIDUAL, GATED = Epilogue
@@ -276,21 +282,29 @@ def test_several_stages_give_the_bits_of_each(device, reset_seeds, chain):
     chain = Chain(device, *chain)
     for _ in range(3):
         values = chain.values()
-        assert torch.equal(chain(*values), chain.one_by_one(*values))
+        assert all(map(torch.equal, chain(*values), chain.one_by_one(*values)))
 
 
-def test_results_of_several_stages_in_bfloat16(device, reset_seeds):
-    chain = Chain(device, *CHAINS["fewer cores"], dtype=ttnn.bfloat16)
+# up to the next layer: the sum of the third stage leaves the program and is the fourth one's rows
+TO_NEXT_LAYER = (*CHAINS["a layer, 8 users"], (9, 3, 1, SCALE, None))
+
+
+@pytest.mark.parametrize(
+    "chain, leaving", [(CHAINS["fewer cores"], None), (TO_NEXT_LAYER, 2)], ids=["two stages", "to the next layer"]
+)
+def test_results_of_several_stages_in_bfloat16(device, reset_seeds, chain, leaving):
+    chain = Chain(device, *chain, dtype=ttnn.bfloat16, leaving=leaving)
     values = chain.values()
-    y = chain(*values)
-    assert y.dtype == torch.bfloat16 and torch.equal(y, chain.one_by_one(*values))
+    *left, last = results = chain(*values)
+    assert [y.dtype for y in left] == [torch.float32] * (leaving is not None) and last.dtype == torch.bfloat16
+    assert all(map(torch.equal, results, chain.one_by_one(*values)))
 
 
 @pytest.mark.parametrize("chain", [CHAINS["two stages"], CHAINS["fewer cores"], CHAINS["a layer, one user"]])
 def test_rows_below_the_last_user_do_not_matter_in_any_stage(device, reset_seeds, chain):
     chain = Chain(device, *chain)
     values = chain.values()
-    assert torch.equal(chain(*values), chain(*values, filling=float("inf")))
+    assert all(map(torch.equal, chain(*values), chain(*values, filling=float("inf"))))
 
 
 def test_stages_that_do_not_follow_each_other_are_refused(device):
@@ -302,6 +316,7 @@ def test_stages_that_do_not_follow_each_other_are_refused(device):
         ([scales, Stage(by_one, by_two, pages, SCALE)], "leaves CoreAssignment.tiles=4, per_core=2. to the next one"),
         ([scales, replace(adds, columns=by_one, adds_rows_of=0)], "adds lie as CoreAssignment.tiles=4, per_core=2"),
         ([adds, adds], "two stages add a tensor"),
+        ([scales, replace(scales, leaves_in=ttnn.DRAM_MEMORY_CONFIG)], "leave the program behind its last stage"),
     ):
         with pytest.raises(ValueError, match=message):
             DecodeProduct(1, tuple(stages), *memory)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole decoder layer on the device against the reference, one user at a time."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -19,15 +21,19 @@ from models.bitnet.tests.common import (
     Pages,
     assert_level,
     decode_bars,
+    decode_rotation,
     empty_cache,
     every_precision,
     random_past,
     random_stream,
     reference_steps,
+    to_decode,
+    to_integers,
     with_float_weights,
 )
 from models.bitnet.tests.unit.layer_case import CONTEXT, LayerCase, mixed_positions
-from models.bitnet.tt.decoder import decoder_layer
+from models.bitnet.tt.decode_layers import StockDecodeLayers, decode_layers
+from models.bitnet.tt.decoder import DecoderLayer
 
 # At full width the ordinary run has badly scaled weights, which show lost scales besides all other errors.
 # `performance` is slow there: its operations are those of `accuracy` without the int8 codes.
@@ -59,10 +65,14 @@ class Case(LayerCase):
 
     def __init__(self, device, model, precision, users, state, weights=None, number=0):
         super().__init__(device, model, precision, users)
-        self.block = decoder_layer(self.config, weights or SharedWeights(device), state, number)
+        self.block = DecoderLayer(self.config, weights or SharedWeights(device), state, number)
         self.reference = ReferenceLayer(model, state, f"model.layers.{number}")
         with_float_weights(self.reference.self_attn, self.reference.mlp)
         self._stream_of = (model, state, number)
+
+    def forward_decode(self, x, rotation, cache, *others):
+        """A step as a model of this layer runs it."""
+        return decode_layers(self.config, [self.block])(x, rotation, [cache], *others)
 
     def stream(self, rows):
         """Return random token rows as the device holds them."""
@@ -134,6 +144,26 @@ def test_decoder_prefill_and_decode_of_the_second_layer(device, reset_seeds, pre
     cache = empty_cache(case.config, pages)
     past = [case.check_prefill(case.stream(n), pages, cache, u) for u, n in enumerate((40, 65, 7))]
     case.check_decode(case.stream(3), pages, cache, [40, 65, 7], past)
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_step_through_all_layers_is_one_layer_after_the_other(device, reset_seeds, count):
+    """Fused programs reach from one layer into the next. They give every bit of the layers' own programs."""
+    model = shape(4, 2, 32, 224, layers=count)
+    state, users = random_state(model, badly_scaled=True), 5
+    cases = [Case(device, model, "fused", users, state, number=number) for number in range(count)]
+    config, pages, positions = cases[0].config, Pages(users, CONTEXT), mixed_positions(users)
+    table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
+    x, results = random_stream(users, model, state), []
+    for layers in (StockDecodeLayers, partial(decode_layers, config)):
+        torch.manual_seed(7)  # the same noise in the caches
+        caches = [empty_cache(config, pages) for _ in range(count)]
+        rotation, row = decode_rotation(cases[0].rope, positions), to_decode(x, config, config.residual_memory)
+        y = layers([case.block for case in cases])(row, rotation, caches, table, at)
+        pools = [pool for cache in caches for pool in (cache.keys, cache.values)]
+        results.append([ttnn.to_torch(tensor) for tensor in (y, *pools)])
+    assert all(map(torch.equal, *results))
 
 
 @pytest.mark.board

@@ -77,7 +77,7 @@ def stock_operations(device):
 def decode(device, x, gamma, weights):
     stage = Stage(CoreAssignment(INNER, 1), CoreAssignment(WIDTH, GROUP), PAGES, Epilogue.SCALE)
     program = DecodeProduct(x.shape[2], (stage,), ttnn.float32, ttnn.DRAM_MEMORY_CONFIG)
-    return [program(x, [gamma], [weights], eps=[EPS])]
+    return program(x, [gamma], [weights], eps=[EPS])
 
 
 def prefill(device, x, gamma, weights):
@@ -116,15 +116,15 @@ L1, BF16 = 1_499_136, ttnn.bfloat16
             32,
             L1,
             BF16,
-            "fused: decode's program of o, gate_up, down, 38400 wide, needs 3...... bytes of a core's L1, there are",
+            "fused: decode's program of o, gate_up, down, qkv, 38400 wide, needs 3...... bytes of a core's",
         ),
         (shape(4, 2, 32, 32 * 600), 1, L1, BF16, "fused: prefill's program of down, 19200 wide, needs 1...... bytes"),
         (
-            shape(4, 2, 32, 224),
-            7,
-            50_000,
+            shape(20, 5, 128, 12288),
+            32,
+            L1,
             BF16,
-            "fused: decode's program of qkv, 128 wide, needs 6.... bytes of a core's",
+            "fused: decode's program of o, gate_up, down, qkv, 12288 wide, needs 1...... bytes of a core's",
         ),
         (shape(32, 1, 256, 224), 1, 1_140_000, BF16, "fused: the head's program, 8192 wide, needs 1...... bytes of"),
         (shape(2, 1, 288, 224), 1, L1, BF16, "fused rotates heads up to 256 wide, the model's are 288 wide; use"),

@@ -414,7 +414,7 @@ def test_the_default_is_fused_where_it_fits(chip, model, logged):
         (shape(40, 8, 32, 224), "fused joins up to 32 heads, the model has 40"),
         (
             shape(4, 2, 32, 32 * 1200),
-            "fused: decode's program of o, gate_up, down, 38400 wide, needs 3...... bytes of a core's L1",
+            "fused: decode's program of o, gate_up, down, qkv, 38400 wide, needs 3...... bytes of a core's L1",
         ),
         (shape(32, 1, 512, 224), "fused rotates heads up to 256 wide, the model's are 512 wide"),
     ],

@@ -85,11 +85,11 @@ def decode_product(device, shape, kind, **options):
     return [x, gamma, product.weight, added], [product(rows, gamma, residual)]
 
 
-def decode_stages(device, chain):
-    chain = test_decode_product.Chain(device, *chain)
+def decode_stages(device, chain, **options):
+    chain = test_decode_product.Chain(device, *chain, **options)
     x, residual = chain.values()
     entering = [x] if residual is None else [x, residual]
-    return [*entering, *chain.gammas, *chain.weights], [chain(x, residual)]
+    return [*entering, *chain.gammas, *chain.weights], chain(x, residual)
 
 
 def head_product(device, dtype, inner, sharded, held_as):
@@ -172,6 +172,8 @@ for users, heads, head_tiles in ((8, 20, 1), (17, 3, 2)):
 
 for name, chain in test_decode_product.CHAINS.items():
     case(f"decode product/stages, {name}", decode_stages, chain)
+chain, options = test_decode_product.TO_NEXT_LAYER, {"dtype": ttnn.bfloat16, "leaving": 2}
+case("decode product/stages, to the next layer", decode_stages, chain, **options)
 
 for dtype in test_head_product.DTYPES:
     for inner in (4, 80):

@@ -15,7 +15,7 @@ import ttnn
 from models.bitnet.perf.random_weights import FULL
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.fused_programs import AFTER_ATTENTION, FusedPrograms
+from models.bitnet.tt.fused_programs import LAST_LAYER, TO_NEXT_LAYER, FusedPrograms
 from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
 from models.bitnet.tt.kernels.head import best_tokens, head_product, second_pass
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
@@ -24,7 +24,7 @@ from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, free_l1_by
 pytestmark = pytest.mark.board
 
 PROJECTIONS = ("qkv", "o", "gate_up", "down")
-PROGRAMS = (*((which,) for which in PROJECTIONS), AFTER_ATTENTION)  # of decode
+PROGRAMS = (*((which,) for which in PROJECTIONS), LAST_LAYER, TO_NEXT_LAYER)  # of decode
 every_model = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
 every_projection = pytest.mark.parametrize("which", PROJECTIONS)
 
@@ -73,7 +73,7 @@ def of_stage(numbers: Sequence[int], what: type[NamedTuple], number: int) -> Nam
 def test_decode_product(device, model, names, users):
     """In every stage, tile columns of the rows and of the results, and pages of the columns that a core computes."""
     program = programs_of(model, device, users).decode(*names)
-    reader, writer, compute = program.described(*[empty(device)] * 5).kernels
+    reader, writer, compute = program.described(*[empty(device)] * 6).kernels
     cores = [arguments for _, arguments in told(writer, decode_product.CoreArguments)]
     assert cores == [arguments for _, arguments in told(compute, decode_product.CoreArguments)]
     assert [core.core for core in cores] == list(range(len(cores)))
@@ -242,7 +242,7 @@ def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
     logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
     second = second_pass.SecondPass(users, 80, 128, model.vocab_size, TILE, chip.grid)
     descriptors = [
-        *(programs.decode(*names).described(*[empty(device)] * 5) for names in PROGRAMS),
+        *(programs.decode(*names).described(*[empty(device)] * 6) for names in PROGRAMS),
         *(programs.prefill(which, 3)[0].described(*[empty(device)] * 4) for which in PROJECTIONS),
         *(programs.prefill(which, 3)[1].described(*[empty(device)] * 5) for which in PROJECTIONS),
         programs.rotate_and_cache.described(*[empty(device)] * 9),

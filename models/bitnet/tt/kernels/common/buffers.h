@@ -18,5 +18,6 @@ constexpr uint32_t FACTORS = get_named_compile_time_arg_val("FACTORS");    // th
 constexpr uint32_t SCALES = get_named_compile_time_arg_val("SCALES");     // factors of rows, one a row in the first column of a tile
 constexpr uint32_t CODES = get_named_compile_time_arg_val("CODES");      // int8 codes of a core's part, held in bfloat16
 constexpr uint32_t ALL_CODES = get_named_compile_time_arg_val("ALL_CODES");  // int8 codes of whole rows, held in bfloat16
+constexpr uint32_t LEAVING = get_named_compile_time_arg_val("LEAVING");    // results that leave the program and stay in it as rows too
 constexpr uint32_t RESULT = get_named_compile_time_arg_val("RESULT");    // what leaves the program, in tiles
 }  // namespace buffers

@@ -27,6 +27,7 @@ class Role(Enum):
     SCALES = auto()
     CODES = auto()
     ALL_CODES = auto()
+    LEAVING = auto()
     RESULT = auto()
 
 

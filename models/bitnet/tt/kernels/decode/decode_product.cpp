@@ -18,6 +18,7 @@
 // | SCALES      | the two factors of every row                             | decode_rows              | this kernel   | this kernel |
 // | CODES       | the part's codes                                         | this kernel              | decode_rows   | decode_rows |
 // | ALL_CODES   | the codes of whole rows                                  | decode_rows              | this kernel   | this kernel |
+// | LEAVING     | this core's results of the stage `leaving_stage`         | this kernel              | decode_rows   | decode_rows |
 // | RESULT      | a group's columns of the last stage's results, twice     | this kernel              | decode_rows   | decode_rows |
 //
 // The program handles one tile of rows. So what is never popped is used until the program ends. From PARTIALS to ALL_CODES,
@@ -45,6 +46,9 @@ constexpr auto results_in = of_stages("results_in");        // the buffer of a s
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");         // tiles of sums in GATHERED
 constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
 constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
+
+// A stage before the last whose results leave the program too. `stages` if there is none.
+constexpr uint32_t leaving_stage = get_named_compile_time_arg_val("leaving_stage");
 
 enum ComputeArguments : uint32_t { EPS_BITS };  // of each stage, of a float32
 
@@ -76,21 +80,29 @@ ALWI void finish(uint32_t stage, uint32_t column) {
     }
 }
 
+// Packs the first destination tiles.
+ALWI void pack(uint32_t results, uint32_t to) {
+    cb_reserve_back(to, results);
+    for (uint32_t c = 0; c < results; c++) {
+        pack_tile(c, to);
+    }
+    cb_push_back(to, results);
+}
+
 ALWI void product(uint32_t stage, uint32_t columns) {
-    const uint32_t results = epilogue::results_of(which[stage], group[stage]), to = results_in[stage];
-    pack_reconfig_data_format(to);
+    const uint32_t results = epilogue::results_of(which[stage], group[stage]);
+    pack_reconfig_data_format(results_in[stage]);
     for (uint32_t column = 0; column < columns; column += results) {
         tile_regs_acquire();
         multiply(stage);
         finish(stage, column);
         tile_regs_commit();
-        cb_reserve_back(to, results);
         tile_regs_wait();
-        for (uint32_t c = 0; c < results; c++) {
-            pack_tile(c, to);
+        pack(results, results_in[stage]);
+        if (stage == leaving_stage) {
+            pack(results, buffers::LEAVING);  // float32, as rows are
         }
         tile_regs_release();
-        cb_push_back(to, results);
     }
 }
 

@@ -59,6 +59,7 @@ class WeightsAddresses(NamedTuple):
 class RowsAddresses(NamedTuple):
     rows_at: int
     residual_at: int
+    leaving_at: int
     result_at: int
     gamma_at: tuple[int, ...]
 
@@ -86,6 +87,8 @@ class Stage:
     epilogue: Epilogue
     # What the epilogue RESIDUAL adds: the rows of the stage of this number. None: a tensor that enters the program.
     adds_rows_of: int | None = None
+    # Where the results of a stage before the last leave the program, besides being the next one's rows. None: nowhere.
+    leaves_in: ttnn.MemoryConfig | None = None
 
     @property
     def adds_tensor(self) -> bool:
@@ -130,6 +133,8 @@ class DecodeProduct(Described):
                 raise ValueError(f"the rows that a stage adds lie as {added}, its results as {stage.columns}")
         if sum(stage.adds_tensor for stage in self.stages) > 1:
             raise ValueError("two stages add a tensor that enters the program, there may be one")
+        if sum(stage.leaves_in is not None for stage in self.stages) > (self.stages[-1].leaves_in is None):
+            raise ValueError("results leave the program behind its last stage and one before it")
 
     def __call__(
         self,
@@ -139,11 +144,12 @@ class DecodeProduct(Described):
         residual: ttnn.Tensor | None = None,
         *,
         eps: Sequence[float],
-    ) -> ttnn.Tensor:
-        """[1, 1, users, K] -> [1, 1, users, N]. With `head_tiles`, x is [1, users, heads, head width] in L1. Keeps all.
+    ) -> list[ttnn.Tensor]:
+        """[1, 1, users, K] -> [1, 1, users, N] of every stage whose results leave the program, the last one's last.
 
-        gammas, weights and eps are those of each stage. A gamma is float32 [.., K / 32, 32], row-major; weights are
-        `pages` of a K by N matrix; residual: float32, as the results of the stage that adds it.
+        Keeps all. With `head_tiles`, x is [1, users, heads, head width] in L1. gammas, weights and eps are those of
+        each stage. A gamma is float32 [.., K / 32, 32], row-major; weights are `pages` of a K by N matrix; residual:
+        float32, as the results of the stage that adds it.
         """
         return decode_product(x, list(gammas), list(weights), residual, program=self, eps=tuple(eps))
 
@@ -154,26 +160,31 @@ class DecodeProduct(Described):
         weights: Sequence[ttnn.Tensor],
         residual: ttnn.Tensor | None,
         eps: Sequence[float],
-    ) -> ttnn.Tensor:
-        shape = ttnn.Shape([1, 1, self.users, self.stages[-1].columns.tiles * TILE])
-        result = ttnn.allocate_tensor_on_device(
-            shape, self.result_dtype, ttnn.TILE_LAYOUT, x.device(), self.result_memory
-        )
-        tensors = [x, *gammas, *weights, result] if residual is None else [x, *gammas, *weights, residual, result]
-        added = result if residual is None else residual  # a program without a residual never reads its address
-        descriptor = self.described(x, gammas[0], weights[0], added, result)
+    ) -> list[ttnn.Tensor]:
+        def result(stage: Stage, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
+            shape = ttnn.Shape([1, 1, self.users, stage.columns.tiles * TILE])
+            return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), memory)
+
+        results = [result(stage, ttnn.float32, stage.leaves_in) for stage in self.stages if stage.leaves_in]
+        results.append(result(self.stages[-1], self.result_dtype, self.result_memory))
+        leaving, last = results[0], results[-1]
+        added = last if residual is None else residual  # a program without a residual never reads its address
+        descriptor = self.described(x, gammas[0], weights[0], added, leaving, last)
         reader, writer, compute = descriptor.kernels
         reader.common_runtime_args = describe.flat(WeightsAddresses(tuple(w.buffer_address() for w in weights)))
         writer.common_runtime_args = describe.flat(
             RowsAddresses(
                 rows_at=x.buffer_address(),
                 residual_at=added.buffer_address(),
-                result_at=result.buffer_address(),
+                leaving_at=leaving.buffer_address(),
+                result_at=last.buffer_address(),
                 gamma_at=tuple(gamma.buffer_address() for gamma in gammas),
             )
         )
         compute.common_runtime_args = describe.flat(ComputeArguments(tuple(map(describe.bits, eps))))
-        return ttnn.generic_op(tensors, descriptor)
+        entering = [x, *gammas, *weights] if residual is None else [x, *gammas, *weights, residual]
+        ttnn.generic_op([*entering, *results], descriptor)
+        return results
 
     @property
     def l1_bytes(self) -> int:
@@ -196,6 +207,7 @@ class DecodeProduct(Described):
         first, last = self.stages[0], self.stages[-1]
         most = max(stage.parts.per_core for stage in self.stages)
         added = sum(stage.columns.per_core for stage in self.stages if stage.adds_tensor)
+        leaving = sum(stage.columns.per_core for stage in self.stages if stage.leaves_in)
         return {
             Role.ROWS: Buffer.of(bf16 if self.head_tiles else fp32, first.parts.per_core),
             Role.GAMMA: Buffer.of(fp32, sum(stage.parts.per_core for stage in self.stages)),
@@ -207,6 +219,7 @@ class DecodeProduct(Described):
             Role.SCALES: Buffer.of(fp32, 2),
             Role.CODES: Buffer.of(bf16, most),
             Role.ALL_CODES: Buffer.of_rows(bf16, self._code_rows, max(stage.pages.inner for stage in self.stages)),
+            **({Role.LEAVING: Buffer.of(fp32, leaving)} if leaving else {}),
             Role.RESULT: Buffer.of(self.result_dtype, 2 * last.results_at_once),
         }
 
@@ -227,6 +240,7 @@ class DecodeProduct(Described):
             "gathered": self._gathered,
             "code_tiles": tiles["CODES"],
             "all_code_tiles": tiles["ALL_CODES"],
+            "leaving_stage": next((s for s, stage in enumerate(self.stages) if stage.leaves_in), count),
             **_numbered("first_gamma", first_gammas),
         }
         pages = [stage.pages for stage in self.stages]
@@ -264,7 +278,13 @@ class DecodeProduct(Described):
         return reader, writer, compute
 
     def _describe(
-        self, x: ttnn.Tensor, gamma: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor, result: ttnn.Tensor
+        self,
+        x: ttnn.Tensor,
+        gamma: ttnn.Tensor,
+        weights: ttnn.Tensor,
+        residual: ttnn.Tensor,
+        leaving: ttnn.Tensor,
+        result: ttnn.Tensor,
     ) -> ttnn.ProgramDescriptor:
         """The gammas of all stages lie alike, and so do their weights, but for the size of a page."""
         needed = max(max(stage.parts.cores, stage.columns.cores) for stage in self.stages)
@@ -288,7 +308,7 @@ class DecodeProduct(Described):
             "right": corners[1].x,
             "bottom": corners[1].y,
         }
-        rows = [x, gamma, residual, result]
+        rows = [x, gamma, residual, leaving, result]
         kernels = [
             ("decode/decode_weights.cpp", page_arguments, ttnn.ReaderConfigDescriptor(), reader, [weights]),
             ("decode/decode_rows.cpp", core_arguments, ttnn.WriterConfigDescriptor(), writer | place, rows),
@@ -315,13 +335,13 @@ def _golden(
     *,
     program: DecodeProduct,
     eps: Sequence[float],
-) -> torch.Tensor:
+) -> list[torch.Tensor]:
     rows = [x.reshape(1, 1, program.users, -1)]  # of each stage
     for stage, gamma, words, of_norm in zip(program.stages, gammas, weights, eps):
         codes, step = golden.codes_of(rows[-1], gamma, of_norm)
         added = residual if stage.adds_rows_of is None else rows[stage.adds_rows_of]
         rows.append(golden.results(codes, step, golden.unpacked(words, stage.pages), added, stage.epilogue))
-    return rows[-1]
+    return [*(row for stage, row in zip(program.stages, rows[1:]) if stage.leaves_in), rows[-1]]
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.decode_product", golden_function=_golden)
@@ -333,6 +353,6 @@ def decode_product(
     *,
     program: DecodeProduct,
     eps: Sequence[float],
-) -> ttnn.Tensor:
+) -> list[ttnn.Tensor]:
     """Runs `program`. See `DecodeProduct.__call__`."""
     return program.run(x, gammas, weights, residual, eps)

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // Writer: reads what enters the program, exchanges measurements and codes with the other cores in every stage, and writes
-// the results of the last stage.
+// the results that leave the program: those of the last stage, and of one before it if there is such a stage.
 //
 // | buffer    | what it holds                                          | pushed by           | waited for by  | popped by      |
 // |-----------|--------------------------------------------------------|---------------------|----------------|----------------|
@@ -14,6 +14,7 @@
 // | SCALES    | the two factors of every row                           | this kernel         | decode_product | decode_product |
 // | CODES     | the part's codes                                       | decode_product      | this kernel    | this kernel    |
 // | ALL_CODES | the codes of whole rows                                | this kernel         | decode_product | decode_product |
+// | LEAVING   | this core's results of the stage `leaving_stage`       | decode_product      | this kernel    | this kernel    |
 // | RESULT    | a group's columns of the last stage's results, twice   | decode_product      | this kernel    | this kernel    |
 //
 // | semaphore   | meaning                           | set by                                | waited for by |
@@ -44,6 +45,8 @@ constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");   
 constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
 // The stage to which the residual stream is added that enters the program. `stages` if it is added to none.
 constexpr uint32_t residual_stage = get_named_compile_time_arg_val("residual_stage");
+// A stage before the last whose results leave the program too. `stages` if there is none.
+constexpr uint32_t leaving_stage = get_named_compile_time_arg_val("leaving_stage");
 constexpr uint32_t left = get_named_compile_time_arg_val("left"), top = get_named_compile_time_arg_val("top");
 constexpr uint32_t right = get_named_compile_time_arg_val("right"), bottom = get_named_compile_time_arg_val("bottom");
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
@@ -51,9 +54,10 @@ constexpr uint32_t users = get_named_compile_time_arg_val("users");
 constexpr auto rows_layout = TensorAccessorArgs<0>();
 constexpr auto gamma_layout = TensorAccessorArgs<rows_layout.next_compile_time_args_offset()>();
 constexpr auto residual_layout = TensorAccessorArgs<gamma_layout.next_compile_time_args_offset()>();
-constexpr auto result_layout = TensorAccessorArgs<residual_layout.next_compile_time_args_offset()>();
+constexpr auto leaving_layout = TensorAccessorArgs<residual_layout.next_compile_time_args_offset()>();
+constexpr auto result_layout = TensorAccessorArgs<leaving_layout.next_compile_time_args_offset()>();
 
-enum RowsAddresses : uint32_t { ROWS_AT, RESIDUAL_AT, RESULT_AT, GAMMA_AT };  // GAMMA_AT: of each stage
+enum RowsAddresses : uint32_t { ROWS_AT, RESIDUAL_AT, LEAVING_AT, RESULT_AT, GAMMA_AT };  // GAMMA_AT: of each stage
 enum Semaphores : uint32_t { MEASURED, QUANTISED, SCALES_SENT, CODES_SENT };
 
 constexpr uint32_t FLOAT_TILE = faces::tile_bytes(faces::FLOAT32);
@@ -155,17 +159,18 @@ void send_codes(uint32_t first, uint32_t count) {
     }
 }
 
-void write_results(uint32_t first, uint32_t count) {
-    constexpr uint32_t at_once = get_named_compile_time_arg_val("results_at_once");
-    const auto result = TensorAccessor(result_layout, get_common_arg_val<uint32_t>(RESULT_AT));
-    constexpr uint32_t result_bytes = get_tile_size(buffers::RESULT);
-    for (uint32_t n = first; n < first + count; n += at_once) {
-        cb_wait_front(buffers::RESULT, at_once);
+// Writes this core's results of a stage, which arrive in `buffer`, `at_once` of them at a time.
+template <uint32_t buffer, typename Tensor>
+void write_results(uint32_t stage, const Tensor& tensor, uint32_t at_once) {
+    constexpr uint32_t tile_bytes = get_tile_size(buffer);
+    const uint32_t first = told(stage, FIRST_COLUMN), end = first + told(stage, COLUMNS);
+    for (uint32_t n = first; n < end; n += at_once) {
+        cb_wait_front(buffer, at_once);
         for (uint32_t c = 0; c < at_once; c++) {
-            noc_async_write_page(n + c, result, get_read_ptr(buffers::RESULT) + c * result_bytes);
+            noc_async_write_page(n + c, tensor, get_read_ptr(buffer) + c * tile_bytes);
         }
         noc_async_write_barrier();
-        cb_pop_front(buffers::RESULT, at_once);
+        cb_pop_front(buffer, at_once);
     }
 }
 
@@ -208,6 +213,14 @@ void kernel_main() {
     read_entering();
     for (uint32_t stage = 0; stage < stages; stage++) {
         exchange(stage);
+        if constexpr (leaving_stage < stages) {
+            if (stage == leaving_stage) {
+                const auto leaving = TensorAccessor(leaving_layout, get_common_arg_val<uint32_t>(LEAVING_AT));
+                write_results<buffers::LEAVING>(stage, leaving, told(stage, COLUMNS));
+            }
+        }
     }
-    write_results(told(stages - 1, FIRST_COLUMN), told(stages - 1, COLUMNS));
+    const auto result = TensorAccessor(result_layout, get_common_arg_val<uint32_t>(RESULT_AT));
+    constexpr uint32_t at_once = get_named_compile_time_arg_val("results_at_once");
+    write_results<buffers::RESULT>(stages - 1, result, at_once);
 }
