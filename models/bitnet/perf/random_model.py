@@ -106,13 +106,13 @@ class SteppingModel:
 
     @contextmanager
     def first_layers(self, count: int) -> Iterator[None]:
-        """Inside this block a decode step has only the first `count` layers."""
-        layers = self.model.layers
-        self.model.decode_layers = decode_layers(self.config, layers[:count])
+        """Inside this block the model has only its first `count` layers."""
+        model, layers, of_decode = self.model, self.model.layers, self.model.decode_layers
+        model.layers, model.decode_layers = layers[:count], decode_layers(self.config, layers[:count])
         try:
             yield
         finally:
-            self.model.decode_layers = decode_layers(self.config, layers)
+            model.layers, model.decode_layers = layers, of_decode
 
     def layers_and_rest(self, measure: Callable[[], float], layers: int = LAYERS_2B) -> float:
         """The result of `measure` for `layers` layers, extrapolated from its results for one layer and two layers."""

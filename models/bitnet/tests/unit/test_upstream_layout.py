@@ -42,6 +42,7 @@ LAYERS = (
     {"embedding", "heads", "projection"},
     {"attention", "mlp"},
     {"decoder"},
+    {"decode_layers"},
     {"model"},
     {"generation"},
     {"generator", "vllm"},
