@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Device fixtures with tt-metal's names. Without a card or simulator they open the emulated device."""
 
-import ctypes
 import os
 import random
 import sys
@@ -29,11 +28,6 @@ hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
 # This comes before any other conftest or test module imports ttnn. The board is $TTNN_EMULATOR_BOARD.
 ttnn_emulator.install(verbose="-vv" in sys.argv)
-
-# ttnn's library tells malloc to keep freed memory. Here freed blocks of 1 MB and more, such as weights, go back to the
-# system, so that a test does not add to the memory of the tests before it.
-_M_MMAP_THRESHOLD = -3  # of <malloc.h>
-ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def pytest_report_header() -> str:
