@@ -32,6 +32,7 @@ CODES = {
     "one core": (1, 8, (1, 1)),
     "uneven": (3, 7, (2, 2)),
     "uneven teams": (5, 7, (3, 2)),
+    "a last part that does not divide the others": (3, 65, (2, 1)),
     "more parts than a tile has rows": (1, 40, (8, 8)),
     "2560": (2, 80, (4, 4)),
     "6912": (3, 216, (4, 2)),

@@ -193,7 +193,8 @@ for rows in (7, 32):
 case("second pass/2B-4T", second_pass, 1, 80, 32)
 
 CODES, PRODUCTS = test_prefill_programs.CODES, test_prefill_programs.PRODUCTS
-for name in ("one core", "uneven", "uneven teams", "more parts than a tile has rows"):
+_SMALL = "one core", "uneven", "uneven teams", "more parts than a tile has rows"
+for name in (*_SMALL, "a last part that does not divide the others"):
     case(f"prefill codes/{name}", prefill_codes, CODES[name], "normal")
 for kind in ("codes", "twenty binades", "below the smallest peak", "around the smallest peak", "ties"):
     case(f"prefill codes/uneven, {kind}", prefill_codes, CODES["uneven"], kind)

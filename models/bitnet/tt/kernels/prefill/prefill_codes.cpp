@@ -21,6 +21,7 @@
 #include "quantise.h"
 
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");            // tiles of sums in GATHERED
+constexpr uint32_t part = get_named_compile_time_arg_val("part");                    // tiles of the largest part
 constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width");  // 1 / K, float32 bits
 
 enum CodesComputeArguments : uint32_t { EPS_BITS };  // of a float32
@@ -34,13 +35,14 @@ void kernel_main() {
     const bool leads = get_arg_val<uint32_t>(CORE) == 0;
     compute_kernel_hw_startup(buffers::ROWS, buffers::GAMMA, buffers::PARTIALS);
     for (uint32_t i = 0; i < token_tiles; i++) {
+        cb_wait_front(buffers::ROWS, part);
         quantise::measure(buffers::ROWS, 0, part_tiles);
         if (leads) {
             quantise::factors(gathered, inverse_width, get_common_arg_val<uint32_t>(EPS_BITS));
             cb_pop_front(buffers::GATHERED, 2 * gathered);
         }
-        quantise::codes(buffers::ROWS, 0, part_tiles, part_tiles);
-        cb_pop_front(buffers::ROWS, part_tiles);
+        quantise::codes(buffers::ROWS, 0, part_tiles, part);
+        cb_pop_front(buffers::ROWS, part);
         cb_pop_front(buffers::SCALES, 2);
     }
 }

@@ -152,16 +152,19 @@ class PrefillCodes(Described):
         of_teams = range(teams.token_tiles.cores)
         arguments = [core for team in of_teams for core in _core_arguments(teams, team, x.device())]
         numbers = describe.role_numbers(buffers)
-        rows = {**numbers, "inner": self.inner}
+        # A part may have fewer tiles than its share of the buffers. All rounds take the whole share, so that none ends
+        # behind the end of a buffer.
+        shared = {**numbers, "part": part}
+        rows = {**shared, "inner": self.inner}
         exchange = {
-            **numbers,
+            **shared,
             "inner": self.inner,
             "gathered": gathered,
             "cores": teams.cores,
             "parts": teams.parts.cores,
         }
         compute = {
-            **numbers,
+            **shared,
             "gathered": gathered,
             "inverse_width": int8_codes.inverse_width(self.inner),
             **int8_codes.CONSTANTS,

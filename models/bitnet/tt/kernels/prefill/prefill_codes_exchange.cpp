@@ -29,6 +29,7 @@
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");        // tiles of K
 constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // cores of a team
 constexpr uint32_t parts = get_named_compile_time_arg_val("parts");        // cores of a team that have a part
+constexpr uint32_t part = get_named_compile_time_arg_val("part");          // tiles of the largest part
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
 constexpr auto codes_layout = TensorAccessorArgs<0>();
 constexpr auto steps_layout = TensorAccessorArgs<codes_layout.next_compile_time_args_offset()>();
@@ -41,13 +42,13 @@ constexpr uint32_t FLOAT_TILE = faces::tile_bytes(faces::FLOAT32);
 void write_codes(uint32_t page, uint32_t count) {
     const auto codes = TensorAccessor(codes_layout, get_common_arg_val<uint32_t>(CODES_AT));
     constexpr uint32_t tile_bytes = get_tile_size(buffers::CODES);
-    cb_wait_front(buffers::CODES, count);
+    cb_wait_front(buffers::CODES, part);
     uint32_t from = get_read_ptr(buffers::CODES);
     for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
         noc_async_write_page(page + k, codes, from);
     }
     noc_async_writes_flushed();
-    cb_pop_front(buffers::CODES, count);
+    cb_pop_front(buffers::CODES, part);
 }
 
 // The leader calls this for each token tile, which is the `count`th of its team. GATHERED is reserved for it, and

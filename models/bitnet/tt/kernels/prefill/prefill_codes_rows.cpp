@@ -12,6 +12,7 @@
 #include "measurements.h"
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
+constexpr uint32_t part = get_named_compile_time_arg_val("part");    // tiles of the largest part
 constexpr auto rows_layout = TensorAccessorArgs<0>();
 constexpr auto gamma_layout = TensorAccessorArgs<rows_layout.next_compile_time_args_offset()>();
 
@@ -31,14 +32,14 @@ void kernel_main() {
     cb_reserve_back(buffers::GAMMA, part_tiles);
     measurements::read_gamma(gamma, first, part_tiles, get_write_ptr(buffers::GAMMA));
     for (uint32_t token_tile = first_token_tile; token_tile < end_token_tile; token_tile++) {
-        cb_reserve_back(buffers::ROWS, part_tiles);
+        cb_reserve_back(buffers::ROWS, part);
         uint32_t to = get_write_ptr(buffers::ROWS);
         const uint32_t page = token_tile * inner + first;
         for (uint32_t k = 0; k < part_tiles; k++, to += tile_bytes) {
             noc_async_read_page(page + k, rows, to);
         }
         noc_async_read_barrier();
-        cb_push_back(buffers::ROWS, part_tiles);
+        cb_push_back(buffers::ROWS, part);
         if (token_tile == first_token_tile) {
             cb_push_back(buffers::GAMMA, part_tiles);
         }
