@@ -23,6 +23,9 @@ from models.bitnet.demo.command import at_least_one
 from models.bitnet.demo.device import open_device
 
 
+SEPARATE = "fused, a program for each projection"  # the precision in the measurement of such steps
+
+
 class Attempts:
     """Runs measurements. An error in a measurement is written to the log, and the next measurement runs."""
 
@@ -50,13 +53,13 @@ def median_ms(work: Callable[[], Any], repeats: int) -> float:
     return statistics.median(times)
 
 
-def measure_decode(name: str, model: Any, options: argparse.Namespace, attempt: Attempts) -> None:
+def measure_decode(name: str, precision: str, model: Any, options: argparse.Namespace, attempt: Attempts) -> None:
     """Time decode steps around the context that PERF.md uses. A step includes the read of its tokens."""
     from card_report.modelled import modelled_step
     from card_report.stepping import CONTEXT
     from models.bitnet.perf.programs import capture
 
-    precision, users, context = model.config.precision.name, model.config.users, CONTEXT[name]
+    users, context = model.config.users, CONTEXT[name]
     label = f"decode, {precision}, batch {users}"
 
     def timed(trace: bool) -> float:
@@ -116,6 +119,21 @@ def measure_prefill(name: str, model: Any, length: int, options: argparse.Namesp
         gigabytes=dram_bytes(programs) / 1e9,
         gflop=sum(program.flops for program in programs) / 1e9,
     )
+
+
+@contextmanager
+def separate_programs(model: Any) -> Iterator[None]:
+    """Inside this block every projection of a decode step is a program of its own."""
+    from models.bitnet.tt.decode_layers import StockDecodeLayers
+
+    merged = model.model.decode_layers
+    model.generator.close()  # the next traced step is captured anew
+    model.model.decode_layers = StockDecodeLayers(model.model.layers)
+    try:
+        yield
+    finally:
+        model.generator.close()
+        model.model.decode_layers = merged
 
 
 def prefill_chunk(model: Any, length: int) -> Callable[[], None]:
@@ -190,7 +208,10 @@ def measure(build: Any, precision: str, users: int, options: argparse.Namespace,
     """Measure one model. Its memory is free again afterwards."""
     model = build(precision, users)
     try:
-        measure_decode(options.model, model, options, attempt)
+        measure_decode(options.model, precision, model, options, attempt)
+        if precision == "fused":
+            with separate_programs(model):
+                measure_decode(options.model, SEPARATE, model, options, attempt)
     finally:
         model.generator.close()  # frees the trace, because prefill must not allocate memory that a trace writes to
     for length in options.prompts if users == 1 else ():

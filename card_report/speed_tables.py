@@ -80,7 +80,8 @@ def decode(day: Day) -> str:
         "Modelled: the bytes over a share of the specified DRAM bandwidth plus a cost a program, as in PERF.md; in "
         "brackets with any one published row left out of its fit. That fit is to models of 1 to 8 billion weights, and "
         "says little of the shipped one. Programs and GB are counted on the library. Measured: the median step, "
-        "traced, with the read of its tokens.",
+        "traced, with the read of its tokens. In `fused` one program has all projections between the attention of two "
+        "layers; the step with a program for each projection shows what that saves.",
         "" if day.on_a_card else "Measured cells are blank: no card ran.",
     )
 

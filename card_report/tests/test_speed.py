@@ -9,6 +9,8 @@ import pytest
 
 import ttnn
 from card_report import speed
+from models.bitnet.demo.demo import SHIPPED_MODEL
+from models.bitnet.tt.config import BitNetConfig
 
 
 def entries_of(output: str) -> list[dict]:
@@ -31,6 +33,17 @@ def test_all_that_was_asked_for(shipped, capsys):
     for entry in (first, second):
         assert entry["roofline_ms"] < entry["modelled_ms"]
         assert entry["modelled_range"][0] < 1e3 / entry["modelled_ms"] < entry["modelled_range"][1]
+
+
+def test_merged_programs_and_separate_ones(capsys, monkeypatch):
+    """A layer of the shipped model has three programs more where each projection is a program."""
+    monkeypatch.setattr(sys, "argv", ["speed", "shipped", "--precisions", "fused", "--steps", "1"])
+    assert speed.main() == 0
+    merged, separate = entries_of(capsys.readouterr().out)
+    assert (merged["precision"], separate["precision"]) == ("fused", speed.SEPARATE)
+    assert merged["traced_ms"] > 0 and separate["traced_ms"] > 0
+    layers = BitNetConfig.from_pretrained(SHIPPED_MODEL).num_hidden_layers
+    assert separate["programs"] == merged["programs"] + 3 * layers - 1
 
 
 def test_a_device_without_traces(shipped, capsys, monkeypatch):
