@@ -13,6 +13,10 @@ from models.bitnet.demo import command
 
 _TRACE_REGION = 64 << 20  # bytes of DRAM for captured decode steps
 
+# Bytes of a core's L1 that hold the kernels of programs. Decode attention's are about 50 kB, those of the fused program
+# behind it 44. With room for both the dispatcher brings one while the other runs. The library's own choice is 69 kB.
+_KERNELS = 120 << 10
+
 
 @dataclass(frozen=True)
 class OpenDevice:
@@ -48,7 +52,11 @@ def open_device(board: str | None = None, chips: int = 1) -> Iterator[OpenDevice
     if chips > 1:
         # the links between chips must be set up before the chips are opened
         ttnn.set_fabric_config(ttnn.FabricConfig.FABRIC_1D)
-    device = ttnn.open_mesh_device(ttnn.MeshShape(1, chips), trace_region_size=_TRACE_REGION)
+    device = ttnn.open_mesh_device(
+        ttnn.MeshShape(1, chips),
+        trace_region_size=_TRACE_REGION,
+        worker_l1_size=ttnn.get_max_worker_l1_unreserved_size() - _KERNELS,
+    )
     architecture = str(device.arch()).rsplit(".", 1)[-1].lower()
     count = f", {chips} chips" if chips > 1 else ""
     try:

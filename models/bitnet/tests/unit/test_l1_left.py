@@ -6,10 +6,11 @@ import pytest
 import torch
 
 import ttnn
+from models.bitnet.demo.device import open_device
 from models.bitnet.perf.random_weights import FULL
 from models.bitnet.tests.ternary import to_device
 from models.bitnet.tt.fused_programs import FusedProgramsDoNotFit
-from models.bitnet.tt.layout import TILE, Chip, first_cores, users_columns
+from models.bitnet.tt.layout import TILE, Chip, first_cores, free_l1_bytes, users_columns
 from models.bitnet.tt.model_config import ModelConfig
 
 
@@ -25,3 +26,11 @@ def test_l1_is_what_the_open_device_has_left(mesh_device):
     with pytest.raises(FusedProgramsDoNotFit, match=pattern.format("395904")):
         ModelConfig(FULL, mesh_device, "fused", 1)
     assert kept.is_allocated()
+
+
+def test_the_demos_device_has_room_for_the_kernels_of_two_programs():
+    """The kernels of decode attention are about 50 kB, and those of the largest fused program 44."""
+    with open_device() as opened:
+        assert ttnn.get_max_worker_l1_unreserved_size() - free_l1_bytes(opened.device) >= 100_000
+        for users in (1, 32):
+            ModelConfig(FULL, opened.device, "fused", users)
