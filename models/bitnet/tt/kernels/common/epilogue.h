@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: turns the sums of a ternary product into results, in the destination register. All epilogues rescale the sums.
-// RESIDUAL then adds tiles of the residual stream. GATED makes relu(gate)^2 * up of the two halves of a group.
+// Compute: turns the sums of a ternary product into results, in the destination register. All epilogues rescale the
+// sums. RESIDUAL then adds tiles of the residual stream. GATED makes relu(gate)^2 * up of the two halves of a group.
 //
 // | buffer                       | what it holds                        | pushed by      | waited for by | popped by  |
 // |------------------------------|--------------------------------------|----------------|---------------|------------|
@@ -19,8 +19,8 @@ namespace epilogue {
 // `Epilogue` in epilogue.py has the same order.
 enum Epilogue : uint32_t { SCALE, RESIDUAL, GATED };
 
-// Rescales the sums of `group` tile columns, which lie in destination tiles from `first` on. `scale` is the tile of SCALES
-// that belongs to the rows. `scratch` is a free destination tile.
+// Rescales the sums of `group` tile columns, which lie in destination tiles from `first` on. `scale` is the tile of
+// SCALES that belongs to the rows. `scratch` is a free destination tile.
 ALWI void rescale(uint32_t group, uint32_t first, uint32_t scale, uint32_t scratch) {
     tiles::load(buffers::SCALES, scale, scratch);
     for (uint32_t c = 0; c < group; c++) {

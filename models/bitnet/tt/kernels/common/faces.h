@@ -21,12 +21,10 @@ constexpr uint32_t half_row(uint32_t row, uint32_t half, uint32_t value_bytes) {
     return (row / SIDE * 2 + half) * face_bytes(value_bytes) + row % SIDE * half_row_bytes(value_bytes);
 }
 
-// The upper `rows` rows of a tile, 8, 16 or 32, are one or two pieces of memory. Fewer rows than a face has are the upper
-// rows of two faces. More rows are whole faces, which lie side by side. A tile of fewer rows has the same pieces, one
-// behind the other.
+// The upper `rows` rows of a tile, 8, 16 or 32, are one or two pieces of memory. Fewer rows than a face has are the
+// upper rows of two faces. More rows are whole faces, which lie side by side. A tile of fewer rows has the same pieces,
+// one behind the other.
 constexpr uint32_t pieces(uint32_t rows) { return rows < SIDE ? 2 : 1; }
-constexpr uint32_t piece_bytes(uint32_t rows, uint32_t value_bytes) {
-    return rows * TILE * value_bytes / pieces(rows);
-}
+constexpr uint32_t piece_bytes(uint32_t rows, uint32_t value_bytes) { return rows * TILE * value_bytes / pieces(rows); }
 
 }  // namespace faces

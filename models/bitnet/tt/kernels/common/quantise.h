@@ -32,8 +32,8 @@ namespace quantise {
 constexpr uint32_t smallest_peak = get_named_compile_time_arg_val("smallest_peak");
 constexpr uint32_t inverse_code = get_named_compile_time_arg_val("inverse_code");  // 1 / the largest code
 
-// Sums of squares of x and peaks of |x * gamma| over this core's part: `part_tiles` tile columns at the front of the buffer
-// `rows`. Their weights lie in GAMMA from tile `gamma` on.
+// Sums of squares of x and peaks of |x * gamma| over this core's part: `part_tiles` tile columns at the front of the
+// buffer `rows`. Their weights lie in GAMMA from tile `gamma` on.
 ALWI void measure(uint32_t rows, uint32_t gamma, uint32_t part_tiles) {
     constexpr uint32_t X = 0, GAMMA = 1, SUMS = 2, PEAKS = 3;
     cb_wait_front(rows, part_tiles);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Data movement: reads the upper rows of tiles and leaves the others out. Touches no circular buffer and no semaphore of
-// its own.
+// Data movement: reads the upper rows of tiles and leaves the others out. Touches no circular buffer and no semaphore
+// of its own.
 #pragma once
 
 #include "api/dataflow/dataflow_api.h"

@@ -1,30 +1,32 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: one or several stages. A stage is a norm, its int8 codes, their product with ternary columns, and the epilogue
-// (see epilogue.h). Every core measures and quantises its part of the rows. The leader joins the measurements. Then every
-// core has the codes of whole rows and multiplies them by its own columns. The results of a stage are the rows of the
-// next, and a core's columns are its part there. So they stay in the L1 of the core.
+// Compute: one or several stages. A stage is a norm, its int8 codes, their product with ternary columns, and the
+// epilogue (see epilogue.h). Every core measures and quantises its part of the rows. The leader joins the measurements.
+// Then every core has the codes of whole rows and multiplies them by its own columns. The results of a stage are the
+// rows of the next, and a core's columns are its part there. So they stay in the L1 of the core.
 //
-// | buffer      | what it holds                                            | pushed by                | waited for by | popped by   |
+// | buffer      | what it holds                                            | pushed by                | waited for by |
+// popped by   |
 // |-------------|----------------------------------------------------------|--------------------------|---------------|-------------|
-// | rows[0]     | ROWS: the part's tiles of the rows that enter            | decode_rows              | this kernel   | nobody      |
-// | rows[s > 0] | the part's tiles of the results of stage s - 1           | this kernel              | this kernel   | nobody      |
-// | GAMMA       | the norm's weights of the parts of all stages            | decode_rows              | this kernel   | nobody      |
-// | RESIDUAL    | this core's columns of the residual stream that enters   | decode_rows              | this kernel   | nobody      |
-// | WEIGHTS     | all ternary tiles of this core's columns, stage by stage | decode_weights           | this kernel   | this kernel |
-// | PARTIALS    | this core's measurements                                 | this kernel              | decode_rows   | decode_rows |
-// | GATHERED    | the leader's: all measurements                           | the leader's decode_rows | this kernel   | this kernel |
-// | FACTORS     | the leader's: what becomes SCALES                        | this kernel              | decode_rows   | decode_rows |
-// | SCALES      | the two factors of every row                             | decode_rows              | this kernel   | this kernel |
-// | CODES       | the part's codes                                         | this kernel              | decode_rows   | decode_rows |
-// | ALL_CODES   | the codes of whole rows                                  | decode_rows              | this kernel   | this kernel |
-// | LEAVING     | this core's results of the stage `leaving_stage`         | this kernel              | decode_rows   | decode_rows |
-// | RESULT      | a group's columns of the last stage's results, twice     | this kernel              | decode_rows   | decode_rows |
+// | rows[0]     | ROWS: the part's tiles of the rows that enter            | decode_rows              | this kernel   |
+// nobody      | | rows[s > 0] | the part's tiles of the results of stage s - 1           | this kernel              |
+// this kernel   | nobody      | | GAMMA       | the norm's weights of the parts of all stages            | decode_rows
+// | this kernel   | nobody      | | RESIDUAL    | this core's columns of the residual stream that enters   |
+// decode_rows              | this kernel   | nobody      | | WEIGHTS     | all ternary tiles of this core's columns,
+// stage by stage | decode_weights           | this kernel   | this kernel | | PARTIALS    | this core's measurements |
+// this kernel              | decode_rows   | decode_rows | | GATHERED    | the leader's: all measurements | the
+// leader's decode_rows | this kernel   | this kernel | | FACTORS     | the leader's: what becomes SCALES | this kernel
+// | decode_rows   | decode_rows | | SCALES      | the two factors of every row                             |
+// decode_rows              | this kernel   | this kernel | | CODES       | the part's codes | this kernel | decode_rows
+// | decode_rows | | ALL_CODES   | the codes of whole rows                                  | decode_rows              |
+// this kernel   | this kernel | | LEAVING     | this core's results of the stage `leaving_stage`         | this kernel
+// | decode_rows   | decode_rows | | RESULT      | a group's columns of the last stage's results, twice     | this
+// kernel              | decode_rows   | decode_rows |
 //
-// The program handles one tile of rows. So what is never popped is used until the program ends. From PARTIALS to ALL_CODES,
-// a stage takes and gives back whole buffers, so that they begin at the same address on all cores in every stage. Other
-// cores may write into SCALES and ALL_CODES after this kernel has popped them: then it has finished its product.
-// Semaphores: none. decode_rows waits for them.
+// The program handles one tile of rows. So what is never popped is used until the program ends. From PARTIALS to
+// ALL_CODES, a stage takes and gives back whole buffers, so that they begin at the same address on all cores in every
+// stage. Other cores may write into SCALES and ALL_CODES after this kernel has popped them: then it has finished its
+// product. Semaphores: none. decode_rows waits for them.
 #include "api/compute/compute_kernel_hw_startup.h"
 #include "api/compute/copy_dest_values.h"
 #include "api/compute/matmul.h"
@@ -39,10 +41,10 @@ constexpr auto inverse_width = of_stages("inverse_width");  // 1 / K, float32 bi
 constexpr auto block = of_stages("block");                  // tiles of K in a page of weights
 constexpr auto group = of_stages("group");                  // tile columns that are multiplied together
 constexpr auto which = of_stages("epilogue");
-constexpr auto rows = of_stages("rows");                    // the buffer of a stage's rows
-constexpr auto first_gamma = of_stages("first_gamma");      // the first tile of a stage in GAMMA
-constexpr auto residual = of_stages("residual");            // the buffer that the epilogue adds
-constexpr auto results_in = of_stages("results_in");        // the buffer of a stage's results
+constexpr auto rows = of_stages("rows");                                          // the buffer of a stage's rows
+constexpr auto first_gamma = of_stages("first_gamma");                            // the first tile of a stage in GAMMA
+constexpr auto residual = of_stages("residual");                                  // the buffer that the epilogue adds
+constexpr auto results_in = of_stages("results_in");                              // the buffer of a stage's results
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");         // tiles of sums in GATHERED
 constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
 constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES

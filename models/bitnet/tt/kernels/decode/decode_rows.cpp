@@ -1,21 +1,23 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Writer: reads what enters the program, exchanges measurements and codes with the other cores in every stage, and writes
-// the results that leave the program: those of the last stage, and of one before it if there is such a stage.
+// Writer: reads what enters the program, exchanges measurements and codes with the other cores in every stage, and
+// writes the results that leave the program: those of the last stage, and of one before it if there is such a stage.
 //
-// | buffer    | what it holds                                          | pushed by           | waited for by  | popped by      |
+// | buffer    | what it holds                                          | pushed by           | waited for by  | popped
+// by      |
 // |-----------|--------------------------------------------------------|---------------------|----------------|----------------|
-// | ROWS      | the first part's tiles of the rows that enter          | this kernel         | decode_product | nobody         |
-// | GAMMA     | the norm's weights of the parts of all stages          | this kernel         | decode_product | nobody         |
-// | RESIDUAL  | this core's columns of the residual stream that enters | this kernel         | decode_product | nobody         |
-// | PARTIALS  | this core's measurements                               | decode_product      | this kernel    | this kernel    |
-// | GATHERED  | the leader's: all measurements                         | the leader's kernel | decode_product | decode_product |
-// | FACTORS   | the leader's: what becomes SCALES                      | decode_product      | this kernel    | this kernel    |
-// | SCALES    | the two factors of every row                           | this kernel         | decode_product | decode_product |
-// | CODES     | the part's codes                                       | decode_product      | this kernel    | this kernel    |
-// | ALL_CODES | the codes of whole rows                                | this kernel         | decode_product | decode_product |
-// | LEAVING   | this core's results of the stage `leaving_stage`       | decode_product      | this kernel    | this kernel    |
-// | RESULT    | a group's columns of the last stage's results, twice   | decode_product      | this kernel    | this kernel    |
+// | ROWS      | the first part's tiles of the rows that enter          | this kernel         | decode_product | nobody
+// | | GAMMA     | the norm's weights of the parts of all stages          | this kernel         | decode_product |
+// nobody         | | RESIDUAL  | this core's columns of the residual stream that enters | this kernel         |
+// decode_product | nobody         | | PARTIALS  | this core's measurements                               |
+// decode_product      | this kernel    | this kernel    | | GATHERED  | the leader's: all measurements | the leader's
+// kernel | decode_product | decode_product | | FACTORS   | the leader's: what becomes SCALES                      |
+// decode_product      | this kernel    | this kernel    | | SCALES    | the two factors of every row | this kernel |
+// decode_product | decode_product | | CODES     | the part's codes                                       |
+// decode_product      | this kernel    | this kernel    | | ALL_CODES | the codes of whole rows | this kernel         |
+// decode_product | decode_product | | LEAVING   | this core's results of the stage `leaving_stage`       |
+// decode_product      | this kernel    | this kernel    | | RESULT    | a group's columns of the last stage's results,
+// twice   | decode_product      | this kernel    | this kernel    |
 //
 // | semaphore   | meaning                           | set by                                | waited for by |
 // |-------------|-----------------------------------|---------------------------------------|---------------|

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Data movement: looks up a row of a table for each user, by the user's number. The kernel copies this core's columns of
-// these rows into its shard of the result. Rows of the shard's tiles that belong to no user stay as they are. A number
-// past the table reads its first row: NO_TOKEN, of a user whose last step had no best token, and the negative position
-// of an idle user.
+// Data movement: looks up a row of a table for each user, by the user's number. The kernel copies this core's columns
+// of these rows into its shard of the result. Rows of the shard's tiles that belong to no user stay as they are. A
+// number past the table reads its first row: NO_TOKEN, of a user whose last step had no best token, and the negative
+// position of an idle user.
 //
 // | buffer         | what it holds                          |
 // |----------------|----------------------------------------|

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // Compute: rotates a query or key head of all users, x cos + neighbours(x) sin. The steps and their roundings are those
-// of the library's rotary_embedding_llama: the matrix unit in HiFi4 with a destination register of 16 bits. A value head
-// is not rotated. Keys and values are packed in the cache's format.
+// of the library's rotary_embedding_llama: the matrix unit in HiFi4 with a destination register of 16 bits. A value
+// head is not rotated. Keys and values are packed in the cache's format.
 //
 // | buffer       | what it holds                                          | pushed by   | waited for by | popped by |
 // |--------------|--------------------------------------------------------|-------------|---------------|-----------|

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// What the kernels of decode_product know of the stages of their program: constants of all cores, and what every core is
-// told. Touches no circular buffer and no semaphore.
+// What the kernels of decode_product know of the stages of their program: constants of all cores, and what every core
+// is told. Touches no circular buffer and no semaphore.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,17 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // Writer: writes a key head or a value head of all users into the paged cache, each user's row to the user's position.
-// A row's values (and its exponents in a block float) are bytes of their own in the cache's tiles. So the kernel reads no
-// tile of the cache, and rows of several users may belong to one tile. It writes the users in their order: of users who
-// have the same position in the same block, the last one stays. A user with a negative position is idle and is skipped.
+// A row's values (and its exponents in a block float) are bytes of their own in the cache's tiles. So the kernel reads
+// no tile of the cache, and rows of several users may belong to one tile. It writes the users in their order: of users
+// who have the same position in the same block, the last one stays. A user with a negative position is idle and is
+// skipped.
 //
-// | buffer | what it holds                                                          | pushed by   | waited for by | popped by |
+// | buffer | what it holds                                                          | pushed by   | waited for by |
+// popped by |
 // |--------|------------------------------------------------------------------------|-------------|---------------|-----------|
-// | CACHED | the head in the cache's format, users in rows                          | rotate_head | this kernel   | nobody    |
-// | PLACES | the positions; a piece of each user's page table; exponents to be sent | nobody      | nobody        | nobody    |
+// | CACHED | the head in the cache's format, users in rows                          | rotate_head | this kernel   |
+// nobody    | | PLACES | the positions; a piece of each user's page table; exponents to be sent | nobody      | nobody
+// | nobody    |
 //
 // PLACES serves this kernel alone, as memory.
 // Semaphores: none.
@@ -17,9 +20,9 @@
 #include "words.h"
 
 constexpr uint32_t users = get_named_compile_time_arg_val("users");
-constexpr uint32_t tiles = get_named_compile_time_arg_val("tiles");        // tile columns of a head
-constexpr uint32_t kv_heads = get_named_compile_time_arg_val("kv_heads");  // heads of the cache
-constexpr uint32_t is_block_float = get_named_compile_time_arg_val("is_block_float");     // bfloat8_b, else bfloat16
+constexpr uint32_t tiles = get_named_compile_time_arg_val("tiles");                      // tile columns of a head
+constexpr uint32_t kv_heads = get_named_compile_time_arg_val("kv_heads");                // heads of the cache
+constexpr uint32_t is_block_float = get_named_compile_time_arg_val("is_block_float");    // bfloat8_b, else bfloat16
 constexpr uint32_t positions_bytes = get_named_compile_time_arg_val("positions_bytes");  // of PLACES
 constexpr uint32_t piece_bytes = get_named_compile_time_arg_val("piece_bytes");          // of a page table
 
@@ -105,7 +108,8 @@ void kernel_main() {
             continue;
         }
         const uint32_t block = *words(piece_of(user) + in_table(position, block_size) % piece_bytes);
-        const uint32_t row = position % block_size, tile_row = (block * kv_heads + head) * block_tiles + row / faces::TILE;
+        const uint32_t row = position % block_size;
+        const uint32_t tile_row = (block * kv_heads + head) * block_tiles + row / faces::TILE;
         for (uint32_t c = 0; c < tiles; c++) {
             const uint32_t from = get_read_ptr(CACHED) + c * tile_bytes;
             const uint64_t tile = cache.get_noc_addr(tile_row * tiles + c);

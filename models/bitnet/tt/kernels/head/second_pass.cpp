@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: the logit of each candidate, a hidden row times the weights of a token. The vector unit multiplies and adds in
-// float32. Values lie anywhere in their tiles, each where its weight lies; see second_pass_rows.cpp.
+// Compute: the logit of each candidate, a hidden row times the weights of a token. The vector unit multiplies and adds
+// in float32. Values lie anywhere in their tiles, each where its weight lies; see second_pass_rows.cpp.
 //
 // | buffer  | what it holds                            | pushed by        | waited for by    | popped by        |
 // |---------|------------------------------------------|------------------|------------------|------------------|

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 // Writer: sends the logits of this core's candidates to the cores that merge, each of which merges one row. A merging
-// core writes the best of its row; see best_list.h. A candidate that is no token has NaN as its logit. So a row that had
-// no best token in the first pass has none.
+// core writes the best of its row; see best_list.h. A candidate that is no token has NaN as its logit. So a row that
+// had no best token in the first pass has none.
 //
 // | buffer      | what it holds                                        | pushed by   | waited for by | popped by   |
 // |-------------|------------------------------------------------------|-------------|---------------|-------------|
@@ -53,7 +53,8 @@ uint64_t at_merger(uint32_t row, uint32_t address) {
 template <typename Tensor>
 void send(const Tensor& shortlists, uint32_t first, uint32_t end) {
     const uint32_t row = first / shortlist::length, tokens = get_write_ptr(TOKENS);
-    const uint32_t offset = first % shortlist::length * 4, from = get_write_ptr(SENT) + offset, bytes = 4 * (end - first);
+    const uint32_t offset = first % shortlist::length * 4, from = get_write_ptr(SENT) + offset,
+                   bytes = 4 * (end - first);
     shortlist::read(shortlists, row, tokens);
     for (uint32_t candidate = first, to = from; candidate < end; candidate++, to += 4) {
         cb_wait_front(LOGITS, 1);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Reader: brings the rows that are multiplied. Row by row, it gives the values of the hidden row, and then the weights of
-// each candidate that this core has. Both lie in their order, filled up with zeros to whole tiles. So compute takes them
-// for tiles: it does not matter where a value lies in a tile, as long as its weight lies there too.
+// Reader: brings the rows that are multiplied. Row by row, it gives the values of the hidden row, and then the weights
+// of each candidate that this core has. Both lie in their order, filled up with zeros to whole tiles. So compute takes
+// them for tiles: it does not matter where a value lies in a tile, as long as its weight lies there too.
 //
 // | buffer      | what it holds                       | pushed by   | waited for by | popped by   |
 // |-------------|-------------------------------------|-------------|---------------|-------------|

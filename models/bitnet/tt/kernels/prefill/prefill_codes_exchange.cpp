@@ -20,9 +20,9 @@
 // the leader into everybody's SCALES. The semaphores say when.
 //
 // Both semaphores only rise. No core overwrites what another core still needs: a core sends the measurements of a token
-// tile after it has made the codes of the one before. It can do so only after the leader has sent scales, and the leader
-// sends scales after it has reserved GATHERED again. GATHERED is exactly one round long. The leader clears its unused
-// rows in every round, while the other cores make codes.
+// tile after it has made the codes of the one before. It can do so only after the leader has sent scales, and the
+// leader sends scales after it has reserved GATHERED again. GATHERED is exactly one round long. The leader clears its
+// unused rows in every round, while the other cores make codes.
 #include "codes_arguments.h"
 #include "measurements.h"
 
