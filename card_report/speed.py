@@ -22,7 +22,6 @@ from typing import Any
 from models.bitnet.demo.command import at_least_one
 from models.bitnet.demo.device import open_device
 
-
 SEPARATE = "fused, a program for each projection"  # the precision in the measurement of such steps
 
 

@@ -66,7 +66,7 @@ class DecodeProfile:
         return time_of_all([(program, 1)], self.card).total
 
     def on(self, **changes: Any) -> "DecodeProfile":
-        """The same step on a card with `changes`, which are fields of `Card`."""
+        """Return this profile for a card with `changes`, which are fields of `Card`."""
         return replace(self, card=replace(self.card, **changes))
 
     @property

@@ -24,6 +24,7 @@ def main() -> int:
         # the device must be prepared before ttnn is imported, so these imports come here
         from models.bitnet.perf.prefill_profile import profile_prefill
         from models.bitnet.perf.random_model import SteppingModel, sizes
+        from models.bitnet.perf.random_weights import EmptyWeights
 
         print(f"Prefill of BitNet 2B-4T, {options.precision}, one prompt, {opened.description}\n")
         line = "{:>7}  {:>9}  {:>11}  {:>11}  {:>11}  {:>9}  {:>8}  {}"
@@ -33,7 +34,9 @@ def main() -> int:
             )
         )
         for tokens in options.tokens:
-            profile = profile_prefill(SteppingModel(opened.device, options.precision, 1, sizes(layers=1)), tokens)
+            weights = EmptyWeights(opened.device)
+            model = SteppingModel(opened.device, options.precision, 1, sizes(layers=1), weights=weights)
+            profile = profile_prefill(model, tokens)
             time, (least, most) = profile.modelled, profile.modelled_range
             print(
                 line.format(

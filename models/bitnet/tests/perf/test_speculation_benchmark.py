@@ -37,7 +37,7 @@ def test_the_table():
 
 @pytest.mark.slow
 def test_tokens_a_step(open_device):
-    """At least 1.8 tokens a step in greedy texts that repeat, and no less than 0.98 of plain decoding in free text."""
+    """A step gives 1.8 tokens or more in greedy texts that repeat, and 0.98 of plain decoding or more in free text."""
     kinds = json.loads(PROMPTS.read_text())
     drawn = [SamplingParams(0.7, top_p=0.9, seed=seed) for seed in range(8)]
     options = Namespace(speculate=DEFAULT_DRAFTS, tokens=120)

@@ -248,7 +248,7 @@ class Chain:
         return [ttnn.to_torch(result)[0, 0] for result in results]
 
     def one_by_one(self, x, residual):
-        """The same results from a program for each stage."""
+        """Run a program for each stage, and return what the program of all stages should give."""
         first, gammas, weights, entering = self._tensors(x, residual)
         rows = [first]
         for number, (stage, eps) in enumerate(zip(self.stages, self.eps())):

@@ -71,7 +71,7 @@ def of_stage(numbers: Sequence[int], what: type[NamedTuple], number: int) -> Nam
 @pytest.mark.parametrize("names", PROGRAMS, ids=",".join)
 @pytest.mark.parametrize("users", BATCHES)
 def test_decode_product(device, model, names, users):
-    """In every stage, tile columns of the rows and of the results, and pages of the columns that a core computes."""
+    """Each core of every stage has its tile columns of the rows and of the results, and the pages of these columns."""
     program = programs_of(model, device, users).decode(*names)
     reader, writer, compute = program.described(*[empty(device)] * 6).kernels
     cores = [arguments for _, arguments in told(writer, decode_product.CoreArguments)]
