@@ -17,6 +17,8 @@ end_graph_capture = ttnn._ttnn.graph.end_graph_capture
 buffers_of = ttnn._ttnn.reports.get_buffers
 memory_view = ttnn._ttnn.device.GetMemoryView
 DispatchCoreConfig = ttnn._ttnn.device.DispatchCoreConfig
+# the functions that prepare weights are looked up here
+convolutions = ttnn._ttnn.operations.conv
 # `as_tensor`, `load_tensor` and `dump_tensor` look their functions up here
 files = ttnn._ttnn.tensor
 
