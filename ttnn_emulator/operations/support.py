@@ -117,7 +117,14 @@ def _stored(name: str, golden: Callable) -> Callable:
 
 def from_golden(name: str, parameters: str) -> Callable:
     """Return a value function that widens floats and calls the golden function of `ttnn.NAME`."""
-    golden = ttnn.get_golden_function(getattr(ttnn, name))
+    return with_parameters(ttnn.get_golden_function(getattr(ttnn, name)), parameters)
+
+
+def with_parameters(plain: Callable, parameters: str) -> Callable:
+    """Return a value function with these parameters, which widens floats and calls `plain`.
+
+    The parameters before the semicolon are passed by position, and of the others those that a call gives.
+    """
     positional, _, keywords = (part.strip() for part in parameters.partition(";"))
     positional, keywords = positional.split(), keywords.split()
     signature = inspect.Signature(
@@ -130,7 +137,7 @@ def from_golden(name: str, parameters: str) -> Callable:
     def function(*args: Any, **kwargs: Any) -> Any:
         # the library took these arguments before, so they fit the signature
         bound = {key: widen(argument) for key, argument in (*zip(names, args), *kwargs.items())}
-        return golden(*[bound.pop(p) for p in positional], **{k: v for k, v in bound.items() if v is not None})
+        return plain(*[bound.pop(p) for p in positional], **{k: v for k, v in bound.items() if v is not None})
 
     function.__signature__ = signature
     return function
