@@ -3,8 +3,8 @@
 """Weights that were prepared for a convolution.
 
 The library reorders a convolution's weights for the program that will read them, and writes them to the device. Only
-convolutions read them afterwards. Here they have one form for all programs: [kernel height, kernel width, inputs,
-outputs], with zeros between groups. The library runs a transposed convolution as another one, in whose form its weights
+convolutions read them afterwards. Here they have one form for all programs: [kernel height, kernel width, inputs of a
+group, outputs]. The library runs a transposed convolution as another one, in whose form its weights
 are kept.
 """
 
@@ -26,11 +26,26 @@ class Prepared(NamedTuple):
 def filters(weight: torch.Tensor, groups: int, dtype: ttnn.DataType) -> torch.Tensor:
     """Return the form of weights [outputs, inputs of a group, height, width]. The height may be missing."""
     weight = weight.unsqueeze(-2) if weight.ndim == 3 else weight
-    outputs, inputs, height, width = weight.shape
-    whole = weight.new_zeros(height, width, groups, inputs, groups, outputs // groups)
+    form = weight.permute(2, 3, 1, 0)
+    if groups == 1 or dtype not in (ttnn.bfloat8_b, ttnn.bfloat4_b):
+        return round_from_host(form.contiguous(), dtype)
+    # numbers share an exponent with their neighbours among the zeros between groups
+    height, width, inputs, _ = form.shape
+    rows = spread(form, groups).unflatten(2, (groups, inputs)).unflatten(-1, (groups, -1))
+    kept = [round_from_host(rows[:, :, group].flatten(-2), dtype) for group in range(groups)]
+    parts = [each.unflatten(-1, (groups, -1))[..., group, :] for group, each in enumerate(kept)]
+    return torch.cat(parts, -1)
+
+
+def spread(form: torch.Tensor, groups: int) -> torch.Tensor:
+    """Return [height, width, inputs, outputs] of weights in their form, with zeros between groups."""
+    if groups == 1:
+        return form
+    height, width, inputs, outputs = form.shape
+    whole = form.new_zeros(height, width, groups, inputs, groups, outputs // groups)
     group = torch.arange(groups)
-    whole[:, :, group, :, group] = weight.permute(2, 3, 1, 0).unflatten(-1, (groups, -1)).permute(3, 0, 1, 2, 4)
-    return round_from_host(whole.reshape(height, width, groups * inputs, outputs), dtype)
+    whole[:, :, group, :, group] = form.unflatten(-1, (groups, -1)).permute(3, 0, 1, 2, 4)
+    return whole.reshape(height, width, groups * inputs, outputs)
 
 
 def transposed_filters(weight: torch.Tensor, groups: int, dtype: ttnn.DataType, mirror: bool = True) -> torch.Tensor:

@@ -19,10 +19,10 @@ from torch.nn import functional
 import ttnn
 from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import Format, pack_precisely, round_to
-from ttnn_emulator.arithmetic.sums import Spill, sum_of_products
+from ttnn_emulator.arithmetic.sums import Spill, products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.data_types import format_of
-from ttnn_emulator.device.prepared import Prepared, bias_row, filters, transposed_filters
+from ttnn_emulator.device.prepared import Prepared, bias_row, filters, spread, transposed_filters
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
@@ -34,6 +34,7 @@ from ttnn_emulator.operations.support import config_of, loaded, on_blackhole
 _TILE = 32
 _MOST_TERMS = 1 << 24  # of the patches that are made at a time
 _CORES = re.compile(r"Conv2dParallelizationConfig\(<xy_pair>, \d+, (\d+),")
+_CHANNELS = re.compile(r"DataType::\w+, array\(\d+, \d+, \d+, (\d+)\)")  # of the images
 _BLOCK = re.compile(r"Conv2dBlockConfig\(\d+, (\d+),")
 Tensor = Operand | torch.Tensor  # on the device or on the host
 
@@ -69,7 +70,7 @@ def conv2d(
     mode = "replicate" if config.padding_mode == ttnn.PaddingMode.Replicate else "constant"
     images = functional.pad(images.permute(0, 3, 1, 2), sides(padding), mode=mode).permute(0, 2, 3, 1)
     bias = _bias(bias_tensor, config, weight_tensor, out_channels)
-    program = _ConvolutionProgram.of(programs, tuple(kernel_size), outputs[0])
+    program = _ConvolutionProgram.of(programs, tuple(kernel_size), groups, outputs[0])
     result = program.run(images, weights, bias, stride, dilation, config.activation)
     return _results(as_rows(result, outputs[0]), weights, bias, outputs)
 
@@ -165,7 +166,7 @@ def conv_transpose2d(
     (down, across), (left, right, top, bottom) = (d * (k - 1) for d, k in zip(dilation, kernel_size)), sides(padding)
     around = (across - left, across - right + output_padding[1], down - top, down - bottom + output_padding[0])
     bias = _bias(bias_tensor, config, weight_tensor, out_channels)
-    program = _ConvolutionProgram.of(programs, tuple(kernel_size), outputs[0])
+    program = _ConvolutionProgram.of(programs, tuple(kernel_size), groups, outputs[0])
     result = program.run(functional.pad(spread, (0, 0, *around)), weights, bias, (1, 1), dilation, config.activation)
     return _results(as_rows(result, outputs[0]), weights, bias, outputs)
 
@@ -177,14 +178,17 @@ class _Blocks:
     channels: int
     rows: int
     terms: int  # with the zeros that fill up tiles
+    are_taps: bool = False  # of one pixel of the kernel, and the program multiplies number by number
 
     @classmethod
-    def of(cls, program: Program, kernel: tuple[int, int]) -> "_Blocks":
+    def of(cls, program: Program, kernel: tuple[int, int], groups: int) -> "_Blocks":
         height, width = kernel
         tiles = int(_BLOCK.search(program.attributes)[1])
         if "WIDTH_SHARDED" in program.attributes:
             return cls(tiles * _TILE // (height * width), height, tiles * _TILE)
         channels = program.inputs[0].shape[-1] // int(_CORES.search(program.attributes)[1])
+        if height == 1 < width and _tiles(channels) == tiles and groups == int(_CHANNELS.search(program.attributes)[1]):
+            return cls(channels, 1, tiles * _TILE, are_taps=True)
         rows = height if _tiles(height * width * channels) == tiles else 1
         if _tiles(rows * width * channels) != tiles:
             raise UnsupportedOperation(
@@ -208,16 +212,18 @@ class _ConvolutionProgram:
     adds: bool  # the packer adds the sums of blocks in memory
     blocks: _Blocks | None
     kernel: tuple[int, int]
+    groups: int
     output: Format
 
     @classmethod
-    def of(cls, programs: list[Program], kernel: tuple[int, int], output: Output) -> "_ConvolutionProgram":
+    def of(cls, programs: list[Program], kernel: tuple[int, int], groups: int, output: Output) -> "_ConvolutionProgram":
         program = next(p for p in programs if p.name.startswith(("Conv2d", "Matmul")))
         return cls(
             compute=config_of(program),
             adds="packer_l1_acc=1" in program.attributes,
-            blocks=_Blocks.of(program, kernel) if program.name.startswith("Conv2d") else None,
+            blocks=_Blocks.of(program, kernel, groups) if program.name.startswith("Conv2d") else None,
             kernel=kernel,
+            groups=groups,
             output=format_of(output.dtype),
         )
 
@@ -231,7 +237,9 @@ class _ConvolutionProgram:
         activation: Any,
     ) -> torch.Tensor:
         """Return the convolution of padded images [N, H, W, C] in float32, by weights in their form."""
-        matrix = self._arrange(weights.permute(3, 0, 1, 2)).mT.contiguous()
+        if self.blocks is not None and self.blocks.are_taps:
+            return self._by_taps(images, weights[0, :, 0], stride, dilation)
+        matrix = self._arrange(spread(weights, self.groups).permute(3, 0, 1, 2)).mT.contiguous()
         parts = []
         for patches in self._patches(images, stride, dilation):
             rows = self._arrange(patches.flatten(0, 2))
@@ -244,6 +252,19 @@ class _ConvolutionProgram:
                 result = round_to(result, self._partial(len(matrix) // self.blocks.terms, True)).float()
             result = matrix_add(result, bias.float().expand(result.shape), self.compute.wide)
         return result if activation is None else activate(result, activation, self.compute.wide)
+
+    def _by_taps(
+        self, images: torch.Tensor, taps: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]
+    ) -> torch.Tensor:
+        """Return the convolution of each channel by its own taps. The sums are packed after each tap."""
+        patches = torch.cat(list(self._patches(images, stride, dilation)), 1 if len(images) == 1 else 0)
+        total = None
+        for column, tap in zip(patches[..., 0, :, :].unbind(-2), taps):
+            column = self._pack(column.contiguous()).float()
+            product = products(column, tap.float().expand(column.shape).contiguous(), self.compute)
+            total = product if total is None else matrix_add(product, total, self.compute.wide)
+            total = round_to(total, self.output).float()
+        return total
 
     def _patches(self, images: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> Iterator[torch.Tensor]:
         """Yield patches [N, H', W', kernel height, kernel width, C]: some rows of one image, or some images."""

@@ -253,3 +253,25 @@ def test_conv_transpose2d(device, stride, padding, more, groups, mirror):
         asked.images.double(), weight.double(), row, stride, padding, more, groups=groups
     )
     assert_near(result, expected.permute(0, 2, 3, 1).reshape(1, 1, -1, 32))
+
+
+def test_conv1d_of_each_channel(device):
+    """The channels of a Mamba layer, whose program multiplies number by number."""
+    channels = 2560
+    rows, held = put(integers((1, 64, channels), 1, -4, 5).float(), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    weight = integers((channels, 1, 4), 2, -4, 5).bfloat16()
+    result = ttnn.conv1d(
+        input_tensor=rows,
+        weight_tensor=ttnn.from_torch(weight),
+        device=device,
+        in_channels=channels,
+        out_channels=channels,
+        batch_size=1,
+        input_length=64,
+        kernel_size=4,
+        padding=3,
+        groups=channels,
+        conv_config=config(shard_layout=HEIGHT),
+    )
+    expected = functional.conv1d(held.mT, weight.double(), padding=3, groups=channels)
+    assert torch.equal(get(result)[0], expected.mT)
