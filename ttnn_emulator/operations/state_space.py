@@ -12,9 +12,9 @@ from ttnn_emulator.arithmetic.formats import round_to_bfloat16
 from ttnn_emulator.arithmetic.sums import products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
-from ttnn_emulator.device.step import Output
+from ttnn_emulator.device.step import Operand, Output
 
-_TILE = 32
+_TILE, _FACE = 32, 16
 
 
 @value("experimental.repeat_and_interleave_eltwise_mul")
@@ -33,22 +33,23 @@ def repeat_and_interleave_eltwise_mul(
     return products(repeated.float(), interleaved.float(), _compute(math_fidelity))
 
 
-@value("experimental.prefix_scan")
+@value("experimental.prefix_scan", operands=True)
 def prefix_scan(
-    a: torch.Tensor,
-    bx: torch.Tensor,
-    h_prev: torch.Tensor,
+    a: Operand,
+    bx: Operand,
+    h_prev: Operand,
     *,
     dtype: ttnn.DataType | None = None,
     math_fidelity: Any = None,
 ) -> torch.Tensor:
-    """Return each row of h = a h + bx, where the h of the first row is the last row before."""
-    compute, state = _compute(math_fidelity), h_prev[0, 0, 0].float()
+    """Return each row of h = a h + bx, where the h of the first row is `h_prev`, which becomes the last row."""
+    compute, state = _compute(math_fidelity), h_prev.value[0, 0, 0].float()
     rows = []
-    for gate, step in zip(a[0, 0].float(), bx[0, 0].float()):
+    for gate, step in zip(a.value[0, 0].float(), bx.value[0, 0].float()):
         kept = round_to_bfloat16(products(gate, state, compute)).float()
         state = round_to_bfloat16(matrix_add(kept, step, False)).float()
         rows.append(state)
+    h_prev.own()[...] = h_prev.round(state)
     return torch.stack(rows)[None, None]
 
 
@@ -56,9 +57,12 @@ def prefix_scan(
 def hc_sum_reduce(
     input: torch.Tensor, *, dtype: ttnn.DataType | None = None, math_fidelity: Any = None
 ) -> torch.Tensor:
-    """Sum the columns of each tile."""
-    tiles = input.unflatten(-1, (-1, _TILE))
-    return sum_of_products(torch.ones(1, _TILE), tiles.mT, _compute(math_fidelity)).squeeze(-2)
+    """Sum the columns of each tile, face after face."""
+    compute, ones = _compute(math_fidelity), torch.ones(1, _FACE)
+    total = None
+    for face in input.unflatten(-1, (-1, _TILE)).mT.split(_FACE, -2):
+        total = sum_of_products(ones, face, compute, before=total)
+    return total.squeeze(-2)
 
 
 def _compute(fidelity: Any) -> ComputeConfig:

@@ -34,16 +34,18 @@ def test_prefix_scan(device):
         spec = ttnn.ShardSpec(cores, (rows, width // 2), ttnn.ShardOrientation.ROW_MAJOR)
         return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.WIDTH_SHARDED, ttnn.BufferType.L1, spec)
 
+    h_prev = ttnn.to_memory_config(before, shards(1))
     result = ttnn.experimental.prefix_scan(
         ttnn.to_memory_config(gates, shards(64)),
         ttnn.to_memory_config(steps, shards(64)),
-        ttnn.to_memory_config(before, shards(1)),
+        h_prev,
         memory_config=shards(64),
     )
     states = [h[0, 0, 0]]
     for gate, step in zip(a[0, 0], b[0, 0]):
         states.append(gate * states[-1] + step)
     assert (get(result)[0, 0] - torch.stack(states[1:])).abs().max() < 0.05
+    assert torch.equal(get(h_prev)[0, 0, 0], get(result)[0, 0, -1])  # the next call goes on from there
 
 
 def test_sums_of_tiles(device):
