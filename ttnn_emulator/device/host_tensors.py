@@ -38,6 +38,8 @@ def host_shard(
     padded = tuple(like.padded_shape)
     fill = _unknown(like.dtype) if padding is None else padding
     filled = is_padded(like) and len(like.shape) == len(padded)
+    # the library reshapes no host tensor of shards that have rows or columns beyond its shape
+    shards_have_padding = filled and like.is_sharded() and like.layout == ttnn.ROW_MAJOR_LAYOUT
     if filled:
         whole = torch.full((*value.shape[: value.ndim - len(padded)], *padded), fill, dtype=value.dtype)
         whole[(..., *(slice(0, size) for size in like.shape))] = value
@@ -46,7 +48,7 @@ def host_shard(
         value.to(host_dtype(like.dtype)),
         data_type=like.dtype,
         layout=like.layout,
-        mem_config=like.memory_config(),
+        mem_config=ttnn.DRAM_MEMORY_CONFIG if shards_have_padding else like.memory_config(),
         tile=like.tile,
         pad_value=fill if is_padded(like) and not filled else None,  # a scalar or a row: the library makes it a tile
         mesh_mapper=mapper,

@@ -204,6 +204,19 @@ def test_slices(device, slices):
     assert torch.equal(get(whole), get(sliced))
 
 
+@pytest.mark.parametrize("shards,outputs", [(HEIGHT, 20), (BLOCK, 353), (WIDTH, 353)])
+def test_rows_of_shards_on_the_host(device, shards, outputs):
+    """The shards have more rows and columns than the result."""
+    asked = Convolution(device, 384, outputs, padding=[2, 2])
+    rows = config(shard_layout=shards, output_layout=ttnn.ROW_MAJOR_LAYOUT)
+    l1 = {"slice_config": ttnn.Conv2dL1FullSliceConfig, "compute_config": wide(device)}
+    images = ttnn.to_memory_config(asked.call["input_tensor"], ttnn.L1_MEMORY_CONFIG)
+    result = ttnn.conv2d(**asked.call | {"input_tensor": images}, conv_config=rows, **l1)
+    assert result.memory_config().memory_layout == shards
+    assert_near(result, asked.expected(), 2**-6)
+    assert torch.equal(ttnn.to_torch(ttnn.from_device(result)), ttnn.to_torch(result))
+
+
 def test_images_of_the_host(device):
     asked = Convolution(device)
     images = ttnn.from_torch(asked.images.permute(0, 2, 3, 1).contiguous().bfloat16())
