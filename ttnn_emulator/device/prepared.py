@@ -23,13 +23,18 @@ class Prepared(NamedTuple):
     weights: torch.Tensor
 
 
-def filters(weight: torch.Tensor, groups: int, dtype: ttnn.DataType) -> torch.Tensor:
+def are_taps(inputs: int, outputs: int, groups: int, image_height: int, kernel_height: int, is_biased: bool) -> bool:
+    """Return whether a convolution is one of each channel in one dimension. Its program multiplies number by number."""
+    return inputs == outputs == groups > 1 and image_height == kernel_height == 1 and not is_biased
+
+
+def filters(weight: torch.Tensor, groups: int, dtype: ttnn.DataType, taps: bool = False) -> torch.Tensor:
     """Return the form of weights [outputs, inputs of a group, height, width]. The height may be missing."""
     weight = weight.unsqueeze(-2) if weight.ndim == 3 else weight
     form = weight.permute(2, 3, 1, 0)
-    if groups == 1 or dtype not in (ttnn.bfloat8_b, ttnn.bfloat4_b):
+    if taps or groups == 1 or dtype not in (ttnn.bfloat8_b, ttnn.bfloat4_b):
         return round_from_host(form.contiguous(), dtype)
-    # numbers share an exponent with their neighbours among the zeros between groups
+    # but for taps, numbers share an exponent with their neighbours among the zeros between groups
     height, width, inputs, _ = form.shape
     rows = spread(form, groups).unflatten(2, (groups, inputs)).unflatten(-1, (groups, -1))
     kept = [round_from_host(rows[:, :, group].flatten(-2), dtype) for group in range(groups)]
@@ -62,7 +67,19 @@ def bias_row(bias: torch.Tensor, dtype: ttnn.DataType) -> torch.Tensor:
 
 # the functions that prepare weights, with what each gives from a host tensor and the call's options
 FORMS: dict[str, Callable[[torch.Tensor, dict], torch.Tensor]] = {
-    "prepare_conv_weights": lambda weight, call: filters(weight, call["groups"], call["dtype"]),
+    "prepare_conv_weights": lambda weight, call: filters(
+        weight,
+        call["groups"],
+        call["dtype"],
+        are_taps(
+            call["in_channels"],
+            call["out_channels"],
+            call["groups"],
+            call["input_height"],
+            call["kernel_size"][0],
+            call["has_bias"],
+        ),
+    ),
     "prepare_conv_bias": lambda bias, call: bias_row(bias, call["dtype"]),
     "prepare_conv_transpose2d_weights": lambda weight, call: transposed_filters(
         weight, call["groups"], call["dtype"], call.get("mirror_kernel", True)

@@ -22,7 +22,7 @@ from ttnn_emulator.arithmetic.formats import Format, pack_precisely, round_to
 from ttnn_emulator.arithmetic.sums import Spill, products, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.data_types import format_of
-from ttnn_emulator.device.prepared import Prepared, bias_row, filters, spread, transposed_filters
+from ttnn_emulator.device.prepared import Prepared, are_taps, bias_row, filters, spread, transposed_filters
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
 from ttnn_emulator.errors import UnsupportedOperation
@@ -65,7 +65,10 @@ def conv2d(
     programs: list[Program],
 ) -> list[torch.Tensor | Prepared]:
     config = conv_config or ttnn.Conv2dConfig()
-    weights = _form(weight_tensor, config, kernel_size, in_channels, out_channels, lambda w, d: filters(w, groups, d))
+    taps = are_taps(in_channels, out_channels, groups, input_height, kernel_size[0], bias_tensor is not None)
+    weights = _form(
+        weight_tensor, config, kernel_size, in_channels, out_channels, lambda w, d: filters(w, groups, d, taps)
+    )
     images = _images(input_tensor, batch_size, input_height, input_width, in_channels)
     mode = "replicate" if config.padding_mode == ttnn.PaddingMode.Replicate else "constant"
     images = functional.pad(images.permute(0, 3, 1, 2), sides(padding), mode=mode).permute(0, 2, 3, 1)

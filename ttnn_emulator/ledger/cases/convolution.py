@@ -36,6 +36,8 @@ def _convolutions() -> None:
         lambda x: _convolve(x, weight=ttnn.float32, compute_config=_without_adding(x)),
     )
     case("convolution/of one dimension", _of_one_dimension)
+    for kind in ("bf16", "bfp8"):
+        case(f"taps/{kind}", lambda x, k=TYPES[kind]: _of_each_channel(x, k))
     case("convolution/transposed", _transposed)
     case("convolution/groups", lambda x: _convolve(x, inputs=32, outputs=32, groups=8))
 
@@ -96,6 +98,24 @@ def _of_one_dimension(x: Inputs) -> ttnn.Tensor:
         kernel_size=3,
         padding=1,
         conv_config=ttnn.Conv2dConfig(weights_dtype=ttnn.bfloat16),
+    )
+
+
+def _of_each_channel(x: Inputs, weight: ttnn.DataType) -> ttnn.Tensor:
+    """Return a convolution in which each channel has four taps of its own."""
+    config = ttnn.Conv2dConfig(weights_dtype=weight, shard_layout=ttnn.TensorMemoryLayout.HEIGHT_SHARDED)
+    return ttnn.conv1d(
+        input_tensor=x.normal(shape=(1, 32, 2560), layout=ttnn.ROW_MAJOR_LAYOUT),
+        weight_tensor=_on_host(x, (2560, 1, 4)),
+        device=x.device,
+        in_channels=2560,
+        out_channels=2560,
+        batch_size=1,
+        input_length=32,
+        kernel_size=4,
+        padding=3,
+        groups=2560,
+        conv_config=config,
     )
 
 
