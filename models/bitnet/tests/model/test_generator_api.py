@@ -332,7 +332,7 @@ def test_bad_requests(model):
             model.generate(prompt, 4, stop=stop)
     with refuses("there are 2 sampling parameters for 1 prompts"):
         model.generate(prompt, 4, [GREEDY, GREEDY])
-    assert not model.engine.busy and not model.engine._jobs, "something was kept"
+    assert not model.engine.busy and not model.engine.answers.jobs, "something was kept"
 
 
 def test_the_default_precision(open_device):
