@@ -70,9 +70,9 @@ def pytest_report_header() -> str | None:
 
 @pytest.fixture
 def device_params(request: pytest.FixtureRequest) -> dict:
-    """The arguments of `open_device`.
+    """The arguments of `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`.
 
-    They are set by `@pytest.mark.parametrize("device_params", [...], indirect=True)` or `@pytest.mark.use_module_device`.
+    `@pytest.mark.use_module_device(...)` sets them too.
     """
     marker = request.node.get_closest_marker(_MODULE_DEVICE)
     if hasattr(request, "param"):
