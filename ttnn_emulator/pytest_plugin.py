@@ -20,6 +20,9 @@ from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD, Board, find_boar
 
 _BOARD = "TTNN_EMULATOR_BOARD"  # xdist's workers, and programs that a test starts, inherit the choice
 
+# With this marker tt-metal opens one device for all tests of a module. Here each test has its own.
+_MODULE_DEVICE = "use_module_device"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("ttnn").addoption(
@@ -39,6 +42,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Come also where the plugin is loaded late: by a conftest's `pytest_plugins`, or by `-p` in xdist's workers."""
     _emulate(config.option)
+    config.addinivalue_line(
+        "markers",
+        f"{_MODULE_DEVICE}(device_params): tt-metal's; here it sets `device_params`",
+    )
 
 
 def _emulate(options: argparse.Namespace) -> None:
@@ -63,8 +70,16 @@ def pytest_report_header() -> str | None:
 
 @pytest.fixture
 def device_params(request: pytest.FixtureRequest) -> dict:
-    """The arguments of `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`."""
-    return getattr(request, "param", {})
+    """The arguments of `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`.
+
+    `@pytest.mark.use_module_device(...)` sets them too.
+    """
+    marker = request.node.get_closest_marker(_MODULE_DEVICE)
+    if hasattr(request, "param"):
+        return request.param
+    if marker is None:
+        return {}
+    return marker.args[0] if marker.args else marker.kwargs.get("device_params", {})
 
 
 @pytest.fixture
@@ -88,7 +103,9 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
     wanted = getattr(request, "param", None) or ttnn.get_num_devices()
     shape = (1, wanted) if isinstance(wanted, int) else tuple(wanted)
     if shape[0] * shape[1] > ttnn.get_num_devices():
-        pytest.skip(f"the mesh {shape} needs more chips than the {ttnn.get_num_devices()} there are")
+        pytest.skip(
+            f"the mesh {shape} needs more chips than the {ttnn.get_num_devices()} there are"
+        )
     arguments = dict(device_params)
     fabric = arguments.pop("fabric_config", None)
     if fabric is not None:

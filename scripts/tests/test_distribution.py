@@ -7,6 +7,7 @@ installed into an environment of its own, which sees the other packages of the e
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,20 +22,7 @@ from ttnn_emulator.install import TTNN_VERSION
 SOURCE = Path(__file__).resolve().parents[2] / "ttnn_emulator"
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 NOT_IN_THE_WHEEL = {"pyproject.toml", "LICENSE", "NOTICE"}  # the wheel has the last two elsewhere
-PROGRAM = """
-import torch
-import ttnn
-import ttnn_emulator
-
-def test_total(device):
-    x = ttnn.from_torch(torch.ones(32, 32), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
-    total = float(ttnn.to_torch(ttnn.add(x, x)).sum())
-    print(total, ttnn_emulator.__version__, ttnn_emulator.__file__)
-    assert total == 2048
-
-if __name__ == "__main__":
-    test_total(ttnn.open_device(device_id=0))
-"""
+EXAMPLE = re.search(r"```python\n(# total.py.*?)```", (SOURCE / "README.md").read_text(), re.DOTALL)[1]
 
 
 def files_of(folder: Path) -> set[str]:
@@ -104,15 +92,14 @@ def test_the_wheel_has_every_file_and_no_other_package(wheel: Path) -> None:
     assert f"\nRequires-Dist: ttnn=={TTNN_VERSION}\n" in archive.read(metadata).decode()
 
 
-def test_a_script_and_a_test_run_elsewhere(python: Path, tmp_path: Path) -> None:
-    (tmp_path / "test_total.py").write_text(PROGRAM)
-    command = python.with_name("ttnn-emulator")
-    version = run(command, "--version", folder=tmp_path).stdout.split()[1]
-    package = next(python.parents[1].glob("lib/python*/site-packages/ttnn_emulator/__init__.py"))
-    script = run(command, "test_total.py", folder=tmp_path)
-    assert (script.returncode, script.stdout, script.stderr) == (0, f"2048.0 {version} {package}\n", "")
-    test = run(python, "-m", "pytest", "-s", "test_total.py", folder=tmp_path)
-    assert test.returncode == 0 and f"2048.0 {version} {package}\n" in test.stdout, test.stdout + test.stderr
+def test_the_example_of_the_readme_runs_elsewhere(python: Path, tmp_path: Path) -> None:
+    """It runs as a program by the command, and as a test by the plugin."""
+    (tmp_path / "test_total.py").write_text(EXAMPLE)
+    script = run(python.with_name("ttnn-emulator"), "test_total.py", folder=tmp_path)
+    assert (script.returncode, script.stdout, script.stderr) == (0, "the sum is 2048.0\n", "")
+    test = run(python, "-m", "pytest", "test_total.py", folder=tmp_path)
+    assert test.returncode == 0 and "1 passed" in test.stdout, test.stdout + test.stderr
+    assert "\nttnn: runs on an emulated n150\n" in test.stdout
 
 
 def test_the_ledger_is_compared_elsewhere_and_fails_without_its_record(python: Path, tmp_path: Path) -> None:
