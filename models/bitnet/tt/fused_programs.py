@@ -66,6 +66,11 @@ class FusedPrograms:
         head_weight: ttnn.DataType,
         cache: ttnn.DataType,
     ):
+        if not model.sub_norms or model.hidden_act != "relu2" or model.vocab_size % TILE:
+            raise FusedProgramsDoNotFit(
+                "fused needs sub-norms, relu2 and a vocabulary of whole tiles, the model has "
+                f"{'' if model.sub_norms else 'no '}sub-norms, {model.hidden_act} and {model.vocab_size} tokens"
+            )
         if model.num_attention_heads > _MOST_HEADS:
             raise FusedProgramsDoNotFit(
                 f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}"
