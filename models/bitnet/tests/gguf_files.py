@@ -60,6 +60,16 @@ def pack_i2_s(ternary: torch.Tensor, scale: float, layout: str = "x86") -> np.nd
     return np.concatenate([packed, np.float32([scale]).view(np.uint8), np.zeros(28, np.uint8)])
 
 
+def in_pairs(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """The rows of heads of this width as llama.cpp stores them: row i of both halves of a head, one behind the other.
+
+    The rows of a part of a head stay as they are.
+    """
+    heads, halves = range(0, len(rows) - width + 1, width), (0, width // 2)
+    order = [head + half + i for head in heads for i in range(width // 2) for half in halves]
+    return torch.cat([rows[order], rows[len(order) :]])
+
+
 def metadata(config: BitNetConfig, architecture: str = ARCHITECTURE) -> dict[str, Any]:
     """The metadata that bitnet.cpp's converter writes, without the tokenizer's texts."""
     sizes = {
@@ -101,6 +111,8 @@ def write_gguf(
         add = {str: writer.add_string, bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32}
         add.get(type(value), writer.add_array)(name, value)
     for name, tensor in state.items():
+        if architecture == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
+            tensor = in_pairs(tensor, values["llama.rope.dimension_count"])
         if f"{name}_scale" in state:
             packed = pack_i2_s(tensor, state[f"{name}_scale"].item(), layout)
             writer.add_tensor(gguf_name(name), packed.view(np.int8), tuple(tensor.shape), I2_S)

@@ -16,7 +16,7 @@ from models.bitnet.tests.unit.test_weights import CONFIG, assert_same, ternary_s
 from models.bitnet.tt.weights.checkpoint import content_hash, load_tokenizer, read_config
 from models.bitnet.tt.weights.entry import CheckpointError
 from models.bitnet.tt.weights.packing import unpack_i2_s
-from models.bitnet.tt.weights.state_dict import load_state_dict
+from models.bitnet.tt.weights.state_dict import load_state_dict, tensor_shapes
 
 STORED = replace(CONFIG, linear_class="autobitlinear")
 TEXTS = ["And it came to pass", "  In 1611, 12345 men\n\n\tI've  seen", "Ægypt's <|eot_id|>קדש 🕊 ", ""]
@@ -41,6 +41,17 @@ def test_the_same_weights_and_config(tmp_path, architecture, embedding):
             state[name] = tensor.to(dtype if tensor.dim() == 2 else torch.float32)
     path = write_gguf(tmp_path / "m.gguf", metadata(CONFIG, architecture), state, architecture, embedding)
     assert read_config(path) == STORED
+    assert_same(load_state_dict(path, progress=False), state)
+
+
+def test_a_llama(tmp_path):
+    """A model without sub-norms. The rows of q and k, which llama.cpp stores in another order, are in order again."""
+    config = replace(CONFIG, hidden_size=128, num_attention_heads=4, num_key_value_heads=2, vocab_size=161)
+    config = replace(config, sub_norms=False, hidden_act="silu")
+    torch.manual_seed(0)
+    state = load_state_dict({name: torch.randn(shape) for name, shape in tensor_shapes(config).items()}, config)
+    path = write_gguf(tmp_path / "m.gguf", metadata(config, "llama"), state, "llama", "F32")
+    assert read_config(path) == replace(config, linear_class="autobitlinear")
     assert_same(load_state_dict(path, progress=False), state)
 
 

@@ -191,7 +191,16 @@ def test_metadata_that_is_refused(tmp_path, case):
 @pytest.mark.parametrize("name", ["gemma", "qwen3", "bitnet"])
 def test_an_architecture_that_is_refused(tmp_path, name):
     path = write_gguf(tmp_path / "m.gguf", metadata(CONFIG, name), {}, architecture=name)
-    assert f"general.architecture is {name!r}, must be one of bitnet-b1.58, bitnet-25" in refusal(path)
+    assert f"general.architecture is {name!r}, must be one of bitnet-b1.58, bitnet-25, llama" in refusal(path)
+
+
+def test_a_llama_with_part_of_a_head(tmp_path):
+    """The rows of q are no whole pairs, so they cannot be put in order."""
+    config = replace(CONFIG, sub_norms=False, hidden_act="silu")
+    state = {name: tensor for name, tensor in STATE.items() if "_sub_norm" not in name}
+    state |= {Q: STATE[Q][:62].contiguous()}
+    path = write_gguf(tmp_path / "m.gguf", metadata(config, "llama"), state, "llama")
+    assert "blk.0.attn_q.weight: wrong shape (62, 64), must be (64, 64)" in refusal(path)
 
 
 @pytest.mark.parametrize("case", TENSORS)

@@ -15,12 +15,13 @@ from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.weights.entry import CheckpointError, Entry
 from models.bitnet.tt.weights.gguf_file import FLOATS, I2_S, GGUFFile
 from models.bitnet.tt.weights.gguf_layout import foreign_layout
-from models.bitnet.tt.weights.packing import I2_S_BLOCK, unpack_i2_s
+from models.bitnet.tt.weights.packing import I2_S_BLOCK, rows_in_halves, unpack_i2_s
 
 # what Hugging Face's config would say of each architecture
 _ARCHITECTURES: dict[str, dict[str, Any]] = {
     "bitnet-b1.58": {"model_type": "bitnet", "hidden_act": "relu2"},
     "bitnet-25": {"model_type": "bitnet", "hidden_act": "relu2"},  # the same model under its earlier name
+    "llama": {"model_type": "llama", "hidden_act": "silu"},  # Llama 3 and Falcon 3 with ternary weights
 }
 _SIZES = {
     "embedding_length": "hidden_size",
@@ -46,6 +47,7 @@ _PROJECTIONS = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+_ROTATED = {"attn_q": "attention.head_count", "attn_k": "attention.head_count_kv"}  # and the number of their heads
 _NORMS = {
     "attn_norm": "input_layernorm",
     "attn_sub_norm": "self_attn.attn_sub_norm",
@@ -196,7 +198,18 @@ def _projection(file: GGUFFile, stored: str) -> torch.Tensor:
         raise CheckpointError(f"{file.path}: {stored}: {zeros:.0%} zeros and a mean of {mean:.2f} are not a BitNet's")
     if stored in _CHECKED_FOR_LAYOUT:
         _check_layout(file, stored)
-    return ternary
+    return _rows_in_halves(file, stored, ternary)
+
+
+def _rows_in_halves(file: GGUFFile, stored: str, matrix: torch.Tensor) -> torch.Tensor:
+    """Undo llama.cpp's order of the rows of q and k, which it rotates in adjacent pairs for the architecture llama."""
+    part = stored.split(".")[2]
+    if file.metadata["general.architecture"] != "llama" or part not in _ROTATED:
+        return matrix
+    heads = file.metadata.get(f"llama.{_ROTATED[part]}", file.metadata["llama.attention.head_count"])
+    if len(matrix) % (2 * heads):
+        return matrix  # its shape is refused, whatever the order
+    return rows_in_halves(matrix, heads)
 
 
 def _check_layout(file: GGUFFile, down: str) -> None:

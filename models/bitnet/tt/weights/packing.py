@@ -54,6 +54,12 @@ def permute_rows_for_device_rope(weight: torch.Tensor, num_heads: int, head_dim:
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
+def rows_in_halves(weight: torch.Tensor, num_heads: int) -> torch.Tensor:
+    """The inverse of `permute_rows_for_device_rope`: the rows of adjacent pairs in Hugging Face's order."""
+    pairs = weight.unflatten(0, (num_heads, -1, 2))
+    return pairs.transpose(1, 2).reshape(weight.shape)
+
+
 def fuse_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kv_heads: int, chips: int = 1) -> torch.Tensor:
     """One ternary matrix for q, k and v: for each chip its rows of q, then of k, then of v.
 

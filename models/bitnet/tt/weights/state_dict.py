@@ -28,6 +28,10 @@ from models.bitnet.tt.weights.checkpoint import open_tensors, read_config
 from models.bitnet.tt.weights.entry import CheckpointError, Entry
 from models.bitnet.tt.weights.packing import is_ternary, pack_ternary, ternarise, unpack_ternary
 
+# The sub-norms of 1bitLLM's checkpoints, and their names here
+_OTHER_NAMES = {".self_attn.inner_attn_ln.": ".self_attn.attn_sub_norm.", ".mlp.ffn_layernorm.": ".mlp.ffn_sub_norm."}
+_FREQUENCIES = "rotary_emb.inv_freq"
+
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -40,6 +44,9 @@ class StateDict(Mapping[str, torch.Tensor]):
 
     def __init__(self, origin: str, entries: Mapping[str, Entry], config: BitNetConfig):
         """Raises CheckpointError for a missing or unknown tensor."""
+        entries = dict(entries)
+        _take_frequencies(entries, config)
+        entries = _under_our_names(entries)
         self._entries, self._config = entries, config
         self._shapes = tensor_shapes(config)
         if config.tie_word_embeddings and "lm_head.weight" not in entries:
@@ -134,6 +141,8 @@ def tensor_shapes(config: BitNetConfig) -> dict[str, tuple[int, ...]]:
             f"{prefix}.mlp.ffn_sub_norm.weight": (wide,),
             f"{prefix}.mlp.down_proj.weight": (hidden, wide),
         }
+        if not config.sub_norms:
+            del shapes[f"{prefix}.self_attn.attn_sub_norm.weight"], shapes[f"{prefix}.mlp.ffn_sub_norm.weight"]
     return shapes | {"model.norm.weight": (hidden,), "lm_head.weight": (config.vocab_size, hidden)}
 
 
@@ -159,6 +168,29 @@ def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, to
         (Path(unfinished) / "config.json").write_text(json.dumps(config.to_hf(), indent=2) + "\n", encoding="utf-8")
         for name in ("model.safetensors", "config.json"):
             os.replace(Path(unfinished) / name, folder / name)
+
+
+def _take_frequencies(entries: dict[str, Entry], config: BitNetConfig) -> None:
+    """Remove the rotary frequencies that older checkpoints store. They must be those of the config."""
+    expected = config.rope_theta ** (-torch.arange(0, config.head_dim, 2).double() / config.head_dim)
+    for name in [name for name in entries if name.endswith(_FREQUENCIES)]:
+        entry = entries.pop(name)
+        stored = _read_float(entry, tuple(expected.shape)).double()
+        # within the rounding of bfloat16, and of the smallest float16
+        if not torch.allclose(stored, expected, rtol=2**-8, atol=2**-24):
+            entry.fail(f"differs from the frequencies of rope_theta {config.rope_theta}")
+
+
+def _under_our_names(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """The entries, with 1bitLLM's names replaced by ours. Errors still show the names in the file."""
+    renamed: dict[str, Entry] = {}
+    for name, entry in entries.items():
+        for other, ours in _OTHER_NAMES.items():
+            name = name.replace(other, ours)
+        if name in renamed:
+            entry.fail(f"the checkpoint has {renamed[name].name} too, which is another name of the same tensor")
+        renamed[name] = entry
+    return renamed
 
 
 def _check_names(origin: str, entries: dict[str, Entry], shapes: dict[str, tuple], projections: list[str]) -> None:
