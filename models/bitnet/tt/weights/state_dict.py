@@ -32,6 +32,10 @@ from models.bitnet.tt.weights.packing import is_ternary, pack_ternary, ternarise
 # A part of content_hash. Raise it whenever the conversion makes other device tensors from the same checkpoint.
 PACKING_VERSION = 1
 
+# The sub-norms of 1bitLLM's checkpoints, and their names here
+_OTHER_NAMES = {".self_attn.inner_attn_ln.": ".self_attn.attn_sub_norm.", ".mlp.ffn_layernorm.": ".mlp.ffn_sub_norm."}
+_FREQUENCIES = "rotary_emb.inv_freq"
+
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -76,6 +80,8 @@ def load_state_dict(
     if config.tie_word_embeddings and "lm_head.weight" not in entries:
         del shapes["lm_head.weight"]
     projections = projection_names(config)
+    _take_frequencies(entries, config)
+    entries = _under_our_names(entries)
     _check_names(origin, entries, shapes, projections)
 
     state = {}
@@ -115,6 +121,8 @@ def tensor_shapes(config: BitNetConfig) -> dict[str, tuple[int, ...]]:
             f"{prefix}.mlp.ffn_sub_norm.weight": (wide,),
             f"{prefix}.mlp.down_proj.weight": (hidden, wide),
         }
+        if not config.sub_norms:
+            del shapes[f"{prefix}.self_attn.attn_sub_norm.weight"], shapes[f"{prefix}.mlp.ffn_sub_norm.weight"]
     return shapes | {"model.norm.weight": (hidden,), "lm_head.weight": (config.vocab_size, hidden)}
 
 
@@ -187,6 +195,29 @@ def _open_folder(folder: Path) -> dict[str, _Entry]:
         for name in names:
             entries[name] = _Entry(str(path), name, lambda file=file, name=name: file.get_tensor(name))
     return entries
+
+
+def _take_frequencies(entries: dict[str, _Entry], config: BitNetConfig) -> None:
+    """Remove the rotary frequencies that older checkpoints store. They must be those of the config."""
+    expected = config.rope_theta ** (-torch.arange(0, config.head_dim, 2).double() / config.head_dim)
+    for name in [name for name in entries if name.endswith(_FREQUENCIES)]:
+        entry = entries.pop(name)
+        stored = _read_float(entry, tuple(expected.shape)).double()
+        # within the rounding of bfloat16, and of the smallest float16
+        if not torch.allclose(stored, expected, rtol=2**-8, atol=2**-24):
+            entry.fail(f"differs from the frequencies of rope_theta {config.rope_theta}")
+
+
+def _under_our_names(entries: dict[str, _Entry]) -> dict[str, _Entry]:
+    """The entries, with 1bitLLM's names replaced by ours. Errors still show the names in the file."""
+    renamed: dict[str, _Entry] = {}
+    for name, entry in entries.items():
+        for other, ours in _OTHER_NAMES.items():
+            name = name.replace(other, ours)
+        if name in renamed:
+            entry.fail(f"the checkpoint has {renamed[name].name} too, which is another name of the same tensor")
+        renamed[name] = entry
+    return renamed
 
 
 def _check_names(origin: str, entries: dict[str, _Entry], shapes: dict[str, tuple], projections: list[str]) -> None:

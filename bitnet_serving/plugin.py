@@ -21,8 +21,8 @@ from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.input_processor import InputProcessor
 
 import ttnn_emulator
-from serving.admission import check, check_texts, fold_seed
-from serving.grammars import end_only_the_request
+from bitnet_serving.admission import check, check_texts, fold_seed
+from bitnet_serving.grammars import end_only_the_request
 
 _SIGNAL_AT_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
