@@ -46,7 +46,7 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     if board.chips > 1:
         leave_them_alone(Path(ttnn.__file__).parent)
     operation = private.FastOperation
-    emulated = EmulatedDevice(_with_files(operation.__call__, restore))
+    emulated = EmulatedDevice(_with_files(operation.__call__, restore), board.links)
     in_turn = emulated.in_turn
     put(operation, "_requires_slow_runtime", lambda self: False)  # `Comparing` asks instead
     transfers = Transfers(emulated)
@@ -90,6 +90,9 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
 
     emulated.devices.on_close = [emulated.memory.close, traces.close]
     put(ttnn, "set_fabric_config", emulated.devices.set_fabric_config)
+    semaphores = emulated.semaphores
+    put(ttnn, "create_global_semaphore", in_turn(semaphores.creating(ttnn.create_global_semaphore)))
+    put(ttnn, "reset_global_semaphore_value", in_turn(semaphores.resetting(ttnn.reset_global_semaphore_value)))
     for opener, closer in (
         ("open_device", "close_device"),
         ("CreateDevice", "CloseDevice"),
