@@ -12,6 +12,7 @@ import ttnn
 from ttnn_emulator.device import trace
 from ttnn_emulator.device.call import Calls
 from ttnn_emulator.device.comparing import Comparing
+from ttnn_emulator.device.prepared import FORMS
 from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.device.transfers import Transfers
 from ttnn_emulator.ledger.evidence import refuse_without_evidence
@@ -75,6 +76,10 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     files = private.files
     put(files, "load_tensor_flatbuffer", in_turn(transfers.loading(files.load_tensor_flatbuffer)))
     put(files, "dump_tensor_flatbuffer", in_turn(transfers.dumping(files.dump_tensor_flatbuffer)))
+
+    for name, form in FORMS.items():
+        library_prepare = getattr(private.convolutions, name)
+        put(private.convolutions, name, in_turn(transfers.preparing(f"ttnn.{name}", library_prepare, form)))
 
     traces = trace.Traces(emulated)
     for name in ("begin_trace_capture", "end_trace_capture", "execute_trace", "release_trace"):

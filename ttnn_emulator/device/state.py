@@ -89,12 +89,14 @@ class EmulatedDevice:
         else:
             step.leave_unwritten()
 
-    def library(self, operation: Any, args: tuple, kwargs: dict) -> tuple[Any, list[Program]]:
+    def library(
+        self, operation: Any, args: tuple, kwargs: dict, wants_programs: bool = False
+    ) -> tuple[Any, list[Program]]:
         """Run the real library, and return its result with the programs it enqueued where someone wants to know."""
         self.inside_library = True
         try:
             listening = self.recorder is not None or self.capture is not None
-            if not listening and not asks_for_fusion(kwargs):
+            if not (listening or wants_programs or asks_for_fusion(kwargs)):
                 return self.library_call(operation, *args, **kwargs), []
             name, call = name_of(operation), lambda: self.library_call(operation, *args, **kwargs)
             if not listening:
