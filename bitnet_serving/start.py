@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts `vllm serve` on this machine's address: `python -m bitnet_serving.start MODEL [OPTION]...`.
 
-MODEL may be a GGUF file. $XDG_CACHE_HOME (default: ~/.cache) keeps the folder that vLLM gets in its place. With an address
-that other machines reach (`--host`), the server needs an API key or the option `--without-key`.
+MODEL may be a GGUF file. $XDG_CACHE_HOME (default: ~/.cache) keeps the folder that vLLM gets in its place. With an
+address that other machines reach (`--host`), the server needs an API key or the option `--without-key`.
 """
 
 import argparse
