@@ -52,7 +52,7 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     transfers = Transfers(emulated)
     is_strict = os.environ.get("TTNN_EMULATOR_STRICT", "0") != "0"
     calls = Calls(emulated, transfers.operations, refuse_without_evidence if is_strict else None)
-    put(operation, "__call__", in_turn(Comparing(calls).caller()))
+    put(operation, "__call__", in_turn(Comparing(calls, emulated).caller()))
     undo.callback(replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__))))
     put(ttnn.Tensor, "cpu", in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)))
     put(ttnn.Tensor, "to", in_turn(transfers.moving_method(ttnn.Tensor.to)))

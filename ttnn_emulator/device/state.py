@@ -6,6 +6,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ttnn
@@ -20,6 +21,7 @@ from ttnn_emulator.errors import TraceError
 from ttnn_emulator.kernels.choice import Choice
 from ttnn_emulator.library.private import name_of, shape_of
 from ttnn_emulator.library.programs import Plan, Program, list_programs, observe, plan
+from ttnn_emulator.library.source_line import source_line
 
 
 class EmulatedDevice:
@@ -46,6 +48,15 @@ class EmulatedDevice:
             yield
         finally:
             self.computes = True
+
+    @contextlib.contextmanager
+    def recording(self, recorder: Any) -> Iterator[Any]:
+        """Let `recorder`, or nobody, listen inside the block."""
+        outer, self.recorder = self.recorder, recorder
+        try:
+            yield recorder
+        finally:
+            self.recorder = outer
 
     def in_turn(self, function: Callable) -> Callable:
         """Return `function` for any number of threads, whose calls take turns."""
@@ -81,8 +92,12 @@ class EmulatedDevice:
             listening = self.recorder is not None or self.capture is not None
             if not listening and not asks_for_fusion(kwargs):
                 return self.library_call(operation, *args, **kwargs), []
-            ask = observe if listening else list_programs
-            return ask(name_of(operation), lambda: self.library_call(operation, *args, **kwargs))
+            name, call = name_of(operation), lambda: self.library_call(operation, *args, **kwargs)
+            if not listening:
+                return list_programs(name, call)
+            result, programs = observe(name, call)
+            source = source_line() if programs else ""
+            return result, [replace(program, source=source) for program in programs]
         finally:
             self.inside_library = False
 

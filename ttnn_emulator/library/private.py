@@ -11,6 +11,7 @@ import ttnn
 FastOperation = ttnn.decorators.FastOperation
 # where the library compares a result with its golden function in comparison mode
 comparisons = ttnn.decorators
+copy_golden_metadata = ttnn.decorators._copy_golden_comparison_config
 
 begin_graph_capture = ttnn._ttnn.graph.begin_graph_capture
 end_graph_capture = ttnn._ttnn.graph.end_graph_capture

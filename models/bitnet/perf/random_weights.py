@@ -78,9 +78,11 @@ def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, t
             state[f"{prefix}.{name}.weight"] = random_ternary(out, into)
             scale = spread() if badly_scaled else (0.5 + torch.rand(())) * into**-0.5
             state[f"{prefix}.{name}.weight_scale"] = scale
-        for name in ("input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm"):
+        for name in ("input_layernorm", "post_attention_layernorm"):
             state[f"{prefix}.{name}.weight"] = gamma(hidden)
-        state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
+        if model.sub_norms:
+            state[f"{prefix}.self_attn.attn_sub_norm.weight"] = gamma(hidden)
+            state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
         if badly_scaled:
             q, gate = spread(low=1e-2, high=1e1), spread(low=1e-1, high=1e3)
             state[f"{prefix}.self_attn.q_proj.weight_scale"] = q

@@ -6,10 +6,17 @@ Benchmarks, not tests: nothing here fails for being slow, and the suite does not
 it is a time on a card. Compare within a group: an operation with its torch computation.
 """
 
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
 import ttnn
+from ttnn_emulator.device.registry import VALUES
+from ttnn_emulator.install import emulated_device
 from ttnn_emulator.tests.subprocesses import emulator
 
 TILE = ttnn.TILE_LAYOUT
@@ -31,6 +38,37 @@ def test_operation(benchmark, device, name):
     operation, count = getattr(ttnn, name), 1 if name == "relu" else 2
     operation(*[x] * count)  # compiles
     benchmark(lambda: operation(*[x] * count))
+
+
+@pytest.mark.parametrize("name", ["add", "relu", "matmul"])
+def test_parts_of_an_operation(device, capsys, monkeypatch, name):
+    x = upload(device, torch.randn(32, 32))
+    operation, operands = getattr(ttnn, name), [x] * (1 if name == "relu" else 2)
+    spent = {"library": 0.0, "value function": 0.0}
+
+    def timed(part: str, function: Callable) -> Callable:
+        def call(*args, **kwargs):
+            started = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[part] += time.perf_counter() - started
+
+        return call
+
+    emulated, row = emulated_device(), VALUES[f"ttnn.{name}"]
+    monkeypatch.setattr(emulated, "library_call", timed("library", emulated.library_call))
+    monkeypatch.setitem(VALUES, f"ttnn.{name}", replace(row, function=timed("value function", row.function)))
+    calls = []
+    for _ in range(2000):
+        spent.update(dict.fromkeys(spent, 0.0))
+        started = time.perf_counter()
+        operation(*operands)
+        whole = time.perf_counter() - started
+        calls.append((*spent.values(), whole - sum(spent.values())))
+    with capsys.disabled():
+        library, value, rest = (statistics.median(part) * 1e6 for part in zip(*calls))
+        print(f"\n{name}: library {library:.0f} us, value function {value:.0f} us, the emulator's rest {rest:.0f} us")
 
 
 @pytest.mark.benchmark(group="cached operation, 32x32")
