@@ -31,7 +31,11 @@ def main() -> int:
         metavar="PCC",
         help="compare every result with the operation's golden function; exit with 1 if one's PCC is below this",
     )
-    parser.add_argument("--report", metavar="FILE", help="write a page to look at (.html): programs, cores, memory")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write a page to look at (.html), or the table that tt-perf-report reads (.csv), with modelled times",
+    )
     parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
     parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
     parser.add_argument("-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code")

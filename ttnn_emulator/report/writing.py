@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""This module records a block and writes its report to a file."""
+"""This module records a block and writes its report to a file: a page (.html), or the profiler's table (.csv)."""
 
 import contextlib
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.install import installed_board
 from ttnn_emulator.report.page import page
+from ttnn_emulator.report.perf_csv import perf_csv
 from ttnn_emulator.report.recorder import Recorder, record
 
 
@@ -17,8 +18,8 @@ from ttnn_emulator.report.recorder import Recorder, record
 def write_report(file: str | Path) -> Iterator[Recorder]:
     """Record what the block asks of the emulated device, and write it also where the block ends with an error."""
     file = Path(file)
-    if file.suffix != ".html":
-        raise EmulatorError(f"the report {file} needs a name that ends in .html")
+    if file.suffix not in (".html", ".csv"):
+        raise EmulatorError(f"the report {file} needs a name that ends in .html or .csv")
     if not file.absolute().parent.is_dir():
         raise EmulatorError(f"there is no folder {file.absolute().parent} for the report {file.name}")
     recorder = None
@@ -27,4 +28,10 @@ def write_report(file: str | Path) -> Iterator[Recorder]:
             yield recorder
     finally:
         if recorder is not None:
-            file.write_text(page(recorder, Path(sys.argv[0]).name, installed_board().name))
+            file.write_text(_text(recorder, file.suffix))
+
+
+def _text(recorder: Recorder, suffix: str) -> str:
+    if suffix == ".csv":
+        return perf_csv(recorder)
+    return page(recorder, Path(sys.argv[0]).name, installed_board().name)

@@ -124,9 +124,8 @@ function drawAxis(width) {
   pen.strokeStyle = "#dfe3ec";
   for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) {
     line(x(at), AXIS, x(at), canvas.clientHeight);
-    label(`${Number(at.toPrecision(6))} us`, x(at) + 2, 13);
+    label(`${Number(at.toPrecision(6))} us${at ? "" : ", modelled"}`, x(at) + 2, 13);
   }
-  label("modelled", width - 52, 13);
 }
 function programAt(px) {
   const at = timeAt(px), [low, end] = visible();
