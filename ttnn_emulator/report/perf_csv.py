@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""This module writes a record as the table that tt-metal's profiler writes (`ops_perf_results.csv`), with modelled times.
+"""This module writes a record as the table of tt-metal's profiler (`ops_perf_results.csv`), with modelled times.
 
 tt-perf-report and the performance page of ttnn-visualizer read it. Its first row is a signpost that says that the times
-are modelled, and tt-perf-report prints it. Every row says so too, in a column of its own. On a mesh the rows are those of
-one chip.
+are modelled, and tt-perf-report prints it. Every row says so too, in a column of its own. On a mesh the rows are those
+of one chip.
 """
 
 import csv
