@@ -33,8 +33,10 @@ def main() -> int:
     )
     parser.add_argument(
         "--report",
+        action="append",
         metavar="FILE",
-        help="write a page to look at (.html), or the table that tt-perf-report reads (.csv), with modelled times",
+        help="write a page to look at (.html), the table that tt-perf-report reads (.csv), or a folder for "
+        "ttnn-visualizer (a name without an ending), with modelled times; may be given several times",
     )
     parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
     parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
@@ -60,7 +62,7 @@ def main() -> int:
 
 
 def _report(options: argparse.Namespace, command: list[str]) -> int:
-    with ttnn_emulator.write_report(options.report) as recorder:
+    with ttnn_emulator.write_report(*options.report) as recorder:
         return _run(options, command, recorder)
 
 
