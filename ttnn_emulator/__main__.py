@@ -77,9 +77,7 @@ def _report(options: argparse.Namespace, command: list[str]) -> int:
 def _run(options: argparse.Namespace, command: list[str], recorder: Any = None) -> int:
     if options.compare is None:
         return _program(options, command)
-    from ttnn_emulator.report.comparison import (
-        Comparison,
-    )  # imports ttnn, which install() wants to do itself
+    from ttnn_emulator.report.comparison import Comparison  # imports ttnn, which install() wants to do itself
 
     comparison = Comparison(options.compare, recorder)
     comparison.start()
