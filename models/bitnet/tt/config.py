@@ -36,6 +36,8 @@ class BitNetConfig:
     bos_token_id: int | None = None
     eos_token_ids: tuple[int, ...] = ()
     linear_class: str | None = None
+    sub_norms: bool = True
+    hidden_act: str = "relu2"
 
     def __post_init__(self) -> None:
         for name in ("hidden_size", "intermediate_size", "head_dim", "vocab_size"):

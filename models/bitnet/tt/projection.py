@@ -94,7 +94,7 @@ def _gate(results: list[ttnn.Tensor], residual: ttnn.Tensor | None, memory: Resu
 _FINISH: Mapping[Epilogue, Callable[..., ttnn.Tensor]] = {
     Epilogue.SCALE: _keep,
     Epilogue.RESIDUAL: _add,
-    Epilogue.GATED: _gate,
+    Epilogue.RELU2_GATED: _gate,
 }
 
 
@@ -128,7 +128,7 @@ class FusedProjection(LightweightModule):
     def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
         """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, frees the residual."""
         quantise, multiply = self.prefill(x.shape[2] // TILE)
-        codes, steps = quantise(x, self.gamma, eps=self.eps)
+        codes, steps = quantise(x, self.gamma, constant=self.eps)
         y = multiply(codes, steps, self.weights, residual)
         for tensor in (codes, steps) if residual is None else (codes, steps, residual):
             ttnn.deallocate(tensor)
@@ -139,7 +139,7 @@ class FusedProjection(LightweightModule):
 
         The input of `o` is [1, users, heads, head width].
         """
-        (y,) = self.decode(x, [self.gamma], [self.weights], residual, eps=[self.eps])
+        (y,) = self.decode(x, [self.gamma], [self.weights], residual, constants=[self.eps])
         if residual is not None:
             ttnn.deallocate(residual)
         return y
@@ -162,7 +162,7 @@ class FusedProjections(LightweightModule):
 
         Keeps x, frees the residual.
         """
-        results = self.program(x, self.gammas, self.weights, residual, eps=self.eps)
+        results = self.program(x, self.gammas, self.weights, residual, constants=self.eps)
         ttnn.deallocate(residual)
         return results
 

@@ -10,4 +10,14 @@ class Epilogue(IntEnum):
 
     SCALE = 0  # nothing more
     RESIDUAL = 1  # the residual stream is added
-    GATED = 2  # relu(gate)^2 * up
+    RELU2_GATED = 2  # relu(gate)^2 * up
+    SILU_GATED = 3  # silu(gate) * up
+
+    @property
+    def is_gated(self) -> bool:
+        return self in (Epilogue.RELU2_GATED, Epilogue.SILU_GATED)
+
+    @property
+    def matrices(self) -> int:
+        """The matrices whose results the epilogue takes: gate and up, or one."""
+        return 2 if self.is_gated else 1
