@@ -104,7 +104,7 @@ class FusedPrograms:
             "gate_up": (ttnn.float32, hidden_memory),
             "down": (ttnn.float32, residual_memory),
         }
-        gated = {"relu2": Epilogue.RELU2_GATED, "silu": Epilogue.SILU_GATED}[model.hidden_act]
+        gated = Epilogue.gated_by(model.hidden_act)
         forms = {
             "qkv": self._form("qkv", stream, qkv, Epilogue.SCALE, normed=True),
             "o": self._form("o", joined, stream, Epilogue.RESIDUAL, normed=model.sub_norms),

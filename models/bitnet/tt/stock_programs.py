@@ -142,7 +142,7 @@ class StockPrograms:
             ),
             "o": self._projection(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept, residual_memory),
             "gate_up": self._projection(
-                residual_norm, (self.gate, self.up), Epilogue.RELU2_GATED, kept, self.hidden_memory
+                residual_norm, (self.gate, self.up), Epilogue.gated_by(model.hidden_act), kept, self.hidden_memory
             ),
             "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, residual_memory),
         }

@@ -67,7 +67,7 @@ def plain_attention(layer, x):
 def folded_attention(layer, x, scales: LayerScales):
     q, k, v = (layer.bare(x, f"self_attn.{name}_proj") for name in "qkv")
     a = attend(q, k, v, scales.softmax)
-    return layer.bare(norm(a, scales.attention_gamma.double(), scales.attention_eps), "self_attn.o_proj")
+    return layer.bare(norm(a, scales.o.gamma.double(), scales.o.eps), "self_attn.o_proj")
 
 
 def plain_mlp(layer, x):
@@ -77,7 +77,7 @@ def plain_mlp(layer, x):
 
 def folded_mlp(layer, x, scales: LayerScales):
     hidden = layer.bare(x, "mlp.gate_proj").relu().square() * layer.bare(x, "mlp.up_proj")
-    return layer.bare(norm(hidden, scales.hidden_gamma.double(), scales.hidden_eps), "mlp.down_proj")
+    return layer.bare(norm(hidden, scales.down.gamma.double(), scales.down.eps), "mlp.down_proj")
 
 
 def error(golden, calculated):
@@ -118,9 +118,9 @@ def test_attention_eps_takes_the_scale_of_v(v):
     layer, scales = Layer(state), fold_scales(TINY, state, 0)
     a = torch.randn(ROWS, TINY.hidden_size).double() * row_sizes(layer.scale("self_attn.v_proj"))
     plain = norm(v * a, layer.gamma("self_attn.attn_sub_norm"), TINY.rms_norm_eps)
-    assert error(plain, norm(a, scales.attention_gamma.double(), scales.attention_eps)) < ROUNDED
+    assert error(plain, norm(a, scales.o.gamma.double(), scales.o.eps)) < ROUNDED
     if v != 1.0:
-        assert error(plain, norm(a, scales.attention_gamma.double(), TINY.rms_norm_eps)) > 0.1
+        assert error(plain, norm(a, scales.o.gamma.double(), TINY.rms_norm_eps)) > 0.1
 
 
 @pytest.mark.parametrize("gate", [1e-3, 0.1, 1.0, 1e3])
@@ -132,7 +132,7 @@ def test_hidden_eps_takes_those_of_gate_and_up(gate, up):
     product = layer.scale("mlp.gate_proj") ** 2 * layer.scale("mlp.up_proj")
     hidden = torch.randn(ROWS, TINY.intermediate_size).double() * row_sizes(product)
     plain = norm(product * hidden, layer.gamma("mlp.ffn_sub_norm"), TINY.rms_norm_eps)
-    assert error(plain, norm(hidden, scales.hidden_gamma.double(), scales.hidden_eps)) < ROUNDED
+    assert error(plain, norm(hidden, scales.down.gamma.double(), scales.down.eps)) < ROUNDED
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -142,8 +142,8 @@ def test_gammas_take_the_scales_of_o_and_down(scale, quantised):
     state = with_scales(random_state(TINY), **{"self_attn.o_proj": scale, "mlp.down_proj": scale})
     layer, scales = Layer(state, quantised), fold_scales(TINY, state, 0)
     for name, width, gamma_name, folded in (
-        ("self_attn.o_proj", TINY.hidden_size, "self_attn.attn_sub_norm", scales.attention_gamma),
-        ("mlp.down_proj", TINY.intermediate_size, "mlp.ffn_sub_norm", scales.hidden_gamma),
+        ("self_attn.o_proj", TINY.hidden_size, "self_attn.attn_sub_norm", scales.o.gamma),
+        ("mlp.down_proj", TINY.intermediate_size, "mlp.ffn_sub_norm", scales.down.gamma),
     ):
         x = torch.randn(ROWS, width).double()
         plain = layer.scaled(x * layer.gamma(gamma_name), name)
@@ -181,5 +181,5 @@ def test_folding_takes_the_layer_asked_for():
     state = random_state(model, badly_scaled=True)
     first, second = fold_scales(model, state, 0), fold_scales(model, state, 1)
     o = state["model.layers.1.self_attn.o_proj.weight_scale"]
-    assert torch.equal(second.attention_gamma, state["model.layers.1.self_attn.attn_sub_norm.weight"] * o)
-    assert first.hidden_eps != second.hidden_eps
+    assert torch.equal(second.o.gamma, state["model.layers.1.self_attn.attn_sub_norm.weight"] * o)
+    assert first.down.eps != second.down.eps
