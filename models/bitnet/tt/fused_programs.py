@@ -66,11 +66,6 @@ class FusedPrograms:
         head_weight: ttnn.DataType,
         cache: ttnn.DataType,
     ):
-        if not model.sub_norms or model.hidden_act != "relu2" or model.vocab_size % TILE:
-            raise FusedProgramsDoNotFit(
-                "fused needs sub-norms, relu2 and a vocabulary of whole tiles, the model has "
-                f"{'' if model.sub_norms else 'no '}sub-norms, {model.hidden_act} and {model.vocab_size} tokens"
-            )
         if model.num_attention_heads > _MOST_HEADS:
             raise FusedProgramsDoNotFit(
                 f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}"
@@ -83,6 +78,7 @@ class FusedPrograms:
             choices = " or ".join(dtype.name.lower() for dtype in CACHE_TILE_BYTES)
             raise FusedProgramsDoNotFit(f"fused writes a KV cache of {choices}, not {cache.name.lower()}")
         self._users, self._grid, self._head_tiles = users, chip.grid, model.head_dim // TILE
+        self._l1_bytes = l1_bytes
         self._decode: dict[tuple[str, ...], DecodeProduct] = {}
         self._prefill: dict[tuple[str, int], tuple[PrefillCodes, PrefillProduct]] = {}
         wide = min(WIDE, chip.grid[0])
@@ -102,27 +98,21 @@ class FusedPrograms:
         stream, residual_memory = CoreAssignment(residual.width // TILE, residual.tiles), residual.memory_config()
         qkv, qkv_memory = assign(heads * model.head_dim, head_tiles)
 
-        def stage(parts: CoreAssignment, results: CoreAssignment, epilogue: Epilogue) -> Stage:
-            """The stage of a projection. A group has up to 4 tile columns, and every core has whole groups."""
-            matrices = 2 if epilogue is Epilogue.GATED else 1
-            group = matrices * max(
-                n for n in (1, 2, 4 // matrices) if results.per_core % n == 0 and results.tiles % n == 0
-            )
-            pages = TernaryPages.of(parts.tiles, results.tiles * matrices, group, matrices)
-            return Stage(parts, results, pages, epilogue)
-
-        self.stages: Mapping[str, Stage] = {
-            "qkv": stage(stream, qkv, Epilogue.SCALE),
-            "o": stage(joined, stream, Epilogue.RESIDUAL),
-            "gate_up": stage(stream, hidden, Epilogue.GATED),
-            "down": stage(hidden, stream, Epilogue.RESIDUAL),
-        }
         self._results = {
             "qkv": (ttnn.bfloat16, qkv_memory),
             "o": (ttnn.float32, residual_memory),
             "gate_up": (ttnn.float32, hidden_memory),
             "down": (ttnn.float32, residual_memory),
         }
+        gated = Epilogue.gated_by(model.hidden_act)
+        forms = {
+            "qkv": self._form("qkv", stream, qkv, Epilogue.SCALE, normed=True),
+            "o": self._form("o", joined, stream, Epilogue.RESIDUAL, normed=model.sub_norms),
+            "gate_up": self._form("gate_up", stream, hidden, gated, normed=True),
+            "down": self._form("down", hidden, stream, Epilogue.RESIDUAL, normed=model.sub_norms),
+        }
+        self.stages: Mapping[str, Stage] = {name: of_stage for name, (of_stage, _) in forms.items()}
+        self._codes = {name: codes for name, (_, codes) in forms.items()}  # the dtype of prefill's codes
         kv_heads, head_cores = model.num_key_value_heads, first_cores(heads, chip, wide=wide)
         self.rotate_and_cache = RotateAndCache(
             users,
@@ -143,7 +133,8 @@ class FusedPrograms:
         # a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
         float32_tiles, bfloat16_tiles = 2 * residual.tiles, 2 * head_tiles + 2
         kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
-        inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
+        self._decode_limit = l1_bytes - kept
+        inner, vocabulary = model.hidden_size // TILE, model.vocab_size
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {
             sharded: HeadProduct(rows, inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
@@ -151,16 +142,33 @@ class FusedPrograms:
         }
         for program in self.head.values():
             _check_l1("the head's program", inner, program.l1_bytes + kept, l1_bytes)
-        lengths = range(1, PREFILL_CHUNK // TILE + 1)
         # Those of fewer projections need less.
         widest = max(of_stage.pages.inner for of_stage in self.stages.values())
         needed = self.decode(*TO_NEXT_LAYER).l1_bytes + kept
         _check_l1(f"decode's program of {', '.join(TO_NEXT_LAYER)}", widest, needed, l1_bytes)
         for name, of_stage in self.stages.items():
-            most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
-            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most, l1_bytes)
+            needed = self._prefill_bytes(name, of_stage, self._codes[name])
+            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, needed, l1_bytes)
         needed = self.rotate_and_cache.l1_bytes + kept
         _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
+
+    def _form(
+        self, name: str, parts: CoreAssignment, results: CoreAssignment, epilogue: Epilogue, normed: bool
+    ) -> tuple[Stage, ttnn.DataType]:
+        """The stage of a projection, and the dtype of its codes in prefill.
+
+        A group has up to 4 tile columns, and every core has whole groups. The form is the fastest that fits L1 in
+        prefill: with large groups and codes in bfloat16. The smallest form is returned if none fits.
+        """
+        matrices = epilogue.matrices
+        groups = [n for n in (4 // matrices, 2, 1) if results.per_core % n == 0 and results.tiles % n == 0]
+        for group in groups:
+            pages = TernaryPages.of(parts.tiles, results.tiles * matrices, matrices * group, matrices)
+            stage = Stage(parts, results, pages, epilogue, normed)
+            for codes in (ttnn.bfloat16, ttnn.bfloat8_b):
+                if self._prefill_bytes(name, stage, codes) <= self._l1_bytes:
+                    return stage, codes
+        return stage, codes
 
     def decode(self, *names: str) -> DecodeProduct:
         """The program of one projection, or of several, each of which takes the results of the one before it.
@@ -183,18 +191,29 @@ class FusedPrograms:
                 )
                 stream = number if name in _OF_STREAM else stream
             head_tiles = self._head_tiles if names[0] == "o" else 0
-            self._decode[names] = DecodeProduct(self._users, tuple(stages), *self._results[names[-1]], head_tiles)
+            self._decode[names] = DecodeProduct(
+                self._users, tuple(stages), *self._results[names[-1]], head_tiles, self._decode_limit
+            )
         return self._decode[names]
 
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
         """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
         if (which, token_tiles) not in self._prefill:
-            pages, epilogue, (dtype, _) = self.stages[which].pages, self.stages[which].epilogue, self._results[which]
+            stage, codes = self.stages[which], self._codes[which]
             self._prefill[which, token_tiles] = (
-                PrefillCodes(token_tiles, pages.inner, self._grid),
-                PrefillProduct(token_tiles, pages, epilogue, dtype, self._grid),
+                PrefillCodes(token_tiles, stage.pages.inner, self._grid, stage.normed, codes),
+                self._prefill_product(which, stage, codes, token_tiles),
             )
         return self._prefill[which, token_tiles]
+
+    def _prefill_product(self, which: str, stage: Stage, codes: ttnn.DataType, token_tiles: int) -> PrefillProduct:
+        dtype, _ = self._results[which]
+        return PrefillProduct(token_tiles, stage.pages, stage.epilogue, dtype, self._grid, codes)
+
+    def _prefill_bytes(self, which: str, stage: Stage, codes: ttnn.DataType) -> int:
+        """The L1 that prefill's product needs, at the number of tokens that needs most."""
+        lengths = range(1, PREFILL_CHUNK // TILE + 1)
+        return max(self._prefill_product(which, stage, codes, token_tiles).l1_bytes for token_tiles in lengths)
 
 
 def _check_l1(program: str, inner_tiles: int, needed: int, l1_bytes: int) -> None:

@@ -77,11 +77,11 @@ def stock_operations(device):
 def decode(device, x, gamma, weights):
     stage = Stage(CoreAssignment(INNER, 1), CoreAssignment(WIDTH, GROUP), PAGES, Epilogue.SCALE)
     program = DecodeProduct(x.shape[2], (stage,), ttnn.float32, ttnn.DRAM_MEMORY_CONFIG)
-    return program(x, [gamma], [weights], eps=[EPS])
+    return program(x, [gamma], [weights], constants=[EPS])
 
 
 def prefill(device, x, gamma, weights):
-    quantised = PrefillCodes(1, INNER, (2, 2))(x, gamma, eps=EPS)
+    quantised = PrefillCodes(1, INNER, (2, 2))(x, gamma, constant=EPS)
     return [*quantised, PrefillProduct(1, PAGES, Epilogue.SCALE, ttnn.float32, (2, 1))(*quantised, weights)]
 
 

@@ -148,7 +148,7 @@ def test_head_product(device, model):
 @pytest.mark.parametrize("width, count", [(32, 1), (32, TILE), (320, 256), (128256, 1), (128256, TILE), (128256, 128)])
 def test_best_tokens(device, rows, width, count):
     """Every tile column by one processor. The first cores merge, and all processors know their places."""
-    program = best_tokens.BestTokens(rows, width // TILE, ttnn.float32, count, Chip.of(device).grid)
+    program = best_tokens.BestTokens(rows, width, ttnn.float32, count, Chip.of(device).grid)
     kernels = program.described(empty(device), [empty(device)] * 2).kernels
     processors = [(core, scans) for kernel in kernels for core, scans in told(kernel, best_tokens.ScannerArguments)]
     ordered = sorted((scans for _, scans in processors), key=lambda scans: scans.scanner)
@@ -239,7 +239,7 @@ def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
     programs, chip = programs_of(model, device, users), Chip.of(device)
     rows = columns(model.hidden_size, chip).memory_config()
     by_user = users_memory_config(2 * users, model.head_dim, first_cores(2 * users, chip))
-    logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
+    logits = best_tokens.BestTokens(users, model.vocab_size, ttnn.float32, TILE, chip.grid)
     second = second_pass.SecondPass(users, 80, 128, model.vocab_size, TILE, chip.grid)
     descriptors = [
         *(programs.decode(*names).described(*[empty(device)] * 6) for names in PROGRAMS),

@@ -4,8 +4,8 @@
 // all stages, so that the reader never waits. It reads a stage's pages while the cores still work on the stages before,
 // and while they exchange measurements and codes.
 //
-// | buffer  | what it holds                                           | pushed by   | waited for by  | popped by      |
-// |---------|---------------------------------------------------------|-------------|----------------|----------------|
+// | buffer  | what it holds                                            | pushed by   | waited for by  | popped by |
+// |---------|----------------------------------------------------------|-------------|----------------|----------------|
 // | WEIGHTS | all ternary tiles of this core's columns, stage by stage | this kernel | decode_product | decode_product
 // |
 //

@@ -96,13 +96,17 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class PrefillProduct(Described):
-    """The product of `token_tiles` token tiles with the matrix in `pages`, on the cores of `grid` (columns, rows)."""
+    """The product of `token_tiles` token tiles with the matrix in `pages`, on the cores of `grid` (columns, rows).
+
+    `codes` is the dtype that holds the codes: bfloat16 or bfloat8_b.
+    """
 
     token_tiles: int
     pages: TernaryPages
     epilogue: Epilogue
     result_dtype: ttnn.DataType
     grid: tuple[int, int]
+    codes: ttnn.DataType = ttnn.bfloat16
 
     def __call__(
         self, codes: ttnn.Tensor, steps: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor | None = None
@@ -153,13 +157,22 @@ class PrefillProduct(Described):
         return min(_SUMS // self.pages.group, self._arrangement.token_tiles.per_core)
 
     @cached_property
+    def _passes(self) -> tuple[int, int]:
+        """(passes over a core's token tiles, token tiles of one pass), as L1 allows."""
+        code_bytes = self.pages.inner * describe.tile_bytes(self.codes)  # of a token tile
+        most = max(1, (_L1 - 2 * self.pages.inner * self.pages.group * TILE_BYTES) // code_bytes)
+        token_tiles = self._arrangement.token_tiles.per_core
+        passes = -(-token_tiles // most)
+        return passes, -(-token_tiles // passes)
+
+    @cached_property
     def _buffers(self) -> dict[Role, Buffer]:
-        pages, (_, tiles_of_pass) = self.pages, _passes(self._arrangement.token_tiles.per_core, self.pages)
+        pages, (_, tiles_of_pass) = self.pages, self._passes
         return {
             Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
             Role.RESIDUAL: Buffer.of(ttnn.float32, 2 * self._results),
             Role.SCALES: Buffer.of(ttnn.float32, tiles_of_pass),
-            Role.ALL_CODES: Buffer.of(ttnn.bfloat16, tiles_of_pass * pages.inner),
+            Role.ALL_CODES: Buffer.of(self.codes, tiles_of_pass * pages.inner),
             Role.RESULT: Buffer.of(self.result_dtype, 2 * self._tiles_at_once * self._results),
         }
 
@@ -172,7 +185,7 @@ class PrefillProduct(Described):
         result: ttnn.Tensor,
     ) -> ttnn.ProgramDescriptor:
         pages, arrangement = self.pages, self._arrangement
-        passes, tiles_of_pass = _passes(arrangement.token_tiles.per_core, pages)
+        passes, tiles_of_pass = self._passes
         cores = ttnn.CoreRangeSet([describe.rectangle(0, 0, arrangement.wide, arrangement.high)])
         arguments = _core_arguments(arrangement, codes.device())
         grid = {"wide": arrangement.wide, "band_rows": arrangement.band_rows}
@@ -214,14 +227,6 @@ class PrefillProduct(Described):
             semaphores=describe.semaphores(ProductSemaphores, cores),
             cbs=describe.circular_buffers(self._buffers.values(), cores),
         )
-
-
-def _passes(token_tiles: int, pages: TernaryPages) -> tuple[int, int]:
-    """(passes over a core's token tiles, token tiles of one pass), as L1 allows."""
-    code_bytes = pages.inner * describe.tile_bytes(ttnn.bfloat16)  # of a token tile
-    most = max(1, (_L1 - 2 * pages.inner * pages.group * TILE_BYTES) // code_bytes)
-    passes = -(-token_tiles // most)
-    return passes, -(-token_tiles // passes)
 
 
 def _core_arguments(arrangement: Arrangement, device: ttnn.MeshDevice) -> list[tuple[ttnn.CoreCoord, ProductArguments]]:
