@@ -130,8 +130,9 @@ class FusedPrograms:
             for cores in (cos_cores, cores_behind(cos_cores, head_tiles, chip))
         )
         # Beside the buffers of a decode program, L1 holds the stream before and after it, a head of qkv, the queries of
-        # a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
-        float32_tiles, bfloat16_tiles = 2 * residual.tiles, 2 * head_tiles + 2
+        # a user before and after attention, cosines, sines, and the matrix that swaps neighbours. A freed tensor leaves
+        # a hole, so those that follow each other count too. Prefill has no tensors in L1.
+        float32_tiles, bfloat16_tiles = 2 * residual.tiles, 3 * head_tiles + 3
         kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
         self._decode_limit = l1_bytes - kept
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size
