@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 import ttnn
-from models.bitnet.perf.random_weights import FULL
+from models.bitnet.perf.random_weights import FULL, OTHER_MODELS
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import LAST_LAYER, TO_NEXT_LAYER, FusedPrograms
@@ -25,7 +25,8 @@ pytestmark = pytest.mark.board
 
 PROJECTIONS = ("qkv", "o", "gate_up", "down")
 PROGRAMS = (*((which,) for which in PROJECTIONS), LAST_LAYER, TO_NEXT_LAYER)  # of decode
-every_model = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
+MODELS = {"tiny": TINY, "small": SMALL, "2b": FULL, **OTHER_MODELS}
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 every_projection = pytest.mark.parametrize("which", PROJECTIONS)
 
 
