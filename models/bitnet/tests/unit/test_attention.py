@@ -26,7 +26,6 @@ from models.bitnet.tests.common import (
     faint_stream,
     random_past,
     reference_steps,
-    stock_precision,
     tiny_and_full,
     with_float_weights,
 )
@@ -114,7 +113,7 @@ def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, prec
 
 
 @pytest.mark.board
-@stock_precision
+@every_precision
 @every_other_family
 def test_attention_prefill_and_decode_of_other_families(device, reset_seeds, model, precision):
     case, length = Case(device, model, precision, 1, random_state(model)), 33

@@ -20,7 +20,6 @@ from models.bitnet.tests.common import (
     every_precision,
     every_scaling,
     faint_stream,
-    stock_precision,
     tiny_and_full,
     to_decode,
     to_prefill,
@@ -90,7 +89,7 @@ def test_mlp_prefill_and_decode_where_eps_counts(device, reset_seeds, precision)
 
 
 @pytest.mark.board
-@stock_precision
+@every_precision
 @every_other_family
 def test_mlp_prefill_and_decode_of_other_families(device, reset_seeds, model, precision):
     case = Case(device, model, precision, 7, random_state(model))
@@ -99,7 +98,7 @@ def test_mlp_prefill_and_decode_of_other_families(device, reset_seeds, model, pr
         assert_level(precision, "sub-block", case.reference(x), run(x))
 
 
-@stock_precision
+@every_precision
 def test_down_without_a_norm_keeps_its_input(device, reset_seeds, precision):
     """The caller frees the hidden rows, which the product reads as they are."""
     model = OTHER_FAMILIES["falcon3"]

@@ -130,7 +130,8 @@ def test_head_product(device, model):
     """Every column of the vocabulary, by a core that reads it from its bank."""
     program = programs_of(model, device).head[False]
     weights, rows, compute = program.described(*[empty(device)] * 2).kernels
-    of_a_bank, written = -(-program.columns // program.banks), []
+    tile_columns = -(-model.vocab_size // TILE)
+    of_a_bank, written = -(-tile_columns // program.banks), []
     for (_, read), (_, row), (_, counted) in zip(
         told(weights, head_product.WeightsArguments),
         told(rows, head_product.RowsArguments),
@@ -142,11 +143,13 @@ def test_head_product(device, model):
             assert row.first_column == read.bank * of_a_bank + read.first_column
             assert read.first_column + read.columns <= of_a_bank
         written += spans([(row.first_column, row.columns)])
-    assert sorted(written) == list(range(program.columns))
+    assert sorted(written) == list(range(tile_columns))
 
 
 @pytest.mark.parametrize("rows", BATCHES)
-@pytest.mark.parametrize("width, count", [(32, 1), (32, TILE), (320, 256), (128256, 1), (128256, TILE), (128256, 128)])
+@pytest.mark.parametrize(
+    "width, count", [(32, 1), (33, TILE), (320, 256), (32002, 1), (128256, 1), (128256, TILE), (128256, 128)]
+)
 def test_best_tokens(device, rows, width, count):
     """Every tile column by one processor. The first cores merge, and all processors know their places."""
     program = best_tokens.BestTokens(rows, width, ttnn.float32, count, Chip.of(device).grid)
@@ -154,7 +157,7 @@ def test_best_tokens(device, rows, width, count):
     processors = [(core, scans) for kernel in kernels for core, scans in told(kernel, best_tokens.ScannerArguments)]
     ordered = sorted((scans for _, scans in processors), key=lambda scans: scans.scanner)
     assert [scans.scanner for scans in ordered] == list(range(len(processors)))
-    assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(width // TILE))
+    assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(-(-width // TILE)))
     merges = rows * program.groups
     merging = {scans.merger: core for core, scans in processors if scans.merger < merges}
     assert sorted(scans.merger for _, scans in processors if scans.merger < merges) == list(range(len(merging)))
