@@ -176,7 +176,7 @@ def test_each_column_has_the_gate_of_the_same_column(device, reset_seeds):
 
 def test_silu_of_the_gate(device, reset_seeds):
     """Gates from 1e-3 to 1e5 in size, of both signs. Below -87 silu is next to the smallest numbers, or 0."""
-    product = Product(device, *FEW, epilogue=Epilogue.SILU_GATED)
+    product = Product(device, *PRODUCTS["more rows than are multiplied at once"], epilogue=Epilogue.SILU_GATED)
     gate, up = product.scaled.double().chunk(2, dim=-1)
     y, regular = product(), gate > -87
     check_near(y[regular], (gate / (1 + torch.exp(-gate)) * up)[regular], ULPS)
