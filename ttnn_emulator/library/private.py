@@ -11,12 +11,16 @@ import ttnn
 FastOperation = ttnn.decorators.FastOperation
 # where the library compares a result with its golden function in comparison mode
 comparisons = ttnn.decorators
+copy_golden_metadata = ttnn.decorators._copy_golden_comparison_config
 
 begin_graph_capture = ttnn._ttnn.graph.begin_graph_capture
 end_graph_capture = ttnn._ttnn.graph.end_graph_capture
 buffers_of = ttnn._ttnn.reports.get_buffers
 memory_view = ttnn._ttnn.device.GetMemoryView
+fabric_direction = ttnn._ttnn.fabric.get_eth_forwarding_direction
 DispatchCoreConfig = ttnn._ttnn.device.DispatchCoreConfig
+# the functions that prepare weights are looked up here
+convolutions = ttnn._ttnn.operations.conv
 # `as_tensor`, `load_tensor` and `dump_tensor` look their functions up here
 files = ttnn._ttnn.tensor
 

@@ -21,6 +21,7 @@ from models.bitnet.demo import command  # noqa: E402
 from models.bitnet.demo.command import at_least_one, say, unicode_text  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 from models.bitnet.demo.report import report  # noqa: E402
+from models.bitnet.tt.weights.checkpoint import load_tokenizer, read_config  # noqa: E402
 from models.bitnet.tt.weights.hub import find_checkpoint  # noqa: E402
 
 DEMO = Path(__file__).resolve().parent
@@ -38,13 +39,12 @@ def main() -> int:
     with open_device(options.board, options.chips) as opened:
         # the device must be prepared before ttnn is imported, so these imports come here
         from models.bitnet.tt.bitnet import BitNet
-        from models.bitnet.tt.config import BitNetConfig
         from models.bitnet.tt.generation.sampling import SamplingParams
 
         try:
             if options.chat:
                 check_chat_template(folder)
-            context = options.max_seq_len or BitNetConfig.from_pretrained(folder).max_position_embeddings
+            context = options.max_seq_len or read_config(folder).max_position_embeddings
             sampling = SamplingParams(options.temperature, options.top_k, options.top_p, options.seed)
             model = BitNet.from_pretrained(
                 folder,
@@ -149,9 +149,7 @@ def shared_pool(tokens: int | None) -> Any:
 
 def check_chat_template(folder: Path) -> None:
     """Raise ValueError if the checkpoint has no chat template. The check comes before the weights are loaded."""
-    from transformers import AutoTokenizer
-
-    if not AutoTokenizer.from_pretrained(folder).chat_template:
+    if not load_tokenizer(folder).chat_template:
         raise ValueError(f"{folder} has no chat template, so --chat cannot write its turns; give a prompt instead")
 
 

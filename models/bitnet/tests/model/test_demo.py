@@ -137,7 +137,7 @@ def test_bad_arguments(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "no/such-model"], "no/such-model is neither a folder nor a model that the hub gives"),
+        (["--model", "no/such-model"], "no/such-model is neither a folder nor a GGUF file nor on the hub"),
         (["--prompts", "no-such-file.json"], "no-such-file.json"),
         (["--prompts", str(shipped.FOLDER / "config.json")], "is not a JSON list"),
         ([PROMPT, "--prompts", "x.json"], "give a prompt or --prompts, not both"),

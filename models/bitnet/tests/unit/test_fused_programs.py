@@ -82,8 +82,8 @@ def decode(device, x, gamma, weights):
 
 
 def prefill(device, x, gamma, weights):
-    quantised = PrefillCodes(1, INNER, (2, 2))(x, gamma, constant=EPS)
-    return [*quantised, PrefillProduct(1, PAGES, Epilogue.SCALE, ttnn.float32, (2, 1))(*quantised, weights)]
+    quantised = PrefillCodes(1, INNER, (2, 2), ttnn.L1_MEMORY_CONFIG)(x, gamma, constant=EPS)
+    return [*quantised, PrefillProduct(1, PAGES, Epilogue.SCALE, ttnn.float32, (2, 1), L1)(*quantised, weights)]
 
 
 @pytest.mark.parametrize("run, rows", [(decode, 7), (prefill, 32)])

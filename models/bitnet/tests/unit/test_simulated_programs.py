@@ -136,10 +136,10 @@ def second_pass(device, rows, inner, length):
     return [it.x, it.table, it.shortlist], [best.int(), likeliest.int(), values]
 
 
-def prefill_codes(device, shape, kind, dtype=ttnn.float32, **options):
+def prefill_codes(device, shape, kind, dtype=ttnn.float32, memory=ttnn.DRAM_MEMORY_CONFIG, **options):
     token_tiles, inner, _ = shape
     x, gamma = values(kind, token_tiles * TILE, inner * TILE)
-    program = PrefillCodes(*shape, **options)
+    program = PrefillCodes(*shape, memory, **options)
     of_norm, constant = (gamma_to_device(gamma, device), EPS) if program.normed else (None, FACTOR)
     codes, steps = program(to_device(x[None, None], device, dtype), of_norm, constant=constant)
     return [x, gamma], [ttnn.to_torch(codes).to(torch.int8), ttnn.to_torch(steps)[..., :1]]
@@ -225,6 +225,8 @@ for kind in _KINDS:
     case(f"prefill codes/uneven, {kind}", prefill_codes, CODES["uneven"], kind)
 case("prefill codes/bfloat16", prefill_codes, CODES["uneven"], "normal", dtype=ttnn.bfloat16)
 
+case("prefill codes/in L1", prefill_codes, CODES["uneven teams"], "normal", memory=ttnn.L1_MEMORY_CONFIG)
+
 for name, shape in PRODUCTS.items():
     case(f"prefill product/{name}", prefill_product, shape)
 FEW = test_prefill_programs.FEW
@@ -234,6 +236,7 @@ case("prefill product/silu", prefill_product, FEW, epilogue=Epilogue.SILU_GATED)
 shape = PRODUCTS["five token tiles in passes of two"]
 case("prefill product/codes in bfloat8_b", prefill_product, shape, held_as=ttnn.bfloat8_b)
 case("prefill product/bfloat16", prefill_product, PRODUCTS["uneven rows"], dtype=ttnn.bfloat16)
+case("prefill product/codes in L1", prefill_product, PRODUCTS["uneven rows"], memory=ttnn.L1_MEMORY_CONFIG)
 
 
 # --- what they give --------------------------------------------------------------------------------------------------

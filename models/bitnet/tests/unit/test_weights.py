@@ -20,6 +20,8 @@ from transformers.integrations import bitnet as hf_bitnet
 from models.bitnet.reference.bit_linear import quantise_weight
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.weights.checkpoint import content_hash
+from models.bitnet.tt.weights.entry import CheckpointError
 from models.bitnet.tt.weights.packing import (
     fuse_qkv,
     pack_ternary,
@@ -27,14 +29,7 @@ from models.bitnet.tt.weights.packing import (
     ternarise,
     unpack_ternary,
 )
-from models.bitnet.tt.weights.state_dict import (
-    CheckpointError,
-    content_hash,
-    load_state_dict,
-    projection_names,
-    save_packed,
-    tensor_shapes,
-)
+from models.bitnet.tt.weights.state_dict import load_state_dict, projection_names, save_packed, tensor_shapes
 
 CONFIG = BitNetConfig(
     hidden_size=64,

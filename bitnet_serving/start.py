@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts `vllm serve` on this machine's address: `python -m serving.start MODEL [OPTION]...`.
+"""Starts `vllm serve` on this machine's address: `python -m bitnet_serving.start MODEL [OPTION]...`.
 
 With an address that other machines reach (`--host`), the server needs an API key or the option `--without-key`.
 """
