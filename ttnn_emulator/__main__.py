@@ -32,9 +32,7 @@ def main() -> int:
     )
     version = f"ttnn-emulator {ttnn_emulator.__version__} for ttnn {TTNN_VERSION}"
     parser.add_argument("--version", action="version", version=version)
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="leave the library's own log on"
-    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")
     parser.add_argument(
         "--compare",
         type=float,
@@ -43,30 +41,15 @@ def main() -> int:
     )
     parser.add_argument(
         "--report",
+        action="append",
         metavar="FILE",
-        help="write a page to look at (.html): programs, cores, memory",
+        help="write a page to look at (.html), the table that tt-perf-report reads (.csv), or a folder for "
+        "ttnn-visualizer (a name without an ending), with modelled times; may be given several times",
     )
-    parser.add_argument(
-        "--ops",
-        action="store_true",
-        help="list the operations that have values, and stop",
-    )
-    parser.add_argument(
-        "-m",
-        dest="module",
-        metavar="module",
-        nargs=argparse.REMAINDER,
-        help="run a module",
-    )
-    parser.add_argument(
-        "-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code"
-    )
-    parser.add_argument(
-        "script",
-        nargs=argparse.REMAINDER,
-        default=[],
-        help="the program and its arguments",
-    )
+    parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
+    parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
+    parser.add_argument("-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code")
+    parser.add_argument("script", nargs=argparse.REMAINDER, default=[], help="the program and its arguments")
     options = parser.parse_args()
     try:
         install(options.board, options.verbose)
@@ -79,11 +62,7 @@ def main() -> int:
     if not command:
         parser.error("give a script, -m module, -c code or --ops")
     try:
-        return (
-            _run(options, command)
-            if options.report is None
-            else _report(options, command)
-        )
+        return _run(options, command) if options.report is None else _report(options, command)
     except EmulatorError as error:
         # the program's own line is worth more than this package's
         print(f"{_program_line(error)}ttnn_emulator: {error}", file=sys.stderr)
@@ -91,16 +70,14 @@ def main() -> int:
 
 
 def _report(options: argparse.Namespace, command: list[str]) -> int:
-    with ttnn_emulator.write_report(options.report) as recorder:
+    with ttnn_emulator.write_report(*options.report) as recorder:
         return _run(options, command, recorder)
 
 
 def _run(options: argparse.Namespace, command: list[str], recorder: Any = None) -> int:
     if options.compare is None:
         return _program(options, command)
-    from ttnn_emulator.report.comparison import (
-        Comparison,
-    )  # imports ttnn, which install() wants to do itself
+    from ttnn_emulator.report.comparison import Comparison  # imports ttnn, which install() wants to do itself
 
     comparison = Comparison(options.compare, recorder)
     comparison.start()
@@ -149,10 +126,7 @@ def _program_line(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None:
         name = frame.tb_frame.f_code.co_filename
-        if (
-            not name.startswith((here, "<frozen"))
-            and f"{os.sep}ttnn{os.sep}" not in name
-        ):
+        if not name.startswith((here, "<frozen")) and f"{os.sep}ttnn{os.sep}" not in name:
             place = f"{name}:{frame.tb_lineno}: "
         frame = frame.tb_next
     return place
@@ -164,9 +138,7 @@ def _list_operations() -> int:
     from ttnn_emulator.device.transfers import OPERATIONS
     from ttnn_emulator.ledger.evidence import describe
 
-    told = {
-        name: describe(name, row.function.__module__) for name, row in VALUES.items()
-    }
+    told = {name: describe(name, row.function.__module__) for name, row in VALUES.items()}
     told |= {name: "its operations" for name in COMPOSITE} | {
         f"ttnn.{name}": "exact by definition" for name in OPERATIONS
     }

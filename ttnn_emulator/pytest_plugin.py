@@ -42,10 +42,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Come also where the plugin is loaded late: by a conftest's `pytest_plugins`, or by `-p` in xdist's workers."""
     _emulate(config.option)
-    config.addinivalue_line(
-        "markers",
-        f"{_MODULE_DEVICE}(device_params): tt-metal's; here it sets `device_params`",
-    )
+    config.addinivalue_line("markers", f"{_MODULE_DEVICE}(device_params): tt-metal's; here it sets `device_params`")
 
 
 def _emulate(options: argparse.Namespace) -> None:
@@ -103,9 +100,7 @@ def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator
     wanted = getattr(request, "param", None) or ttnn.get_num_devices()
     shape = (1, wanted) if isinstance(wanted, int) else tuple(wanted)
     if shape[0] * shape[1] > ttnn.get_num_devices():
-        pytest.skip(
-            f"the mesh {shape} needs more chips than the {ttnn.get_num_devices()} there are"
-        )
+        pytest.skip(f"the mesh {shape} needs more chips than the {ttnn.get_num_devices()} there are")
     arguments = dict(device_params)
     fabric = arguments.pop("fabric_config", None)
     if fabric is not None:

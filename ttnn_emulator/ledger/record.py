@@ -132,7 +132,9 @@ def record(path: Path, only: list[str] | None = None, new: bool = False) -> int:
     unknown = set(only or ()) - set(groups())
     if unknown:
         raise SystemExit(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(groups())}")
-    ledger = Ledger.read_or_new(path)
+    ledger, installed = Ledger.read_or_new(path), importlib.metadata.version("ttnn")
+    if ledger.device.get("ttnn", installed) != installed:
+        raise SystemExit(f"{path} is of ttnn {ledger.device['ttnn']}, and {installed} is installed; give another file")
     ledger.forget(set(ledger.cases) - set(load()))
     failures = 0
     for group in only or groups():

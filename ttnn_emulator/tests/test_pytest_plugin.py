@@ -21,17 +21,7 @@ def total(device):
 
 
 def run(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess:
-    return python(
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        PLUGIN,
-        *options,
-        cwd=folder,
-        **variables,
-    )
+    return python("-m", "pytest", "-p", "no:cacheprovider", "-p", PLUGIN, *options, cwd=folder, **variables)
 
 
 def write(folder: Path, **files: str) -> None:
@@ -78,9 +68,7 @@ def test_fixtures_and_the_board_in_a_worker_of_xdist(tmp_path: Path) -> None:
     tests = SUM.replace("ttnn.to_torch(ttnn.add(x, x))", composed) + FIXTURES
     write(tmp_path, conftest="import ttnn", test_fixtures=tests)
     done = run(tmp_path, "-n", "1", "--strict-markers", "--ttnn-board", "n300")
-    assert done.returncode == 0 and "6 passed, 1 skipped" in done.stdout, (
-        done.stdout + done.stderr
-    )
+    assert done.returncode == 0 and "6 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
 
 
 OWN = """
@@ -94,19 +82,12 @@ def device():
 """
 
 
-def test_a_conftest_loads_the_plugin_and_has_a_fixture_of_its_own(
-    tmp_path: Path,
-) -> None:
+def test_a_conftest_loads_the_plugin_and_has_a_fixture_of_its_own(tmp_path: Path) -> None:
     tests = "def test_it(device, mesh_device):\n    assert device == 'the repository\\'s own'\n"
-    write(
-        tmp_path,
-        conftest=OWN,
-        test_it=SUM + tests + "    assert total(mesh_device) == 2048\n",
-    )
-    done = python("-m", "pytest", "--ttnn-board", "p100", cwd=tmp_path)
-    assert done.returncode == 0 and "ttnn: runs on an emulated p100" in done.stdout, (
-        done.stdout + done.stderr
-    )
+    write(tmp_path, conftest=OWN, test_it=SUM + tests + "    assert total(mesh_device) == 2048\n")
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # pytest loads no installed plugin by itself
+    done = python("-m", "pytest", "--ttnn-board", "p100", cwd=tmp_path, **alone)
+    assert done.returncode == 0 and "ttnn: runs on an emulated p100" in done.stdout, done.stdout + done.stderr
 
 
 def test_tests_that_do_not_import_ttnn_load_nothing(tmp_path: Path) -> None:
@@ -122,19 +103,13 @@ def test_a_simulator_is_left_alone(tmp_path: Path) -> None:
     tests = "import ttnn\nimport ttnn_emulator\ndef test_it():\n    assert ttnn_emulator.installed_board() is None\n"
     write(tmp_path, test_it=tests)
     done = run(tmp_path, "--ttnn-board", "p100", TT_METAL_SIMULATOR="/some/libttsim.so")
-    assert (
-        done.returncode == 0
-        and "1 passed" in done.stdout
-        and "emulated" not in done.stdout + done.stderr
-    )
+    assert done.returncode == 0 and "1 passed" in done.stdout and "emulated" not in done.stdout + done.stderr
 
 
 def test_an_unknown_board_is_one_line(tmp_path: Path) -> None:
     done = run(tmp_path, "--ttnn-board", "n151")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR and done.stdout == ""
-    assert done.stderr.strip().startswith(
-        "ERROR: unknown board 'n151'; choose one of n150,"
-    )
+    assert done.stderr.strip().startswith("ERROR: unknown board 'n151'; choose one of n150,")
 
 
 def test_every_import_of_ttnn_fails_without_a_device(tmp_path: Path) -> None:
@@ -142,9 +117,7 @@ def test_every_import_of_ttnn_fails_without_a_device(tmp_path: Path) -> None:
     write(tmp_path, test_first=SUM, test_second=SUM)
     done = run(tmp_path, CXX="/no/compiler")
     assert done.returncode == pytest.ExitCode.INTERRUPTED
-    assert (
-        done.stdout.count("EmulatorError: the C++ compiler does not start") == 2
-    ), done.stdout
+    assert done.stdout.count("EmulatorError: the C++ compiler does not start") == 2, done.stdout
 
 
 ALIVE = """
@@ -162,9 +135,7 @@ def test_it(device):
 
 
 @pytest.mark.parametrize("options", [(), ("-vv",)], ids=["quiet", "verbose"])
-def test_a_tensor_that_is_alive_at_exit_is_not_reported(
-    tmp_path: Path, options: tuple[str, ...]
-) -> None:
+def test_a_tensor_that_is_alive_at_exit_is_not_reported(tmp_path: Path, options: tuple[str, ...]) -> None:
     """What others print at exit stays."""
     write(tmp_path, test_it=ALIVE)
     done = run(tmp_path, *options, TT_LOGGER_LEVEL="off")
