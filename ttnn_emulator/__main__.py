@@ -26,47 +26,21 @@ def main() -> int:
         description="Run a ttnn program on an emulated Tenstorrent device. A real card always wins.",
     )
     boards = ", ".join(BOARDS)
-    parser.add_argument(
-        "--board",
-        help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})",
-    )
+    parser.add_argument("--board", help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})")
     version = f"ttnn-emulator {ttnn_emulator.__version__} for ttnn {TTNN_VERSION}"
     parser.add_argument("--version", action="version", version=version)
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="leave the library's own log on"
-    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")
     parser.add_argument(
         "--compare",
         type=float,
         metavar="PCC",
         help="compare every result with the operation's golden function; exit with 1 if one's PCC is below this",
     )
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="write a page to look at (.html): programs, cores, memory",
-    )
-    parser.add_argument(
-        "--ops",
-        action="store_true",
-        help="list the operations that have values, and stop",
-    )
-    parser.add_argument(
-        "-m",
-        dest="module",
-        metavar="module",
-        nargs=argparse.REMAINDER,
-        help="run a module",
-    )
-    parser.add_argument(
-        "-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code"
-    )
-    parser.add_argument(
-        "script",
-        nargs=argparse.REMAINDER,
-        default=[],
-        help="the program and its arguments",
-    )
+    parser.add_argument("--report", metavar="FILE", help="write a page to look at (.html): programs, cores, memory")
+    parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
+    parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
+    parser.add_argument("-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code")
+    parser.add_argument("script", nargs=argparse.REMAINDER, default=[], help="the program and its arguments")
     options = parser.parse_args()
     try:
         install(options.board, options.verbose)
@@ -79,11 +53,7 @@ def main() -> int:
     if not command:
         parser.error("give a script, -m module, -c code or --ops")
     try:
-        return (
-            _run(options, command)
-            if options.report is None
-            else _report(options, command)
-        )
+        return _run(options, command) if options.report is None else _report(options, command)
     except EmulatorError as error:
         # the program's own line is worth more than this package's
         print(f"{_program_line(error)}ttnn_emulator: {error}", file=sys.stderr)
@@ -98,9 +68,7 @@ def _report(options: argparse.Namespace, command: list[str]) -> int:
 def _run(options: argparse.Namespace, command: list[str], recorder: Any = None) -> int:
     if options.compare is None:
         return _program(options, command)
-    from ttnn_emulator.report.comparison import (
-        Comparison,
-    )  # imports ttnn, which install() wants to do itself
+    from ttnn_emulator.report.comparison import Comparison  # imports ttnn, which install() wants to do itself
 
     comparison = Comparison(options.compare, recorder)
     comparison.start()
@@ -149,10 +117,7 @@ def _program_line(error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None:
         name = frame.tb_frame.f_code.co_filename
-        if (
-            not name.startswith((here, "<frozen"))
-            and f"{os.sep}ttnn{os.sep}" not in name
-        ):
+        if not name.startswith((here, "<frozen")) and f"{os.sep}ttnn{os.sep}" not in name:
             place = f"{name}:{frame.tb_lineno}: "
         frame = frame.tb_next
     return place
@@ -164,9 +129,7 @@ def _list_operations() -> int:
     from ttnn_emulator.device.transfers import OPERATIONS
     from ttnn_emulator.ledger.evidence import describe
 
-    told = {
-        name: describe(name, row.function.__module__) for name, row in VALUES.items()
-    }
+    told = {name: describe(name, row.function.__module__) for name, row in VALUES.items()}
     told |= {name: "its operations" for name in COMPOSITE} | {
         f"ttnn.{name}": "exact by definition" for name in OPERATIONS
     }
