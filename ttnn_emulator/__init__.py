@@ -28,11 +28,15 @@ def record():
     return start()
 
 
-def write_report(file):
-    """`with ttnn_emulator.write_report("run.html"):` writes what the block asks of the device as a page to look at."""
+def write_report(*names):
+    """`with ttnn_emulator.write_report("run.html"):` writes what the block asks of the device as a page to look at.
+
+    A name that ends in .csv gets the table that tt-perf-report reads, and one without an ending a folder for
+    ttnn-visualizer.
+    """
     from ttnn_emulator.report.writing import write_report as start  # imports ttnn, which install() wants to do itself
 
-    return start(file)
+    return start(*names)
 
 
 def without_values():

@@ -36,7 +36,13 @@ def main() -> int:
         metavar="PCC",
         help="compare every result with the operation's golden function; exit with 1 if one's PCC is below this",
     )
-    parser.add_argument("--report", metavar="FILE", help="write a page to look at (.html): programs, cores, memory")
+    parser.add_argument(
+        "--report",
+        action="append",
+        metavar="FILE",
+        help="write a page to look at (.html), the table that tt-perf-report reads (.csv), or a folder for "
+        "ttnn-visualizer (a name without an ending), with modelled times; may be given several times",
+    )
     parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
     parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
     parser.add_argument("-c", dest="code", metavar="code", nargs=argparse.REMAINDER, help="run code")
@@ -61,7 +67,7 @@ def main() -> int:
 
 
 def _report(options: argparse.Namespace, command: list[str]) -> int:
-    with ttnn_emulator.write_report(options.report) as recorder:
+    with ttnn_emulator.write_report(*options.report) as recorder:
         return _run(options, command, recorder)
 
 

@@ -65,6 +65,7 @@ class TensorInfo:
     page_bytes: int
     shard: tuple[int, int] | None  # the rows and columns of a shard
     cores: tuple[Cores, ...]  # the cores or DRAM banks that have shards
+    memory_config: str  # as the library writes it
 
     @property
     def in_dram(self) -> bool:
@@ -301,6 +302,7 @@ def _tensor(params: dict) -> TensorInfo:
         page_bytes=_TILE_BYTES.get(dtype, 0) if layout == "TILE" else row_bytes,
         shard=(int(shards.group(2)), int(shards.group(3))) if shards else None,
         cores=_rectangles(shards.group(1)) if shards else (),
+        memory_config=memory,
     )
 
 

@@ -29,6 +29,7 @@ from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.library.programs import Program
 from ttnn_emulator.operations.activations import activate
 from ttnn_emulator.operations.images import as_rows, pixels, sides
+from ttnn_emulator.operations.support import loaded
 
 _TILE = 32
 _MOST_TERMS = 1 << 24  # of the patches that are made at a time
@@ -196,7 +197,7 @@ class _Blocks:
         """Return [M, K] of [M, kernel height, kernel width, C], in the order of the program."""
         terms = functional.pad(terms, (0, -terms.shape[-1] % self.channels))
         blocks = terms.unflatten(-1, (-1, self.channels)).unflatten(1, (-1, self.rows))
-        blocks = blocks.permute(0, 4, 1, 2, 3, 5).flatten(3)
+        blocks = blocks.permute(0, 1, 4, 2, 3, 5).flatten(3)
         return functional.pad(blocks, (0, self.terms - blocks.shape[-1])).flatten(1)
 
 
@@ -233,17 +234,17 @@ class _ConvolutionProgram:
     ) -> torch.Tensor:
         """Return the convolution of padded images [N, H, W, C] in float32, by weights in their form."""
         matrix = self._arrange(weights.permute(3, 0, 1, 2)).mT.contiguous()
-        spill = self._spill(matrix.shape[0], bias is not None)
         parts = []
         for patches in self._patches(images, stride, dilation):
             rows = self._arrange(patches.flatten(0, 2))
             if self.blocks is not None:
                 rows = round_to(rows, self.output)
-            parts.append(sum_of_products(rows, matrix, self.compute, spill=spill).unflatten(0, patches.shape[:3]))
+            parts.append(self._sum(rows, matrix, bias is not None).unflatten(0, patches.shape[:3]))
         result = torch.cat(parts, 1 if len(images) == 1 else 0)
         if bias is not None:
-            held = round_to(result, self._partial(spill)).float() if self.blocks is not None else result
-            result = matrix_add(held, bias.float().expand(held.shape), self.compute.wide)
+            if self.blocks is not None:
+                result = round_to(result, self._partial(len(matrix) // self.blocks.terms, True)).float()
+            result = matrix_add(result, bias.float().expand(result.shape), self.compute.wide)
         return result if activation is None else activate(result, activation, self.compute.wide)
 
     def _patches(self, images: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> Iterator[torch.Tensor]:
@@ -258,19 +259,33 @@ class _ConvolutionProgram:
     def _arrange(self, terms: torch.Tensor) -> torch.Tensor:
         return terms.flatten(1) if self.blocks is None else self.blocks.arrange(terms)
 
-    def _spill(self, inner: int, biased: bool) -> Spill | None:
-        """Return how the program rounds sums between its blocks, or None where it has one block."""
-        if self.blocks is None or inner == self.blocks.terms:
-            return None
-        count = inner // self.blocks.terms
-        if self.adds and count > (1 if biased else 2):
-            sums = Format.FLOAT32 if self.compute.wide else Format.BFLOAT16
-            return Spill(self.blocks.terms, sums, count if biased else count - 1)
-        return Spill(self.blocks.terms, self.output)
+    def _partial(self, count: int, biased: bool) -> Format:
+        """Return the format in which the sums of `count` blocks wait in memory for the next block or for the bias."""
+        if not self._is_adding(count, biased):
+            return self.output
+        return Format.FLOAT32 if self.compute.wide else Format.BFLOAT16
 
-    def _partial(self, spill: Spill | None) -> Format:
-        """Return the format in which sums wait for the bias."""
-        return self.output if spill is None else spill.format
+    def _is_adding(self, count: int, biased: bool) -> bool:
+        return self.adds and count > (1 if biased else 2)
+
+    def _sum(self, rows: torch.Tensor, matrix: torch.Tensor, biased: bool) -> torch.Tensor:
+        """Return rows @ matrix. The packer adds all blocks, or all but the last where no bias follows.
+
+        Other sums go back to the register, which keeps 11 bits of a float32.
+        """
+        count = 1 if self.blocks is None else len(matrix) // self.blocks.terms
+        if count == 1:
+            return sum_of_products(rows, matrix, self.compute)
+        terms, partial = self.blocks.terms, self._partial(count, biased)
+        added = count - (not biased) if self._is_adding(count, biased) else 0
+        if partial != Format.FLOAT32:
+            return sum_of_products(rows, matrix, self.compute, spill=Spill(terms, partial, added))
+        held = max(added, 1) * terms
+        total = sum_of_products(rows[:, :held], matrix[:held], self.compute, spill=Spill(terms, partial, added))
+        for first in range(held, len(matrix), terms):
+            block = slice(first, first + terms)
+            total = sum_of_products(rows[:, block], matrix[block], self.compute, loaded(total, self.compute.wide))
+        return total
 
 
 def _tiles(terms: int) -> int:

@@ -75,3 +75,45 @@ def avg_pool2d(
         images, kernel_size, stride, (top, left), ceil_mode, count_include_pad, divisor_override
     )
     return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
+
+
+@value("adaptive_max_pool2d")
+def adaptive_max_pool2d(
+    input_tensor: torch.Tensor,
+    batch_size: int,
+    input_h: int,
+    input_w: int,
+    channels: int,
+    output_size: Sequence[int],
+    *,
+    dram_slice_config: Any = None,
+    applied_shard_scheme: Any = None,
+    deallocate_input: bool = False,
+    reallocate_output: bool = True,
+    outputs: list[Output],
+) -> torch.Tensor:
+    """Pool windows that are as equal as possible. The library refuses sizes for which they are not torch's."""
+    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    pooled = torch.nn.functional.adaptive_max_pool2d(images, output_size)
+    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
+
+
+@value("adaptive_avg_pool2d", only=FULL)
+def adaptive_avg_pool2d(
+    input_tensor: torch.Tensor,
+    batch_size: int,
+    input_h: int,
+    input_w: int,
+    channels: int,
+    output_size: Sequence[int],
+    *,
+    dram_slice_config: Any = None,
+    applied_shard_scheme: Any = None,
+    deallocate_input: bool = False,
+    reallocate_output: bool = True,
+    outputs: list[Output],
+) -> torch.Tensor:
+    """Average the windows of `adaptive_max_pool2d`."""
+    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(images, output_size)
+    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])

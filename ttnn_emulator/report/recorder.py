@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import ttnn
 from ttnn_emulator.device.step import Step
-from ttnn_emulator.library.private import held_l1, memory_view
+from ttnn_emulator.library.private import buffers_of, device_info_of, held_l1, memory_view
 from ttnn_emulator.library.programs import Program
 from ttnn_emulator.library.source_line import source_line
 from ttnn_emulator.report import traffic
@@ -45,6 +45,9 @@ class Recorder:
     peak_l1_per_core: int | None = 0  # None where the circular buffers of a program are not known
     peak_dram: int = 0
     chip: Chip | None = None  # of the first device that the block used
+    keeps_buffers: bool = False
+    buffers: list[list[tuple]] = field(default_factory=list)  # of each program, if kept: all allocations when it ran
+    device_info: dict[str, int] | None = None  # what the library says of the first device's memory, if buffers are kept
 
     def operation(self, step: Step, host_us: float, device: ttnn.MeshDevice) -> None:
         """Count an operation that was run."""
@@ -61,6 +64,7 @@ class Recorder:
         """Count the programs by which the library converts a tensor on its way to the device or from it."""
         held = 0 if tensor is None else held_l1(tensor.device())
         self.programs += [replace(program, held_l1=held) for program in programs]
+        self._keep_buffers(None if tensor is None else tensor.device(), len(programs))
 
     def compared(self, begin: int, pcc: float, largest_error: float | None) -> None:
         """Note how a result of an operation, whose programs are those from `begin` on, compares with the golden one."""
@@ -79,11 +83,21 @@ class Recorder:
     def _see(self, device: ttnn.MeshDevice) -> None:
         if self.chip is None:
             self.chip = Chip.of(device, memory_view(device, ttnn.BufferType.L1).total_bytes_per_bank)
+            if self.keeps_buffers:
+                info = device_info_of(device)
+                self.device_info = {name: getattr(info, name) for name in dir(info) if not name.startswith("_")}
+
+    def _keep_buffers(self, device: ttnn.MeshDevice | None, programs: int) -> None:
+        if self.keeps_buffers and programs:
+            found = [] if device is None else buffers_of(device)
+            held = [(b.address, b.max_size_per_bank, b.buffer_type.value, b.buffer_layout.value) for b in found]
+            self.buffers += [held] * programs
 
     def _add(self, step: Step, host_us: float, device: ttnn.MeshDevice, held_at_capture: int) -> None:
         self._see(device)
         held = max(held_l1(device), held_at_capture)
         self._measure_memory(device, step.programs, held)
+        self._keep_buffers(device, len(step.programs))
         moved = traffic.of(step)
         for index, program in enumerate(step.programs):
             # The operation's own rule for what it touches holds for its first program, which does the work.
@@ -160,11 +174,11 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def record() -> Iterator[Recorder]:
+def record(keeps_buffers: bool = False) -> Iterator[Recorder]:
     """Record what the block asks of the emulated device."""
     from ttnn_emulator.install import emulated_device
 
-    with emulated_device().recording(Recorder()) as recorder:
+    with emulated_device().recording(Recorder(keeps_buffers=keeps_buffers)) as recorder:
         yield recorder
 
 

@@ -119,8 +119,11 @@ class Exchange:
     def run(self, source: str = "run") -> list[torch.Tensor]:
         """Run the programs -> the result of each chip."""
         with ttnn_emulator.kernel_results(source, SEEDS):
-            ttnn.generic_op([self.sent, self.landing, self.result], self.described)
+            self.run_once()
         return chips(self.result)
+
+    def run_once(self) -> None:
+        ttnn.generic_op([self.sent, self.landing, self.result], self.described)
 
 
 @pytest.fixture
@@ -276,6 +279,26 @@ def test_a_global_semaphore_keeps_its_value(exchange, source):
     exchange.run(source)
 
 
+def test_a_trace_sends_at_each_replay(exchange):
+    exchange.add(0, sends(PAGE_BY_PAGE), to=1)
+    exchange.add(1, received())
+    exchange.run()
+    trace = ttnn.begin_trace_capture(exchange.mesh, cq_id=0)
+    exchange.run_once()
+    ttnn.end_trace_capture(exchange.mesh, trace, cq_id=0)
+    for factor in (2, 3):
+        value = ttnn.from_torch(
+            exchange.values * factor,
+            dtype=ttnn.uint32,
+            layout=ttnn.ROW_MAJOR_LAYOUT,
+            mesh_mapper=ttnn.ShardTensorToMesh(exchange.mesh, dim=0),
+        )
+        ttnn.copy_host_to_device_tensor(value, exchange.sent)
+        ttnn.execute_trace(exchange.mesh, trace, cq_id=0, blocking=True)
+        check(chips(exchange.result), lambda chip, factor=factor: exchange.values[0] * factor * (chip == 1))
+    ttnn.release_trace(exchange.mesh, trace)
+
+
 SEND_ONE = "header->to_chip_unicast(1); to_noc_unicast_write(page_bytes, header, 0, landing());"
 PAYLOAD = "to.send_payload_without_header_non_blocking_from_address(memory(), page_bytes);"
 HEADER = "to.send_payload_flush_blocking_from_address(uint32_t(uintptr_t(header)), sizeof(PACKET_HEADER_TYPE));"
@@ -308,10 +331,7 @@ FAULTS = {
         f"{OPEN} to.close(); to.wait_for_empty_write_slot();",
         "connection not open: fabric channel .*, which this kernel has not opened, or has closed",
     ),
-    "a connection is not closed": (
-        OPEN,
-        "unfinished at the end: the connection to fabric channel .* is not closed",
-    ),
+    "a connection is not closed": (OPEN, "unfinished at the end: the connection to fabric channel .* is not closed"),
     "a packet has no route": (
         f"read_sent(); {OPEN} header->to_chip_unicast(0); to_noc_unicast_write(page_bytes, header, 0, landing());"
         "send(to, header, memory(), page_bytes); to.close();",

@@ -17,7 +17,7 @@ from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 # A layer calls the hook after each sub-block, with a name and the residual stream. The hook must not keep the tensor,
-# because the next sub-block frees it. `FusedDecodeLayers` calls it after the MLP only.
+# because the next sub-block frees it. `MergedDecodeLayers` calls it after the MLP only.
 ResidualHook = Callable[[str, ttnn.Tensor], None]
 
 

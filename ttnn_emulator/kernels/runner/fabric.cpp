@@ -42,8 +42,10 @@ Link& link_of(uint32_t channel) {
 Link& open_link(uint32_t channel) {
     Link& link = link_of(channel);
     if (link.holder != machine.running || !link.is_open) {
-        report("connection not open", "fabric channel %u, which this kernel has %s", channel,
-               link.holder == machine.running ? "not opened completely, or has begun to close" : "not opened, or has closed");
+        const bool is_half_open = link.holder == machine.running;
+        report(
+            "connection not open", "fabric channel %u, which this kernel has %s", channel,
+            is_half_open ? "not opened completely, or has begun to close" : "not opened, or has closed");
         give_up();
     }
     return link;
@@ -74,17 +76,18 @@ void count_up(const Place& place, uint32_t by) {
 
 // A part of a packet on its way from the router to its place. `payload` is where the part lies in the slot.
 void deliver_part(const Packet& packet, const EmuPart& part, const Place& place, const Place& payload, uint32_t sender) {
-    Packet sent{WRITE,    packet.from, ROUTER_NOC, 0,    0,           part.kind == EMU_PART_WRITE ? part.value : 4, part.value,
-                place,    nullptr,     true,       packet.file, packet.line};
+    const uint32_t bytes = part.kind == EMU_PART_WRITE ? part.value : 4;
+    Packet sent{
+        WRITE, packet.from, ROUTER_NOC, 0, 0, bytes, part.value, place, nullptr, true, packet.file, packet.line};
     if (!place.core) place.region->is_written = true;
     switch (part.kind) {
         case EMU_PART_WRITE:
             if (!machine.sanitized) {
-                memcpy(place.data(), payload.data(), part.value);
+                memcpy(place.data(), payload.data(), bytes);
                 return;
             }
-            sent.source = new Source{1, SENT, true, {payload.data(), payload.data() + part.value},
-                                     {payload.shadow(), payload.shadow() + part.value}};
+            sent.source = new Source{
+                1, SENT, true, {payload.data(), payload.data() + bytes}, {payload.shadow(), payload.shadow() + bytes}};
             break;
         case EMU_PART_WORD:
             if (!machine.sanitized) {
@@ -176,13 +179,12 @@ void deliver(const Packet& packet) {
     EmuFabricPacket header{};
     link.decode(slot.data(), &header);
     const char* fault = fault_of(link, header);
-    if (fault) {
+    bool is_done = !fault;
+    if (fault)
         report_of(packet.from, text("%s:%d", base_name(packet.file), packet.line).c_str(), "fabric packet", "%s", fault);
-        machine.given_up = true;
-        return;
-    }
-    for (uint32_t hop = 0; hop < link.path.size(); hop++)
-        if ((header.delivers >> hop & 1) && !deliver_on(uint32_t(link.path[hop]), packet, header)) machine.given_up = true;
+    for (uint32_t hop = 0; is_done && hop < link.path.size(); hop++)
+        if (header.delivers >> hop & 1) is_done = deliver_on(uint32_t(link.path[hop]), packet, header);
+    if (!is_done) machine.given_up = true;
     if (machine.sanitized) memset(slot.shadow(), 0, link.slot_bytes);
     link.forwarded++;
 }

@@ -30,7 +30,8 @@ constexpr uint32_t BUFFERS = 64;
 constexpr uint32_t DRAM_X = 63;
 constexpr uint32_t DRAM_STEP = 64;  // of the numbers of DRAM banks, from one chip's first bank to the next
 // The pool of headers of fabric packets, behind the semaphores: a part for each of the two data-movement processors.
-constexpr uint32_t HEADERS = SEMAPHORES + MOST_SEMAPHORES * SEMAPHORE_STEP, HEADER_STEP = 144, HEADER_BYTES = 8 * HEADER_STEP;
+constexpr uint32_t HEADERS = SEMAPHORES + MOST_SEMAPHORES * SEMAPHORE_STEP;
+constexpr uint32_t HEADER_STEP = 144, HEADER_BYTES = 8 * HEADER_STEP;
 constexpr uint32_t TILE = 32, TILE_VALUES = TILE * TILE;
 constexpr uint32_t SIDE = 16;  // of a face
 constexpr uint16_t POISON = 0x7fb0;  // fills memory that nobody has written: NaN in bfloat16 and float32

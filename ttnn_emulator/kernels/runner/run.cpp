@@ -145,7 +145,7 @@ void run(uint64_t seed, uint64_t most_switches) {
     }
     if (machine.given_up) return;
     report_stuck(machine.switches >= most_switches);
-    while (move_packets(1, true)) {  // what is still on its way
+    while (!machine.given_up && move_packets(1, true)) {  // what is still on its way
     }
 }
 

@@ -78,6 +78,7 @@ def _kind(program: Program, chip: Chip) -> dict:
 def _tensor(tensor: TensorInfo, chip: Chip) -> dict:
     """Return a tensor with the bytes that it takes on each of its cores, if it lies in L1."""
     described = asdict(tensor)
+    del described["memory_config"]  # long, and told by the other fields
     if tensor.in_dram:
         described["on_each_core"], described["cores"] = 0, []
     elif tensor.shard is None:

@@ -21,7 +21,7 @@ function bytes(size) {
 const micro = us => us >= 1e4 ? `${(us / 1e3).toFixed(2)} ms` : `${us.toFixed(us < 10 ? 2 : 1)} us`;
 const number = (value, digits) => value === null || value === undefined ? "" : Number(value).toFixed(digits);
 const shape = tensor => `[${tensor.shape.join(", ")}] ${tensor.dtype.toLowerCase()}`;
-const short = line => line.split("/").slice(-2).join("/");
+const short = line => line.split("/").pop();
 const total = us => us.dispatch + Math.max(us.dram, us.compute, us.noc);
 
 // ---- programs in order, each with its begin on the modelled timeline
@@ -124,9 +124,8 @@ function drawAxis(width) {
   pen.strokeStyle = "#dfe3ec";
   for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) {
     line(x(at), AXIS, x(at), canvas.clientHeight);
-    label(`${Number(at.toPrecision(6))} us`, x(at) + 2, 13);
+    label(`${Number(at.toPrecision(6))} us${at ? "" : ", modelled"}`, x(at) + 2, 13);
   }
-  label("modelled", width - 52, 13);
 }
 function programAt(px) {
   const at = timeAt(px), [low, end] = visible();
@@ -202,20 +201,20 @@ function list() {
     const [u, v] = [column[1](a), column[1](b)];
     return (u < v ? -1 : u > v ? 1 : 0) * sorting[1];
   });
-  document.querySelector("#list thead").innerHTML = "<tr>" + columns.map(c =>
+  document.querySelector("#rows thead").innerHTML = "<tr>" + columns.map(c =>
     `<th class="${c[3] || ""}" data-column="${text(c[0])}">${text(c[0])}${c[0] === column[0] ? (sorting[1] < 0 ? " ▾" : " ▴") : ""}</th>`).join("") + "</tr>";
-  document.querySelector("#list tbody").innerHTML = shown.slice(0, ROWS_SHOWN).map((row, i) =>
+  document.querySelector("#rows tbody").innerHTML = shown.slice(0, ROWS_SHOWN).map((row, i) =>
     `<tr data-row="${i}" class="${row === chosen ? "chosen" : ""}">` +
     columns.map(c => `<td class="${c[3] || ""}">${c[2](row)}</td>`).join("") + "</tr>").join("");
   $("cut").textContent = shown.length > ROWS_SHOWN ? `the first ${ROWS_SHOWN} of ${shown.length}; filter to see others` : "";
 }
-document.querySelector("#list thead").addEventListener("click", event => {
+document.querySelector("#rows thead").addEventListener("click", event => {
   const name = event.target.dataset.column;
   if (!name) return;
   sorting = [name, sorting[0] === name ? -sorting[1] : -1];
   list();
 });
-document.querySelector("#list tbody").addEventListener("click", event => {
+document.querySelector("#rows tbody").addEventListener("click", event => {
   const row = shown[event.target.closest("tr").dataset.row];
   choose(row.all ? row.all.reduce((a, b) => a.us >= b.us ? a : b) : row, true);
 });

@@ -46,15 +46,20 @@ def open_tensors(path: str | Path) -> dict[str, Entry]:
 
 def content_hash(path: str | Path) -> str:
     """A hex digest of everything that device tensors are made from: the weights, the config and PACKING_VERSION."""
-    file = gguf_file(Path(path))
     digest = hashlib.sha256(f"{PACKING_VERSION} {read_config(path)}".encode())
-    for weights in [file] if file else sorted(_checkpoint_files(Path(path))):
+    for weights in weight_files(path):
         file_digest = hashlib.sha256()
         with weights.open("rb") as content:
             while block := content.read(1 << 20):
                 file_digest.update(block)
         digest.update(file_digest.digest())
     return digest.hexdigest()
+
+
+def weight_files(path: str | Path) -> list[Path]:
+    """The files that hold the weights, in order."""
+    file = gguf_file(Path(path))
+    return [file] if file else sorted(_checkpoint_files(Path(path)))
 
 
 def gguf_file(path: Path) -> Path | None:
