@@ -60,7 +60,9 @@ function showHead() {
     `${a.noc_bytes} bytes a cycle to and from each core.</p>` : "";
   $("model").innerHTML = values + "<ul>" + Object.entries(DATA.sources).map(([name, source]) =>
     `<li><b>${text(name)}</b>: ${text(source)}</li>`).join("") +
-    "<li>Programs other than matrix products and attention count one operation an element.</li></ul>";
+    "<li><b>bytes</b>: those of whole operands and results, except of embeddings, slices, caches and attention.</li>" +
+    "<li><b>FLOPs</b>: those of matrix products and attention. Elementwise programs count one an element, programs of " +
+    "your own none.</li></ul>";
 }
 
 // ---- the timeline
@@ -238,7 +240,7 @@ function onCore(kind, column, row) {  // what lies in the L1 of a core: [name, b
     .filter(([b]) => here(b.cores)).map(([b, name]) => [name, b.bytes, !b.on_tensor]);
   const seen = new Set();
   const tensors = [...kind.inputs.map((t, i) => [t, `input ${i}`]), ...kind.outputs.map((t, i) => [t, `output ${i}`])]
-    .filter(([t]) => t.on_each_core && here(t.cores) && !seen.has(t.address) && seen.add(t.address))
+    .filter(([t]) => t.on_each_core && here(t.cores) && (!t.address || !seen.has(t.address) && seen.add(t.address)))
     .map(([t, name]) => [`${name} ${shape(t)}`, t.on_each_core, true]);
   return [...tensors, ...buffers];
 }
