@@ -5,6 +5,7 @@
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.install import hardware, install, installed_board
 
+__version__ = "0.1.0"
 __all__ = [
     "EmulatorError",
     "MemoryFault",

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m ttnn_emulator [--board B] script.py args…`: run an unmodified ttnn program on the emulated device."""
+"""`ttnn-emulator [--board B] script.py args…`: run an unmodified ttnn program on the emulated device.
+
+`python -m ttnn_emulator` does the same.
+"""
 
 import argparse
 import importlib.util
@@ -11,19 +14,24 @@ from typing import Any
 
 import ttnn_emulator
 from ttnn_emulator.errors import EmulatorError
-from ttnn_emulator.install import install
+from ttnn_emulator.install import TTNN_VERSION, install
 from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m ttnn_emulator",
+        prog="ttnn-emulator",
         usage="%(prog)s [--board BOARD] [--compare PCC] [--report FILE] [-v] "
         "(script.py | -m module | -c code | --ops) [arguments]",
         description="Run a ttnn program on an emulated Tenstorrent device. A real card always wins.",
     )
     boards = ", ".join(BOARDS)
-    parser.add_argument("--board", help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})")
+    parser.add_argument(
+        "--board",
+        help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})",
+    )
+    version = f"ttnn-emulator {ttnn_emulator.__version__} for ttnn {TTNN_VERSION}"
+    parser.add_argument("--version", action="version", version=version)
     parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")
     parser.add_argument(
         "--compare",

@@ -208,7 +208,7 @@ def _options(build: Build) -> list[str]:
 
 def _include_folders(prelude: Path) -> list[str]:
     metal = _LIBRARY / "tt_metal"
-    ours, library = [prelude, _INCLUDE], [_LIBRARY, _LIBRARY / "ttnn" / "cpp", metal, metal / "api"]
+    ours, library = [prelude, _INCLUDE], [_LIBRARY, _LIBRARY / "ttnn", _LIBRARY / "ttnn" / "cpp", metal, metal / "api"]
     folders = [*ours, metal / "hw" / "inc", metal / "hostdevcommon" / "api", *library]
     return [argument for folder in folders for argument in ("-I", str(folder))]
 

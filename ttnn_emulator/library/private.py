@@ -19,7 +19,10 @@ end_graph_capture = ttnn._ttnn.graph.end_graph_capture
 buffers_of = ttnn._ttnn.reports.get_buffers
 device_info_of = ttnn._ttnn.reports.get_device_info
 memory_view = ttnn._ttnn.device.GetMemoryView
+fabric_direction = ttnn._ttnn.fabric.get_eth_forwarding_direction
 DispatchCoreConfig = ttnn._ttnn.device.DispatchCoreConfig
+# the functions that prepare weights are looked up here
+convolutions = ttnn._ttnn.operations.conv
 # `as_tensor`, `load_tensor` and `dump_tensor` look their functions up here
 files = ttnn._ttnn.tensor
 

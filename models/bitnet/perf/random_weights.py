@@ -10,6 +10,7 @@ import torch
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
+from models.bitnet.tt.tensor_parallel import REPLICATED, WeightSharding
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 
@@ -78,9 +79,11 @@ def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, t
             state[f"{prefix}.{name}.weight"] = random_ternary(out, into)
             scale = spread() if badly_scaled else (0.5 + torch.rand(())) * into**-0.5
             state[f"{prefix}.{name}.weight_scale"] = scale
-        for name in ("input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm"):
+        for name in ("input_layernorm", "post_attention_layernorm"):
             state[f"{prefix}.{name}.weight"] = gamma(hidden)
-        state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
+        if model.sub_norms:
+            state[f"{prefix}.self_attn.attn_sub_norm.weight"] = gamma(hidden)
+            state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
         if badly_scaled:
             q, gate = spread(low=1e-2, high=1e1), spread(low=1e-1, high=1e3)
             state[f"{prefix}.self_attn.q_proj.weight_scale"] = q
@@ -117,9 +120,17 @@ class SharedWeights(DeviceWeights):
 class EmptyWeights(SharedWeights):
     """Device weights that hold nothing, for programs that are counted and never computed."""
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
+    def load(
+        self,
+        name: str,
+        weight: torch.Tensor,
+        dtype: ttnn.DataType,
+        memory: ttnn.MemoryConfig,
+        sharding: WeightSharding = REPLICATED,
+    ) -> ttnn.Tensor:
         out, inner = weight.shape
-        return self._empty(name, (1, 1, inner, out), dtype, ttnn.TILE_LAYOUT, where[0])
+        chips = 1 if sharding is REPLICATED else self._device.get_num_devices()  # which divide the columns
+        return self._empty(name, (1, 1, inner, out // chips), dtype, ttnn.TILE_LAYOUT, memory)
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
         size = 1, 1, pages.inner * pages.width // pages.page_tiles, pages.page_bytes // 4

@@ -25,8 +25,8 @@ from torch import Tensor  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.arguments import SHIPPED_MODEL  # noqa: E402
 from models.bitnet.demo.command import at_least_one  # noqa: E402
-from models.bitnet.demo.demo import SHIPPED_MODEL  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 LENGTHS = 32, 64, 128, 256

@@ -66,6 +66,11 @@ class FusedPrograms:
         head_weight: ttnn.DataType,
         cache: ttnn.DataType,
     ):
+        if not model.sub_norms or model.hidden_act != "relu2" or model.vocab_size % TILE:
+            raise FusedProgramsDoNotFit(
+                "fused needs sub-norms, relu2 and a vocabulary of whole tiles, the model has "
+                f"{'' if model.sub_norms else 'no '}sub-norms, {model.hidden_act} and {model.vocab_size} tokens"
+            )
         if model.num_attention_heads > _MOST_HEADS:
             raise FusedProgramsDoNotFit(
                 f"fused joins up to {_MOST_HEADS} heads, the model has {model.num_attention_heads}"
@@ -135,9 +140,10 @@ class FusedPrograms:
             for cores in (cos_cores, cores_behind(cos_cores, head_tiles, chip))
         )
         # Beside the buffers of a decode program, L1 holds the stream before and after it, a head of qkv, the queries of
-        # a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
+        # a user, the angles, and the matrix that swaps neighbours. Prefill leaves as much free.
         float32_tiles, bfloat16_tiles = 2 * residual.tiles, 2 * head_tiles + 2
         kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
+        self._prefill_l1_bytes = l1_bytes - kept
         inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {
@@ -152,8 +158,8 @@ class FusedPrograms:
         needed = self.decode(*TO_NEXT_LAYER).l1_bytes + kept
         _check_l1(f"decode's program of {', '.join(TO_NEXT_LAYER)}", widest, needed, l1_bytes)
         for name, of_stage in self.stages.items():
-            most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
-            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most, l1_bytes)
+            most = max(program.l1_bytes for token_tiles in lengths for program in self.prefill(name, token_tiles))
+            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most + kept, l1_bytes)
         needed = self.rotate_and_cache.l1_bytes + kept
         _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
 
@@ -182,14 +188,27 @@ class FusedPrograms:
         return self._decode[names]
 
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
-        """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
+        """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two.
+
+        Codes lie in L1 between the two programs if they fit there and if that saves bytes of DRAM. The product has less
+        L1 then, so that it may read its weights more often.
+        """
         if (which, token_tiles) not in self._prefill:
-            pages, epilogue, (dtype, _) = self.stages[which].pages, self.stages[which].epilogue, self._results[which]
-            self._prefill[which, token_tiles] = (
-                PrefillCodes(token_tiles, pages.inner, self._grid),
-                PrefillProduct(token_tiles, pages, epilogue, dtype, self._grid),
-            )
+            in_dram = self._prefill_programs(which, token_tiles, ttnn.DRAM_MEMORY_CONFIG)
+            in_l1 = codes, product = self._prefill_programs(which, token_tiles, ttnn.L1_MEMORY_CONFIG)
+            fits = max(codes.l1_bytes, product.l1_bytes) <= product.most_l1_bytes
+            more_weights = product.weight_bytes - in_dram[1].weight_bytes
+            self._prefill[which, token_tiles] = in_l1 if fits and more_weights < 2 * codes.result_bytes else in_dram
         return self._prefill[which, token_tiles]
+
+    def _prefill_programs(
+        self, which: str, token_tiles: int, memory: ttnn.MemoryConfig
+    ) -> tuple[PrefillCodes, PrefillProduct]:
+        """The two programs of a projection if codes lie in `memory`."""
+        stage, (dtype, _) = self.stages[which], self._results[which]
+        codes = PrefillCodes(token_tiles, stage.pages.inner, self._grid, memory)
+        left = self._prefill_l1_bytes - codes.result_l1_bytes
+        return codes, PrefillProduct(token_tiles, stage.pages, stage.epilogue, dtype, self._grid, left)
 
 
 def _check_l1(program: str, inner_tiles: int, needed: int, l1_bytes: int) -> None:

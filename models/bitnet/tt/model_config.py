@@ -97,7 +97,7 @@ class ModelConfig:
         if chips > 1 and isinstance(self.precision, FusedPrecision):
             raise FusedProgramsDoNotFit(f"fused runs on one chip, there are {chips}")
         for name in ("hidden_size", "intermediate_size", "vocab_size"):
-            if getattr(model, name) // TILE % chips:
+            if getattr(model, name) % (TILE * chips):
                 raise ValueError(f"{name} {getattr(model, name)} does not divide into whole tiles on {chips} chips")
         total = max(self.heads + 2 * self.kv_heads, model.num_attention_heads)
         if total > head_cores:

@@ -41,8 +41,9 @@ class Case(LayerCase):
     def __init__(self, device, model, precision, users, state, weights=None):
         super().__init__(device, model, precision, users)
         self.state = state
-        gamma, scales = state[f"{NORM}.weight"], fold_scales(model, state, 0)
-        self.block = Attention(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
+        self.block = Attention(
+            self.config, weights or SharedWeights(device), state, PREFIX, fold_scales(model, state, 0)
+        )
         self.norm, self.bare = ReferenceNorm(model, state, NORM), ReferenceAttention(model, state, PREFIX)
         with_float_weights(self.bare)
         self.random_rows = lambda rows: faint_stream(rows, model, state)

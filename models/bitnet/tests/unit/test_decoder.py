@@ -32,7 +32,7 @@ from models.bitnet.tests.common import (
     with_float_weights,
 )
 from models.bitnet.tests.unit.layer_case import CONTEXT, LayerCase, mixed_positions
-from models.bitnet.tt.decode_layers import StockDecodeLayers, decode_layers
+from models.bitnet.tt.decode_layers import SeparateDecodeLayers, decode_layers
 from models.bitnet.tt.decoder import DecoderLayer
 
 # At full width the ordinary run has badly scaled weights, which show lost scales besides all other errors.
@@ -156,7 +156,7 @@ def test_a_step_through_all_layers_is_one_layer_after_the_other(device, reset_se
     config, pages, positions = cases[0].config, Pages(users, CONTEXT), mixed_positions(users)
     table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
     x, results = random_stream(users, model, state), []
-    for layers in (StockDecodeLayers, partial(decode_layers, config)):
+    for layers in (SeparateDecodeLayers, partial(decode_layers, config)):
         torch.manual_seed(7)  # the same noise in the caches
         caches = [empty_cache(config, pages) for _ in range(count)]
         rotation, row = decode_rotation(cases[0].rope, positions), to_decode(x, config, config.residual_memory)

@@ -33,8 +33,7 @@ PREFIX, NORM = "model.layers.0.mlp", "model.layers.0.post_attention_layernorm"
 class Case:
     def __init__(self, device, model, precision, users, state, weights=None):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
-        gamma, scales = state[f"{NORM}.weight"], fold_scales(model, state, 0)
-        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
+        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, fold_scales(model, state, 0))
         self.parts = ReferenceNorm(model, state, NORM), ReferenceMLP(model, state, PREFIX)
         self.random_rows = lambda rows: faint_stream(rows, model, state)
 

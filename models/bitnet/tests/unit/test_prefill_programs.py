@@ -27,6 +27,9 @@ from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
 from models.bitnet.tt.layout import TILE
 
+DRAM, L1 = ttnn.DRAM_MEMORY_CONFIG, ttnn.L1_MEMORY_CONFIG
+L1_BYTES = 1_300_000  # for the buffers of a product
+
 # token tiles, tiles of K, cores (columns, rows)
 CODES = {
     "one core": (1, 8, (1, 1)),
@@ -51,9 +54,9 @@ PRODUCTS = {
 FEW = PRODUCTS["two bands, a column without work"]
 
 
-def quantise(device, token_tiles, inner, grid, x, gamma, dtype=ttnn.float32, eps=EPS):
+def quantise(device, token_tiles, inner, grid, x, gamma, dtype=ttnn.float32, eps=EPS, memory=DRAM):
     """Quantise [tokens, K] -> (codes [tokens, K], steps [tokens, 1]). The step of a row is the value of one code."""
-    program = PrefillCodes(token_tiles, inner, grid)
+    program = PrefillCodes(token_tiles, inner, grid, memory)
     codes, steps = program(to_device(x[None, None], device, dtype), gamma_to_device(gamma, device), eps=eps)
     return ttnn.to_torch(codes)[0, 0].float(), ttnn.to_torch(steps)[0, 0, :, :1]
 
@@ -83,14 +86,35 @@ def test_codes_of_any_values(device, reset_seeds, kind, dtype):
     check_near(steps, expected.step, ULPS)
 
 
-class Product:
-    """A program of prefill with its weight, and the codes and steps of its tokens."""
+def test_codes_in_l1(device, reset_seeds):
+    token_tiles, inner, _ = shape = CODES["uneven teams"]
+    gamma = powers_of_two(inner * TILE)
+    x = coded_rows(token_tiles * TILE, inner * TILE, gamma)
+    codes, steps = quantise(device, *shape, x, gamma, memory=L1)
+    check_codes(codes, Codes.of(x, gamma))
+    check_near(steps, Codes.of(x, gamma).step, ULPS)
 
-    def __init__(self, device, token_tiles, inner, width, group, grid, epilogue=Epilogue.SCALE, dtype=ttnn.float32):
+
+class Product:
+    """A program of prefill with its weight, and the codes and steps of its tokens, which lie in `memory`."""
+
+    def __init__(
+        self,
+        device,
+        token_tiles,
+        inner,
+        width,
+        group,
+        grid,
+        epilogue=Epilogue.SCALE,
+        dtype=ttnn.float32,
+        l1_bytes=L1_BYTES,
+        memory=DRAM,
+    ):
         matrices = 2 if epilogue is Epilogue.GATED else 1
-        self.device = device
+        self.device, self.memory = device, memory
         pages = TernaryPages.of(inner, matrices * width, matrices * group, matrices)
-        self.program = PrefillProduct(token_tiles, pages, epilogue, dtype, grid)
+        self.program = PrefillProduct(token_tiles, pages, epilogue, dtype, grid, l1_bytes)
         self.weight = random_ternary(inner * TILE, matrices * width * TILE)
         self.codes = torch.randint(-127, 128, (token_tiles * TILE, inner * TILE))
         self.codes[1], self.codes[2] = 127, 0
@@ -103,8 +127,8 @@ class Product:
 
     def __call__(self, residual=None):
         y = self.program(
-            to_device(self.codes.float()[None, None], self.device, ttnn.bfloat16),
-            to_device(self.steps.expand(-1, TILE)[None, None], self.device),
+            to_device(self.codes.float()[None, None], self.device, ttnn.bfloat16, self.memory),
+            to_device(self.steps.expand(-1, TILE)[None, None], self.device, ttnn.float32, self.memory),
             rows_to_device(self.program.pages.pack(self.weight)[None, None], self.device, ttnn.uint32),
             None if residual is None else to_device(residual[None, None], self.device),
         )
@@ -114,6 +138,23 @@ class Product:
 @pytest.mark.parametrize("shape", PRODUCTS.values(), ids=PRODUCTS)
 def test_products_are_the_integers_rescaled(device, reset_seeds, shape):
     product = Product(device, *shape)
+    assert torch.equal(product(), product.scaled)
+
+
+def test_products_of_codes_in_l1(device, reset_seeds):
+    product = Product(device, *PRODUCTS["uneven rows"], memory=L1)
+    assert torch.equal(product(), product.scaled)
+
+
+@pytest.mark.parametrize(
+    "l1_bytes, passes", [(132_096, 1), (132_095, 2), (99_327, 3), (82_944, 4), (82_943, 8), (1, 8)]
+)
+def test_a_product_with_less_l1_passes_over_its_weights_more_often(device, reset_seeds, l1_bytes, passes):
+    """A core has 8 token tiles. The buffers of one of them are the least that the program takes."""
+    product = Product(device, *PRODUCTS["more rows than are multiplied at once"], l1_bytes=l1_bytes)
+    words = product.program.pages.pack(product.weight)
+    assert product.program.weight_bytes == passes * words.numel() * words.element_size()
+    assert product.program.l1_bytes <= max(l1_bytes, 74_752)
     assert torch.equal(product(), product.scaled)
 
 
@@ -142,7 +183,7 @@ def test_programs_take_other_tensors(device, reset_seeds):
         assert torch.equal(product(), product.scaled)
         product.codes, product.weight = product.codes.roll(1, 0), random_ternary(*product.weight.shape)
     token_tiles, inner, grid = CODES["uneven"]
-    program = PrefillCodes(token_tiles, inner, grid)
+    program = PrefillCodes(token_tiles, inner, grid, L1)
     for eps in (1e-5, 1e3):
         gamma = powers_of_two(inner * TILE)
         x = coded_rows(token_tiles * TILE, inner * TILE, gamma)

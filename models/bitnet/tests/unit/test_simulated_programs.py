@@ -126,10 +126,10 @@ def second_pass(device, rows, inner, length):
     return [it.x, it.table, it.shortlist], [best.int(), likeliest.int(), values]
 
 
-def prefill_codes(device, shape, kind, dtype=ttnn.float32):
+def prefill_codes(device, shape, kind, dtype=ttnn.float32, memory=ttnn.DRAM_MEMORY_CONFIG):
     token_tiles, inner, _ = shape
     x, gamma = values(kind, token_tiles * TILE, inner * TILE)
-    program = PrefillCodes(*shape)
+    program = PrefillCodes(*shape, memory)
     codes, steps = program(to_device(x[None, None], device, dtype), gamma_to_device(gamma, device), eps=EPS)
     return [x, gamma], [ttnn.to_torch(codes).to(torch.int8), ttnn.to_torch(steps)[..., :1]]
 
@@ -200,12 +200,15 @@ for kind in ("codes", "twenty binades", "below the smallest peak", "around the s
     case(f"prefill codes/uneven, {kind}", prefill_codes, CODES["uneven"], kind)
 case("prefill codes/bfloat16", prefill_codes, CODES["uneven"], "normal", dtype=ttnn.bfloat16)
 
+case("prefill codes/in L1", prefill_codes, CODES["uneven teams"], "normal", memory=ttnn.L1_MEMORY_CONFIG)
+
 for name, shape in PRODUCTS.items():
     case(f"prefill product/{name}", prefill_product, shape)
 FEW = test_prefill_programs.FEW
 case("prefill product/residual", prefill_product, FEW, epilogue=Epilogue.RESIDUAL)
 case("prefill product/gated", prefill_product, FEW, epilogue=Epilogue.GATED)
 case("prefill product/bfloat16", prefill_product, PRODUCTS["uneven rows"], dtype=ttnn.bfloat16)
+case("prefill product/codes in L1", prefill_product, PRODUCTS["uneven rows"], memory=ttnn.L1_MEMORY_CONFIG)
 
 
 # --- what they give --------------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
 constexpr uint32_t groups = get_named_compile_time_arg_val("groups");
 constexpr uint32_t mergers = get_named_compile_time_arg_val("mergers");  // cores that merge
-constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");
 constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // of a logit
 constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together

@@ -54,6 +54,21 @@ class Semaphores(IntEnum):
     ARRIVED = 0
 
 
+def list_bytes(pairs: int) -> int:
+    """The size of a list of logits and their tokens in memory."""
+    return -(-8 * pairs // _ALIGNMENT) * _ALIGNMENT
+
+
+def list_constants(pairs: int) -> dict[str, int]:
+    """The named compile-time arguments of best_list.h."""
+    return {
+        "count": pairs,
+        "list_bytes": list_bytes(pairs),
+        "no_token": NO_TOKEN,
+        "largest": describe.bits(LARGEST),
+    }
+
+
 @dataclass(frozen=True)
 class BestTokens(Described):
     """Finds `count` largest logits of each of `rows` rows, which have `tiles` tile columns.
@@ -124,23 +139,19 @@ class BestTokens(Described):
         merging = [logits.device().worker_core_from_logical_core(core) for core in cores[:merges]]
         mergers = tuple(number for core in merging for number in (core.x, core.y))
         assignment, pairs = self._scanners, min(self.count, TILE)
-        list_bytes = -(-8 * pairs // _ALIGNMENT) * _ALIGNMENT
         gathered = -(-merges // len(merging)) * -(-assignment.cores // self.groups)
 
         # of each processor its tiles, of each its lists, and those that a core gathers
         sizes = [2 * _AT_ONCE * describe.tile_bytes(self.dtype)] * _PROCESSORS
-        sizes += [self.rows * list_bytes] * _PROCESSORS + [gathered * list_bytes]
+        sizes += [self.rows * list_bytes(pairs)] * _PROCESSORS + [gathered * list_bytes(pairs)]
         constants = {
             "rows": self.rows,
             "groups": self.groups,
             "mergers": len(merging),
-            "count": pairs,
-            "list_bytes": list_bytes,
+            **list_constants(pairs),
             "scanners": assignment.cores,
             "value_bytes": describe.VALUE_BYTES[self.dtype],
             "at_once": _AT_ONCE,
-            "no_token": NO_TOKEN,
-            "largest": describe.bits(LARGEST),
             "gathered_buffer": 2 * _PROCESSORS,
         }
         kernels = []

@@ -9,6 +9,7 @@ token tile before it makes the codes. See prefill_codes_exchange.cpp for the ste
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -106,11 +107,15 @@ class Teams:
 
 @dataclass(frozen=True)
 class PrefillCodes(Described):
-    """Quantises `token_tiles` token tiles of `inner` tile columns, on the cores of `grid` (columns, rows)."""
+    """Quantises `token_tiles` token tiles of `inner` tile columns, on the cores of `grid` (columns, rows).
+
+    The results lie in `memory`: interleaved in DRAM or in the L1 of all cores.
+    """
 
     token_tiles: int
     inner: int
     grid: tuple[int, int]
+    memory: ttnn.MemoryConfig
 
     def __call__(self, x: ttnn.Tensor, gamma: ttnn.Tensor, *, eps: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
         """[1, 1, tokens, K] -> (codes in bfloat16 [1, 1, tokens, K], steps in float32 [1, 1, tokens, 32]). Keeps both.
@@ -123,7 +128,7 @@ class PrefillCodes(Described):
     def run(self, x: ttnn.Tensor, gamma: ttnn.Tensor, eps: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
         def result(width: int, dtype: ttnn.DataType) -> ttnn.Tensor:
             shape = ttnn.Shape([1, 1, self.token_tiles * TILE, width])
-            return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG)
+            return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), self.memory)
 
         codes, steps = result(self.inner * TILE, ttnn.bfloat16), result(TILE, ttnn.float32)
         descriptor = self.described(x, gamma, codes, steps)
@@ -134,27 +139,62 @@ class PrefillCodes(Described):
         ttnn.generic_op([x, gamma, codes, steps], descriptor)
         return codes, steps
 
-    def _describe(
-        self, x: ttnn.Tensor, gamma: ttnn.Tensor, codes: ttnn.Tensor, steps: ttnn.Tensor
-    ) -> ttnn.ProgramDescriptor:
-        teams = Teams.on(self.grid, self.token_tiles, self.inner)
-        part, gathered = teams.parts.per_core, -(-teams.parts.cores // TILE)
-        cores = ttnn.CoreRangeSet(teams.rectangles)
-        buffers = {
-            Role.ROWS: Buffer.of(x.dtype, 2 * part),
+    @property
+    def l1_bytes(self) -> int:
+        """The most bytes of the circular buffers on every core: those for rows in float32."""
+        return sum(buffer.bytes for buffer in self._buffers(ttnn.float32).values())
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the codes and steps."""
+        return self._result_bytes(cores=1)
+
+    @property
+    def result_l1_bytes(self) -> int:
+        """Bytes of the codes and steps on the fullest core, if `grid` is the whole chip. 0 if they lie in DRAM."""
+        in_l1 = self.memory.buffer_type == ttnn.BufferType.L1
+        return self._result_bytes(cores=self.grid[0] * self.grid[1]) if in_l1 else 0
+
+    def _result_bytes(self, cores: int) -> int:
+        """Bytes of the codes and steps on one of `cores` cores that hold them together."""
+        codes, steps = self.token_tiles * self.inner, self.token_tiles
+        return sum(
+            -(-tiles // cores) * describe.tile_bytes(dtype)
+            for tiles, dtype in ((codes, ttnn.bfloat16), (steps, ttnn.float32))
+        )
+
+    @cached_property
+    def _teams(self) -> Teams:
+        return Teams.on(self.grid, self.token_tiles, self.inner)
+
+    @property
+    def _gathered(self) -> int:
+        """Tiles that have a row for every part."""
+        return -(-self._teams.parts.cores // TILE)
+
+    def _buffers(self, rows: ttnn.DataType) -> dict[Role, Buffer]:
+        part = self._teams.parts.per_core
+        return {
+            Role.ROWS: Buffer.of(rows, 2 * part),
             Role.GAMMA: Buffer.of(ttnn.float32, part),
             Role.PARTIALS: Buffer.of(ttnn.float32, 2),
-            Role.GATHERED: Buffer.of(ttnn.float32, 2 * gathered),
+            Role.GATHERED: Buffer.of(ttnn.float32, 2 * self._gathered),
             Role.FACTORS: Buffer.of(ttnn.float32, 2),
             Role.SCALES: Buffer.of(ttnn.float32, 2),
             Role.CODES: Buffer.of(ttnn.bfloat16, part),
         }
+
+    def _describe(
+        self, x: ttnn.Tensor, gamma: ttnn.Tensor, codes: ttnn.Tensor, steps: ttnn.Tensor
+    ) -> ttnn.ProgramDescriptor:
+        teams, gathered, buffers = self._teams, self._gathered, self._buffers(x.dtype)
+        cores = ttnn.CoreRangeSet(teams.rectangles)
         of_teams = range(teams.token_tiles.cores)
         arguments = [core for team in of_teams for core in _core_arguments(teams, team, x.device())]
         numbers = describe.role_numbers(buffers)
         # A part may have fewer tiles than its share of the buffers. All rounds take the whole share, so that none ends
         # behind the end of a buffer.
-        shared = {**numbers, "part": part}
+        shared = {**numbers, "part": teams.parts.per_core}
         rows = {**shared, "inner": self.inner}
         exchange = {
             **shared,

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 import ttnn
+from bitnet_serving.tests.server import Server
 from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import SamplingParams
 from models.bitnet.tt.kv_cache import PagedAttentionConfig
-from serving.tests.server import Server
 
 
 @pytest.fixture(scope="session")

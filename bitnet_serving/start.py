@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts `vllm serve` on this machine's address: `python -m serving.start MODEL [OPTION]...`.
+"""Starts `vllm serve` on this machine's address: `python -m bitnet_serving.start MODEL [OPTION]...`.
 
-With an address that other machines reach (`--host`), the server needs an API key or the option `--without-key`.
+MODEL may be a GGUF file. $XDG_CACHE_HOME (default: ~/.cache) keeps the folder that vLLM gets in its place. With an
+address that other machines reach (`--host`), the server needs an API key or the option `--without-key`.
 """
 
 import argparse
@@ -11,6 +12,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from bitnet_serving.gguf_folder import servable
 
 
 def command(arguments: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -45,9 +48,13 @@ def is_local(host: str) -> bool:
 
 
 def main() -> None:
+    given = sys.argv[1:]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bitnet-tt"
     try:
-        arguments = command(sys.argv[1:], os.environ)
-    except ValueError as error:
+        if given and not given[0].startswith("-"):
+            given[0] = servable(given[0], cache)
+        arguments = command(given, os.environ)
+    except (ValueError, OSError) as error:
         sys.exit(f"serve: {error}")
     os.execv(Path(sys.executable).with_name("vllm"), arguments)
 

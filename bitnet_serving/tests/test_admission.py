@@ -11,8 +11,8 @@ from vllm.exceptions import VLLMValidationError
 from vllm.sampling_params import SamplingParams, StructuredOutputsParams
 from vllm.v1.structured_output import StructuredOutputManager
 
-from serving.admission import LONGEST_GRAMMAR, check, check_texts, fold_seed
-from serving.grammars import NoText, end_only_the_request
+from bitnet_serving.admission import LONGEST_GRAMMAR, check, check_texts, fold_seed
+from bitnet_serving.grammars import NoText, end_only_the_request
 
 VOCABULARY = 2048
 

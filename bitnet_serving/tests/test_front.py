@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from vllm.exceptions import VLLMValidationError
 from vllm.sampling_params import SamplingParams
 
-from serving import front
+from bitnet_serving import front
 
 ROWS = 4
 COMPLETIONS = "/v1/completions"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""ASGI middleware in front of vLLM's server (`vllm serve --middleware serving.front.Front`).
+"""ASGI middleware in front of vLLM's server (`vllm serve --middleware bitnet_serving.front.Front`).
 
 The middleware limits the routes, the size of a request and the number of requests that wait. It also decides whether an
 error is the client's (400) or the server's (500).

@@ -4,7 +4,7 @@
 
 import pytest
 
-from serving.start import command
+from bitnet_serving.start import command
 
 KEY = {"VLLM_API_KEY": "secret"}
 

@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Registers this model with vLLM.
 
-vLLM calls `register` in every process that it starts (entry point `vllm.general_plugins`). The call comes before a
-device is opened and before the class of a model is looked up.
+vLLM calls `register` in every process that it starts (entry point `vllm.general_plugins`), whatever it serves. The call
+comes before a device is opened and before the class of a model is looked up.
 """
 
 import ctypes
+import functools
+import importlib.util
 import multiprocessing
 import os
 import signal
 from typing import Any
 
 import torch
+from vllm.config import ModelConfig, VllmConfig
 from vllm.model_executor.layers.quantization import register_quantization_config
 from vllm.model_executor.layers.quantization.base_config import QuantizationConfig
 from vllm.model_executor.models.registry import ModelRegistry
@@ -21,11 +24,12 @@ from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.input_processor import InputProcessor
 
 import ttnn_emulator
-from serving.admission import check, check_texts, fold_seed
-from serving.grammars import end_only_the_request
+from bitnet_serving.admission import check, check_texts, fold_seed
+from bitnet_serving.grammars import end_only_the_request
 
 _SIGNAL_AT_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
+_ARCHITECTURES = ("BitNetForCausalLM", "TTBitNetForCausalLM")  # the checkpoint's name, and vLLM's plugin's for it
 
 
 class BitNetQuantization(QuantizationConfig):
@@ -59,19 +63,47 @@ class BitNetQuantization(QuantizationConfig):
 
 
 def register() -> None:
-    """Register the quantisation and the model with vLLM, and patch vLLM.
+    """Register the quantisation and the model with vLLM.
 
-    The model is registered under two names: the checkpoint's, and the same with the plugin's prefix "TT". The emulated
-    device is installed first if there is no card.
+    A process that serves this model is changed when it checks its configuration. Others stay as they are.
     """
+    if importlib.util.find_spec("vllm_tt_plugin") is None:
+        return  # this vLLM runs on other devices
+    register_quantization_config("bitnet")(BitNetQuantization)
+    for name in _ARCHITECTURES:
+        ModelRegistry.register_model(name, _CLASS)
+    _prepare_at_configuration()
+
+
+def _prepare_at_configuration() -> None:
+    """Patch the plugin's platform so that a process which is to serve this model is prepared for it.
+
+    Every process checks its configuration before it opens a device, starts another process or takes a request.
+    """
+    from vllm_tt_plugin.platform import TTPlatform
+
+    check_configuration = TTPlatform.check_and_update_config
+
+    def check_and_update_config(cls: type, vllm_config: VllmConfig) -> None:
+        if _serves_bitnet(vllm_config.model_config):
+            _prepare()
+        check_configuration(vllm_config)
+
+    TTPlatform.check_and_update_config = classmethod(check_and_update_config)
+
+
+def _serves_bitnet(model: ModelConfig) -> bool:
+    return any(name in _ARCHITECTURES for name in model.hf_config.architectures)
+
+
+@functools.cache
+def _prepare() -> None:
+    """Prepare this process for serving the model. Without a card it gets the emulated device."""
     ttnn_emulator.install()
     _end_with_parent()
     _check_requests()
     end_only_the_request()
     _fold_data_parallel()
-    register_quantization_config("bitnet")(BitNetQuantization)
-    for name in ("BitNetForCausalLM", "TTBitNetForCausalLM"):
-        ModelRegistry.register_model(name, _CLASS)
 
 
 def _end_with_parent() -> None:
@@ -89,12 +121,14 @@ def _end_with_parent() -> None:
 
 
 def _check_requests() -> None:
-    """Patch vLLM so that every request of every route is checked before it reaches the engine."""
+    """Patch vLLM so that every request to this model, of every route, is checked before it reaches the engine."""
     make_ready = InputProcessor.process_inputs
 
     def process_inputs(
         self: InputProcessor, request_id: str, prompt: Any, params: SamplingParams, *given: Any, **options: Any
     ) -> EngineCoreRequest:
+        if not _serves_bitnet(self.model_config):
+            return make_ready(self, request_id, prompt, params, *given, **options)
         check_texts(params)
         request = make_ready(self, request_id, prompt, params, *given, **options)
         check(request, self.model_config.get_vocab_size())

@@ -8,18 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bitnet_serving.gguf_folder import servable
 from models.bitnet.tests import shipped
+from models.bitnet.tests.gguf_files import metadata, tokenizer_values, write_gguf
 from models.bitnet.tt.generation.sampling import GREEDY, SamplingParams
 
 TEXTS = shipped.texts(8)
 SEEDED = [SamplingParams(0.8, 16, 0.95, seed) for seed in range(8)]
 
 
-def by_vllm(result, texts, count, params, **environment):
+def by_vllm(result, texts, count, params, model=str(shipped.FOLDER), **environment):
     rows = [{"temperature": p.temperature, "top_k": p.top_k or -1, "top_p": p.top_p, "seed": p.seed} for p in params]
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("offline.py"), result],
-        input=json.dumps({"model": str(shipped.FOLDER), "texts": texts, "count": count, "params": rows}),
+        input=json.dumps({"model": model, "texts": texts, "count": count, "params": rows}),
         capture_output=True,
         text=True,
         env={**os.environ, "VLLM_NO_USAGE_STATS": "1", **environment},
@@ -39,6 +41,14 @@ def test_greedy_and_seeded(generated, tmp_path):
     result = by_vllm(tmp_path / "result", TEXTS * 2, 16, params)
     assert result["preemptions"] == 0
     assert without_ends(result["tokens"]) == generated(TEXTS, 16, [GREEDY] * 8) + generated(TEXTS, 16, SEEDED)
+
+
+def test_a_gguf_file(generated, tmp_path):
+    """A GGUF file of the shipped model gives its tokens."""
+    values = metadata(shipped.config()) | tokenizer_values(shipped.tokenizer())
+    file = write_gguf(tmp_path / "tiny.gguf", values, shipped.state())
+    result = by_vllm(tmp_path / "result", TEXTS, 16, [GREEDY] * 8, model=servable(str(file), tmp_path / "cache"))
+    assert without_ends(result["tokens"]) == generated(TEXTS, 16, [GREEDY] * 8)
 
 
 def test_preemption(generated, tmp_path):

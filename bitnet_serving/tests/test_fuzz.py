@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
+from bitnet_serving.tests.fuzz import Sent, requests
+from bitnet_serving.tests.server import Server
 from models.bitnet.tests import shipped
-from serving.tests.fuzz import Sent, requests
-from serving.tests.server import Server
 
 COUNT, SEED, CLIENTS = 2000, 1, 8
 PATIENCE_S = 600

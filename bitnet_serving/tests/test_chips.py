@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import openai
 
+from bitnet_serving.tests.server import Server
+from bitnet_serving.tests.test_offline import SEEDED, TEXTS, by_vllm, without_ends
 from models.bitnet.tests import shipped
 from models.bitnet.tt.generation.sampling import GREEDY
-from serving.tests.server import Server
-from serving.tests.test_offline import SEEDED, TEXTS, by_vllm, without_ends
 
 BOARD = {"TTNN_EMULATOR_BOARD": "n300"}
 
