@@ -6,7 +6,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import ttnn
@@ -91,6 +91,7 @@ class Program:
     circular_buffers: tuple[CircularBuffer, ...]
     host_us: float = 0.0
     source: str = ""  # the file and line of the user's program that called the operation
+    chip: int = 0  # the number of the chip that runs it
     held_l1: int = 0  # bytes of tensors in the L1 of each core
     pcc: float | None = None  # of the operation's results and its golden function's, in comparison mode
     largest_error: float | None = None  # of the same
@@ -194,14 +195,16 @@ def programs_in(graph: list[dict], operation: str) -> list[Program]:
         if kind == "function_start":
             calls.append(_Call(node))
         elif kind == "program_execution":
-            calls[-1].programs += 1
+            calls[-1].chips.append(int(node["params"].get("physical_device_id", 0)))
         elif kind == "function_end":
             call = calls.pop()
             results = [tensors[counter] for counter in node["connections"] if counter in tensors]
             if call.start["params"]["name"].endswith("create_device_tensor") and calls:
                 calls[-1].made += results
             # the graph does not link an operation with several results to them
-            programs += [_program(call.start, operation, tensors, results or call.made)] * call.programs
+            if call.chips:
+                program = _program(call.start, operation, tensors, results or call.made)
+                programs += [replace(program, chip=chip) for chip in call.chips]
     return programs
 
 
@@ -210,7 +213,7 @@ class _Call:
     """A call that is open at some point of a graph."""
 
     start: dict
-    programs: int = 0  # enqueued so far
+    chips: list[int] = field(default_factory=list)  # of each program enqueued so far
     made: list[TensorInfo] = field(default_factory=list)  # tensors allocated so far
 
 

@@ -3,8 +3,8 @@
 """This module writes a record as the table of tt-metal's profiler (`ops_perf_results.csv`), with modelled times.
 
 tt-perf-report and the performance page of ttnn-visualizer read it. Its first row is a signpost that says that the times
-are modelled, and tt-perf-report prints it. Every row says so too, in a column of its own. On a mesh the rows are those
-of one chip.
+are modelled, and tt-perf-report prints it. Every row says so too, in a column of its own. The chips of a mesh run at
+the same time.
 """
 
 import csv
@@ -21,11 +21,11 @@ _AXES = "WZYX"
 def perf_csv(record: Recorder) -> str:
     """Return the table of a record's programs in the order in which they ran."""
     rows = [{"OP CODE": MODELLED, "OP TYPE": "signpost", "GLOBAL CALL COUNT": 0, "HOST START TS": 0}]
-    clock = 1
+    clocks = dict.fromkeys((program.chip for program in record.programs), 1)
     for number, program in enumerate(record.programs, 1):
         time = time_of(program, record.chip)
-        rows.append(_row(program, number, time, record.chip) | {"HOST START TS": clock})
-        clock += round(1e3 * time.total)
+        rows.append(_row(program, number, time, record.chip) | {"HOST START TS": clocks[program.chip]})
+        clocks[program.chip] += round(1e3 * time.total)
     columns = dict.fromkeys(name for row in rows for name in row)
     columns |= dict.fromkeys(name for tensor in ("INPUT_0", "INPUT_1", "OUTPUT_0") for name in _tensor(tensor, None))
     text = io.StringIO()
@@ -40,7 +40,7 @@ def _row(program: Program, number: int, time: Time, chip: Chip) -> dict[str, str
         "OP CODE": program.name,
         "OP TYPE": "tt_dnn_device",
         "GLOBAL CALL COUNT": number,
-        "DEVICE ID": 0,
+        "DEVICE ID": program.chip,
         "DEVICE ARCH": chip.architecture,
         "ATTRIBUTES": program.attributes,
         "MATH FIDELITY": program.fidelity,

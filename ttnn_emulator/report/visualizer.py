@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """This module writes a record as a folder that ttnn-visualizer opens: db.sqlite and the profiler's table.
 
-The library's own functions make the tables of db.sqlite. An operation of the folder is one program of the record. Its
-duration is that of the library's call on this machine; the profiler's table has the modelled times.
+The library's own functions make the tables of db.sqlite. An operation of the folder is one program of the record. Of a
+mesh they are those of the chip that runs the most programs. An operation's duration is that of the library's call on
+this machine; the profiler's table has the modelled times.
 """
 
 import json
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 from ttnn_emulator.library.private import graph_report
@@ -52,7 +54,10 @@ class _Database:
         graph_report.save_database_schema_version(self._cursor)
         if self._record.device_info is not None:
             graph_report.import_devices(self._cursor, [{"device_id": _DEVICE, **self._record.device_info}], _RANK)
-        for number, (program, held) in enumerate(zip(self._record.programs, self._record.buffers, strict=True), 1):
+        recorded = list(zip(self._record.programs, self._record.buffers, strict=True))
+        programs = Counter(program.chip for program, _ in recorded)
+        of_one_chip = [pair for pair in recorded if pair[0].chip == max(programs, key=programs.__getitem__)]
+        for number, (program, held) in enumerate(of_one_chip, 1):
             self._operation(number, program)
             for buffer in held:
                 self._insert("buffers", number, _DEVICE, *buffer, _RANK)

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of a run and its modelled times, against the library's allocator and figures worked out by hand."""
 
+import csv
 import json
 import re
+import sqlite3
 from collections import Counter
 
 import pytest
@@ -147,7 +149,7 @@ def test_the_page_holds_each_program_with_its_line_and_memory(device):
     lines = [data["lines"][line] for _, line, *_ in data["programs"]]
     assert lines[0] == f"{__file__}:{first_line_with('ttnn.matmul(x, w)')}"
     assert len(set(lines)) == 2
-    for (_, _, tensors, l1, pcc, error), program in zip(data["programs"], record.programs):
+    for (_, _, tensors, l1, pcc, error, _), program in zip(data["programs"], record.programs):
         assert (tensors, l1) == (2048, 2048 + program.circular_buffer_bytes) and pcc is None and error is None
     buffers = data["kinds"][0]["circular_buffers"]
     assert sum(buffer["bytes"] for buffer in buffers) == record.programs[0].circular_buffer_bytes
@@ -213,14 +215,14 @@ def test_the_command_compares_and_writes_the_page(tmp_path):
     assert (data["title"], data["board"]) == ("program.py", "n150")
     assert [t["direction"] for t in data["transfers"]] == ["to device", "to host", "to host"]  # and none to compare
     results = {data["kinds"][kind]["operation"]: row for kind, *row in data["programs"]}
-    assert all(memory > 0 for _, _, memory, _, _ in results.values())  # circular buffers are known as ever
+    assert all(memory > 0 for _, _, memory, _, _, _ in results.values())  # circular buffers are known as ever
     exp, product = torch.load(tmp_path / "values.pt")
     value = torch.linspace(-1, 1, 1024).reshape(32, 32).bfloat16().double()
     for result, golden, operation in (
         (exp, value.exp(), "ttnn.exp"),
         (product, exp.double() @ exp.double(), "ttnn.matmul"),
     ):
-        pcc, error = results[operation][3:]
+        pcc, error, _ = results[operation][3:]
         assert error == pytest.approx(float((result.double() - golden).abs().max()), rel=1e-3)
         assert pcc == pytest.approx(correlation(result.double(), golden), abs=1e-5)
     assert all(line.startswith("program.py:") for line in data["lines"]), data["lines"]
@@ -228,6 +230,37 @@ def test_the_command_compares_and_writes_the_page(tmp_path):
 
 def correlation(a, b):
     return float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
+
+
+MESH = """
+import torch
+import ttnn
+
+mesh = ttnn.open_mesh_device(ttnn.MeshShape(1, 2))
+x = ttnn.from_torch(torch.ones(64, 64), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=mesh)
+y = ttnn.add(x, x)
+ttnn.relu(y)
+"""
+
+
+def test_the_chips_of_a_mesh_run_at_the_same_time(tmp_path):
+    (tmp_path / "program.py").write_text(MESH)
+    reports = [text for name in ("run.html", "run.csv", "run") for text in ("--report", name)]
+    run = emulator("--board", "n300", *reports, "program.py", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    data = read((tmp_path / "run.html").read_text())
+    assert sorted((data["kinds"][kind]["operation"], chip) for kind, *_, chip in data["programs"]) == [
+        ("ttnn.add", 0),
+        ("ttnn.add", 1),
+        ("ttnn.relu", 0),
+        ("ttnn.relu", 1),
+    ]
+    rows = [row for row in csv.DictReader((tmp_path / "run.csv").open()) if row["OP TYPE"] == "tt_dnn_device"]
+    begins = {chip: [row["HOST START TS"] for row in rows if row["DEVICE ID"] == chip] for chip in ("0", "1")}
+    assert len(rows) == 4 and begins["0"] == begins["1"] and len(set(begins["0"])) == 2
+    connection = sqlite3.connect(tmp_path / "run" / "db.sqlite")
+    assert connection.execute("select count(*) from operations").fetchall() == [(2,)]
+    connection.close()
 
 
 SEVERAL = """

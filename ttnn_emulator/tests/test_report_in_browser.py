@@ -5,11 +5,14 @@
 Where there is none they are skipped. The figures of the page have tests of their own in test_report.py.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import ttnn
 import ttnn_emulator
+from ttnn_emulator.report.modelled import time_of
 from ttnn_emulator.report.page import page
 from ttnn_emulator.tests import browser
 
@@ -122,6 +125,22 @@ def test_thousands_of_programs(device, tmp_path):
     assert (found["rows"], found["cut"]) == (1000, "the first 1000 of 2501; filter to see others")
     assert [row[0] for row in found["exp"]] == ["2500"]
     assert (tmp_path / "run.html").stat().st_size < 200_000  # each distinct program is there once
+
+
+def test_a_chip_at_a_time(recorded):
+    record, html = recorded
+    record.programs += [replace(program, chip=1) for program in record.programs[:2]]
+    html.write_text(page(record, "run.py", "n300"))
+    script = """
+    const found = {first: rows().length, clock, hidden: $('chip').hidden};
+    $('chip').value = '1'; $('chip').dispatchEvent(new Event('change'));
+    return {...found, second: rows().length, later: clock};
+    """
+    found = browser.use(html, HELPERS + script)
+    assert (found["first"], found["second"], found["hidden"]) == (5, 2, False)
+    times = [time_of(program, record.chip).total for program in record.programs]
+    assert found["clock"] == pytest.approx(sum(times[:5]), abs=1e-3)
+    assert found["later"] == pytest.approx(sum(times[5:]), abs=1e-3)
 
 
 def test_an_empty_run(device, tmp_path):

@@ -36,7 +36,7 @@ def data_of(record: Recorder, title: str, board: str) -> dict:
         kind = kinds.setdefault(json.dumps(_kind(program, record.chip)), len(kinds))
         line = lines.setdefault(program.source, len(lines))
         l1 = None if program.circular_buffer_bytes is None else program.held_l1 + program.circular_buffer_bytes
-        programs.append([kind, line, program.held_l1, l1, program.pcc, program.largest_error])
+        programs.append([kind, line, program.held_l1, l1, program.pcc, program.largest_error, program.chip])
     return {
         "title": title,
         "board": board,

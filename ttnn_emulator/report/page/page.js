@@ -24,24 +24,30 @@ const shape = tensor => `[${tensor.shape.join(", ")}] ${tensor.dtype.toLowerCase
 const short = line => line.split("/").pop();
 const total = us => us.dispatch + Math.max(us.dram, us.compute, us.noc);
 
-// ---- programs in order, each with its begin on the modelled timeline
-let clock = 0;
-const programs = DATA.programs.map(([kind, line, held, l1, pcc, error], index) => {
-  const of = DATA.kinds[kind], us = total(of.us), begin = clock;
-  clock += us;
-  return {index, kind: of, line: DATA.lines[line], held, l1, pcc, error, us, begin,
-          words: `${of.name} ${of.operation} ${DATA.lines[line]}`.toLowerCase()};
-});
-const whole = Math.max(clock, 1);
-const compared = programs.some(p => p.pcc !== null);
-let view = [0, whole], chosen = null, words = "", off = new Set(), sorting = ["us", -1];
+// ---- the programs of one chip in order, each with its begin on the modelled timeline
+let programs = [], clock = 0, whole = 1, view = [0, 1], chosen = null, words = "", off = new Set(), sorting = ["us", -1];
+const chips = [...new Set(DATA.programs.map(row => row[6]))].sort((a, b) => a - b);
+const compared = DATA.programs.some(row => row[4] !== null);
+function load(chip) {
+  programs = []; clock = 0; chosen = null;
+  DATA.programs.forEach(([kind, line, held, l1, pcc, error, on], number) => {
+    if (on !== chip) return;
+    const of = DATA.kinds[kind], us = total(of.us);
+    programs.push({index: programs.length, number, kind: of, line: DATA.lines[line], held, l1, pcc, error, us, begin: clock,
+                   words: `${of.name} ${of.operation} ${DATA.lines[line]}`.toLowerCase()});
+    clock += us;
+  });
+  whole = Math.max(clock, 1);
+  view = [0, whole];
+}
+const beginAfter = count => (programs.find(p => p.number >= count) || {begin: clock}).begin;
 const matches = p => !off.has(p.kind.bound) && words.split(/\s+/).every(word => p.words.includes(word));
 
 // ---- the head of the page
 function showHead() {
   const chip = DATA.chip, sum = of => programs.reduce((all, p) => all + of(p), 0);
   document.title = `${DATA.title} on ${DATA.board}`;
-  const many = chip && chip.chips > 1 ? ` of ${chip.chips} chips; figures are of one chip` : "";
+  const many = chip && chip.chips > 1 ? `, one of ${chip.chips} chips` : "";
   $("title").textContent = `${DATA.title} on an emulated ${DATA.board}${many}`;
   const limit = chip ? ` of ${bytes(chip.l1_limit)}` : "";
   const figures = [["programs", programs.length], ["modelled time", micro(clock)],
@@ -51,7 +57,7 @@ function showHead() {
   $("totals").innerHTML = figures.map(([name, value]) => `<span>${name} <b>${value}</b></span>`).join("");
   $("legend").innerHTML = Object.entries(BOUNDS).map(([bound, [name, c]]) => {
     const us = sum(p => p.kind.bound === bound ? p.us : 0);
-    return `<span class="key" data-bound="${bound}"><span class="swatch" style="background:${c}"></span>` +
+    return `<span class="key ${off.has(bound) ? "off" : ""}" data-bound="${bound}"><span class="swatch" style="background:${c}"></span>` +
            `${name} ${(100 * us / whole).toFixed(0)} %</span>`;
   }).join("");
   const a = DATA.architecture;
@@ -60,7 +66,9 @@ function showHead() {
     `${a.noc_bytes} bytes a cycle to and from each core.</p>` : "";
   $("model").innerHTML = values + "<ul>" + Object.entries(DATA.sources).map(([name, source]) =>
     `<li><b>${text(name)}</b>: ${text(source)}</li>`).join("") +
-    "<li>Programs other than matrix products and attention count one operation an element.</li></ul>";
+    "<li><b>bytes</b>: those of whole operands and results, except of embeddings, slices, caches and attention.</li>" +
+    "<li><b>FLOPs</b>: those of matrix products and attention. Elementwise programs count one an element, programs of " +
+    "your own none.</li></ul>";
 }
 
 // ---- the timeline
@@ -101,7 +109,7 @@ function draw() {
   pen.strokeStyle = "#c0223b"; line(0, MEMORY[0], width, MEMORY[0]);
   label("L1 of a core: tensors (dark), circular buffers (light); the line is the limit", 4, MEMORY[0] + 11);
   for (const transfer of DATA.transfers) {
-    const at = transfer.programs_before < programs.length ? programs[transfer.programs_before].begin : clock;
+    const at = beginAfter(transfer.programs_before);
     if (at < view[0] || at > view[1]) continue;
     const up = transfer.direction === "to device";
     pen.fillStyle = up ? "#12805c" : "#a8326e";
@@ -238,7 +246,7 @@ function onCore(kind, column, row) {  // what lies in the L1 of a core: [name, b
     .filter(([b]) => here(b.cores)).map(([b, name]) => [name, b.bytes, !b.on_tensor]);
   const seen = new Set();
   const tensors = [...kind.inputs.map((t, i) => [t, `input ${i}`]), ...kind.outputs.map((t, i) => [t, `output ${i}`])]
-    .filter(([t]) => t.on_each_core && here(t.cores) && !seen.has(t.address) && seen.add(t.address))
+    .filter(([t]) => t.on_each_core && here(t.cores) && (!t.address || !seen.has(t.address) && seen.add(t.address)))
     .map(([t, name]) => [`${name} ${shape(t)}`, t.on_each_core, true]);
   return [...tensors, ...buffers];
 }
@@ -314,7 +322,12 @@ $("legend").addEventListener("click", event => {
   draw(); list();
 });
 window.addEventListener("resize", draw);
-showHead();
-draw();
-list();
-if (programs.length) choose(programs.reduce((a, b) => a.us >= b.us ? a : b), false);
+function show(chip) {
+  load(chip); showHead(); draw(); list();
+  $("detail").textContent = "";
+  if (programs.length) choose(programs.reduce((a, b) => a.us >= b.us ? a : b), false);
+}
+$("chip").innerHTML = chips.map(chip => `<option value="${chip}">chip ${chip}</option>`).join("");
+$("chip").hidden = chips.length < 2;
+$("chip").addEventListener("change", event => show(Number(event.target.value)));
+show(chips.length ? chips[0] : 0);
