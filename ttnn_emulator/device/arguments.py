@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ttnn
+from ttnn_emulator.device.host_tensors import host_values
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.device.slot import Slot
-from ttnn_emulator.errors import EmulatorError, MemoryFault
+from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
 
 
 class Arguments:
@@ -91,7 +92,12 @@ class Arguments:
 
 def _with_values(argument: Any) -> Any:
     if isinstance(argument, ttnn.Tensor):
-        return argument.to_torch()
+        values = host_values(argument)
+        if len(values) > 1:
+            raise UnsupportedOperation(
+                f"the host tensor {list(argument.shape)} differs between chips; move it with ttnn.to_device first"
+            )
+        return values[0]
     if isinstance(argument, list):
         return [_with_values(item) for item in argument]
     if isinstance(argument, dict):

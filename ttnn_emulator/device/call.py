@@ -71,15 +71,20 @@ class Calls:
             )
         if self._check is not None:
             self._check(name, row.function.__module__)
+        if row.prepares:
+            for tensor in arguments.on_host:
+                emulated.refuse_in_capture(name, tensor, "a host write")
         arguments.read_host_tensors()
         if row.prepare is not None:
             args, kwargs = row.prepare(args, kwargs)
         started = time.perf_counter()
-        result, programs = emulated.library(operation, args, kwargs)
+        result, programs = emulated.library(operation, args, kwargs, row.wants_programs)
         host_us = (time.perf_counter() - started) * 1e6
         refuse_unknown_options(name, row, kwargs)  # after the library, which may know better what is wrong
         if row.planned is not None and row.planned(kwargs):
             arguments.kwargs["plans"] = emulated.plans(operation, args, kwargs)
+        if row.wants_programs:
+            arguments.kwargs["programs"] = programs
         if asks_for_fusion(kwargs):
             drop_ignored(name, arguments.kwargs, programs)
         results = [emulated.slot(tensor) for tensor in device_tensors(result)]

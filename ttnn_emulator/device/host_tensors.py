@@ -5,7 +5,7 @@
 import torch
 
 import ttnn
-from ttnn_emulator.device.data_types import host_dtype
+from ttnn_emulator.device.data_types import host_dtype, storage_dtype
 from ttnn_emulator.device.memory import unwritten
 from ttnn_emulator.errors import UnsupportedOperation
 
@@ -64,6 +64,16 @@ def _unknown(dtype: ttnn.DataType) -> float:
     NaN in a block float would spoil the values of the block.
     """
     return 0.0 if dtype in (ttnn.bfloat8_b, ttnn.bfloat4_b) else unwritten(dtype, ()).item()
+
+
+def host_values(tensor: ttnn.Tensor) -> list[torch.Tensor]:
+    """Return what each chip receives of a host tensor: one value where all receive the same."""
+    parts = ttnn.get_device_tensors(tensor)
+    if all(isinstance(placed, ttnn.PlacementReplicate) for placed in tensor.tensor_topology().placements()):
+        parts = parts[:1]  # every chip's are the same: one value for all
+    shards = [part.to_torch() for part in parts]
+    values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
+    return [value.to(storage_dtype(tensor.dtype)) for value in values]
 
 
 def host_padding(tensor: ttnn.Tensor) -> float:

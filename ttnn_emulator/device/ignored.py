@@ -17,7 +17,7 @@ _KNOWS_NONE = "UnaryDeviceOperation"  # the program of one operand and a paramet
 
 
 def asks_for_fusion(kwargs: dict) -> bool:
-    return any(kwargs.get(option) for option in FUSED)
+    return bool(kwargs) and any(kwargs.get(option) for option in FUSED)
 
 
 def drop_ignored(name: str, kwargs: dict, programs: list[Program]) -> None:

@@ -13,7 +13,7 @@ import torch
 
 import ttnn
 from ttnn_emulator.device.data_types import is_float, storage_dtype
-from ttnn_emulator.errors import EmulatorError, MemoryFault
+from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
 from ttnn_emulator.library.private import buffers_of, shape_of
 
 _SWEEP_BYTES = 1 << 25  # look for contents of freed tensors after this many new bytes
@@ -24,7 +24,7 @@ class Buffer:
     """The contents of one allocation."""
 
     __slots__ = tuple(
-        "key owner chips shards dtype shape bank_bytes born lost pending blank shared derived padding".split()
+        "key owner chips shards dtype shape bank_bytes born lost pending blank shared derived padding prepared".split()
     )
 
     def __init__(self, key: tuple, owner: int, tensor: ttnn.Tensor, born: int):
@@ -39,6 +39,7 @@ class Buffer:
         self.shared = True  # other buffers, or the host, may hold the very same torch tensors
         self.derived: dict[str, Any] = {}  # forms of the value that are costly to make, dropped at the next write
         self.padding: float | None = None  # what fills the tiles up, or None where that is not known
+        self.prepared: dict[int, torch.Tensor] = {}  # each chip's weights, where they were prepared for an operation
 
     def write(
         self,
@@ -57,6 +58,15 @@ class Buffer:
                 padding = None  # not the same on all chips
         self.shards, self.shape, self.dtype, self.padding = shards, shape, dtype, padding
         self.lost, self.pending, self.blank, self.shared, self.derived = None, None, False, True, {}
+        self.prepared = {}
+
+    def prepare(self, chips: tuple[int, ...], weights: list[torch.Tensor]) -> None:
+        """Write weights in a form that only the operation reads for which they were prepared."""
+        prepared = dict(zip(chips, weights, strict=True))
+        if all(self.prepared.get(chip) is value for chip, value in prepared.items()):
+            return
+        self.shards, self.lost, self.pending, self.blank, self.derived = None, None, None, False, {}
+        self.prepared |= prepared
 
     def own(self) -> list[torch.Tensor]:
         """Return the contents for a change in place. From then on no other buffer shares them."""
@@ -72,6 +82,11 @@ class Buffer:
     def read(self, chip: int, shape: tuple[int, ...]) -> torch.Tensor:
         if self.lost:
             raise MemoryFault(f"{self.describe()} is gone: {self.lost}")
+        if self.prepared:
+            raise UnsupportedOperation(
+                f"{self.describe()} holds weights that were prepared for a convolution; their order in memory is not "
+                "emulated, and only convolutions read them"
+            )
         if self.shards is None:
             raise MemoryFault(f"{self.describe()} was never written; write it before it is read")
         value = self.shards[chip]

@@ -57,7 +57,9 @@ class ValueFunction:
     host: bool = False  # some operands may be host tensors
     allocates: bool = False  # runs no program: a trace does not hold it, and a replay leaves the memory as it is
     parts: bool = False  # with `mesh`: may also run among the chips of a part of the mesh
+    prepares: bool = False  # reads weights that were prepared for it, and prepares those that lie on the host
     wants_outputs: bool = False  # has a parameter `outputs`: the results' shapes and dtypes
+    wants_programs: bool = False  # has a parameter `programs`: those that the library ran for the call
     planned: Callable[[dict], bool] | None = None  # of a call's options: whether the values depend on the programs
     prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None  # the call's arguments as the library needs them
     padding: Callable[[list, dict], float] | None = None  # of the call's arguments: what it fills tiles up with
@@ -95,6 +97,7 @@ def value(
     padding: str | float | None = None,
     parts: bool = False,
     allocates: bool = False,
+    prepares: bool = False,
     planned: Callable[[dict], bool] | None = None,
     prepare: Callable[[tuple, dict], tuple[tuple, dict]] | None = None,
     without_effect: Mapping[str, str] | None = None,
@@ -105,7 +108,8 @@ def value(
     that the function does not name, `without_effect` gives those that change no value, with the reason, and `only` the
     settings of others that it computes (see `setting_of`). `prepare` changes a call's arguments where the library would
     read a tensor from the device itself. Where `planned` says so of a call's options, the function's parameter
-    `plans` gets the programs that the library chose."""
+    `plans` gets the programs that the library chose; a parameter `programs` always gets those that it ran. An operation
+    that `prepares` weights takes them from the host too."""
 
     def register(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
@@ -114,16 +118,18 @@ def value(
             accepts=frozenset(parameters),
             without_effect=without_effect or {},
             only={option: frozenset(settings) for option, settings in (only or {}).items()},
-            operands=operands or in_place,
+            operands=operands or in_place or prepares,
             mesh=mesh,
             moves=moves,
             in_place=in_place,
-            host=host,
+            host=host or prepares,
             parts=parts,
+            prepares=prepares,
             allocates=allocates,
             planned=planned,
             prepare=prepare,
             wants_outputs="outputs" in parameters,
+            wants_programs="programs" in parameters,
             padding=None if padding is None else _filling(parameters, padding),
         )
         for name in names:

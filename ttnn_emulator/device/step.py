@@ -15,6 +15,7 @@ import ttnn
 from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.data_types import is_float, round_to
 from ttnn_emulator.device.memory import Buffer
+from ttnn_emulator.device.prepared import Prepared
 from ttnn_emulator.device.registry import ValueFunction
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.errors import EmulatorError, MemoryFault, UnsupportedOperation
@@ -31,6 +32,7 @@ class Operand:
     chip: int
     sharded: bool  # an operation may have another program for sharded operands
     number: int | None = None  # of a piece
+    prepared: bool = False  # `value` has the form of `prepared.py`
 
     def piece(self, number: int) -> "Operand":
         """Return one of the matrices of a stack of matrices."""
@@ -117,12 +119,15 @@ class Step:
             return
         try:
             if self.row.in_place:
-                for chip in self.chips:
-                    self._call(chip)
+                self._run_in_place()
             else:
                 self._run()
         except MemoryFault as fault:
             raise type(fault)(f"{self.name}: {fault}") from None
+
+    def _run_in_place(self) -> None:
+        for chip in self.chips:
+            self._call(chip)
 
     def _run(self) -> None:
         if self.row.mesh:
@@ -147,6 +152,9 @@ class Step:
 
     def _resolve(self, argument: Any, chip: int) -> Any:
         if isinstance(argument, Slot):
+            if self.row.prepares and chip in argument.buffer.prepared:
+                weights = argument.buffer.prepared[chip]
+                return Operand(weights, argument.dtype, argument.buffer, chip, argument.sharded, prepared=True)
             value = argument.buffer.read(chip, argument.shape)
             if self.row.operands:
                 return Operand(value, argument.dtype, argument.buffer, chip, argument.sharded)
@@ -166,6 +174,9 @@ class Step:
 
     def store(self, slot: Slot, shards: list[torch.Tensor]) -> None:
         """Round to the result's dtype and write, after checking against what the library returned."""
+        if isinstance(shards[0], Prepared):
+            slot.buffer.prepare(self.chips, [shard.weights for shard in shards])
+            return
         for shard in shards:
             if tuple(shard.shape) != slot.shape:
                 raise EmulatorError(

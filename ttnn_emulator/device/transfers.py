@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 import ttnn
-from ttnn_emulator.device.data_types import host_dtype, round_from_host, storage_dtype
-from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, is_padded
+from ttnn_emulator.device.data_types import host_dtype, round_from_host
+from ttnn_emulator.device.host_tensors import host_padding, host_part, host_shard, host_values, is_padded
 from ttnn_emulator.device.shards import mask_of, parts_by_core
 from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.errors import EmulatorError, TraceError, UnsupportedOperation
@@ -49,7 +49,7 @@ class Transfers:
             shards = [round_from_host(value, result.dtype)]
         else:
             on_host = {key: option for key, option in options.items() if key not in ("device", "cq_id")}
-            shards = self._host_values(self._library(operation, tensor, dtype, **on_host))
+            shards = host_values(self._library(operation, tensor, dtype, **on_host))
             result = self._library(operation, tensor, dtype, **options)
         self._write(result, shards, options.get("pad_value") or 0.0)
         return result
@@ -72,7 +72,7 @@ class Transfers:
         if is_on_device(tensor):
             return self._library(operation, tensor, device, memory_config, **options)
         self._emulated.refuse_in_capture("ttnn.to_device", tensor, "a host write")
-        shards = self._host_values(tensor)
+        shards = host_values(tensor)
         result = self._library(operation, tensor, device, memory_config, **options)
         self._write(result, shards, host_padding(tensor))
         return result
@@ -87,7 +87,7 @@ class Transfers:
     ) -> None:
         self._check_replaces("ttnn.copy_host_to_device_tensor", host_tensor, device_tensor)
         self._library(operation, host_tensor, device_tensor, *args, **options)
-        shards = self._host_values(host_tensor)
+        shards = host_values(host_tensor)
         self._write(device_tensor, shards, host_padding(host_tensor))
 
     def copy_host_to_device_tensor_partial(
@@ -105,7 +105,7 @@ class Transfers:
         if logical_core_filter.num_cores() == 0:
             return
         mask, slot = mask_of(device_tensor, logical_core_filter), self._emulated.slot(device_tensor)
-        new = self._host_values(host_tensor)
+        new = host_values(host_tensor)
         new = new * len(slot.chips) if len(new) == 1 else new
         held = [slot.buffer.read_or_unwritten(chip, slot.shape) for chip in slot.chips]
         self._write(device_tensor, [torch.where(mask, *pair) for pair in zip(new, held)], None)
@@ -147,7 +147,7 @@ class Transfers:
         self._emulated.refuse_in_capture("ttnn.from_buffer", None, "a host write")
         layout = ttnn.ROW_MAJOR_LAYOUT if layout is None else layout
         result = self._library(operation, buffer, shape, dtype, device, layout, *args, **options)
-        shards = self._host_values(ttnn.Tensor(buffer, shape, dtype, layout))
+        shards = host_values(ttnn.Tensor(buffer, shape, dtype, layout))
         self._write(result, shards, 0.0)
         return result
 
@@ -160,7 +160,7 @@ class Transfers:
             if copied or not is_on_device(tensor) or self._emulated.inside_library:
                 return
             self._emulated.refuse_in_capture("ttnn.Tensor", tensor, "a host write")
-            shards = self._host_values(_on_host(tensor.layout, args, options))
+            shards = host_values(_on_host(tensor.layout, args, options))
             self._write(tensor, shards, options.get("pad_value") or 0.0)
 
         return initialize
@@ -254,6 +254,24 @@ class Transfers:
 
         return reshape
 
+    def preparing(self, name: str, library_prepare: Callable, form: Callable[[torch.Tensor, dict], Any]) -> Callable:
+        """Return a function that prepares weights for a convolution, extended to keep their values in `form`."""
+
+        def prepare(**options: Any) -> ttnn.Tensor:
+            tensor = options["bias_tensor" if "bias_tensor" in options else "weight_tensor"]
+            self._emulated.refuse_in_capture(name, tensor, "a host write")
+            self._emulated.inside_library = True
+            try:
+                result = library_prepare(**options)
+            finally:
+                self._emulated.inside_library = False
+            slot = self._emulated.slot(result)
+            values = [form(value, options | {"dtype": result.dtype}) for value in host_values(tensor)]
+            slot.buffer.prepare(slot.chips, values * len(slot.chips) if len(values) == 1 else values)
+            return result
+
+        return prepare
+
     def loading(self, library_load: Callable) -> Callable:
         """Return a function that reads a tensor file onto the host, and from there to the device."""
 
@@ -273,8 +291,9 @@ class Transfers:
 
     def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
         result, programs = self._emulated.library(operation, args, options)
-        if self._emulated.recorder is not None:
-            self._emulated.recorder.programs.extend(programs)
+        if programs and self._emulated.recorder is not None:
+            on_device = (item for item in (result, *args) if isinstance(item, ttnn.Tensor) and is_on_device(item))
+            self._emulated.recorder.converted(programs, next(on_device, None))
         return result
 
     def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float | None) -> None:
@@ -298,15 +317,6 @@ class Transfers:
         if self._emulated.recorder is not None:
             self._emulated.recorder.transfer("to host", slot.size * len(values), tensor)
         return values
-
-    def _host_values(self, tensor: ttnn.Tensor) -> list[torch.Tensor]:
-        """Return what each chip receives of a host tensor: one value where all receive the same."""
-        parts = ttnn.get_device_tensors(tensor)
-        if all(isinstance(placed, ttnn.PlacementReplicate) for placed in tensor.tensor_topology().placements()):
-            parts = parts[:1]  # every chip's are the same: one value for all
-        shards = [part.to_torch() for part in parts]
-        values = [shard.to(torch.int64) if not shard.is_floating_point() else shard for shard in shards]
-        return [value.to(storage_dtype(tensor.dtype)) for value in values]
 
     def _host_tensor(self, values: list[torch.Tensor], like: ttnn.Tensor) -> ttnn.Tensor:
         """Return a host tensor with these values, and the layout and memory config of the device tensor `like`."""

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pooling over images whose pixels are rows, [1, 1, N H W, C]. Averages are computed in float32 and rounded once."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import ttnn
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.errors import UnsupportedOperation
+from ttnn_emulator.operations.images import as_rows, pixels, sides
 from ttnn_emulator.operations.support import FULL
 
 
@@ -39,10 +39,10 @@ def max_pool2d(
 ) -> torch.Tensor:
     if return_indices:
         raise UnsupportedOperation("ttnn.max_pool2d: return_indices is not emulated")
-    images = _images(input_tensor, batch_size, input_h, input_w, channels)
-    images = torch.nn.functional.pad(images, _sides(padding), value=-torch.inf)
+    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    images = torch.nn.functional.pad(images, sides(padding), value=-torch.inf)
     pooled = torch.nn.functional.max_pool2d(images, kernel_size, stride, 0, dilation, ceil_mode)
-    return _rows(pooled, outputs[0])
+    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
 
 
 @value("avg_pool2d", only=FULL)
@@ -67,29 +67,53 @@ def avg_pool2d(
     config_tensor_in_dram: bool = False,
     outputs: list[Output],
 ) -> torch.Tensor:
-    left, right, top, bottom = _sides(padding)
+    left, right, top, bottom = sides(padding)
     if (left, top) != (right, bottom):
         raise UnsupportedOperation("ttnn.avg_pool2d: padding that differs between two sides is not emulated")
-    images = _images(input_tensor, batch_size, input_h, input_w, channels)
+    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
     pooled = torch.nn.functional.avg_pool2d(
         images, kernel_size, stride, (top, left), ceil_mode, count_include_pad, divisor_override
     )
-    return _rows(pooled, outputs[0])
+    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
 
 
-def _images(rows: torch.Tensor, batch: int, height: int, width: int, channels: int) -> torch.Tensor:
-    pixels = rows.float().reshape(-1, rows.shape[-1])[: batch * height * width, :channels]
-    return pixels.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+@value("adaptive_max_pool2d")
+def adaptive_max_pool2d(
+    input_tensor: torch.Tensor,
+    batch_size: int,
+    input_h: int,
+    input_w: int,
+    channels: int,
+    output_size: Sequence[int],
+    *,
+    dram_slice_config: Any = None,
+    applied_shard_scheme: Any = None,
+    deallocate_input: bool = False,
+    reallocate_output: bool = True,
+    outputs: list[Output],
+) -> torch.Tensor:
+    """Pool windows that are as equal as possible. The library refuses sizes for which they are not torch's."""
+    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    pooled = torch.nn.functional.adaptive_max_pool2d(images, output_size)
+    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
 
 
-def _sides(padding: Sequence[int]) -> tuple[int, int, int, int]:
-    """Return (left, right, top, bottom) of [height, width] or of [top, bottom, left, right]."""
-    top, bottom, left, right = padding if len(padding) == 4 else (padding[0], padding[0], padding[1], padding[1])
-    return left, right, top, bottom
-
-
-def _rows(images: torch.Tensor, output: Output) -> torch.Tensor:
-    """Return pixels as rows, with zeros in the rows and channels that the library adds, or whole images of a slice."""
-    rows = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1])
-    short = (0, output.shape[-1] - rows.shape[1], 0, math.prod(output.shape[:-1]) - rows.shape[0])
-    return torch.nn.functional.pad(rows, short).reshape(output.shape)
+@value("adaptive_avg_pool2d", only=FULL)
+def adaptive_avg_pool2d(
+    input_tensor: torch.Tensor,
+    batch_size: int,
+    input_h: int,
+    input_w: int,
+    channels: int,
+    output_size: Sequence[int],
+    *,
+    dram_slice_config: Any = None,
+    applied_shard_scheme: Any = None,
+    deallocate_input: bool = False,
+    reallocate_output: bool = True,
+    outputs: list[Output],
+) -> torch.Tensor:
+    """Average the windows of `adaptive_max_pool2d`."""
+    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(images, output_size)
+    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])

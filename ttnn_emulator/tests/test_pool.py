@@ -34,3 +34,16 @@ def test_a_pool_in_slices_gives_images(device):
     slices = ttnn.Op2DSliceConfig(num_slices=2, slice_type=ttnn.Op2DDRAMSliceWidth)
     pooled = ttnn.max_pool2d(images, 1, 32, 64, 16, [2, 2], [2, 2], [0, 0], [1, 1], dram_slice_config=slices)
     assert_close(pooled, windows(value, 2, 2, 0, -torch.inf).amax(-1))
+
+
+@pytest.mark.parametrize("device_params", [{"l1_small_size": 32768}], indirect=True)
+@pytest.mark.parametrize("size,result", [(10, 1), (12, 4), (9, 3), (11, 5)])
+def test_adaptive_pools(device, size, result):
+    """Each window begins and ends where its part of the image does, rounded outwards."""
+    rows, value = put(random((1, 1, size * size, 32), 1), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    image = value.reshape(size, size, 32)
+    parts = [slice(i * size // result, -(-(i + 1) * size // result)) for i in range(result)]
+    windows = [image[y, x].flatten(0, 1) for y in parts for x in parts]
+    asked = (1, size, size, 32, [result, result])
+    assert_close(ttnn.adaptive_max_pool2d(rows, *asked), torch.stack([w.amax(0) for w in windows])[None, None])
+    assert_close(ttnn.adaptive_avg_pool2d(rows, *asked), torch.stack([w.mean(0) for w in windows])[None, None])

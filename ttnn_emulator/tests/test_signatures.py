@@ -8,7 +8,7 @@ import re
 import ttnn
 from ttnn_emulator.device.registry import ARITHMETIC, PLACEMENT, VALUES
 
-_MACHINERY = {"outputs", "mesh_shape", "plans"}  # told by the emulation, not by the program
+_MACHINERY = {"outputs", "mesh_shape", "plans", "programs"}  # told by the emulation, not by the program
 
 
 def _operation(name: str):

@@ -31,12 +31,8 @@ class DecoderLayer(LightweightModule):
     def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int):
         self.prefix = prefix = f"model.layers.{number}"
         scales = fold_scales(config.model, state, number)
-
-        def gamma(name: str) -> torch.Tensor:
-            return state[f"{prefix}.{name}.weight"]
-
-        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", gamma("input_layernorm"), scales)
-        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", gamma("post_attention_layernorm"), scales)
+        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", scales)
+        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", scales)
 
     def forward_prefill(
         self,

@@ -72,8 +72,11 @@ void split_panel(const Matrices& columns, int64_t k, int64_t n, int64_t depth, i
     const Bits* source = static_cast<const Bits*>(columns.data) + k * columns.depth + n * columns.line;
     const auto fields = [&](int64_t term) { return Fields{panel.exponents[term], panel.high[term], panel.low[term]}; };
     if (depth == TILE && width == PANEL && columns.line == 1) {
-        for (int64_t term = 0; term < TILE; ++term)
-            split<FIRST, LOW>(source + term * columns.depth, PANEL, fields(term));
+        for (int64_t term = 0; term < TILE; ++term) {
+            const Bits* row = source + term * columns.depth;
+            for (int64_t n = 0; n < PANEL; n += CACHE_LINE / sizeof(Bits)) fetch_ahead(row + n);
+            split<FIRST, LOW>(row, PANEL, fields(term));
+        }
         return;
     }
     alignas(64) Bits copy[TILE][PANEL] = {};

@@ -114,6 +114,7 @@ inline void multiply_rows(
     int64_t columns, int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
         const uint8_t* __restrict column = matrix + n * quarter;
+        for (int64_t i = 0; i < quarter; i += CACHE_LINE) fetch_ahead(column + i);
         int32_t first[COUNT] = {}, second[COUNT] = {}, third[COUNT] = {}, fourth[COUNT] = {};
         for (int64_t i = 0; i < quarter; ++i)
 #pragma GCC unroll 4
@@ -239,6 +240,7 @@ inline void multiply_panel(
             alignas(64) int16_t largest[2][LANES], sums[2][LANES];
             for (int half = 0; half < 2; ++half) {
                 const int64_t start = k + half * GROUP;
+                fetch_ahead(panel + start / GROUP * LANES);
                 sum_group(
                     exponents + start, doubled + start, panel + start / GROUP * LANES, largest[half], sums[half]);
             }

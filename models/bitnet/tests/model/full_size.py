@@ -10,6 +10,7 @@ The model runs in a separate process, so that the peak memory of the process is 
 
 import json
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -85,10 +86,13 @@ def run(board: str, chips: int = 1) -> dict:
             first = generator.prefill_forward_text(torch.tensor([text]), table)
             prefilled = time.perf_counter()
             text.append(int(first[0, 0].argmax()))
+            step_times = []
             for _ in range(STEPS - 1):
+                began = time.perf_counter()
                 position = torch.tensor([len(text) - 1])
                 step = generator.decode_forward(torch.tensor(text[-1:]), position, table, sampling_params=[GREEDY])
                 text.append(int(step[0]))
+                step_times.append(time.perf_counter() - began)
             logits = generator.decode_forward(torch.tensor(text[-1:]), torch.tensor([len(text) - 1]))[0, 0]
             decoded = time.perf_counter()
             # the same text as one prompt
@@ -101,6 +105,7 @@ def run(board: str, chips: int = 1) -> dict:
                 "load_s": loaded - started,
                 "prefill_s": prefilled - loaded,
                 "decode_s": decoded - prefilled,
+                "median_step_s": statistics.median(step_times),
                 "loaded_gb": loaded_gb,
                 "peak_gb": peak_gb(),
             }
