@@ -26,10 +26,7 @@ def main() -> int:
         description="Run a ttnn program on an emulated Tenstorrent device. A real card always wins.",
     )
     boards = ", ".join(BOARDS)
-    parser.add_argument(
-        "--board",
-        help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})",
-    )
+    parser.add_argument("--board", help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})")
     version = f"ttnn-emulator {ttnn_emulator.__version__} for ttnn {TTNN_VERSION}"
     parser.add_argument("--version", action="version", version=version)
     parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")

@@ -3,6 +3,7 @@
 """Models of random weights: sizes, state dicts, and uploads that several models on one device use together."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,6 +34,14 @@ def shape(
 
 
 FULL = shape(20, 5, 128, 6912)  # one layer of the 2B-4T
+# One layer of other ternary models, by their names: Falcon3's 10B has the layers of the 7B.
+OTHER_MODELS = {
+    "bitnet_b1_58-large": replace(shape(16, 16, 96, 4096, 32002), hidden_act="silu"),
+    "Falcon3-1B": replace(shape(8, 4, 256, 8192, 131072), sub_norms=False, hidden_act="silu"),
+    "Falcon3-3B": replace(shape(12, 4, 256, 9216, 131072), sub_norms=False, hidden_act="silu"),
+    "Falcon3-7B": replace(shape(12, 4, 256, 23040, 131072), sub_norms=False, hidden_act="silu"),
+    "Llama3-8B-1.58": replace(shape(32, 8, 128, 14336, 128256), sub_norms=False, hidden_act="silu"),
+}
 
 
 def random_ternary(out: int, inner: int) -> torch.Tensor:

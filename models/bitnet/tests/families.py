@@ -50,7 +50,7 @@ def one_bit(folder: Path) -> Written:
         **sizes,
         **COMMON,
         hidden_act="silu",
-        vocab_size=162,
+        vocab_size=290,
         rms_norm_eps=1e-5,
         rope_parameters=_rope(10000.0),
         tie_word_embeddings=True,

@@ -15,7 +15,7 @@ In a model without sub-norms, `o` and `down` have no norm. Their results have a 
 `FusedProjections` runs several projections in one program of decode.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,11 +33,9 @@ from models.bitnet.tt.weights.scales import NoNorm, Norm
 from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
-# The activations of a gate, by `hidden_act`
-_GATES = {
-    "relu2": (ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam(ttnn.UnaryOpType.SQUARE)),
-    "silu": (ttnn.UnaryWithParam(ttnn.UnaryOpType.SILU),),
-}
+# The activations of a gate
+_RELU2 = (ttnn.UnaryWithParam(ttnn.UnaryOpType.RELU), ttnn.UnaryWithParam(ttnn.UnaryOpType.SQUARE))
+_SILU = (ttnn.UnaryWithParam(ttnn.UnaryOpType.SILU),)
 
 
 class NormedRows(LightweightModule):
@@ -99,7 +97,8 @@ class StockProjection(LightweightModule):
         self._finish: Callable[..., ttnn.Tensor] = {
             Epilogue.SCALE: _keep,
             Epilogue.RESIDUAL: partial(_add, factor=factor),
-            Epilogue.GATED: partial(_gate, activations=_GATES[config.model.hidden_act]),
+            Epilogue.RELU2_GATED: partial(_gate, activations=_RELU2),
+            Epilogue.SILU_GATED: partial(_gate, activations=_SILU),
         }[self.config.epilogue]
 
     def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
@@ -153,24 +152,28 @@ class FusedProjection(LightweightModule):
         weights: DeviceWeights,
         which: str,
         matrices: Mapping[str, torch.Tensor],
-        before: Norm,
+        before: Norm | NoNorm,
     ):
-        self.eps = before.eps
         self.decode = config.programs.decode(which)
         self.prefill = partial(config.programs.prefill, which)
-        self.gamma = ttnn.from_torch(
-            before.gamma.float().reshape(1, 1, -1, TILE),
-            dtype=ttnn.float32,
-            layout=ttnn.ROW_MAJOR_LAYOUT,
-            device=config.device,
-            memory_config=ttnn.DRAM_MEMORY_CONFIG,
-        )
+        self.gamma: ttnn.Tensor | None = None
+        if isinstance(before, Norm):
+            self.constant = before.eps
+            self.gamma = ttnn.from_torch(
+                before.gamma.float().reshape(1, 1, -1, TILE),
+                dtype=ttnn.float32,
+                layout=ttnn.ROW_MAJOR_LAYOUT,
+                device=config.device,
+                memory_config=ttnn.DRAM_MEMORY_CONFIG,
+            )
+        else:
+            self.constant = before.factor
         self.weights = weights.load_ternary(matrices, config.programs.stages[which].pages)
 
     def forward_prefill(self, x: ttnn.Tensor, residual: ttnn.Tensor | None = None) -> ttnn.Tensor:
         """[1, 1, rows, in] in DRAM -> [1, 1, rows, out] in DRAM. Keeps x, frees the residual."""
         quantise, multiply = self.prefill(x.shape[2] // TILE)
-        codes, steps = quantise(x, self.gamma, eps=self.eps)
+        codes, steps = quantise(x, self.gamma, constant=self.constant)
         y = multiply(codes, steps, self.weights, residual)
         for tensor in (codes, steps) if residual is None else (codes, steps, residual):
             ttnn.deallocate(tensor)
@@ -181,10 +184,15 @@ class FusedProjection(LightweightModule):
 
         The input of `o` is [1, users, heads, head width].
         """
-        (y,) = self.decode(x, [self.gamma], [self.weights], residual, eps=[self.eps])
+        (y,) = self.decode(x, _gammas([self]), [self.weights], residual, constants=[self.constant])
         if residual is not None:
             ttnn.deallocate(residual)
         return y
+
+
+def _gammas(projections: Iterable[FusedProjection]) -> list[ttnn.Tensor]:
+    """The weights of the norms of those projections that have one."""
+    return [one.gamma for one in projections if one.gamma is not None]
 
 
 class FusedProjections(LightweightModule):
@@ -195,16 +203,16 @@ class FusedProjections(LightweightModule):
 
     def __init__(self, config: ModelConfig, projections: Mapping[str, FusedProjection]):
         self.program = config.programs.decode(*projections)
-        self.gammas = [one.gamma for one in projections.values()]
+        self.gammas = _gammas(projections.values())
         self.weights = [one.weights for one in projections.values()]
-        self.eps = [one.eps for one in projections.values()]
+        self.constants = [one.constant for one in projections.values()]
 
     def forward(self, x: ttnn.Tensor, residual: ttnn.Tensor) -> list[ttnn.Tensor]:
         """The first projection's input and the residual stream -> the stream and, of `TO_NEXT_LAYER`, qkv, in L1.
 
         Keeps x, frees the residual.
         """
-        results = self.program(x, self.gammas, self.weights, residual, eps=self.eps)
+        results = self.program(x, self.gammas, self.weights, residual, constants=self.constants)
         ttnn.deallocate(residual)
         return results
 

@@ -23,6 +23,7 @@ from models.bitnet.tests.common import (
     decode_bars,
     decode_rotation,
     empty_cache,
+    every_other_family,
     every_precision,
     random_past,
     random_stream,
@@ -106,6 +107,17 @@ def test_decoder_prefill(device, reset_seeds, model, precision, badly_scaled):
 @every_layer
 def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
     state, weights = random_state(model, badly_scaled), SharedWeights(device)
+    for users in BATCHES:
+        check_decode(device, model, precision, users, state, weights)
+
+
+@pytest.mark.board
+@every_precision
+@every_other_family
+def test_decoder_of_other_families(device, reset_seeds, model, precision):
+    state, weights = random_state(model), SharedWeights(device)
+    case = Case(device, model, precision, 1, state, weights)
+    case.check_prefill(case.stream(65), Pages(1, 65), empty_cache(case.config, Pages(1, 65)))
     for users in BATCHES:
         check_decode(device, model, precision, users, state, weights)
 

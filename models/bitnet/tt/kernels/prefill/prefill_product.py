@@ -98,7 +98,8 @@ class Arrangement:
 class PrefillProduct(Described):
     """The product of `token_tiles` token tiles with the matrix in `pages`, on the cores of `grid` (columns, rows).
 
-    The buffers take at most `most_l1_bytes` of a core's L1, unless those for a single token tile take more.
+    The buffers take at most `most_l1_bytes` of a core's L1, unless those for a single token tile take more. `codes` is
+    the dtype that holds the codes: bfloat16 or bfloat8_b.
     """
 
     token_tiles: int
@@ -107,6 +108,7 @@ class PrefillProduct(Described):
     result_dtype: ttnn.DataType
     grid: tuple[int, int]
     most_l1_bytes: int
+    codes: ttnn.DataType = ttnn.bfloat16
 
     def __call__(
         self, codes: ttnn.Tensor, steps: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor | None = None
@@ -183,7 +185,7 @@ class PrefillProduct(Described):
             Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
             Role.RESIDUAL: Buffer.of(ttnn.float32, 2 * self._results),
             Role.SCALES: Buffer.of(ttnn.float32, tiles_of_pass),
-            Role.ALL_CODES: Buffer.of(ttnn.bfloat16, tiles_of_pass * pages.inner),
+            Role.ALL_CODES: Buffer.of(self.codes, tiles_of_pass * pages.inner),
             Role.RESULT: Buffer.of(self.result_dtype, 2 * self._tiles_at_once * self._results),
         }
 
