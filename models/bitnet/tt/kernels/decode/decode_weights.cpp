@@ -6,10 +6,9 @@
 // The reader reads a stage's pages while the cores still work on the stages before, and while they exchange
 // measurements and codes.
 //
-// | buffer  | what it holds                                            | pushed by   | waited for by  | popped by |
-// |---------|----------------------------------------------------------|-------------|----------------|----------------|
-// | WEIGHTS | the ternary tiles of this core's columns, stage by stage | this kernel | decode_product | decode_product
-// |
+// | buffer  | what it holds                                      | pushed by   | waited for by  | popped by      |
+// |---------|----------------------------------------------------|-------------|----------------|----------------|
+// | WEIGHTS | the ternary tiles of this core's columns, by stage | this kernel | decode_product | decode_product |
 //
 // Semaphores: none.
 #include "api/dataflow/dataflow_api.h"
