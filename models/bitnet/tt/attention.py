@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attention: q, k, v = norm(x) @ Wqkv;  a = softmax(rope(q) . rope(k) * scale) . v;  x + norm(a) @ Wo."""
+"""Attention: q, k, v = norm(x) @ Wqkv;  a = softmax(rope(q) . rope(k) * scale) . v;  x + norm(a) @ Wo.
+
+A model without sub-norms has no norm before Wo.
+"""
 
 from collections.abc import Mapping
 

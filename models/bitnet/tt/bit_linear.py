@@ -3,7 +3,7 @@
 """A ternary matrix product by the library's operations: quantise the rows, multiply by {-1, 0, +1}, rescale.
 
 Stock operations quantise nowhere else. The weight's own scale is not applied here: `weights/scales.py` folds it into
-what follows the product.
+what is around the product.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The MLP: x + norm(relu(n @ Wgate)^2 * (n @ Wup)) @ Wdown,  n = norm(x)."""
+"""The MLP: x + norm(act(n @ Wgate) * (n @ Wup)) @ Wdown,  n = norm(x).
+
+`act` is relu2 or silu. A model without sub-norms has no norm before Wdown.
+"""
 
 from collections.abc import Mapping
 
