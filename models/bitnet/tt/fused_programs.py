@@ -12,8 +12,9 @@ from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct, Stage
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 from models.bitnet.tt.kernels.decode.rotate_and_cache import CACHE_TILE_BYTES, WIDEST_HEAD, RotateAndCache
+from models.bitnet.tt.kernels.decode.stages import Stage
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct

@@ -14,7 +14,8 @@ from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Role
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct, Stage
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
+from models.bitnet.tt.kernels.decode.stages import Stage
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
 from models.bitnet.tt.layout import TILE, Chip

@@ -16,7 +16,7 @@ from models.bitnet.perf.random_weights import FULL, OTHER_MODELS
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import LAST_LAYER, TO_NEXT_LAYER, FusedPrograms
-from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
+from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache, stages
 from models.bitnet.tt.kernels.head import best_tokens, head_product, second_pass
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, free_l1_bytes, users_memory_config
@@ -81,12 +81,12 @@ def test_decode_product(device, model, names, users):
     assert [core.leads for core in cores] == [1] + [0] * (len(cores) - 1)
     assert len(program.stages) == len(names)
     for number, stage in enumerate(program.stages):
-        works = [of_stage(core.stage_arguments, decode_product.StageArguments, number) for core in cores]
+        works = [of_stage(core.stage_arguments, stages.StageArguments, number) for core in cores]
         assert spans([(core.part_first, core.part_tiles) for core in works]) == list(range(stage.pages.inner))
         width, of_a_group = (count // stage.pages.matrices for count in (stage.pages.width, stage.pages.group))
         assert spans([(core.first_column, core.columns) for core in works]) == list(range(width))
         for core, (_, (numbers,)) in zip(works, told(reader, PageNumbers), strict=True):
-            read = of_stage(numbers, decode_product.PageArguments, number)
+            read = of_stage(numbers, stages.PageArguments, number)
             groups = range(core.first_column // of_a_group, (core.first_column + core.columns) // of_a_group)
             pages = spans([(group * stage.pages.pages_of_a_group, stage.pages.pages_of_a_group) for group in groups])
             assert spans([(read.first_page, read.pages)]) == pages

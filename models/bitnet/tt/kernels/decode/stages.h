@@ -46,7 +46,7 @@ constexpr auto normed = of_stages("normed");
 // Whether a stage has a norm. Where all have one, or none has, the compiler knows it.
 constexpr bool is_normed(uint32_t stage) { return normed.contains(1) && (!normed.contains(0) || normed[stage]); }
 
-// `CoreArguments` and `StageArguments` in decode_product.py have the same order.
+// `CoreArguments` in decode_product.py and `StageArguments` in stages.py have the same order.
 enum CoreArguments : uint32_t {
     CORE,             // the core's number in the team, and the number of its parts
     LEADS,            // 1 for the leader
