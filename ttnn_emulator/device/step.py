@@ -30,9 +30,13 @@ class Operand:
     dtype: ttnn.DataType
     buffer: Buffer
     chip: int
-    sharded: bool  # an operation may have another program for sharded operands
+    shard: tuple[int, ...] | None  # of a sharded operand, for which an operation may have another program
     number: int | None = None  # of a piece
     prepared: bool = False  # `value` has the form of `prepared.py`
+
+    @property
+    def sharded(self) -> bool:
+        return self.shard is not None
 
     def piece(self, number: int) -> "Operand":
         """Return one of the matrices of a stack of matrices."""
@@ -154,10 +158,10 @@ class Step:
         if isinstance(argument, Slot):
             if self.row.prepares and chip in argument.buffer.prepared:
                 weights = argument.buffer.prepared[chip]
-                return Operand(weights, argument.dtype, argument.buffer, chip, argument.sharded, prepared=True)
+                return Operand(weights, argument.dtype, argument.buffer, chip, argument.shard, prepared=True)
             value = argument.buffer.read(chip, argument.shape)
             if self.row.operands:
-                return Operand(value, argument.dtype, argument.buffer, chip, argument.sharded)
+                return Operand(value, argument.dtype, argument.buffer, chip, argument.shard)
             return value
         if isinstance(argument, list):
             return [self._resolve(item, chip) for item in argument]

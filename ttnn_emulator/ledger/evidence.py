@@ -28,7 +28,8 @@ _DEFINED = frozenset(
     logical_right_shift bitcast gcd lcm where maximum minimum max min topk argmax max_pool2d
     concat split chunk stack repeat repeat_interleave expand roll narrow gather index_fill indexed_fill tril triu
     abs neg sign signbit identity relu floor ceil trunc frac clamp clip plus_one manual_seed
-    experimental.nlp_kv_cache_load_slice alt_complex_rotate90""".split()
+    experimental.nlp_kv_cache_load_slice alt_complex_rotate90 fill_rm fill_ones_rm fold adaptive_max_pool2d
+    experimental.rotate_half""".split()
 )
 
 

@@ -6,7 +6,7 @@ import json
 
 from ttnn_emulator.install import emulated_device, install
 from ttnn_emulator.ledger.evidence import FILE
-from ttnn_emulator.ledger.record import Ledger, run_case
+from ttnn_emulator.ledger.record import Ledger, open_device, run_case
 
 
 def measure(device) -> dict[str, str]:
@@ -34,6 +34,6 @@ def write() -> None:
     import ttnn
 
     emulated_device()  # an error on a card or a simulator: the table is of the emulated device's operations
-    device = ttnn.open_device(device_id=0)
+    device = open_device()
     FILE.write_text(json.dumps(measure(device), indent=1) + "\n")
     ttnn.close_device(device)

@@ -83,6 +83,13 @@ def describe(device) -> dict[str, str]:
     }
 
 
+def open_device():
+    """Open the device that the cases run on. Convolutions and bilinear upsampling need a region of small buffers."""
+    import ttnn
+
+    return ttnn.open_device(device_id=0, l1_small_size=1 << 14)
+
+
 def run_case(device, entry, ledger: Ledger) -> None:
     """Run one case. An exception becomes part of the record."""
     from ttnn_emulator.ledger.inputs import Inputs
@@ -110,7 +117,7 @@ def run_group(group: str, path: Path, only: list[str] | None = None) -> None:
 
     torch.set_num_threads(1)
     ledger = Ledger.read_or_new(path)
-    device = ttnn.open_device(device_id=0)
+    device = open_device()
     ledger.device = describe(device)
     for entry in load().values():
         if entry.group == group and (only is None or entry.name in only):

@@ -103,7 +103,11 @@ def activation_name(activation: Any) -> str:
 
 
 def activate(x: torch.Tensor, activation: Any, wide: bool) -> torch.Tensor:
-    """Apply one fused activation to a float32 (or int64) tensor. `wide` says that the register holds float32."""
+    """Apply one fused activation to a float32 (or int64) tensor. `wide` says that the register holds float32.
+
+    An activation with a parameter may be a pair, as the library takes it.
+    """
+    activation = ttnn.UnaryWithParam(*activation) if isinstance(activation, tuple) else activation
     name = activation_name(activation)
     if name.lower() in vector_functions.NAMES:
         return vector_functions.apply(name.lower(), x.float(), wide, on_blackhole())

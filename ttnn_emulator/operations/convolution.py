@@ -18,7 +18,7 @@ from torch.nn import functional
 
 import ttnn
 from ttnn_emulator.arithmetic.compute_config import ComputeConfig
-from ttnn_emulator.arithmetic.formats import Format, round_to
+from ttnn_emulator.arithmetic.formats import Format, pack_precisely, round_to
 from ttnn_emulator.arithmetic.sums import Spill, sum_of_products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.data_types import format_of
@@ -29,11 +29,10 @@ from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.library.programs import Program
 from ttnn_emulator.operations.activations import activate
 from ttnn_emulator.operations.images import as_rows, pixels, sides
-from ttnn_emulator.operations.support import loaded
+from ttnn_emulator.operations.support import config_of, loaded, on_blackhole
 
 _TILE = 32
 _MOST_TERMS = 1 << 24  # of the patches that are made at a time
-_COMPUTE = re.compile(r"math_fidelity=(\w+),math_approx_mode=(\d),fp32_dest_acc_en=(\d),packer_l1_acc=(\d)")
 _CORES = re.compile(r"Conv2dParallelizationConfig\(<xy_pair>, \d+, (\d+),")
 _BLOCK = re.compile(r"Conv2dBlockConfig\(\d+, (\d+),")
 Tensor = Operand | torch.Tensor  # on the device or on the host
@@ -214,10 +213,9 @@ class _ConvolutionProgram:
     @classmethod
     def of(cls, programs: list[Program], kernel: tuple[int, int], output: Output) -> "_ConvolutionProgram":
         program = next(p for p in programs if p.name.startswith(("Conv2d", "Matmul")))
-        fidelity, approximate, wide, adds = _COMPUTE.search(program.attributes).groups()
         return cls(
-            compute=ComputeConfig(fidelity, wide == "1", approximate == "1"),
-            adds=adds == "1",
+            compute=config_of(program),
+            adds="packer_l1_acc=1" in program.attributes,
             blocks=_Blocks.of(program, kernel) if program.name.startswith("Conv2d") else None,
             kernel=kernel,
             output=format_of(output.dtype),
@@ -238,7 +236,7 @@ class _ConvolutionProgram:
         for patches in self._patches(images, stride, dilation):
             rows = self._arrange(patches.flatten(0, 2))
             if self.blocks is not None:
-                rows = round_to(rows, self.output)
+                rows = self._pack(rows)
             parts.append(self._sum(rows, matrix, bias is not None).unflatten(0, patches.shape[:3]))
         result = torch.cat(parts, 1 if len(images) == 1 else 0)
         if bias is not None:
@@ -255,6 +253,12 @@ class _ConvolutionProgram:
         axis = 1 if len(images) == 1 else 0
         count = max(1, _MOST_TERMS * windows.shape[axis] // max(1, windows.numel()))
         yield from windows.split(count, axis)
+
+    def _pack(self, patches: torch.Tensor) -> torch.Tensor:
+        """Return patches in the result's dtype. A Blackhole's tilizing packer rounds bfloat8_b only once."""
+        if self.output == Format.BFLOAT8_B and on_blackhole():
+            return pack_precisely(patches.float())
+        return round_to(patches, self.output)
 
     def _arrange(self, terms: torch.Tensor) -> torch.Tensor:
         return terms.flatten(1) if self.blocks is None else self.blocks.arrange(terms)

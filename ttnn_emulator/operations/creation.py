@@ -12,6 +12,7 @@ from ttnn_emulator.device.data_types import storage_dtype
 from ttnn_emulator.device.memory import unwritten
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
+from ttnn_emulator.operations.support import store
 
 
 def _filled(output: Output, fill_value: float) -> torch.Tensor:
@@ -106,6 +107,13 @@ def allocate_tensor_on_device(
     return unwritten(outputs[0].dtype, outputs[0].shape)
 
 
+@value("fill_rm", "fill_ones_rm")
+def fill_rm(N, C, H, W, hOnes, wOnes, any, val_hi: float = 1.0, val_lo: float = 0.0, *, outputs: list[Output]):
+    filled = _filled(outputs[0], val_lo)
+    filled[..., :hOnes, :wOnes] = val_hi
+    return filled
+
+
 @value("arange")
 def arange(*bounds, start: int = 0, end: int | None = None, step: int = 1, dtype=None, layout=None, outputs=None):
     if bounds:
@@ -150,3 +158,15 @@ def uniform(input, *bounds, to: float = 1.0, seed: int = 0):
 @value("bernoulli", without_effect=_DRAWN)
 def bernoulli(input, seed: int = 0, *, dtype=None):
     return torch.bernoulli(input.float(), generator=_generator(seed))
+
+
+@value("experimental.dropout", mesh=True)
+def dropout(input_tensor, probability: float, scale: float, seed: int, *, use_per_device_seed: bool = True):
+    """Scale the numbers that are kept. Each chip draws with a seed of its own, or all draw the same numbers."""
+    seeds = [seed + chip if use_per_device_seed else seed for chip in range(len(input_tensor))]
+    return [_drop(*each, probability, scale) for each in zip(input_tensor, seeds)]
+
+
+def _drop(x: torch.Tensor, seed: int, probability: float, scale: float) -> torch.Tensor:
+    kept = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed)) >= probability
+    return torch.where(kept, store(x.float() * scale, "dropout", x.dtype == torch.float32), 0.0)

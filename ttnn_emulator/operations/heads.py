@@ -3,8 +3,8 @@
 """Splitting a fused projection into attention heads, and joining heads again.
 
 The wheel's golden functions cover the `transformer.*` forms only, without GQA. All forms are a few reshapes and share
-functions here. `experimental.split_query_key_value_and_split_heads` and `.concatenate_heads` have no value functions,
-because they place kernels on a grid 12 cores wide, and no board has one.
+functions here. `experimental.concatenate_heads` has no value function, because it places kernels on a grid 12 cores
+wide, and no board has one. `experimental.split_query_key_value_and_split_heads` does so where its input is not sharded.
 """
 
 from typing import Any
@@ -25,6 +25,7 @@ def split_query_key_value_and_split_heads(
     num_heads: int,
     num_kv_heads: int | None = None,
     transpose_key: bool = True,
+    use_falcon7b_backend: bool = False,  # another program splits the same columns
 ) -> Heads:
     """Split [B, S, (heads + 2 kv heads) D] into [B, heads, S, D], with a key [B, heads, D, S] if transposed.
 
@@ -37,6 +38,16 @@ def split_query_key_value_and_split_heads(
         )
     fused_kv = None if kv_input_tensor is None else kv_input_tensor.value
     return _split(fused, fused_kv, num_heads, num_kv_heads, transpose_key)
+
+
+@value("experimental.split_query_key_value_and_split_heads", operands=True)
+def split_sharded_heads(input_tensor: Operand, compute_with_storage_grid_size: Any, *, num_heads: int = 16) -> Heads:
+    """Split [B, 1, S, 3 heads D]. Each core's columns are the queries of some heads, their keys and their values."""
+    fused = input_tensor.value
+    columns = fused.shape[-1] // input_tensor.shard[1]
+    heads = fused.squeeze(1).unflatten(-1, (columns, 3, num_heads // columns, -1)).permute(3, 0, 2, 4, 1, 5)
+    query, key, val = heads.flatten(2, 3)
+    return query, key.mT, val
 
 
 @value("experimental.nlp_create_qkv_heads")

@@ -3,6 +3,7 @@
 """What value functions share: the register of the units, the library's golden functions, and typecasts."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any
@@ -18,6 +19,7 @@ from ttnn_emulator.arithmetic.units import infinity_for_nan
 from ttnn_emulator.device.data_types import is_float
 from ttnn_emulator.device.registry import setting_of, value
 from ttnn_emulator.install import installed_board
+from ttnn_emulator.library.programs import Program
 
 # Functions of the vector unit whose kernels truncate where they store 16 bits. All others round to nearest even.
 _CUT = frozenset(
@@ -25,6 +27,9 @@ _CUT = frozenset(
     relu_max relu_min relu6 threshold fill leaky_relu prelu_sfpu prelu erf erfc erfinv i0 digamma rpow heaviside
     hardmish logsigmoid log_sigmoid softshrink softsign fmod""".split()
 )
+
+
+_COMPUTE = re.compile(r"math_fidelity=(\w+),math_approx_mode=(\d),fp32_dest_acc_en=(\d)")
 
 
 def on_blackhole() -> bool:
@@ -60,6 +65,12 @@ def widen(argument: Any) -> Any:
 def compute_config(given: Any, fidelity: str = "HiFi4", wide: bool = False, approximate: bool = False) -> ComputeConfig:
     """Read a `compute_kernel_config`. The other arguments are the library's choice, for a call without one."""
     return ComputeConfig(fidelity, wide, approximate) if given is None else setting_of(given)
+
+
+def config_of(program: Program) -> ComputeConfig:
+    """Return the compute configuration that a program's attributes show."""
+    fidelity, approximate, wide = _COMPUTE.search(program.attributes).groups()
+    return ComputeConfig(fidelity, wide == "1", approximate == "1")
 
 
 def significant_bits(wide: bool) -> int:
@@ -106,7 +117,14 @@ def _stored(name: str, golden: Callable) -> Callable:
 
 def from_golden(name: str, parameters: str) -> Callable:
     """Return a value function that widens floats and calls the golden function of `ttnn.NAME`."""
-    golden = ttnn.get_golden_function(getattr(ttnn, name))
+    return with_parameters(ttnn.get_golden_function(getattr(ttnn, name)), parameters)
+
+
+def with_parameters(plain: Callable, parameters: str) -> Callable:
+    """Return a value function with these parameters, which widens floats and calls `plain`.
+
+    The parameters before the semicolon are passed by position, and of the others those that a call gives.
+    """
     positional, _, keywords = (part.strip() for part in parameters.partition(";"))
     positional, keywords = positional.split(), keywords.split()
     signature = inspect.Signature(
@@ -119,7 +137,7 @@ def from_golden(name: str, parameters: str) -> Callable:
     def function(*args: Any, **kwargs: Any) -> Any:
         # the library took these arguments before, so they fit the signature
         bound = {key: widen(argument) for key, argument in (*zip(names, args), *kwargs.items())}
-        return golden(*[bound.pop(p) for p in positional], **{k: v for k, v in bound.items() if v is not None})
+        return plain(*[bound.pop(p) for p in positional], **{k: v for k, v in bound.items() if v is not None})
 
     function.__signature__ = signature
     return function

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tensors made on the device."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +54,23 @@ def test_random(device):
     assert -3 <= get(target).min() and get(target).max() <= -2
     likely, _ = put(torch.full((64, 64), 0.9), device)
     assert 0.85 < get(ttnn.bernoulli(likely, 3)).mean() < 0.95
+
+
+@pytest.mark.parametrize("name,values", [("fill_rm", (3.0, -2.0)), ("fill_ones_rm", ())])
+def test_a_corner_is_filled(device, name, values):
+    like, _ = put(random((1, 1, 1, 1), 1), device, layout=ttnn.ROW_MAJOR_LAYOUT)
+    result = get(getattr(ttnn, name)(2, 3, 64, 32, 40, 10, like, *values))
+    inside, outside = values or (1.0, 0.0)
+    expected = torch.full((2, 3, 64, 32), outside, dtype=torch.float64)
+    expected[:, :, :40, :10] = inside
+    assert torch.equal(result, expected)
+
+
+def test_dropout(device):
+    ones = ttnn.ones((1, 1, 256, 256), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    first, again, other = (
+        get(ttnn.experimental.dropout(ones, probability=0.25, scale=2.0, seed=seed)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert set(first.unique().tolist()) == {0.0, 2.0}
+    assert abs((first == 0).double().mean() - 0.25) < 0.01

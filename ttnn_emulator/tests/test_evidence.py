@@ -51,5 +51,6 @@ def test_every_name_is_an_operation():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("device_params", [{"l1_small_size": 1 << 14}], indirect=True)
 def test_the_table_is_what_the_cases_call(device):
     assert measure.measure(device) == json.loads(evidence.FILE.read_text())

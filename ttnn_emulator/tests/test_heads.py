@@ -237,3 +237,37 @@ def test_heads_of_separate_tensors(device):
     assert torch.equal(query[1, 1], head(fused[1, 0], 1, 64))
     assert torch.equal(key[1, 1], head(fused_kv[1, 0], 2, 64).mT)
     assert torch.equal(val[1, 1], head(fused_kv[1, 0], 3, 64))
+
+
+@pytest.mark.parametrize("heads,columns", [(12, 6), (4, 2)])
+def test_sharded_heads(device, heads, columns):
+    """Each core's block has the query heads of the core, then their keys, then their values."""
+    batch, rows, size = 2, 64, 32
+    fused = numbers(batch, 1, rows, 3 * heads * size)
+    cores = ttnn.CoreRangeSet({ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(columns - 1, batch - 1))})
+    spec = ttnn.ShardSpec(cores, (rows, 3 * heads * size // columns), ttnn.ShardOrientation.ROW_MAJOR)
+    blocks = ttnn.MemoryConfig(ttnn.TensorMemoryLayout.BLOCK_SHARDED, ttnn.BufferType.L1, spec)
+    results = ttnn.experimental.split_query_key_value_and_split_heads(
+        on(device, fused, memory_config=blocks),
+        device.compute_with_storage_grid_size(),
+        num_heads=heads,
+        memory_config=ttnn.L1_HEIGHT_SHARDED_MEMORY_CONFIG,
+    )
+    query, key, value = map(ttnn.to_torch, results)
+    each = heads // columns
+    for number in range(heads):
+        core, place = divmod(number, each)
+        first = core * 3 * each + place
+        assert torch.equal(query[:, number], head(fused[:, 0], first, size))
+        assert torch.equal(key[:, number], head(fused[:, 0], first + each, size).mT)
+        assert torch.equal(value[:, number], head(fused[:, 0], first + 2 * each, size))
+
+
+def test_heads_by_the_program_of_falcon(device):
+    fused = numbers(1, 64, 73 * 64)
+    query, key, value = ttnn.transformer.split_query_key_value_and_split_heads(
+        on(device, fused), num_heads=71, num_kv_heads=1, transpose_key=False, use_falcon7b_backend=True
+    )
+    assert torch.equal(ttnn.to_torch(query)[:, 70], head(fused, 70, 64))
+    assert torch.equal(ttnn.to_torch(key)[:, 0], head(fused, 71, 64))
+    assert torch.equal(ttnn.to_torch(value)[:, 0], head(fused, 72, 64))

@@ -16,7 +16,7 @@ import ttnn_emulator
 from ttnn_emulator import ledger
 from ttnn_emulator.ledger.cases import load
 from ttnn_emulator.ledger.compare import distance
-from ttnn_emulator.ledger.record import Ledger, record, run_case
+from ttnn_emulator.ledger.record import Ledger, open_device, record, run_case
 
 _FILES = {"n150": "wh", "p100": "bh", "p150": "bh"}
 _CHIP = _FILES.get(ttnn_emulator.installed_board().name) if ttnn_emulator.install() == "emulated" else None
@@ -31,7 +31,7 @@ KNOWN_DIFFERENCES: dict[tuple[str, str], tuple[int, float, str]] = {}
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator:
-    device = ttnn.open_device(device_id=0)
+    device = open_device()
     yield device
     ttnn.close_device(device)
 

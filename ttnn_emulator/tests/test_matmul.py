@@ -335,3 +335,11 @@ def test_the_packer_adds_the_blocks_that_the_library_chose(device, biased):
     else:
         result = ttnn.matmul(first, second)
     assert (get(result) == 512 + 4 * (31 if biased else 30)).all()
+
+
+def test_an_activation_may_be_a_pair(device):
+    (rows, a), (matrix, b) = put(random((1, 1, 64, 64), 1), device), put(random((64, 96), 2, -0.1, 0.1), device)
+    result = ttnn.experimental.minimal_matmul(rows, matrix, fused_activation=(ttnn.UnaryOpType.GELU, False))
+    product = a @ b
+    expected = product * (1 + torch.erf(product / 2**0.5)) / 2
+    assert (get(result) - expected).abs().max() <= 2**-5 * expected.abs().max()
