@@ -3,22 +3,21 @@
 // Writer: reads what enters the program, exchanges measurements and codes with the other cores in every stage, and
 // writes the results that leave the program: those of the last stage, and of one before it if there is such a stage.
 //
-// | buffer    | what it holds                                          | pushed by      | waited for by  | popped by |
-// |-----------|--------------------------------------------------------|----------------|----------------|----------------|
-// | ROWS      | the first part's tiles of the rows that enter          | this kernel    | decode_product | nobody | |
-// GAMMA     | the norms' weights of the parts of all stages          | this kernel    | decode_product | nobody | |
-// RESIDUAL  | this core's columns of the residual stream that enters | this kernel    | decode_product | nobody | |
-// PARTIALS  | this core's measurements                               | decode_product | this kernel    | this kernel |
-// | GATHERED  | the leader's: all measurements                         | this kernel    | decode_product |
-// decode_product | | FACTORS   | the leader's: what becomes SCALES                      | decode_product | this kernel
-// | this kernel    | | SCALES    | the two factors of every row                           | this kernel    |
-// decode_product | decode_product | | CODES     | the part's codes                                       |
-// decode_product | this kernel    | this kernel    | | ALL_CODES | the codes of whole rows | this kernel    |
-// decode_product | decode_product | | LEAVING   | this core's results of the stage `leaving_stage`       |
-// decode_product | this kernel    | this kernel    | | RESULT    | a group's columns of the last stage's results, twice
-// | decode_product | this kernel    | this kernel    |
+// | buffer    | what it holds                                          | pushed by   | waited for by | popped by   |
+// |-----------|--------------------------------------------------------|-------------|---------------|-------------|
+// | ROWS      | the first part's tiles of the rows that enter          | this kernel | compute       | nobody      |
+// | GAMMA     | the norms' weights of the parts of all stages          | this kernel | compute       | nobody      |
+// | RESIDUAL  | this core's columns of the residual stream that enters | this kernel | compute       | nobody      |
+// | PARTIALS  | this core's measurements                               | compute     | this kernel   | this kernel |
+// | GATHERED  | the leader's: all measurements                         | this kernel | compute       | compute     |
+// | FACTORS   | the leader's: what becomes SCALES                      | compute     | this kernel   | this kernel |
+// | SCALES    | the two factors of every row                           | this kernel | compute       | compute     |
+// | CODES     | the part's codes                                       | compute     | this kernel   | this kernel |
+// | ALL_CODES | the codes of whole rows                                | this kernel | compute       | compute     |
+// | LEAVING   | this core's results of the stage `leaving_stage`       | compute     | this kernel   | this kernel |
+// | RESULT    | a group's columns of the last stage's results, twice   | compute     | this kernel   | this kernel |
 //
-// The leader alone pushes GATHERED.
+// `compute` is decode_product. The leader alone pushes GATHERED.
 //
 // | semaphore   | meaning                           | set by                                | waited for by |
 // |-------------|-----------------------------------|---------------------------------------|---------------|
