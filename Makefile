@@ -4,7 +4,7 @@
 .PHONY: help setup demo serve test test-port test-emulator test-all test-sim test-vllm card-report lint clean
 
 PYTHON := .venv/bin/python
-SOURCES := models serving scripts ttnn_emulator card_report conftest.py
+SOURCES := models bitnet_serving scripts ttnn_emulator card_report conftest.py
 # a card or a simulator takes one process at a time; the emulated device has no limit
 WORKERS ?= $(if $(or $(wildcard /dev/tenstorrent/*),$(TT_METAL_SIMULATOR)),0,2)
 export OMP_NUM_THREADS ?= 1
@@ -48,7 +48,7 @@ test-sim: setup ## the modules and the small model on a simulator of the real ke
 
 test-vllm: ## the tests of the server with vLLM; PLUGIN=<folder> adds the plugin's tests
 	@scripts/setup_serving
-	.venv-serve/bin/python -m pytest -p no:xdist serving/tests
+	.venv-serve/bin/python -m pytest -p no:xdist bitnet_serving/tests
 
 card-report: setup ## a report of correctness and speed on a card (a shorter one on a simulator or the emulated device)
 	@$(PYTHON) -m card_report
@@ -59,5 +59,5 @@ lint: setup ## check the formatting
 	@$(PYTHON) -m ruff check --quiet $(SOURCES)
 
 clean: ## remove .venv and the files of the tools
-	rm -rf .venv .venv-serve build generated .pytest_cache .hypothesis .benchmarks .ruff_cache *.egg-info
+	rm -rf .venv .venv-serve build generated .pytest_cache .hypothesis .benchmarks .ruff_cache *.egg-info ttnn_emulator/*.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,10 +1,8 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Device fixtures with tt-metal's names. Without a card or simulator they open the emulated device."""
+"""What the tests of this repository share, beside the plugin of the emulated device."""
 
 import os
-import random
-import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -26,43 +24,6 @@ hypothesis.register_random(TorchRandom)
 # Every run has the same examples. The bars of inexact kernels are measured, and chance must not decide a test.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("suite")
-# This comes before any other conftest or test module imports ttnn. The board is $TTNN_EMULATOR_BOARD.
-ttnn_emulator.install(verbose="-vv" in sys.argv)
-
-
-def pytest_report_header() -> str:
-    board = ttnn_emulator.installed_board()
-    return f"ttnn device: {f'emulated {board.name}' if board else ttnn_emulator.hardware()}"
-
-
-@pytest.fixture
-def device_params(request: pytest.FixtureRequest) -> dict:
-    """The arguments of `open_device`, set by `@pytest.mark.parametrize("device_params", [...], indirect=True)`."""
-    return getattr(request, "param", {})
-
-
-@pytest.fixture
-def device(device_params: dict) -> Iterator:
-    """One open device, closed after the test."""
-    import ttnn
-
-    opened = ttnn.open_device(device_id=0, **device_params)
-    yield opened
-    ttnn.close_device(opened)
-
-
-@pytest.fixture
-def mesh_device(request: pytest.FixtureRequest, device_params: dict) -> Iterator:
-    """A mesh of the shape given by indirect parametrization (default: every chip in one row)."""
-    import ttnn
-
-    shape = getattr(request, "param", None) or (1, ttnn.get_num_devices())
-    if shape[0] * shape[1] > ttnn.get_num_devices():
-        pytest.skip(f"the mesh {shape} needs more chips than the {ttnn.get_num_devices()} there are")
-    opened = ttnn.open_mesh_device(ttnn.MeshShape(*shape), **device_params)
-    yield opened
-    ttnn.close_mesh_device(opened)
-
 
 # The tests of fused programs. On the emulated device the kernels give their results: they are compiled for this CPU and
 # run. $TTNN_EMULATOR_KERNELS chooses otherwise. In the tests of a program the golden function must agree. The first run
@@ -114,10 +75,3 @@ def _results_of(test: str) -> tuple[str, int]:
     default = "5" if ttnn_emulator.installed_board().name == "n150" else ""
     seeds = os.environ.get("TTNN_EMULATOR_SEEDS", default)
     return ("sanitize", int(seeds)) if seeds else ("check", 1)
-
-
-@pytest.fixture
-def reset_seeds() -> None:
-    """Seed all random generators, so that every run has the same random numbers."""
-    torch.manual_seed(213919)
-    random.seed(213919)

@@ -96,7 +96,7 @@ def ledger(day: Day) -> str:
             day.warning("ledger"), "The device could not be opened, so no kept record is known to fit it."
         )
     kept = Ledger.read(Path(ttnn_emulator.ledger.__file__).with_name(kept_name))
-    here = Ledger.read(day.folder / LEDGER_FILE)
+    here = Ledger.read_or_new(day.folder / LEDGER_FILE)
     rows, failed, equal = [], [], 0
     for name, case in here.cases.items():
         before = kept.cases.get(name, {"failed": "is not in it"})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from card_report import check_tables, speed_tables
 from card_report.day import Day
 from card_report.markdown import paragraphs, quoted, table
-from models.bitnet.demo.demo import DEFAULT_PROMPT
+from models.bitnet.demo.arguments import DEFAULT_PROMPT
 
 _LAST_LINES = 15
 _RAN_ON = {

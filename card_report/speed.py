@@ -123,11 +123,11 @@ def measure_prefill(name: str, model: Any, length: int, options: argparse.Namesp
 @contextmanager
 def separate_programs(model: Any) -> Iterator[None]:
     """Inside this block every projection of a decode step is a program of its own."""
-    from models.bitnet.tt.decode_layers import StockDecodeLayers
+    from models.bitnet.tt.decode_layers import SeparateDecodeLayers
 
     merged = model.model.decode_layers
     model.generator.close()  # the next traced step is captured anew
-    model.model.decode_layers = StockDecodeLayers(model.model.layers)
+    model.model.decode_layers = SeparateDecodeLayers(model.model.layers)
     try:
         yield
     finally:

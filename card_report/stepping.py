@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import ttnn
-from models.bitnet.demo.demo import SHIPPED_MODEL
+from models.bitnet.demo.arguments import SHIPPED_MODEL
 from models.bitnet.perf.random_model import LAYERS_2B, SteppingModel, cheap_state, sizes
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.weights.state_dict import load_state_dict

@@ -5,6 +5,7 @@
 from ttnn_emulator.errors import EmulatorError, MemoryFault, TraceError, UnsupportedOperation
 from ttnn_emulator.install import hardware, install, installed_board
 
+__version__ = "0.1.0"
 __all__ = [
     "EmulatorError",
     "MemoryFault",
@@ -16,6 +17,7 @@ __all__ = [
     "kernel_results",
     "record",
     "without_values",
+    "write_report",
 ]
 
 
@@ -24,6 +26,17 @@ def record():
     from ttnn_emulator.report.recorder import record as start  # imports ttnn, which install() wants to do itself
 
     return start()
+
+
+def write_report(*names):
+    """`with ttnn_emulator.write_report("run.html"):` writes what the block asks of the device as a page to look at.
+
+    A name that ends in .csv gets the table that tt-perf-report reads, and one without an ending a folder for
+    ttnn-visualizer.
+    """
+    from ttnn_emulator.report.writing import write_report as start  # imports ttnn, which install() wants to do itself
+
+    return start(*names)
 
 
 def without_values():

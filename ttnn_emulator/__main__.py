@@ -1,32 +1,47 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m ttnn_emulator [--board B] script.py args…`: run an unmodified ttnn program on the emulated device."""
+"""`ttnn-emulator [--board B] script.py args…`: run an unmodified ttnn program on the emulated device.
+
+`python -m ttnn_emulator` does the same.
+"""
 
 import argparse
 import importlib.util
 import os
 import runpy
 import sys
+from typing import Any
 
+import ttnn_emulator
 from ttnn_emulator.errors import EmulatorError
-from ttnn_emulator.install import install
+from ttnn_emulator.install import TTNN_VERSION, install
 from ttnn_emulator.library.boards import BOARDS, DEFAULT_BOARD
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m ttnn_emulator",
-        usage="%(prog)s [--board BOARD] [--compare PCC] [-v] (script.py | -m module | -c code | --ops) [arguments]",
+        prog="ttnn-emulator",
+        usage="%(prog)s [--board BOARD] [--compare PCC] [--report FILE] [-v] "
+        "(script.py | -m module | -c code | --ops) [arguments]",
         description="Run a ttnn program on an emulated Tenstorrent device. A real card always wins.",
     )
     boards = ", ".join(BOARDS)
     parser.add_argument("--board", help=f"one of {boards} (default: $TTNN_EMULATOR_BOARD, else {DEFAULT_BOARD})")
+    version = f"ttnn-emulator {ttnn_emulator.__version__} for ttnn {TTNN_VERSION}"
+    parser.add_argument("--version", action="version", version=version)
     parser.add_argument("-v", "--verbose", action="store_true", help="leave the library's own log on")
     parser.add_argument(
         "--compare",
         type=float,
         metavar="PCC",
         help="compare every result with the operation's golden function; exit with 1 if one's PCC is below this",
+    )
+    parser.add_argument(
+        "--report",
+        action="append",
+        metavar="FILE",
+        help="write a page to look at (.html), the table that tt-perf-report reads (.csv), or a folder for "
+        "ttnn-visualizer (a name without an ending), with modelled times; may be given several times",
     )
     parser.add_argument("--ops", action="store_true", help="list the operations that have values, and stop")
     parser.add_argument("-m", dest="module", metavar="module", nargs=argparse.REMAINDER, help="run a module")
@@ -44,14 +59,37 @@ def main() -> int:
     if not command:
         parser.error("give a script, -m module, -c code or --ops")
     try:
-        return _run(options, command) if options.compare is None else _compare(options, command)
+        return _run(options, command) if options.report is None else _report(options, command)
     except EmulatorError as error:
         # the program's own line is worth more than this package's
         print(f"{_program_line(error)}ttnn_emulator: {error}", file=sys.stderr)
         return 1
 
 
-def _run(options: argparse.Namespace, command: list[str]) -> int:
+def _report(options: argparse.Namespace, command: list[str]) -> int:
+    with ttnn_emulator.write_report(*options.report) as recorder:
+        return _run(options, command, recorder)
+
+
+def _run(options: argparse.Namespace, command: list[str], recorder: Any = None) -> int:
+    if options.compare is None:
+        return _program(options, command)
+    from ttnn_emulator.report.comparison import Comparison  # imports ttnn, which install() wants to do itself
+
+    comparison = Comparison(options.compare, recorder)
+    comparison.start()
+    try:
+        status = _program(options, command)
+    except SystemExit as end:
+        if end.code:
+            raise
+        status = 0
+    finally:
+        print(comparison, file=sys.stderr)
+    return status or int(bool(comparison.low))
+
+
+def _program(options: argparse.Namespace, command: list[str]) -> int:
     sys.argv = command
     if options.module:
         sys.path[0] = os.getcwd()
@@ -70,16 +108,6 @@ def _run(options: argparse.Namespace, command: list[str]) -> int:
         sys.path[0] = os.path.dirname(os.path.abspath(command[0]))
         runpy.run_path(command[0], run_name="__main__")
     return 0
-
-
-def _compare(options: argparse.Namespace, command: list[str]) -> int:
-    from ttnn_emulator.report.comparison import Comparison  # imports ttnn, which install() wants to do itself
-
-    comparison = Comparison(options.compare)
-    comparison.start()
-    status = _run(options, command)
-    print(comparison, file=sys.stderr)
-    return status or int(bool(comparison.low))
 
 
 def _is_module(name: str) -> bool:

@@ -47,13 +47,13 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
     if board.chips > 1:
         leave_them_alone(Path(ttnn.__file__).parent)
     operation = private.FastOperation
-    emulated = EmulatedDevice(_with_files(operation.__call__, restore))
+    emulated = EmulatedDevice(_with_files(operation.__call__, restore), board.links)
     in_turn = emulated.in_turn
     put(operation, "_requires_slow_runtime", lambda self: False)  # `Comparing` asks instead
     transfers = Transfers(emulated)
     is_strict = os.environ.get("TTNN_EMULATOR_STRICT", "0") != "0"
     calls = Calls(emulated, transfers.operations, refuse_without_evidence if is_strict else None)
-    put(operation, "__call__", in_turn(Comparing(calls).caller()))
+    put(operation, "__call__", in_turn(Comparing(calls, emulated).caller()))
     undo.callback(replace_constructor(ttnn.Tensor, in_turn(transfers.constructor(ttnn.Tensor.__init__))))
     put(ttnn.Tensor, "cpu", in_turn(lambda self, blocking=True, cq_id=None: transfers.from_device(None, self)))
     put(ttnn.Tensor, "to", in_turn(transfers.moving_method(ttnn.Tensor.to)))
@@ -95,6 +95,9 @@ def put_in_place(board: Board, restore: Callable[[], bool], undo: contextlib.Exi
 
     emulated.devices.on_close = [emulated.memory.close, traces.close]
     put(ttnn, "set_fabric_config", emulated.devices.set_fabric_config)
+    semaphores = emulated.semaphores
+    put(ttnn, "create_global_semaphore", in_turn(semaphores.creating(ttnn.create_global_semaphore)))
+    put(ttnn, "reset_global_semaphore_value", in_turn(semaphores.resetting(ttnn.reset_global_semaphore_value)))
     for opener, closer in (
         ("open_device", "close_device"),
         ("CreateDevice", "CloseDevice"),

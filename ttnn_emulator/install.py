@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ttnn_emulator.errors import EmulatorError
 from ttnn_emulator.library.boards import DEFAULT_BOARD, Board, find_board
+from ttnn_emulator.library.leak_report import switch_off
 from ttnn_emulator.library.toolchain import open_descriptor, prepare, restore
 
 TTNN_VERSION = "0.81.1"
@@ -62,9 +63,10 @@ def install(board: str | None = None, verbose: bool = False) -> str:
 
         load()
         if not verbose:
-            _quieten(undo)
+            _quieten()
         import ttnn
 
+        switch_off(Path(ttnn._ttnn.__file__))
         if not ttnn.CONFIG.enable_fast_runtime_mode:
             raise EmulatorError("the emulated device needs ttnn's fast runtime mode; unset TTNN_CONFIG_OVERRIDES")
         from ttnn_emulator.hooks import put_in_place
@@ -119,24 +121,15 @@ def _tune_for_many_small_operations() -> None:
         libc.mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def _quieten(undo: contextlib.ExitStack) -> None:
-    """Leave the terminal to the program: no library log, no C++ backtraces in errors, no leak report at exit."""
+def _quieten() -> None:
+    """Leave the terminal to the program: no library log, no C++ backtraces in errors."""
     os.environ.setdefault("TT_LOGGER_LEVEL", "off")
     os.environ.setdefault("TT_METAL_DISABLE_BACKTRACE", "1")
     import loguru  # comes with ttnn
 
     loguru.logger.remove()
-    if sys.stderr is None:  # closed by who started the process
-        return
-    loguru.logger.add(sys.stderr, filter={"ttnn": "WARNING"})  # the program's own lines stay
-    # registered first, so it runs last: what follows is only the bindings' report of objects alive at exit
-    atexit.register(_close_error_stream)
-    undo.callback(atexit.unregister, _close_error_stream)
-
-
-def _close_error_stream() -> None:
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    if sys.stderr is not None:  # None: closed by who started the process
+        loguru.logger.add(sys.stderr, filter={"ttnn": "WARNING"})  # the program's own lines stay
 
 
 def _close_devices() -> None:

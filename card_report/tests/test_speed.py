@@ -9,7 +9,7 @@ import pytest
 
 import ttnn
 from card_report import speed
-from models.bitnet.demo.demo import SHIPPED_MODEL
+from models.bitnet.demo.arguments import SHIPPED_MODEL
 from models.bitnet.tt.config import BitNetConfig
 
 

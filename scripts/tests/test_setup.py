@@ -27,7 +27,9 @@ def run_setup(folder: Path, reachable: bool, card: bool) -> tuple[str, str]:
     """What it says, and the arguments that pip got."""
     (folder / "scripts").mkdir()
     shutil.copy(SETUP, folder / "scripts")
-    (folder / "pyproject.toml").write_text("")
+    (folder / "ttnn_emulator").mkdir()
+    for project in (folder, folder / "ttnn_emulator"):
+        (project / "pyproject.toml").write_text("")
     (folder / "bin").mkdir()
     for name in ["python3.12"] + ["nvidia-smi"] * card:
         (folder / "bin" / name).write_text(PYTHON)
@@ -50,9 +52,9 @@ def test_the_cpu_build_is_taken_where_its_index_answers(tmp_path):
 
 def test_the_build_of_pypi_is_taken_where_the_index_does_not_answer(tmp_path):
     _, pip = run_setup(tmp_path, reachable=False, card=False)
-    assert "index" not in pip and "--editable .[test,lint]" in pip
+    assert "index" not in pip and "--editable ttnn_emulator --editable .[test,lint]" in pip
 
 
 def test_the_build_of_pypi_is_taken_where_an_nvidia_card_is(tmp_path):
     _, pip = run_setup(tmp_path, reachable=True, card=True)
-    assert "index" not in pip and "--editable .[test,lint]" in pip
+    assert "index" not in pip and "--editable ttnn_emulator --editable .[test,lint]" in pip

@@ -11,15 +11,17 @@ from typing import Any
 
 import ttnn
 from ttnn_emulator.device.call import Calls
+from ttnn_emulator.device.state import EmulatedDevice
 from ttnn_emulator.library.private import FastOperation, wrapped
 
 
 class Comparing:
     """Runs an operation as the library's configuration asks: alone, or inside the wrapper that compares."""
 
-    def __init__(self, calls: Calls):
-        self._calls = calls
+    def __init__(self, calls: Calls, emulated: EmulatedDevice):
+        self._calls, self._emulated = calls, emulated
         self._wrapped: dict[FastOperation, Callable] = {}
+        self._recorders: list[Any] = []  # those of the wrapped calls that are running
 
     def caller(self) -> Callable:
         """Return what takes the place of `FastOperation.__call__`."""
@@ -29,12 +31,21 @@ class Comparing:
                 return self._calls.call(operation, args, kwargs)
             if operation not in self._wrapped:
                 self._wrapped[operation] = wrapped(operation, self._plain(operation))
-            return self._wrapped[operation](*args, **kwargs)
+            self._recorders.append(self._emulated.recorder)
+            try:
+                with self._emulated.recording(None):  # what the wrapper reads is not the program's
+                    return self._wrapped[operation](*args, **kwargs)
+            finally:
+                self._recorders.pop()
 
         return call
 
     def _plain(self, operation: FastOperation) -> Callable:
-        return lambda *args, **kwargs: self._calls.call(operation, args, kwargs)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._emulated.recording(self._recorders[-1]):
+                return self._calls.call(operation, args, kwargs)
+
+        return call
 
 
 def _is_wanted() -> bool:

@@ -9,6 +9,7 @@ from the operation's arguments, which is faster. `kernels/choice.py` has the cho
 
 import inspect
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,8 +25,10 @@ from ttnn_emulator.errors import UnsupportedOperation
 from ttnn_emulator.kernels import program
 from ttnn_emulator.kernels.chip import Chip
 from ttnn_emulator.kernels.choice import Source
-from ttnn_emulator.kernels.execution import Execution
+from ttnn_emulator.kernels.execution import Execution, compile_program
+from ttnn_emulator.kernels.fabric import Fabric
 from ttnn_emulator.kernels.layout import Layout
+from ttnn_emulator.kernels.machine import Compiled
 from ttnn_emulator.kernels.program import Program as KernelProgram
 from ttnn_emulator.library.private import name_of
 from ttnn_emulator.library.programs import Program
@@ -122,26 +125,42 @@ class GenericPrograms:
         described = {
             number: program.read(one, chip) for number, one in {id(d): d for d in descriptors.values()}.items()
         }
-        executions = {number: self._execution(f"ttnn.{name}", one, chip, tensors) for number, one in described.items()}
-        run = KernelRun(
-            {of_chip: executions[id(one)] for of_chip, one in descriptors.items()},
-            [Layout.of(tensor, chip) for tensor in tensors],
-        )
-        row = ValueFunction(run, accepts=frozenset(), takes_all=False, operands=True, in_place=True)
-        arguments = Arguments(f"ttnn.{name}", row, self._emulated.memory, [tensors], {})
+        seeds = self._seeds(described.values(), tensors)
+        compiled = {number: compile_program(one, chip, seeds > 0) for number, one in described.items()}
+        of_chips = {of_chip: compiled[id(one)] for of_chip, one in descriptors.items()}
+        arguments = Arguments(f"ttnn.{name}", None, self._emulated.memory, [tensors], {})
         slots = arguments.slots
         results = [slot for slot in slots if slot.buffer.shards is None or slot is slots[-1]]
         if self._emulated.capture is None:
             for slot in slots:
                 self._leave_unwritten(slot)
-        self._emulated.finish(Step(f"ttnn.{name}", row, arguments, results, programs), device, host_us)
+        run = KernelRun(
+            f"ttnn.{name}",
+            arguments,
+            results,
+            programs,
+            self._executions(f"ttnn.{name}", of_chips, device, seeds),
+            [Layout.of(tensor, chip) for tensor in tensors],
+            self._emulated.semaphores.of(device),
+        )
+        self._emulated.finish(run, device, host_us)
         if self._emulated.choice.once:
-            self._sanitized.update(_shapes(execution.program, tensors) for execution in executions.values())
+            self._sanitized.update(_shapes(one, tensors) for one in described.values())
 
-    def _execution(self, name: str, described: KernelProgram, chip: Chip, tensors: list[ttnn.Tensor]) -> Execution:
+    def _executions(
+        self, name: str, programs: dict[int, Compiled], device: ttnn.MeshDevice, seeds: int
+    ) -> list[Execution]:
+        """Return the programs in the groups that run together: all of them if some use the fabric, else one by one."""
+        chip = self._chip(device)
+        if any(one.uses_fabric() for one in {id(one): one for one in programs.values()}.values()):
+            return [Execution(name, programs, chip, seeds, Fabric.of(device, self._emulated.links))]
+        return [Execution(name, {number: one}, chip, seeds) for number, one in programs.items()]
+
+    def _seeds(self, described: Iterable[KernelProgram], tensors: list[ttnn.Tensor]) -> int:
+        """Return in how many orders of events the programs run with checks, or 0."""
         choice = self._emulated.choice
-        is_known = choice.once and _shapes(described, tensors) in self._sanitized
-        return Execution.of(name, described, chip, 0 if is_known else choice.seeds)
+        is_known = choice.once and all(_shapes(one, tensors) in self._sanitized for one in described)
+        return 0 if is_known else choice.seeds
 
     def _chip(self, device: ttnn.MeshDevice) -> Chip:
         if device.id() not in self._chips:

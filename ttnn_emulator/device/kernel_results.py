@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results of kernels in the emulated memory, and their comparison with a golden function."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,38 +12,62 @@ from ttnn_emulator.device.arguments import Arguments
 from ttnn_emulator.device.data_types import round_to, storage_dtype
 from ttnn_emulator.device.golden_products import GoldenProducts
 from ttnn_emulator.device.memory import unwritten
+from ttnn_emulator.device.registry import ValueFunction
+from ttnn_emulator.device.semaphores import GlobalSemaphore
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.step import Operand, Step
 from ttnn_emulator.kernels import comparison, machine
 from ttnn_emulator.kernels.execution import Execution
 from ttnn_emulator.kernels.layout import Layout
 from ttnn_emulator.kernels.machine import Image
+from ttnn_emulator.library.programs import Program
 
 _PRODUCTS = GoldenProducts()
 
 
-class KernelRun:
-    """A value function that changes the memory of its operands as the kernels of their chip do."""
+class KernelRun(Step):
+    """Changes the memory of its operands as the kernels of their chips do."""
 
-    def __init__(self, executions: Mapping[int, Execution], layouts: Sequence[Layout]):
-        self._executions, self._layouts = executions, layouts
+    def __init__(
+        self,
+        name: str,
+        arguments: Arguments,
+        results: list[Slot],
+        programs: list[Program],
+        executions: Sequence[Execution],
+        layouts: Sequence[Layout],
+        semaphores: Sequence[GlobalSemaphore],
+    ):
+        row = ValueFunction(self._run_in_place, accepts=frozenset(), operands=True, in_place=True)
+        super().__init__(name, row, arguments, results, programs)
+        self._executions, self._layouts, self._semaphores = executions, layouts, semaphores
 
-    def __call__(self, operands: list[Operand]) -> None:
-        execution = self._executions.get(operands[0].chip)
-        if execution is None:
-            return
-        images = [self._image(operand, layout, execution.seeds > 0) for operand, layout in zip(operands, self._layouts)]
+    def _run_in_place(self) -> None:
+        for execution in self._executions:
+            self._run_together(execution, self.chips if execution.fabric else execution.programs)
+
+    def _run_together(self, execution: Execution, chips: Iterable[int]) -> None:
+        """Run programs that may reach the memory of these chips."""
+        operands = {chip: self._resolve(self.args[0], chip) for chip in chips if chip in self.chips}
+        images = {
+            chip: [
+                *(self._image(*pair, execution.seeds > 0) for pair in zip(of_chip, self._layouts)),
+                *(Image(*semaphore.image(chip, execution.chip), True) for semaphore in self._semaphores),
+            ]
+            for chip, of_chip in operands.items()
+        }
         try:
-            changed = execution.run(images)
+            changed = execution.run(images) if images else {}
         except Exception:
-            for operand in operands:  # what kernels left half done is no form of the value
-                operand.buffer.derived = {}
+            for operand in (operand for of_chip in operands.values() for operand in of_chip):
+                operand.buffer.derived = {}  # what kernels left half done is no form of the value
             raise
-        for operand, layout, image, is_changed in zip(operands, self._layouts, images, changed):
-            if is_changed:
-                value = layout.value(image.data).to(storage_dtype(operand.dtype))
-                operand.buffer.write((operand.chip,), [value], tuple(value.shape), operand.dtype)
-                replace(operand, value=value).derive(("image", layout.key), lambda _, kept=image.data: kept)
+        for chip, flags in changed.items():
+            for operand, layout, image, is_changed in zip(operands[chip], self._layouts, images[chip], flags):
+                if is_changed:
+                    value = layout.value(image.data).to(storage_dtype(operand.dtype))
+                    operand.buffer.write((chip,), [value], tuple(value.shape), operand.dtype)
+                    replace(operand, value=value).derive(("image", layout.key), lambda _, kept=image.data: kept)
 
     @staticmethod
     def _image(operand: Operand, layout: Layout, sanitized: bool) -> Image:

@@ -5,7 +5,8 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ttnn
@@ -14,19 +15,24 @@ from ttnn_emulator.device.ignored import asks_for_fusion
 from ttnn_emulator.device.memory import Memory
 from ttnn_emulator.device.opening import OpenDevices
 from ttnn_emulator.device.registry import setting_of
+from ttnn_emulator.device.semaphores import GlobalSemaphores
 from ttnn_emulator.device.slot import Slot
 from ttnn_emulator.device.step import Step
 from ttnn_emulator.errors import TraceError
 from ttnn_emulator.kernels.choice import Choice
+from ttnn_emulator.kernels.fabric import Link
 from ttnn_emulator.library.private import name_of, shape_of
 from ttnn_emulator.library.programs import Plan, Program, list_programs, observe, plan
+from ttnn_emulator.library.source_line import source_line
 
 
 class EmulatedDevice:
     """The state of the emulation in this process: memory, traces, and who listens."""
 
-    def __init__(self, library_call: Callable):
+    def __init__(self, library_call: Callable, links: Sequence[Link]):
         self.library_call = library_call  # the library's own FastOperation.__call__
+        self.links = links  # between the chips of the board
+        self.semaphores = GlobalSemaphores()
         self.memory = Memory()
         self.inside_library = False
         self.capture = None  # the trace being captured, or None
@@ -46,6 +52,15 @@ class EmulatedDevice:
             yield
         finally:
             self.computes = True
+
+    @contextlib.contextmanager
+    def recording(self, recorder: Any) -> Iterator[Any]:
+        """Let `recorder`, or nobody, listen inside the block."""
+        outer, self.recorder = self.recorder, recorder
+        try:
+            yield recorder
+        finally:
+            self.recorder = outer
 
     def in_turn(self, function: Callable) -> Callable:
         """Return `function` for any number of threads, whose calls take turns."""
@@ -83,8 +98,12 @@ class EmulatedDevice:
             listening = self.recorder is not None or self.capture is not None
             if not (listening or wants_programs or asks_for_fusion(kwargs)):
                 return self.library_call(operation, *args, **kwargs), []
-            ask = observe if listening else list_programs
-            return ask(name_of(operation), lambda: self.library_call(operation, *args, **kwargs))
+            name, call = name_of(operation), lambda: self.library_call(operation, *args, **kwargs)
+            if not listening:
+                return list_programs(name, call)
+            result, programs = observe(name, call)
+            source = source_line() if programs else ""
+            return result, [replace(program, source=source) for program in programs]
         finally:
             self.inside_library = False
 

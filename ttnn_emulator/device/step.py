@@ -123,12 +123,15 @@ class Step:
             return
         try:
             if self.row.in_place:
-                for chip in self.chips:
-                    self._call(chip)
+                self._run_in_place()
             else:
                 self._run()
         except MemoryFault as fault:
             raise type(fault)(f"{self.name}: {fault}") from None
+
+    def _run_in_place(self) -> None:
+        for chip in self.chips:
+            self._call(chip)
 
     def _run(self) -> None:
         if self.row.mesh:

@@ -291,8 +291,9 @@ class Transfers:
 
     def _library(self, operation: Any, *args: Any, **options: Any) -> Any:
         result, programs = self._emulated.library(operation, args, options)
-        if self._emulated.recorder is not None:
-            self._emulated.recorder.programs.extend(programs)
+        if programs and self._emulated.recorder is not None:
+            on_device = (item for item in (result, *args) if isinstance(item, ttnn.Tensor) and is_on_device(item))
+            self._emulated.recorder.converted(programs, next(on_device, None))
         return result
 
     def _write(self, tensor: ttnn.Tensor, shards: list[torch.Tensor], padding: float | None) -> None:

@@ -35,6 +35,9 @@ _RUNNER_OPTIONS = "-O3 -g1 -march=native -mprefer-vector-width=512 -fno-math-err
 _KERNEL_OPTIONS = (
     """-O1 -g1 -w -fpermissive -fno-strict-aliasing -fno-exceptions -fno-rtti -fvisibility=hidden""".split()
 )
+_GCC_OPTIONS = ["-fno-gnu-unique"]  # else kernels that have a variable of the same name share it
+# the library's headers cast pointers to 32 bits, and leave out template arguments
+_CLANG_OPTIONS = ["-fms-extensions", "-Wno-missing-template-arg-list-after-template-kw"]
 _INSTRUMENTED = ["-fsanitize=thread"]
 _FIRMWARE = {Processor.READER: "NCRISC", Processor.WRITER: "BRISC"}  # the others: TRISC
 _BUFFERS = 64
@@ -198,8 +201,7 @@ def _write_once(path: Path, text: str) -> None:
 
 def _options(build: Build) -> list[str]:
     options = [*_LANGUAGE, *_KERNEL_OPTIONS, *(_INSTRUMENTED if build.instrumented else [])]
-    if not _is_clang():
-        options.append("-fno-gnu-unique")  # else kernels that have a variable of the same name share it
+    options += _CLANG_OPTIONS if _is_clang() else _GCC_OPTIONS
     if build.processor in (Processor.UNPACK, Processor.MATH, Processor.PACK):
         options += ["-DEMU_ONE_THREAD", f"-DTRISC_{build.processor.name}"]
     options.append(f"-DCOMPILE_FOR_{_FIRMWARE.get(build.processor, 'TRISC')}")
@@ -208,7 +210,7 @@ def _options(build: Build) -> list[str]:
 
 def _include_folders(prelude: Path) -> list[str]:
     metal = _LIBRARY / "tt_metal"
-    ours, library = [prelude, _INCLUDE], [_LIBRARY, _LIBRARY / "ttnn" / "cpp", metal, metal / "api"]
+    ours, library = [prelude, _INCLUDE], [_LIBRARY, _LIBRARY / "ttnn", _LIBRARY / "ttnn" / "cpp", metal, metal / "api"]
     folders = [*ours, metal / "hw" / "inc", metal / "hostdevcommon" / "api", *library]
     return [argument for folder in folders for argument in ("-I", str(folder))]
 

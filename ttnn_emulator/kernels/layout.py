@@ -24,6 +24,17 @@ _MEMORY = {
 _MANTISSA = {ttnn.bfloat8_b: 7, ttnn.bfloat4_b: 3}  # bits of a block float beside its sign
 
 
+@dataclass(frozen=True)
+class Words:
+    """The place of a global semaphore on one chip: a word in the L1 of some cores. Its image is uint8 [banks, 1, 4]."""
+
+    address: int
+    banks: tuple[int, ...]  # numbers of cores
+    rows: int = 1
+    page_bytes: int = 4
+    in_dram: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """The place and the order of a tensor on one chip. The tensor's memory image is uint8 [banks, rows, page bytes]."""

@@ -30,17 +30,20 @@ class Ledger:
     @classmethod
     def read(cls, path: Path) -> "Ledger":
         ledger = cls()
-        if path.exists():
-            with safe_open(path, "pt") as file:
-                ledger.tensors = {key: file.get_tensor(key) for key in file.keys()}
-                metadata = file.metadata()
-            ledger.cases, ledger.device = json.loads(metadata["cases"]), json.loads(metadata["device"])
-            if "others" in metadata:
-                others = cls.read(path.with_name(metadata["others"]))
-                ledger.tensors = {
-                    k: v for k, v in others.tensors.items() if k.split("#")[0] in ledger.cases
-                } | ledger.tensors
+        with safe_open(path, "pt") as file:
+            ledger.tensors = {key: file.get_tensor(key) for key in file.keys()}
+            metadata = file.metadata()
+        ledger.cases, ledger.device = json.loads(metadata["cases"]), json.loads(metadata["device"])
+        if "others" in metadata:
+            others = cls.read(path.with_name(metadata["others"]))
+            shared = {key: value for key, value in others.tensors.items() if key.split("#")[0] in ledger.cases}
+            ledger.tensors = shared | ledger.tensors
         return ledger
+
+    @classmethod
+    def read_or_new(cls, path: Path) -> "Ledger":
+        """Return the record in `path`, or an empty one if there is no such file."""
+        return cls.read(path) if path.exists() else cls()
 
     def write(self, path: Path, others: Path | None = None) -> None:
         """`others`: a record beside `path` that holds the outputs which both have; they are left out here."""
@@ -113,7 +116,7 @@ def run_group(group: str, path: Path, only: list[str] | None = None) -> None:
     from ttnn_emulator.ledger.cases import load
 
     torch.set_num_threads(1)
-    ledger = Ledger.read(path)
+    ledger = Ledger.read_or_new(path)
     device = open_device()
     ledger.device = describe(device)
     for entry in load().values():
@@ -136,7 +139,9 @@ def record(path: Path, only: list[str] | None = None, new: bool = False) -> int:
     unknown = set(only or ()) - set(groups())
     if unknown:
         raise SystemExit(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(groups())}")
-    ledger = Ledger.read(path)
+    ledger, installed = Ledger.read_or_new(path), importlib.metadata.version("ttnn")
+    if ledger.device.get("ttnn", installed) != installed:
+        raise SystemExit(f"{path} is of ttnn {ledger.device['ttnn']}, and {installed} is installed; give another file")
     ledger.forget(set(ledger.cases) - set(load()))
     failures = 0
     for group in only or groups():
@@ -161,15 +166,15 @@ def _record_group(group: str, names: list[str]) -> Ledger:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "group.safetensors"
         if _spawn("group", group, str(path), "--case", *names) is None:
-            return Ledger.read(path)
+            return Ledger.read_or_new(path)
         for name in names:
-            if name not in Ledger.read(path).cases:
+            if name not in Ledger.read_or_new(path).cases:
                 message = _spawn("group", group, str(path), "--case", name)
-                part = Ledger.read(path)
+                part = Ledger.read_or_new(path)
                 if message is not None and name not in part.cases:
                     part.cases[name] = {"failed": message}
                     part.write(path)
-        return Ledger.read(path)
+        return Ledger.read_or_new(path)
 
 
 def _spawn(*arguments: str) -> str | None:

@@ -6,16 +6,20 @@ import dataclasses
 from collections.abc import Callable
 
 import ttnn
+from ttnn import graph_report  # noqa: F401 (makes the tables that ttnn-visualizer reads)
 
 # The class of every operation in fast runtime mode. The emulated device takes the place of its `__call__`.
 FastOperation = ttnn.decorators.FastOperation
 # where the library compares a result with its golden function in comparison mode
 comparisons = ttnn.decorators
+copy_golden_metadata = ttnn.decorators._copy_golden_comparison_config
 
 begin_graph_capture = ttnn._ttnn.graph.begin_graph_capture
 end_graph_capture = ttnn._ttnn.graph.end_graph_capture
 buffers_of = ttnn._ttnn.reports.get_buffers
+device_info_of = ttnn._ttnn.reports.get_device_info
 memory_view = ttnn._ttnn.device.GetMemoryView
+fabric_direction = ttnn._ttnn.fabric.get_eth_forwarding_direction
 DispatchCoreConfig = ttnn._ttnn.device.DispatchCoreConfig
 # the functions that prepare weights are looked up here
 convolutions = ttnn._ttnn.operations.conv

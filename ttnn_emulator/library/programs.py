@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """This module reads device programs off the library's graph of a call."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import ttnn
 from ttnn_emulator.library.private import begin_graph_capture, end_graph_capture
 
-_TILE = 32
+TILE = 32
 _TILE_BYTES = {
     "BFLOAT4_B": 576,
     "BFLOAT8_B": 1088,
@@ -26,8 +27,29 @@ _L1 = 1  # the number of the L1 buffer type in the graph
 _CORES = re.compile(r"\[(\d+)-(\d+) - (\d+)-(\d+)\]")
 _FIDELITY = re.compile(r"math_fidelity=(\w+)")
 _DIMENSIONS = re.compile(r"\d+")
-# circular-buffer bytes and cores of every program seen
-_footprints: dict[str, tuple[int, int]] = {}
+_CORNERS = re.compile(r'"x":(\d+),"y":(\d+)')
+_SHARDS = re.compile(r"shard_spec=ShardSpec{grid=(\[.*?\]), shape=\[(\d+), (\d+)\]")
+
+
+class Cores(NamedTuple):
+    """A rectangle of cores, both corners included."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class CircularBuffer(NamedTuple):
+    """A circular buffer of a program."""
+
+    bytes: int  # on each of its cores
+    cores: tuple[Cores, ...]
+    on_tensor: bool  # it lies on a tensor and takes no bytes of its own
+
+
+# the circular buffers of every program seen
+_footprints: dict[str, tuple[CircularBuffer, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,11 @@ class TensorInfo:
     layout: str
     memory: str  # such as "L1_WIDTH_SHARDED"
     bytes: int
+    address: int
+    page_bytes: int
+    shard: tuple[int, int] | None  # the rows and columns of a shard
+    cores: tuple[Cores, ...]  # the cores or DRAM banks that have shards
+    memory_config: str  # as the library writes it
 
     @property
     def in_dram(self) -> bool:
@@ -61,7 +88,13 @@ class Program:
     dram_read: int
     dram_written: int
     flops: int
+    circular_buffers: tuple[CircularBuffer, ...]
     host_us: float = 0.0
+    source: str = ""  # the file and line of the user's program that called the operation
+    chip: int = 0  # the number of the chip that runs it
+    held_l1: int = 0  # bytes of tensors in the L1 of each core
+    pcc: float | None = None  # of the operation's results and its golden function's, in comparison mode
+    largest_error: float | None = None  # of the same
     bank_read: int = 0  # the part of `dram_read` that the busiest DRAM bank gives; known of `generic_op` only
 
 
@@ -100,7 +133,7 @@ def observe(operation: str, call: Callable[[], Any]) -> tuple[Any, list[Program]
     unknown = _executes(graph) and not all(_key(start) in _footprints for start in starts)
     if unknown and not nested and _learn_footprints(call):
         for start in starts:
-            _footprints.setdefault(_key(start), (0, 0))
+            _footprints.setdefault(_key(start), ())
     return result, programs_in(graph, operation)
 
 
@@ -127,7 +160,7 @@ def _learn_footprints(call: Callable[[], Any]) -> bool:
     except RuntimeError:
         return False
     for start, buffers in _buffers_by_call(graph):
-        _footprints[_key(start)] = footprint_of(buffers)
+        _footprints[_key(start)] = tuple(_circular_buffer(buffer) for buffer in buffers)
     return True
 
 
@@ -162,14 +195,16 @@ def programs_in(graph: list[dict], operation: str) -> list[Program]:
         if kind == "function_start":
             calls.append(_Call(node))
         elif kind == "program_execution":
-            calls[-1].programs += 1
+            calls[-1].chips.append(int(node["params"].get("physical_device_id", 0)))
         elif kind == "function_end":
             call = calls.pop()
             results = [tensors[counter] for counter in node["connections"] if counter in tensors]
             if call.start["params"]["name"].endswith("create_device_tensor") and calls:
                 calls[-1].made += results
             # the graph does not link an operation with several results to them
-            programs += [_program(call.start, operation, tensors, results or call.made)] * call.programs
+            if call.chips:
+                program = _program(call.start, operation, tensors, results or call.made)
+                programs += [replace(program, chip=chip) for chip in call.chips]
     return programs
 
 
@@ -178,7 +213,7 @@ class _Call:
     """A call that is open at some point of a graph."""
 
     start: dict
-    programs: int = 0  # enqueued so far
+    chips: list[int] = field(default_factory=list)  # of each program enqueued so far
     made: list[TensorInfo] = field(default_factory=list)  # tensors allocated so far
 
 
@@ -188,7 +223,8 @@ def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInf
     inputs = [tensors[counter] for counter in start["input_tensors"] if counter in tensors]
     if name == "GenericOpDeviceOperation":
         inputs = inputs[:-2]  # the graph lists the result twice behind the inputs
-    footprint, cores = _footprints.get(_key(start), (None, 0))
+    buffers = _footprints.get(_key(start))
+    footprint, cores = (None, 0) if buffers is None else footprint_of(buffers)
     fidelity = _FIDELITY.search(attributes)
     return Program(
         name=name,
@@ -203,22 +239,25 @@ def _program(start: dict, operation: str, tensors: dict, outputs: list[TensorInf
         dram_read=sum(tensor.bytes for tensor in inputs if tensor.in_dram),
         dram_written=sum(tensor.bytes for tensor in outputs if tensor.in_dram),
         flops=_flops(name, inputs, outputs),
+        circular_buffers=buffers or (),
     )
 
 
-def footprint_of(buffers: list[dict]) -> tuple[int, int]:
-    """Return the bytes of circular buffers on the fullest core, and how many cores have any.
+def _circular_buffer(params: dict) -> CircularBuffer:
+    on_tensor = params.get("globally_allocated", params.get("borrows_memory")) in ("1", True)
+    cores = tuple(Cores(*map(int, corners)) for corners in _CORES.findall(params["core_range_set"]))
+    return CircularBuffer(int(params["size"]), cores, on_tensor)
 
-    A circular buffer that lies on a tensor takes no bytes of its own.
-    """
+
+@functools.cache
+def footprint_of(buffers: tuple[CircularBuffer, ...]) -> tuple[int, int]:
+    """Return the bytes of circular buffers on the fullest core, and how many cores have any."""
     per_core: Counter = Counter()
     for buffer in buffers:
-        on_a_tensor = buffer.get("globally_allocated", buffer.get("borrows_memory")) in ("1", True)
-        size = 0 if on_a_tensor else int(buffer["size"])
-        for left, top, right, bottom in _CORES.findall(buffer["core_range_set"]):
-            for x in range(int(left), int(right) + 1):
-                for y in range(int(top), int(bottom) + 1):
-                    per_core[x, y] += size
+        for cores in buffer.cores:
+            for x in range(cores.left, cores.right + 1):
+                for y in range(cores.top, cores.bottom + 1):
+                    per_core[x, y] += 0 if buffer.on_tensor else buffer.bytes
     return max(per_core.values(), default=0), len(per_core)
 
 
@@ -242,9 +281,9 @@ def _volume(shape: tuple[int, ...]) -> int:
 def _tensor_bytes(shape: tuple[int, ...], dtype: str, layout: str) -> int:
     """Return the bytes of a tensor's pages. The graph's own figure takes a block float for a byte an element."""
     if layout != "TILE":
-        return _volume(shape) * _TILE_BYTES.get(dtype, 0) // _TILE**2
+        return _volume(shape) * _TILE_BYTES.get(dtype, 0) // TILE**2
     rows, columns = (1, 1, *shape)[-2:]
-    tiles = -(-rows // _TILE) * -(-columns // _TILE)
+    tiles = -(-rows // TILE) * -(-columns // TILE)
     return _volume(shape[:-2]) * tiles * _TILE_BYTES.get(dtype, 0)
 
 
@@ -254,10 +293,23 @@ def _tensor(params: dict) -> TensorInfo:
     memory = params.get("memory_config", "")
     placement = re.search(r"TensorMemoryLayout::(\w+)", memory)
     place = "L1" if int(params.get("buffer_type", 0)) == _L1 else "DRAM"
+    shards = _SHARDS.search(memory)
+    row_bytes = shape[-1] * _TILE_BYTES.get(dtype, 0) // TILE**2 if shape else 0
     return TensorInfo(
         shape=shape,
         dtype=dtype,
         layout=layout,
         memory=f"{place}_{placement.group(1)}" if placement else place,
         bytes=_tensor_bytes(shape, dtype, layout),
+        address=int(params.get("address", 0)),
+        page_bytes=_TILE_BYTES.get(dtype, 0) if layout == "TILE" else row_bytes,
+        shard=(int(shards.group(2)), int(shards.group(3))) if shards else None,
+        cores=_rectangles(shards.group(1)) if shards else (),
+        memory_config=memory,
     )
+
+
+def _rectangles(grid: str) -> tuple[Cores, ...]:
+    """Read the cores of shards, of each rectangle its two corners. The library's text is not quite JSON."""
+    corners = [(int(x), int(y)) for x, y in _CORNERS.findall(grid)]
+    return tuple(Cores(*first, *last) for first, last in zip(corners[::2], corners[1::2], strict=True))

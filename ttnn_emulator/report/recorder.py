@@ -4,7 +4,7 @@
 
 The programs come from the library's own graph of each call (what it built and enqueued on the mock cluster); a trace
 remembers those of its capture, so that a replay is counted too. Nothing here is a time on a card: host time is this
-machine's, per call of the library.
+machine's, per call of the library. modelled.py models a program's time on a card.
 """
 
 import contextlib
@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 
 import ttnn
 from ttnn_emulator.device.step import Step
-from ttnn_emulator.library.private import held_l1, memory_view
+from ttnn_emulator.library.private import buffers_of, device_info_of, held_l1, memory_view
 from ttnn_emulator.library.programs import Program
+from ttnn_emulator.library.source_line import source_line
 from ttnn_emulator.report import traffic
+from ttnn_emulator.report.modelled import Chip
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Transfer:
     bytes: int
     shape: tuple[int, ...]
     dtype: str
+    source: str  # the file and line of the user's program
+    programs_before: int  # how many programs of the record came before it
 
 
 @dataclass
@@ -40,33 +44,68 @@ class Recorder:
     operations: Counter = field(default_factory=Counter)  # how often each operation was run
     peak_l1_per_core: int | None = 0  # None where the circular buffers of a program are not known
     peak_dram: int = 0
+    chip: Chip | None = None  # of the first device that the block used
+    keeps_buffers: bool = False
+    buffers: list[list[tuple]] = field(default_factory=list)  # of each program, if kept: all allocations when it ran
+    device_info: dict[str, int] | None = None  # what the library says of the first device's memory, if buffers are kept
 
     def operation(self, step: Step, host_us: float, device: ttnn.MeshDevice) -> None:
         """Count an operation that was run."""
         self.library_calls += 1
         self.operations[step.name] += 1
-        self._add(step, host_us)
-        self._measure_memory(device, step.programs, 0)
+        self._add(step, host_us, device, 0)
 
     def replayed(self, step: Step, device: ttnn.MeshDevice) -> None:
         """Count an operation that a replay ran. The library was not called for it."""
         self.operations[step.name] += 1
-        self._add(step, 0.0)
-        self._measure_memory(device, step.programs, step.held_l1)
+        self._add(step, 0.0, device, step.held_l1)
+
+    def converted(self, programs: list[Program], tensor: ttnn.Tensor | None) -> None:
+        """Count the programs by which the library converts a tensor on its way to the device or from it."""
+        held = 0 if tensor is None else held_l1(tensor.device())
+        self.programs += [replace(program, held_l1=held) for program in programs]
+        self._keep_buffers(None if tensor is None else tensor.device(), len(programs))
+
+    def compared(self, begin: int, pcc: float, largest_error: float | None) -> None:
+        """Note how a result of an operation, whose programs are those from `begin` on, compares with the golden one."""
+        for index in range(begin, len(self.programs)):
+            program = self.programs[index]
+            pccs = [value for value in (program.pcc, pcc) if value is not None]
+            errors = [value for value in (program.largest_error, largest_error) if value is not None]
+            self.programs[index] = replace(program, pcc=min(pccs), largest_error=max(errors, default=None))
 
     def transfer(self, direction: str, size: int, tensor: ttnn.Tensor) -> None:
         name = str(tensor.dtype).rsplit(".", 1)[-1].lower()
-        self.transfers.append(Transfer(direction, size, tuple(tensor.shape), name))
+        self._see(tensor.device())
+        before = len(self.programs)
+        self.transfers.append(Transfer(direction, size, tuple(tensor.shape), name, source_line(), before))
 
-    def _add(self, step: Step, host_us: float) -> None:
+    def _see(self, device: ttnn.MeshDevice) -> None:
+        if self.chip is None:
+            self.chip = Chip.of(device, memory_view(device, ttnn.BufferType.L1).total_bytes_per_bank)
+            if self.keeps_buffers:
+                info = device_info_of(device)
+                self.device_info = {name: getattr(info, name) for name in dir(info) if not name.startswith("_")}
+
+    def _keep_buffers(self, device: ttnn.MeshDevice | None, programs: int) -> None:
+        if self.keeps_buffers and programs:
+            found = [] if device is None else buffers_of(device)
+            held = [(b.address, b.max_size_per_bank, b.buffer_type.value, b.buffer_layout.value) for b in found]
+            self.buffers += [held] * programs
+
+    def _add(self, step: Step, host_us: float, device: ttnn.MeshDevice, held_at_capture: int) -> None:
+        self._see(device)
+        held = max(held_l1(device), held_at_capture)
+        self._measure_memory(device, step.programs, held)
+        self._keep_buffers(device, len(step.programs))
         moved = traffic.of(step)
         for index, program in enumerate(step.programs):
             # The operation's own rule for what it touches holds for its first program, which does the work.
             changes = asdict(moved) if moved is not None and index == 0 else {}
-            self.programs.append(replace(program, host_us=host_us / len(step.programs), **changes))
+            host = host_us / len(step.programs)
+            self.programs.append(replace(program, host_us=host, held_l1=held, **changes))
 
-    def _measure_memory(self, device: ttnn.MeshDevice, programs: list[Program], held_at_capture: int) -> None:
-        held = max(held_l1(device), held_at_capture)
+    def _measure_memory(self, device: ttnn.MeshDevice, programs: list[Program], held: int) -> None:
         buffers = [program.circular_buffer_bytes for program in programs]
         if None in buffers or self.peak_l1_per_core is None:
             self.peak_l1_per_core = None
@@ -135,16 +174,12 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def record() -> Iterator[Recorder]:
+def record(keeps_buffers: bool = False) -> Iterator[Recorder]:
     """Record what the block asks of the emulated device."""
     from ttnn_emulator.install import emulated_device
 
-    emulated = emulated_device()
-    outer, emulated.recorder = emulated.recorder, Recorder()
-    try:
-        yield emulated.recorder
-    finally:
-        emulated.recorder = outer
+    with emulated_device().recording(Recorder(keeps_buffers=keeps_buffers)) as recorder:
+        yield recorder
 
 
 def _count(things: list, name: str) -> str:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """This module counts what an operation touches in DRAM where that is not all of its inputs and results.
 
-A table look-up reads the rows it was asked for, a cache update one tile row a head, decode attention the tiles up to
-each user's position. The rules use the values of the run (positions, indices), so they follow a growing context.
+A table look-up reads the rows it was asked for, a slice its own pages, a cache update one tile row a head, decode
+attention the tiles up to each user's position. The rules use the values of the run (positions, indices), so they follow
+a growing context.
 """
 
 from dataclasses import dataclass
@@ -61,6 +62,12 @@ def _embedding(arguments: _Arguments) -> Traffic:
     rows = torch.Size(indices.shape).numel()
     read = _size(indices) + round(rows * _row_bytes(table))
     return Traffic(read, _size(arguments.results[0]))
+
+
+def _slice(arguments: _Arguments) -> Traffic:
+    """Count the pages that make up the result, as it is no larger in its source."""
+    source, result = arguments.get("input_tensor", 0), arguments.results[0]
+    return Traffic(min(_size(source), result.size), _size(result))
 
 
 def _positions(arguments: _Arguments, cache: Slot, tensor: str, plain: str, users: int) -> list[int]:
@@ -124,6 +131,7 @@ _ONE_CACHE = (("cache_tensor", 0, "input_tensor", 1),)
 _TWO_CACHES = (("cache_tensor1", 0, "input_tensor1", 1), ("cache_tensor2", 2, "input_tensor2", 3))
 _RULES = {
     "ttnn.embedding": _embedding,
+    "ttnn.slice": _slice,
     "ttnn.transformer.scaled_dot_product_attention": _prefill_attention,
     "ttnn.transformer.chunked_scaled_dot_product_attention": _chunked_attention,
     "ttnn.transformer.scaled_dot_product_attention_decode": _decode_attention(paged=False),

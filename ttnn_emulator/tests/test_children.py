@@ -61,9 +61,11 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("conftest", ["", pytest.param(INSTALL, marks=pytest.mark.slow)], ids=["unaware", "installs"])
 def test_the_workers_of_another_projects_pytest(tmp_path, conftest):
+    """pytest runs without the emulator's plugin."""
     tests = "def test_first():\n    total()\n\ndef test_second():\n    total()\n"
     write(tmp_path, test_sums=TOTAL + tests, conftest=conftest)
-    run = emulator("-m", "pytest", "-n", "2", "-rP", "-p", "no:cacheprovider", cwd=tmp_path)
+    options = ("-n", "2", "-rP", "-p", "no:cacheprovider", "-p", "no:ttnn_emulator.pytest_plugin")
+    run = emulator("-m", "pytest", *options, cwd=tmp_path)
     if conftest:
         assert run.returncode == 0 and run.stdout.count("\nsum 2048.0\n") == 2
     else:

@@ -59,22 +59,6 @@ def test_a_module(tmp_path):
     assert (run.returncode, run.stderr, run.stdout) == (0, "", "2048.0 ['a', 'b'] __main__\n")
 
 
-TEST = """
-import ttnn
-
-def test_it(worker_id):
-    assert worker_id == "gw0" and ttnn.get_num_devices() == 1
-"""
-
-
-def test_tests_of_another_tree_with_conftests_of_its_own(tmp_path):
-    """The other tree's conftest imports ttnn before a test does, and xdist's workers are processes of their own."""
-    (tmp_path / "conftest.py").write_text("import ttnn")
-    (tmp_path / "test_it.py").write_text(TEST)
-    run = python("-m", "pytest", "-q", "-p", "ttnn_emulator.pytest_plugin", "-n", "1", cwd=tmp_path)
-    assert run.returncode == 0 and "1 passed" in run.stdout, run.stdout + run.stderr
-
-
 def test_code_that_leaves_its_device_open():
     """The device is closed at the end in silence."""
     run = emulator("-c", PROGRAM.replace("ttnn.close_device(device)", "y = ttnn.add(x, 1.0)"), "a")

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every case of the ledger, computed here, against what a simulator that runs the kernels recorded."""
 
+import importlib.metadata
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,9 @@ from ttnn_emulator.ledger.compare import distance
 from ttnn_emulator.ledger.record import Ledger, open_device, record, run_case
 
 _FILES = {"n150": "wh", "p100": "bh", "p150": "bh"}
-_BOARD = ttnn_emulator.installed_board()
-_CHIP = _FILES.get(_BOARD.name) if _BOARD else None
+_CHIP = _FILES.get(ttnn_emulator.installed_board().name) if ttnn_emulator.install() == "emulated" else None
 pytestmark = pytest.mark.skipif(_CHIP is None, reason=f"records are of single emulated chips: {', '.join(_FILES)}")
-_RECORDED = Ledger.read(Path(ledger.__file__).with_name(f"simulator_{_CHIP}.safetensors"))
+_RECORDED = Ledger.read(Path(ledger.__file__).with_name(f"simulator_{_CHIP}.safetensors")) if _CHIP else Ledger()
 
 # (chip, case): part of the message. Empty: every case ran on both.
 NOT_ON_THE_SIMULATOR: dict[tuple[str, str], str] = {}
@@ -34,6 +34,10 @@ def opened() -> Iterator:
     device = open_device()
     yield device
     ttnn.close_device(device)
+
+
+def test_the_record_is_of_the_installed_library():
+    assert _RECORDED.device["ttnn"] == importlib.metadata.version("ttnn")
 
 
 @pytest.mark.parametrize("name", load())
@@ -70,6 +74,15 @@ def test_only_what_a_record_lacks_is_recorded(tmp_path: Path, monkeypatch: pytes
     known.write(tmp_path / "record.safetensors")
     record(tmp_path / "record.safetensors", new=True)
     assert asked == [[lacking]]
+
+
+def test_a_record_of_another_version_of_the_library_is_not_continued(tmp_path: Path) -> None:
+    path, old = tmp_path / "record.safetensors", Ledger()
+    old.device = {"device": "card", "ttnn": "0.60.0"}
+    old.write(path)
+    with pytest.raises(SystemExit, match="record.safetensors is of ttnn 0.60.0, and 0.81.1 is installed"):
+        record(path, new=True)
+    assert Ledger.read(path).device == old.device
 
 
 def test_a_record_is_written_while_another_process_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

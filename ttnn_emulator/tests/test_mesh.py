@@ -13,9 +13,9 @@ from ttnn_emulator.tests.subprocesses import REPOSITORY, python
     "board, files",
     [
         ("p300", ["board_checks", "mesh_checks"]),
-        ("n300", ["board_checks", "mesh_moves_checks"]),
-        ("t3k", ["board_checks", "mesh_parts_checks", "mesh_moves_checks"]),
-        ("4xp150", ["board_checks", "mesh_checks", "mesh_parts_checks", "mesh_moves_checks"]),
+        ("n300", ["board_checks", "fabric_checks", "mesh_moves_checks"]),
+        ("t3k", ["board_checks", "fabric_checks", "mesh_parts_checks", "mesh_moves_checks"]),
+        ("4xp150", ["board_checks", "fabric_checks", "mesh_checks", "mesh_parts_checks", "mesh_moves_checks"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

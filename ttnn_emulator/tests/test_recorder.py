@@ -66,6 +66,14 @@ def test_an_embedding_reads_the_rows_it_was_asked_for(device):
     assert r.programs[0].dram_written == 32 * 64 * 2
 
 
+def test_a_slice_reads_its_own_pages(device):
+    x = upload(device, 1024, 96)
+    with ttnn_emulator.record() as r:
+        ttnn.slice(x, [32, 0], [96, 96], [1, 1])
+        x[:, 64:96]
+    assert [(p.dram_read, p.dram_written) for p in r.programs] == [(2 * 3 * 2048,) * 2, (32 * 2048,) * 2]
+
+
 def test_decode_attention_reads_up_to_the_position(device):
     heads, width, length = 8, 64, 1024
     key, value = (upload(device, 1, heads, length, width, dtype=ttnn.bfloat8_b) for _ in range(2))

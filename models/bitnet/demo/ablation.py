@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 import torch  # noqa: E402
 
 from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.arguments import SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.command import at_least_one, say  # noqa: E402
-from models.bitnet.demo.demo import SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 from models.bitnet.demo.evaluate import SAMPLE  # noqa: E402
 

@@ -14,7 +14,8 @@ from models.bitnet.demo import command
 _TRACE_REGION = 64 << 20  # bytes of DRAM for captured decode steps
 
 # Bytes of a core's L1 that hold the kernels of programs. Decode attention's are about 50 kB, those of the fused program
-# behind it 44. With room for both the dispatcher brings one while the other runs. The library's own choice is 69 kB.
+# behind it 44, or 47 with a silu gate and without sub-norms. With room for both the dispatcher brings one while the
+# other runs. The library's own choice is 69 kB.
 _KERNELS = 120 << 10
 
 

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script,
 import torch  # noqa: E402
 
 from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.arguments import DEFAULT_PRECISION, MODEL, PRECISIONS, SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.command import at_least_one, new_file, say  # noqa: E402
-from models.bitnet.demo.demo import DEFAULT_PRECISION, PRECISIONS, SHIPPED_MODEL, find_model  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 SAMPLE = Path(__file__).resolve().parent / "prompts" / "evaluation.txt"
@@ -79,7 +79,7 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default=str(SHIPPED_MODEL), help="a Hugging Face folder or hub id")
+    parser.add_argument("--model", default=str(SHIPPED_MODEL), help=MODEL)
     parser.add_argument("--text", type=Path, help=f"what to predict (default: a short sample, prompts/{SAMPLE.name})")
     parser.add_argument("--precision", choices=PRECISIONS, help=DEFAULT_PRECISION)
     parser.add_argument("--board", help="which board to emulate without a card (default: n150)")

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.bitnet import BitNet
-from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.generation.sampling import GREEDY, NO_DRAWS
+from models.bitnet.tt.weights.checkpoint import load_tokenizer, read_config
 from models.bitnet.tt.weights.state_dict import load_state_dict
 
 LONGEST_PREFILL = 512  # as upstream measures: prefill 512, force 511
@@ -70,12 +70,10 @@ class Case:
     @classmethod
     def load(cls, folder: str | Path, text: str | Path, positions: int | None = None, most: int = 32) -> "Case":
         """Load the checkpoint in `folder` and cut the file `text`. Raises ValueError if the text is too short."""
-        from tokenizers import Tokenizer
-
         folder = Path(folder)
-        config = BitNetConfig.from_pretrained(folder)
+        config = read_config(folder)
         reference = Model(config, load_state_dict(folder, config))
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer = load_tokenizer(folder).backend_tokenizer
         ids = tokenizer.encode(Path(text).read_text(encoding="utf-8"), add_special_tokens=False).ids
         windows = cut(ids, config.max_position_embeddings, positions, most, config.bos_token_id)
         spelt = "".join(tokenizer.decode(row, skip_special_tokens=False) for row in windows.targets.tolist())

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from models.bitnet.demo.evaluation import Case, Windows
-from models.bitnet.tt.weights.state_dict import content_hash
+from models.bitnet.tt.weights.checkpoint import content_hash
 
 LIKELIEST = 5
 

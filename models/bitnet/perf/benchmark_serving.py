@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # run as a script, from any folder
 
 from models.bitnet.demo import command  # noqa: E402
-from models.bitnet.demo.demo import SHIPPED_MODEL  # noqa: E402
+from models.bitnet.demo.arguments import SHIPPED_MODEL  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 PROMPTS_FILE = SHIPPED_MODEL.parent / "prompts" / "prompts_32.json"

@@ -9,7 +9,6 @@ python models/bitnet/perf/compare_chips.py --board 4xp150
 """
 
 import argparse
-import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,17 +59,14 @@ def profiles_of(device: object, chips: int, batches: Sequence[int]) -> "dict[Key
     """The profiles of every precision and batch on this many chips, at one tile of context."""
     from models.bitnet.perf.decode_profile import profile
     from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
-    from models.bitnet.perf.random_weights import SharedWeights
+    from models.bitnet.perf.random_weights import EmptyWeights
 
-    state, profiles = cheap_state(sizes()), {}
+    state, weights, profiles = cheap_state(sizes()), EmptyWeights(device), {}
     for precision in PRECISIONS if chips > 1 else (*PRECISIONS, "fused"):
-        weights = SharedWeights(device)
         for batch in batches:
             model = SteppingModel(device, precision, batch, state=state, weights=weights)
             profiles[chips, precision, batch] = profile(model, TILE - 1)
             model.generator.close()
-        del model, weights
-        gc.collect()  # frees the weights before the next model is built, because two sets may not fit in memory
         print(f"{chips} chips, {precision}: counted", file=sys.stderr, flush=True)
     return profiles
 

@@ -3,6 +3,7 @@
 """Models of random weights: sizes, state dicts, and uploads that several models on one device use together."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
+from models.bitnet.tt.tensor_parallel import REPLICATED, WeightSharding
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 
@@ -32,6 +34,14 @@ def shape(
 
 
 FULL = shape(20, 5, 128, 6912)  # one layer of the 2B-4T
+# One layer of other ternary models, by their names: Falcon3's 10B has the layers of the 7B.
+OTHER_MODELS = {
+    "bitnet_b1_58-large": replace(shape(16, 16, 96, 4096, 32002), hidden_act="silu"),
+    "Falcon3-1B": replace(shape(8, 4, 256, 8192, 131072), sub_norms=False, hidden_act="silu"),
+    "Falcon3-3B": replace(shape(12, 4, 256, 9216, 131072), sub_norms=False, hidden_act="silu"),
+    "Falcon3-7B": replace(shape(12, 4, 256, 23040, 131072), sub_norms=False, hidden_act="silu"),
+    "Llama3-8B-1.58": replace(shape(32, 8, 128, 14336, 128256), sub_norms=False, hidden_act="silu"),
+}
 
 
 def random_ternary(out: int, inner: int) -> torch.Tensor:
@@ -78,9 +88,11 @@ def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, t
             state[f"{prefix}.{name}.weight"] = random_ternary(out, into)
             scale = spread() if badly_scaled else (0.5 + torch.rand(())) * into**-0.5
             state[f"{prefix}.{name}.weight_scale"] = scale
-        for name in ("input_layernorm", "post_attention_layernorm", "self_attn.attn_sub_norm"):
+        for name in ("input_layernorm", "post_attention_layernorm"):
             state[f"{prefix}.{name}.weight"] = gamma(hidden)
-        state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
+        if model.sub_norms:
+            state[f"{prefix}.self_attn.attn_sub_norm.weight"] = gamma(hidden)
+            state[f"{prefix}.mlp.ffn_sub_norm.weight"] = gamma(inner)
         if badly_scaled:
             q, gate = spread(low=1e-2, high=1e1), spread(low=1e-1, high=1e3)
             state[f"{prefix}.self_attn.q_proj.weight_scale"] = q
@@ -117,9 +129,17 @@ class SharedWeights(DeviceWeights):
 class EmptyWeights(SharedWeights):
     """Device weights that hold nothing, for programs that are counted and never computed."""
 
-    def load(self, name: str, weight: torch.Tensor, dtype: ttnn.DataType, *where: Any) -> ttnn.Tensor:
+    def load(
+        self,
+        name: str,
+        weight: torch.Tensor,
+        dtype: ttnn.DataType,
+        memory: ttnn.MemoryConfig,
+        sharding: WeightSharding = REPLICATED,
+    ) -> ttnn.Tensor:
         out, inner = weight.shape
-        return self._empty(name, (1, 1, inner, out), dtype, ttnn.TILE_LAYOUT, where[0])
+        chips = 1 if sharding is REPLICATED else self._device.get_num_devices()  # which divide the columns
+        return self._empty(name, (1, 1, inner, out // chips), dtype, ttnn.TILE_LAYOUT, memory)
 
     def load_ternary(self, matrices: Mapping[str, torch.Tensor], pages: TernaryPages) -> ttnn.Tensor:
         size = 1, 1, pages.inner * pages.width // pages.page_tiles, pages.page_bytes // 4

@@ -25,8 +25,8 @@ from torch import Tensor  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from models.bitnet.demo import command  # noqa: E402
+from models.bitnet.demo.arguments import SHIPPED_MODEL  # noqa: E402
 from models.bitnet.demo.command import at_least_one  # noqa: E402
-from models.bitnet.demo.demo import SHIPPED_MODEL  # noqa: E402
 from models.bitnet.demo.device import open_device  # noqa: E402
 
 LENGTHS = 32, 64, 128, 256
@@ -96,10 +96,10 @@ def measure(device: Any, head: Tensor, rows: Tensor, name: str) -> dict[int, Mis
     import ttnn
     from models.bitnet.tt.kernels.common import golden
     from models.bitnet.tt.kernels.head.best_tokens import BestTokens
-    from models.bitnet.tt.layout import TILE, Chip
+    from models.bitnet.tt.layout import Chip
 
-    grid, tiles = Chip.of(device).grid, len(head) // TILE
-    programs = {length: BestTokens(1, tiles, ttnn.float32, length, grid) for length in LENGTHS}
+    grid = Chip.of(device).grid
+    programs = {length: BestTokens(1, len(head), ttnn.float32, length, grid) for length in LENGTHS}
     misses = {length: Misses(program.columns_of_groups) for length, program in programs.items()}
     matrix = ttnn.from_torch(head.T.contiguous(), dtype=ttnn.bfloat4_b, layout=ttnn.TILE_LAYOUT, device=device)
     rounded, exact = ttnn.to_torch(matrix).float(), head.float().T

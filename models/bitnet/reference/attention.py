@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Causal grouped-query self-attention with one more norm before o_proj."""
+"""Causal grouped-query self-attention. Models with sub-norms have one more norm before o_proj."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from models.bitnet.reference.bit_linear import BitLinear
-from models.bitnet.reference.rms_norm import RMSNorm
+from models.bitnet.reference.rms_norm import sub_norm
 from models.bitnet.reference.rope import apply_rope
 
 # Keys (rotated) and values of all positions so far, each [batch, kv_heads, positions, head_dim].
@@ -17,7 +17,7 @@ LayerCache = tuple[torch.Tensor, torch.Tensor]
 
 
 class Attention:
-    """Self-attention: q_proj, k_proj, v_proj, attn_sub_norm and o_proj under `<prefix>`.
+    """Self-attention: q_proj, k_proj, v_proj, o_proj and, with sub-norms, attn_sub_norm under `<prefix>`.
 
     An example of `<prefix>` is `model.layers.0.self_attn`.
     """
@@ -29,7 +29,7 @@ class Attention:
         self.k_proj = BitLinear(state, f"{prefix}.k_proj")
         self.v_proj = BitLinear(state, f"{prefix}.v_proj")
         self.o_proj = BitLinear(state, f"{prefix}.o_proj")
-        self.attn_sub_norm = RMSNorm(config, state, f"{prefix}.attn_sub_norm")
+        self.attn_sub_norm = sub_norm(config, state, f"{prefix}.attn_sub_norm")
 
     def __call__(
         self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, cache: LayerCache | None = None

@@ -3,7 +3,7 @@
 
 """RMSNorm: divide each row by its root mean square, then multiply by a learned gain."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -19,3 +19,13 @@ class RMSNorm:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """x: [..., features] float32 -> the same shape."""
         return self.weight * (x * torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True) + self.eps))
+
+
+def no_norm(x: torch.Tensor) -> torch.Tensor:
+    """The norm that does nothing."""
+    return x
+
+
+def sub_norm(config: Any, state: Mapping[str, torch.Tensor], prefix: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The RMSNorm of this prefix, or `no_norm` in a model without sub-norms."""
+    return RMSNorm(config, state, prefix) if config.sub_norms else no_norm

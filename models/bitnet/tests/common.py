@@ -3,6 +3,7 @@
 """Helpers for the tests of device modules: thresholds, random models, uploads, and shuffled page tables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,15 @@ LENGTHS = (31, 32, 33, 65, 127, 160)  # lengths around the edges of tiles and pa
 
 TINY = shape(4, 2, 32, 224)
 SMALL = shape(4, 2, 64, 352)
+
+# Head widths and eps of Falcon3 (no sub-norms) and of bitnet_b1_58-large; without sub-norms and with relu2 there is no
+# published model.
+OTHER_FAMILIES = {
+    "falcon3": replace(shape(2, 1, 256, 352), sub_norms=False, hidden_act="silu", rms_norm_eps=1e-6),
+    "large": replace(shape(4, 4, 96, 352), hidden_act="silu"),
+    "relu2 without sub-norms": replace(TINY, sub_norms=False),
+}
+every_other_family = pytest.mark.parametrize("model", OTHER_FAMILIES.values(), ids=OTHER_FAMILIES)
 
 PRECISIONS = ("accuracy", "performance", "fused")
 every_precision = pytest.mark.parametrize("precision", PRECISIONS)

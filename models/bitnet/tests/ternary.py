@@ -13,6 +13,7 @@ import ttnn
 from models.bitnet.perf.random_weights import spread
 
 EPS = 1e-5
+FACTOR = 0.37  # of the results of a product without a norm
 ULP = 2.0**-23  # the distance of two neighbouring float32 values, relative to the smaller
 # A code before rounding is computed by sums, a root, a reciprocal and products in float32. If it is closer to a
 # rounding boundary than this, both neighbouring codes are right.
@@ -85,6 +86,12 @@ class Codes:
         normed = x * gamma / (x.square().mean(-1, keepdim=True) + eps).sqrt()
         step = normed.abs().amax(-1, keepdim=True).clamp(min=1e-5) / 127
         return cls(normed / step, step)
+
+    @classmethod
+    def without_norm(cls, x: torch.Tensor, factor: float) -> "Codes":
+        """The codes of rows that no norm comes before. `factor` multiplies the results."""
+        step = x.double().abs().amax(-1, keepdim=True).clamp(min=1e-5) / 127
+        return cls(x.double() / step, step * factor)
 
     @property
     def rounded(self) -> torch.Tensor:

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Attention: q, k, v = norm(x) @ Wqkv;  a = softmax(rope(q) . rope(k) * scale) . v;  x + norm(a) @ Wo."""
+"""Attention: q, k, v = norm(x) @ Wqkv;  a = softmax(rope(q) . rope(k) * scale) . v;  x + norm(a) @ Wo.
+
+A model without sub-norms has no norm before Wo.
+"""
 
 from collections.abc import Mapping
 
@@ -21,7 +24,7 @@ from models.common.lightweightmodule import LightweightModule
 class Attention(LightweightModule):
     """Grouped-query attention over a paged KV cache.
 
-    `state` has the ternary projections under Hugging Face's names. `gamma` is the weight of the norm before qkv.
+    `state` has the ternary projections under Hugging Face's names.
     """
 
     def __init__(
@@ -30,7 +33,6 @@ class Attention(LightweightModule):
         weights: DeviceWeights,
         state: Mapping[str, torch.Tensor],
         prefix: str,
-        gamma: torch.Tensor,
         scales: LayerScales,
     ):
         self.config = config
@@ -46,8 +48,8 @@ class Attention(LightweightModule):
             config.parallelism.chips,
         )
         o = state[f"{prefix}.o_proj.weight"]
-        self.qkv = projection(config, weights, "qkv", {f"{prefix}.qkv_proj": fused}, gamma, model.rms_norm_eps)
-        self.o = projection(config, weights, "o", {f"{prefix}.o_proj": o}, scales.attention_gamma, scales.attention_eps)
+        self.qkv = projection(config, weights, "qkv", {f"{prefix}.qkv_proj": fused}, scales.qkv)
+        self.o = projection(config, weights, "o", {f"{prefix}.o_proj": o}, scales.o)
         self.split, self.join = splitter(config), joiner(config)
 
     def forward_prefill(

@@ -3,7 +3,7 @@
 """A ternary matrix product by the library's operations: quantise the rows, multiply by {-1, 0, +1}, rescale.
 
 Stock operations quantise nowhere else. The weight's own scale is not applied here: `weights/scales.py` folds it into
-what follows the product.
+what is around the product.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,16 @@ def _unary(operation: ttnn.UnaryOpType, *parameters: float) -> ttnn.UnaryWithPar
 class Rows:
     """Rows that one or several ternary products multiply.
 
-    `peak` is the largest magnitude of each row, None for rows that are not quantised.
+    `peak` is the largest magnitude of each row, None for rows that are not quantised. `is_borrowed` says that `values`
+    is a tensor of the caller, which `deallocate` does not free.
     """
 
     values: ttnn.Tensor
     peak: ttnn.Tensor | None
+    is_borrowed: bool = False
 
     def deallocate(self) -> None:
-        for tensor in (self.values, self.peak):
+        for tensor in (None if self.is_borrowed else self.values, self.peak):
             if tensor is not None:
                 ttnn.deallocate(tensor)
 
@@ -41,9 +43,16 @@ class Rows:
 class Int8Rows:
     """Rows in precision `accuracy`: integers in [-127, 127], which bfloat16 holds exactly."""
 
-    @staticmethod
-    def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
+    @classmethod
+    def take(cls, x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
         """Turns x into codes, with the peak of each row. Frees x."""
+        rows = cls.borrow(x, memory)
+        ttnn.deallocate(x)
+        return rows
+
+    @staticmethod
+    def borrow(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
+        """Turns x into codes, with the peak of each row. Keeps x."""
         # `maximum` with a scalar would drop the activations of its operand, so this is a chain.
         magnitude = ttnn.unary_chain(
             x,
@@ -62,7 +71,6 @@ class Int8Rows:
             dtype=ttnn.bfloat16,
             memory_config=memory,
         )
-        ttnn.deallocate(x)
         return Rows(codes, peak)
 
     @staticmethod
@@ -83,9 +91,14 @@ class PlainRows:
     """Rows in precision `performance`: they are not quantised."""
 
     @staticmethod
-    def quantise(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
-        """Takes x as it is."""
+    def take(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
+        """Takes x as it is. `deallocate` of the rows frees x."""
         return Rows(x, None)
+
+    @staticmethod
+    def borrow(x: ttnn.Tensor, memory: ttnn.MemoryConfig) -> Rows:
+        """Takes x as it is. `deallocate` of the rows keeps x."""
+        return Rows(x, None, is_borrowed=True)
 
     @staticmethod
     def rescale(y: ttnn.Tensor, rows: Rows, memory: ttnn.MemoryConfig, dtype: ttnn.DataType) -> ttnn.Tensor:

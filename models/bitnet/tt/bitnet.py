@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 import ttnn
 from models.bitnet.tt.checks import as_texts, shown
-from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.engine.blocks import BlockPool
 from models.bitnet.tt.engine.engine import Engine
 from models.bitnet.tt.engine.interrupt import KeptInterrupt
@@ -29,7 +28,8 @@ from models.bitnet.tt.kv_cache import PagedAttentionConfig, allocate_kv_cache
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig, default_precision
 from models.bitnet.tt.precision import Precision, find_precision
-from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
+from models.bitnet.tt.weights.checkpoint import content_hash, load_tokenizer, read_config
+from models.bitnet.tt.weights.state_dict import open_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 _MATRICES_PER_LAYER = 5  # fused qkv, o, gate, up, down
@@ -86,7 +86,7 @@ class BitNet:
         progress: bool = True,
         speculate: int | None = 0,
     ) -> "BitNet":
-        """Load a model from a Hugging Face folder (config.json, safetensors, tokenizer).
+        """Load a model from a Hugging Face folder (config.json, safetensors, tokenizer) or a GGUF file.
 
         Without `precision` the model runs in `fused` where its fused programs fit the device, in `accuracy` otherwise.
         The log says which. Without `paging` every user owns all the cache blocks it can need. `weight_cache` names a
@@ -94,17 +94,14 @@ class BitNet:
         request's next tokens, which changes no text. It then has 1 + `speculate` rows, or `max_batch` if that is more.
         None is the usual number of drafts where the precision can verify some, 0 elsewhere.
         """
-        from transformers import AutoTokenizer  # the one thing here that a bare ttnn model does not need
-
-        path = Path(path)
-        model = BitNetConfig.from_pretrained(path)
+        model = read_config(path)
         precision = find_precision(precision or default_precision(model, device, max_batch, cache_dtype))
         if speculate is None:
             speculate = DEFAULT_DRAFTS if can_speculate(precision) else 0
         rows = max(max_batch, 1 + check_speculate(speculate, precision))
         config = ModelConfig(model, device, precision, rows, max_seq_len, cache_dtype)
-        state = load_state_dict(path, model, progress=progress)
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        state = open_state_dict(path, model)
+        tokenizer = load_tokenizer(path)
         heads = 1 + config.has_two_pass_head * (1 + ("lm_head.weight" in state))
         total = _MATRICES_PER_LAYER * model.num_hidden_layers + 1 + heads
         folder = Path(weight_cache) / content_hash(path) if weight_cache else None

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A decode step through all layers.
 
-`StockDecodeLayers` runs layer after layer. `FusedDecodeLayers` does the same with fewer programs: one program begins
-behind the attention of a layer and has the projection qkv of the next layer too.
+`SeparateDecodeLayers` runs layer after layer, in any precision. `MergedDecodeLayers` does the same with fewer programs,
+in precisions that use fused ones: a program begins behind the attention of a layer and has the projection qkv of the
+next layer too.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,8 @@ from models.bitnet.tt.rope import Rotation
 from models.common.lightweightmodule import LightweightModule
 
 
-class StockDecodeLayers(LightweightModule):
-    """Layer after layer."""
+class SeparateDecodeLayers(LightweightModule):
+    """Every program belongs to one layer. In `fused` every projection is a program of its own."""
 
     def __init__(self, layers: Sequence[DecoderLayer]):
         self.layers = layers
@@ -40,7 +41,7 @@ class StockDecodeLayers(LightweightModule):
         return x
 
 
-class FusedDecodeLayers(LightweightModule):
+class MergedDecodeLayers(LightweightModule):
     """Three programs a layer: heads are rotated and cached; attention; o, the MLP, and qkv of the next layer."""
 
     def __init__(self, config: ModelConfig, layers: Sequence[DecoderLayer]):
@@ -71,8 +72,8 @@ class FusedDecodeLayers(LightweightModule):
         return x
 
 
-def decode_layers(config: ModelConfig, layers: Sequence[DecoderLayer]) -> StockDecodeLayers | FusedDecodeLayers:
-    """`FusedDecodeLayers` if the precision uses fused programs, `StockDecodeLayers` otherwise."""
-    return (
-        FusedDecodeLayers(config, layers) if isinstance(config.precision, FusedPrecision) else StockDecodeLayers(layers)
-    )
+def decode_layers(config: ModelConfig, layers: Sequence[DecoderLayer]) -> SeparateDecodeLayers | MergedDecodeLayers:
+    """`MergedDecodeLayers` if the precision uses fused programs, `SeparateDecodeLayers` otherwise."""
+    if isinstance(config.precision, FusedPrecision):
+        return MergedDecodeLayers(config, layers)
+    return SeparateDecodeLayers(layers)

@@ -17,7 +17,7 @@ from models.bitnet.tt.weights.upload import DeviceWeights
 from models.common.lightweightmodule import LightweightModule
 
 # A layer calls the hook after each sub-block, with a name and the residual stream. The hook must not keep the tensor,
-# because the next sub-block frees it. `FusedDecodeLayers` calls it after the MLP only.
+# because the next sub-block frees it. `MergedDecodeLayers` calls it after the MLP only.
 ResidualHook = Callable[[str, ttnn.Tensor], None]
 
 
@@ -31,12 +31,8 @@ class DecoderLayer(LightweightModule):
     def __init__(self, config: ModelConfig, weights: DeviceWeights, state: Mapping[str, torch.Tensor], number: int):
         self.prefix = prefix = f"model.layers.{number}"
         scales = fold_scales(config.model, state, number)
-
-        def gamma(name: str) -> torch.Tensor:
-            return state[f"{prefix}.{name}.weight"]
-
-        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", gamma("input_layernorm"), scales)
-        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", gamma("post_attention_layernorm"), scales)
+        self.attention = Attention(config, weights, state, f"{prefix}.self_attn", scales)
+        self.mlp = MLP(config, weights, state, f"{prefix}.mlp", scales)
 
     def forward_prefill(
         self,

@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import ttnn
 from models.bitnet.tt.config import BitNetConfig
@@ -11,8 +12,9 @@ from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.epilogue import Epilogue
 from models.bitnet.tt.kernels.common.ternary_tiles import TernaryPages
-from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct, Stage
+from models.bitnet.tt.kernels.decode.decode_product import DecodeProduct
 from models.bitnet.tt.kernels.decode.rotate_and_cache import CACHE_TILE_BYTES, WIDEST_HEAD, RotateAndCache
+from models.bitnet.tt.kernels.decode.stages import Stage
 from models.bitnet.tt.kernels.head.head_product import HeadProduct
 from models.bitnet.tt.kernels.prefill.prefill_codes import PrefillCodes
 from models.bitnet.tt.kernels.prefill.prefill_product import PrefillProduct
@@ -34,6 +36,16 @@ _OF_STREAM = ("qkv", "gate_up")  # the projections whose rows are the residual s
 # What follows attention, in the last layer and in the others: one program of decode
 LAST_LAYER = ("o", "gate_up", "down")
 TO_NEXT_LAYER = (*LAST_LAYER, "qkv")
+
+
+_LENGTHS = range(1, PREFILL_CHUNK // TILE + 1)  # of prompts in one pass, in tiles of tokens
+
+
+class _Form(NamedTuple):
+    """How a projection is computed: its stage in decode, and the dtype of its codes in prefill."""
+
+    stage: Stage
+    codes: ttnn.DataType
 
 
 class FusedProgramsDoNotFit(ValueError):
@@ -97,27 +109,26 @@ class FusedPrograms:
         stream, residual_memory = CoreAssignment(residual.width // TILE, residual.tiles), residual.memory_config()
         qkv, qkv_memory = assign(heads * model.head_dim, head_tiles)
 
-        def stage(parts: CoreAssignment, results: CoreAssignment, epilogue: Epilogue) -> Stage:
-            """The stage of a projection. A group has up to 4 tile columns, and every core has whole groups."""
-            matrices = 2 if epilogue is Epilogue.GATED else 1
-            group = matrices * max(
-                n for n in (1, 2, 4 // matrices) if results.per_core % n == 0 and results.tiles % n == 0
-            )
-            pages = TernaryPages.of(parts.tiles, results.tiles * matrices, group, matrices)
-            return Stage(parts, results, pages, epilogue)
-
-        self.stages: Mapping[str, Stage] = {
-            "qkv": stage(stream, qkv, Epilogue.SCALE),
-            "o": stage(joined, stream, Epilogue.RESIDUAL),
-            "gate_up": stage(stream, hidden, Epilogue.GATED),
-            "down": stage(hidden, stream, Epilogue.RESIDUAL),
-        }
         self._results = {
             "qkv": (ttnn.bfloat16, qkv_memory),
             "o": (ttnn.float32, residual_memory),
             "gate_up": (ttnn.float32, hidden_memory),
             "down": (ttnn.float32, residual_memory),
         }
+        # Beside the buffers of a decode program, L1 holds the stream before and after it, a head of qkv, the queries of
+        # a user before and after attention, cosines, sines, and the matrix that swaps neighbours. A freed tensor leaves
+        # a hole, so those that follow each other count too. Prefill leaves as much free.
+        float32_tiles, bfloat16_tiles = 2 * residual.tiles, 3 * head_tiles + 3
+        kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
+        self._l1_limit = l1_bytes - kept
+        gated = Epilogue.gated_by(model.hidden_act)
+        self._forms = {
+            "qkv": self._form("qkv", stream, qkv, Epilogue.SCALE, normed=True),
+            "o": self._form("o", joined, stream, Epilogue.RESIDUAL, normed=model.sub_norms),
+            "gate_up": self._form("gate_up", stream, hidden, gated, normed=True),
+            "down": self._form("down", hidden, stream, Epilogue.RESIDUAL, normed=model.sub_norms),
+        }
+        self.stages: Mapping[str, Stage] = {name: form.stage for name, form in self._forms.items()}
         kv_heads, head_cores = model.num_key_value_heads, first_cores(heads, chip, wide=wide)
         self.rotate_and_cache = RotateAndCache(
             users,
@@ -134,11 +145,7 @@ class FusedPrograms:
             users_columns(model.head_dim, cores, TILE)
             for cores in (cos_cores, cores_behind(cos_cores, head_tiles, chip))
         )
-        # Beside the buffers of a decode program, L1 holds the stream before and after it, a head of qkv, the queries of
-        # a user, the angles, and the matrix that swaps neighbours. Prefill has no tensors in L1.
-        float32_tiles, bfloat16_tiles = 2 * residual.tiles, 2 * head_tiles + 2
-        kept = float32_tiles * describe.tile_bytes(ttnn.float32) + bfloat16_tiles * describe.tile_bytes(ttnn.bfloat16)
-        inner, vocabulary = model.hidden_size // TILE, model.vocab_size // TILE
+        inner, vocabulary = model.hidden_size // TILE, model.vocab_size
         # The rows of decode are sharded over cores, those of prefill lie in DRAM. Each needs a program of its own.
         self.head = {
             sharded: HeadProduct(rows, inner, vocabulary, chip.dram_banks, chip.grid, ttnn.float32, head_weight)
@@ -146,16 +153,34 @@ class FusedPrograms:
         }
         for program in self.head.values():
             _check_l1("the head's program", inner, program.l1_bytes + kept, l1_bytes)
-        lengths = range(1, PREFILL_CHUNK // TILE + 1)
         # Those of fewer projections need less.
         widest = max(of_stage.pages.inner for of_stage in self.stages.values())
         needed = self.decode(*TO_NEXT_LAYER).l1_bytes + kept
         _check_l1(f"decode's program of {', '.join(TO_NEXT_LAYER)}", widest, needed, l1_bytes)
         for name, of_stage in self.stages.items():
-            most = max(self.prefill(name, token_tiles)[1].l1_bytes for token_tiles in lengths)
-            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most, l1_bytes)
+            most = max(program.l1_bytes for token_tiles in _LENGTHS for program in self.prefill(name, token_tiles))
+            _check_l1(f"prefill's program of {name}", of_stage.pages.inner, most + kept, l1_bytes)
         needed = self.rotate_and_cache.l1_bytes + kept
         _check_l1("decode's program that rotates heads", head_tiles, needed, l1_bytes)
+
+    def _form(
+        self, name: str, parts: CoreAssignment, results: CoreAssignment, epilogue: Epilogue, normed: bool
+    ) -> _Form:
+        """The form of a projection.
+
+        A group has up to 4 tile columns, and every core has whole groups. The form is the fastest that fits L1 in
+        prefill: with large groups and codes in bfloat16. If none fits, it is the smallest.
+        """
+        matrices = epilogue.matrices
+        groups = [n for n in (4 // matrices, 2, 1) if results.per_core % n == 0 and results.tiles % n == 0]
+        for group in groups:
+            pages = TernaryPages.of(parts.tiles, results.tiles * matrices, matrices * group, matrices)
+            for codes in (ttnn.bfloat16, ttnn.bfloat8_b):
+                form = _Form(Stage(parts, results, pages, epilogue, normed), codes)
+                products = (self._prefill_programs(name, form, tiles, ttnn.DRAM_MEMORY_CONFIG)[1] for tiles in _LENGTHS)
+                if all(product.l1_bytes <= self._l1_limit for product in products):
+                    return form
+        return form
 
     def decode(self, *names: str) -> DecodeProduct:
         """The program of one projection, or of several, each of which takes the results of the one before it.
@@ -178,18 +203,34 @@ class FusedPrograms:
                 )
                 stream = number if name in _OF_STREAM else stream
             head_tiles = self._head_tiles if names[0] == "o" else 0
-            self._decode[names] = DecodeProduct(self._users, tuple(stages), *self._results[names[-1]], head_tiles)
+            self._decode[names] = DecodeProduct(
+                self._users, tuple(stages), *self._results[names[-1]], head_tiles, self._l1_limit
+            )
         return self._decode[names]
 
     def prefill(self, which: str, token_tiles: int) -> tuple[PrefillCodes, PrefillProduct]:
-        """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two."""
+        """The two programs of a projection for `token_tiles` tiles of 32 tokens. All layers use the same two.
+
+        Codes lie in L1 between the two programs if they fit there and if that saves bytes of DRAM. The product has less
+        L1 then, so that it may read its weights more often.
+        """
         if (which, token_tiles) not in self._prefill:
-            pages, epilogue, (dtype, _) = self.stages[which].pages, self.stages[which].epilogue, self._results[which]
-            self._prefill[which, token_tiles] = (
-                PrefillCodes(token_tiles, pages.inner, self._grid),
-                PrefillProduct(token_tiles, pages, epilogue, dtype, self._grid),
-            )
+            form = self._forms[which]
+            in_dram = self._prefill_programs(which, form, token_tiles, ttnn.DRAM_MEMORY_CONFIG)
+            in_l1 = codes, product = self._prefill_programs(which, form, token_tiles, ttnn.L1_MEMORY_CONFIG)
+            fits = max(codes.l1_bytes, product.l1_bytes) <= product.most_l1_bytes
+            more_weights = product.weight_bytes - in_dram[1].weight_bytes
+            self._prefill[which, token_tiles] = in_l1 if fits and more_weights < 2 * codes.result_bytes else in_dram
         return self._prefill[which, token_tiles]
+
+    def _prefill_programs(
+        self, which: str, form: _Form, token_tiles: int, memory: ttnn.MemoryConfig
+    ) -> tuple[PrefillCodes, PrefillProduct]:
+        """The two programs of a projection in this form if codes lie in `memory`."""
+        stage, (dtype, _), grid = form.stage, self._results[which], self._grid
+        codes = PrefillCodes(token_tiles, stage.pages.inner, grid, memory, stage.normed, form.codes)
+        left = self._l1_limit - codes.result_l1_bytes
+        return codes, PrefillProduct(token_tiles, stage.pages, stage.epilogue, dtype, grid, left, form.codes)
 
 
 def _check_l1(program: str, inner_tiles: int, needed: int, l1_bytes: int) -> None:

@@ -114,7 +114,8 @@ class Generator:
             self.sampler.greedy(logits, tokens)
         else:
             inputs = SamplerInputs(self.device, TILE)
-            inputs.set([params] * TILE, [draws] * TILE)
+            inputs.set_params([params] * TILE)
+            inputs.set_draws([draws] * TILE)
             self.sampler.sample(logits, inputs, tokens)
             inputs.deallocate()
         chosen = self.config.parallelism.read_replicated(tokens).flatten().to(torch.int32)

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 import ttnn
-from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.generation.decode_inputs import IDLE
 from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generation.penalties import Text
@@ -30,8 +29,9 @@ from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig, default_precision
 from models.bitnet.tt.tensor_parallel import rows_of_devices
 from models.bitnet.tt.vllm.lanes import Lanes
+from models.bitnet.tt.weights.checkpoint import content_hash, read_config
 from models.bitnet.tt.weights.hub import find_checkpoint
-from models.bitnet.tt.weights.state_dict import content_hash, load_state_dict
+from models.bitnet.tt.weights.state_dict import open_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
 
 _log = logging.getLogger(__name__)
@@ -100,11 +100,11 @@ class BitNetForCausalLM:
         """
         rows = rows_of_devices(mesh_device, tt_data_parallel)
         folder = find_checkpoint(hf_config._name_or_path)
-        config, users = BitNetConfig.from_pretrained(folder), max_batch_size // tt_data_parallel
+        config, users = read_config(folder), max_batch_size // tt_data_parallel
         asked = optimizations or getattr(hf_config, "tt_precision", None)
         precision = asked or default_precision(config, rows[0], users)
         configs = [ModelConfig(config, row, precision, users, max_seq_len) for row in rows]
-        state = load_state_dict(folder, config, progress=True)
+        state = open_state_dict(folder, config)
         kept = os.environ.get("TT_CACHE_PATH")
         cache = Path(kept) / content_hash(folder) if kept else None
         models = [cls(BitNetModel(each, DeviceWeights(each.device, cache), state)) for each in configs]

@@ -4,7 +4,8 @@
 
 Decode works on one tile of rows, which holds at most 32 users. Every activation is width-sharded over cores in L1, and
 every ternary weight over all DRAM banks, from which the DRAM-sharded matmul streams it. Prefill works on many tokens.
-Its activations are interleaved in DRAM, and its matmuls use the whole grid of cores in two dimensions.
+Its activations are interleaved in DRAM, and its matmuls use the whole grid of cores in two dimensions. The int8 codes
+of fused programs are interleaved in L1 where they fit.
 """
 
 import math

@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The MLP: x + norm(relu(n @ Wgate)^2 * (n @ Wup)) @ Wdown,  n = norm(x)."""
+"""The MLP: x + norm(act(n @ Wgate) * (n @ Wup)) @ Wdown,  n = norm(x).
+
+`act` is relu2 or silu. A model without sub-norms has no norm before Wdown.
+"""
 
 from collections.abc import Mapping
 
@@ -17,8 +20,7 @@ from models.common.lightweightmodule import LightweightModule
 class MLP(LightweightModule):
     """The MLP of a layer, with its norms and the addition to the residual stream.
 
-    `state` has the ternary projections under Hugging Face's names. `gamma` is the weight of the norm before
-    gate and up.
+    `state` has the ternary projections under Hugging Face's names.
     """
 
     def __init__(
@@ -27,15 +29,13 @@ class MLP(LightweightModule):
         weights: DeviceWeights,
         state: Mapping[str, torch.Tensor],
         prefix: str,
-        gamma: torch.Tensor,
         scales: LayerScales,
     ):
         def matrices(*names: str) -> dict[str, torch.Tensor]:
             return {f"{prefix}.{name}_proj": state[f"{prefix}.{name}_proj.weight"] for name in names}
 
-        eps = config.model.rms_norm_eps
-        self.gate_up = projection(config, weights, "gate_up", matrices("gate", "up"), gamma, eps)
-        self.down = projection(config, weights, "down", matrices("down"), scales.hidden_gamma, scales.hidden_eps)
+        self.gate_up = projection(config, weights, "gate_up", matrices("gate", "up"), scales.gate_up)
+        self.down = projection(config, weights, "down", matrices("down"), scales.down)
 
     def forward_prefill(self, x: ttnn.Tensor) -> ttnn.Tensor:
         """The residual stream [1, 1, rows, hidden] in DRAM -> the same. Frees x."""

@@ -36,11 +36,11 @@ class BitNetModel(LightweightModule):
         self.layers = [DecoderLayer(config, weights, state, i) for i in range(model.num_hidden_layers)]
         self.decode_layers = decode_layers(config, self.layers)
         self.norm = RMSNorm(config, state["model.norm.weight"], model.rms_norm_eps, config.residual_norm)
-        words = state.get("lm_head.weight", state["model.embed_tokens.weight"])
+        is_tied = "lm_head.weight" not in state
+        words = state["model.embed_tokens.weight" if is_tied else "lm_head.weight"]
         self.lm_head = lm_head(config, weights, words)
         self.two_pass_head: TwoPassHead | None = None
         if config.has_two_pass_head:
-            is_tied = "lm_head.weight" not in state
             table = self.embedding.table if is_tied else weights.load_table("lm_head", words, ttnn.bfloat16)
             self.two_pass_head = TwoPassHead(config, weights, words, table)
 

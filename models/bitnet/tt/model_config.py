@@ -96,8 +96,10 @@ class ModelConfig:
         chips = self.parallelism.chips
         if chips > 1 and isinstance(self.precision, FusedPrecision):
             raise FusedProgramsDoNotFit(f"fused runs on one chip, there are {chips}")
-        for name in ("hidden_size", "intermediate_size", "vocab_size"):
-            if getattr(model, name) // TILE % chips:
+        if model.vocab_size < TILE:
+            raise ValueError(f"vocab_size is {model.vocab_size}, must be at least the {TILE} candidates of a draw")
+        for name in ("hidden_size", "intermediate_size", "vocab_size") if chips > 1 else ():
+            if getattr(model, name) % (TILE * chips):
                 raise ValueError(f"{name} {getattr(model, name)} does not divide into whole tiles on {chips} chips")
         total = max(self.heads + 2 * self.kv_heads, model.num_attention_heads)
         if total > head_cores:

@@ -141,7 +141,9 @@ class StockPrograms:
                 residual_norm, (self.qkv,), Epilogue.SCALE, ttnn.bfloat16, sharded_heads.memory_config()
             ),
             "o": self._projection(self.heads_norm, (self.o,), Epilogue.RESIDUAL, kept, residual_memory),
-            "gate_up": self._projection(residual_norm, (self.gate, self.up), Epilogue.GATED, kept, self.hidden_memory),
+            "gate_up": self._projection(
+                residual_norm, (self.gate, self.up), Epilogue.gated_by(model.hidden_act), kept, self.hidden_memory
+            ),
             "down": self._projection(self.hidden_norm, (self.down,), Epilogue.RESIDUAL, kept, residual_memory),
         }
 

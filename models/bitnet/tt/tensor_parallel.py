@@ -7,12 +7,12 @@ outputs). A device therefore sums over whole rows. The norm and the int8 peak ar
 sums and the int8 codes are therefore the same as on a single device. Four all-gathers a layer turn the columns of the
 devices into whole rows:
 
-| all-gathered      | because                                                       |
-|-------------------|---------------------------------------------------------------|
-| attention heads   | the norm and the int8 peak of o are those of the whole row    |
-| o's result        | every device holds the whole residual stream                  |
-| relu(gate)^2 * up | the norm and the int8 peak of down are those of the whole row |
-| down's result     | every device holds the whole residual stream                  |
+| all-gathered    | because                                                       |
+|-----------------|---------------------------------------------------------------|
+| attention heads | the norm and the int8 peak of o are those of the whole row    |
+| o's result      | every device holds the whole residual stream                  |
+| act(gate) * up  | the norm and the int8 peak of down are those of the whole row |
+| down's result   | every device holds the whole residual stream                  |
 
 Query, key and value heads stay, in whole groups, on the device that computes them. The logits of each shard of the
 vocabulary also stay on the device that computes them.

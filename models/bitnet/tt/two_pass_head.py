@@ -29,17 +29,17 @@ class TwoPassHead:
 
     def __init__(self, config: ModelConfig, weights: DeviceWeights, weight: torch.Tensor, table: ttnn.Tensor):
         (vocabulary, hidden), chip, users = weight.shape, config.chip, config.users
-        inner, columns = hidden // TILE, vocabulary // TILE
+        inner = hidden // TILE
         self.table = table
         self.weight = weights.load("lm_head", weight, ttnn.bfloat4_b, dram_sharded(hidden, vocabulary, chip))
         self._product = HeadProduct(
-            users, inner, columns, chip.dram_banks, chip.grid, config.activations, ttnn.bfloat4_b
+            users, inner, vocabulary, chip.dram_banks, chip.grid, config.activations, ttnn.bfloat4_b
         )
 
         def passes(length: int, count: int) -> tuple[BestTokens, SecondPass]:
             length = min(length, vocabulary)
             return (
-                BestTokens(users, columns, config.activations, length, chip.grid),
+                BestTokens(users, vocabulary, config.activations, length, chip.grid),
                 SecondPass(users, inner, length, vocabulary, count, chip.grid),
             )
 

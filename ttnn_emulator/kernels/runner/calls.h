@@ -28,6 +28,22 @@ enum EmuBinary {
 };
 enum EmuPool { EMU_POOL_SUM, EMU_POOL_AVERAGE, EMU_POOL_MAX, EMU_POOL_MIN };
 
+// What the header of a fabric packet asks for. Bit n of `delivers`: the chip n + 1 links away gets the packet.
+enum EmuPartKind { EMU_PART_WRITE, EMU_PART_WORD, EMU_PART_INCREMENT };
+struct EmuPart {
+    int kind;
+    uint64_t to;
+    uint32_t value;  // bytes of the payload, a word, or an increment
+    int flush;       // all writes before an increment arrive before it does
+};
+struct EmuFabricPacket {
+    uint64_t delivers;
+    uint32_t payload;  // bytes
+    uint32_t count;
+    EmuPart parts[5];
+    const char* not_emulated;
+};
+
 extern "C" {
 // this core
 extern uint8_t my_x[2], my_y[2], my_logical_x_, my_logical_y_, my_relative_x_, my_relative_y_;
@@ -64,6 +80,23 @@ void emu_wait_word(const volatile uint32_t* word, uint32_t value, int at_least, 
 void emu_set_word(volatile uint32_t* word, uint32_t value, EMU_AT);
 void emu_pause(EMU_AT);
 void emu_not_emulated(const char* what, EMU_AT);
+
+// The fabric. `channel` is one of the routers of this chip. `decode` reads the header of a packet.
+void emu_fabric_open(
+    uint32_t channel, uint32_t header_bytes, void (*decode)(const void* header, EmuFabricPacket* packet), EMU_AT);
+void emu_fabric_open_finish(uint32_t channel, EMU_AT);
+void emu_fabric_close(uint32_t channel, int finish, EMU_AT);
+uint32_t emu_fabric_free_slots(uint32_t channel, EMU_AT);
+void emu_fabric_wait(uint32_t channel, EMU_AT);
+// Writes to the next slot: a payload behind the place of the header, or a packet from its header on.
+void emu_fabric_write(uint32_t channel, uint32_t from, uint32_t bytes, int is_payload, int posted, uint32_t noc, EMU_AT);
+// Hands the slot to the router.
+void emu_fabric_send(uint32_t channel, uint32_t noc, EMU_AT);
+uint32_t emu_fabric_packet_bytes();
+// Groups of packet headers.
+uint32_t emu_fabric_new_headers(uint32_t count, EMU_AT);  // -> the number of the group
+void emu_fabric_headers(uint32_t group, uint32_t* address, uint32_t* count, EMU_AT);
+void emu_fabric_drop_headers();
 
 // compute. The unpacker sends operands to the math unit, which takes them in the same order.
 void emu_configure(int unit, uint32_t buffer, EMU_AT);

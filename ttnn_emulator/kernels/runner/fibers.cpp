@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "fabric.h"
 #include "memory.h"
 #include "network.h"
 
@@ -51,6 +52,7 @@ void begin() {
     fiber->main();
     fiber->call = "the end of kernel_main";
     check_transactions_at_end(*fiber);
+    check_connections_at_end(*fiber);
     fiber->wait = Wait::ENDED;
     to_scheduler();
     abort();
@@ -116,6 +118,7 @@ bool can_run(const Fiber* fiber) {
         case Wait::DEST_FREE: return core.tensix->committed - core.tensix->released < core.tensix->settings.dest_halves;
         case Wait::DEST: return core.tensix->committed > core.tensix->released;
         case Wait::TOLD: return !core.tensix->told[fiber->processor == Processor::PACK].empty();
+        case Wait::SLOT: return fiber->wait_link->free_slots() > 0;
         case Wait::ENDED: return false;
     }
     return false;

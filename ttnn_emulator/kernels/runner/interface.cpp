@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What Python calls (ttnn_emulator/kernels/machine.py), in this order: begin, then regions, buffers, semaphores and
-// kernels, then run, fetch and report.
+// What Python calls (ttnn_emulator/kernels/machine.py), in this order: begin, then links, regions, buffers, semaphores
+// and kernels, then run, fetch and report.
 
 #include <dlfcn.h>
 
@@ -11,6 +11,7 @@
 #include <map>
 #include <utility>
 
+#include "fabric.h"
 #include "fibers.h"
 #include "memory.h"
 #include "network.h"
@@ -21,8 +22,15 @@ using namespace runner;
 
 namespace {
 
-std::map<std::string, void (*)()> loaded;  // kernels by their library
+std::map<std::string, void*> loaded;  // libraries of kernels by their paths
 std::string text_for_python;
+
+// Returns null where there is no such library.
+void* load(const char* library) {
+    void*& handle = loaded[library];
+    if (!handle) handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    return handle;
+}
 
 void copy_to_l1(const Region& region) { memcpy(region.core->l1 + region.address, region.data, region.bytes); }
 
@@ -30,9 +38,10 @@ void copy_to_l1(const Region& region) { memcpy(region.core->l1 + region.address,
 
 extern "C" {
 
-// `cores` has x, y, NoC x and NoC y of each.
+// `cores` has x, y, NoC x and NoC y of each core of a chip. The first core of the next chip has the next number.
 void emu_begin(
-    const uint32_t* cores, uint32_t count, uint32_t dram_alignment, int32_t sanitized) {
+    const uint32_t* chips, uint32_t chip_count, const uint32_t* cores, uint32_t count, uint32_t dram_alignment,
+    uint32_t packet_bytes, int32_t sanitized) {
     machine.sanitized = sanitized;
     free_stacks();
     drop_packets();
@@ -40,23 +49,33 @@ void emu_begin(
     machine.cores.clear();
     machine.core_at.clear();
     machine.regions.clear();
+    machine.dram.clear();
+    machine.links.clear();
+    machine.chips.assign(chips, chips + chip_count);
+    machine.packet_bytes = packet_bytes;
     machine.errors.clear();
     machine.seen.clear();
     machine.in_window = nullptr;
     machine.dram_alignment = dram_alignment;
-    make_l1(count);
-    for (uint32_t i = 0; i < count; i++) {
+    make_l1(chip_count * count);
+    for (uint32_t i = 0; i < chip_count * count; i++) {
+        const uint32_t* place = cores + 4 * (i % count);
         auto core = std::make_unique<Core>();
         core->number = i;
-        core->x = cores[4 * i];
-        core->y = cores[4 * i + 1];
-        core->noc_x = cores[4 * i + 2];
-        core->noc_y = cores[4 * i + 3];
+        core->chip = i / count;
+        core->x = place[0];
+        core->y = place[1];
+        core->noc_x = place[2];
+        core->noc_y = place[3];
         core->l1 = machine.l1 + size_t(i) * L1_STEP;
         core->shadow = machine.shadow + size_t(i) * L1_STEP;
-        machine.core_at[core->noc_x | core->noc_y << 6] = core.get();
+        machine.core_at[key_on_chip(core->chip, core->noc_x | core->noc_y << 6)] = core.get();
         machine.cores.push_back(std::move(core));
     }
+}
+
+void emu_link(uint32_t chip, uint32_t channel, const int32_t* path, uint32_t count) {
+    add_link(chip, channel, {path, path + count});
 }
 
 // A part of a tensor: of a DRAM bank, or of the L1 of core `core` if that is not negative. Stays where it is in memory.
@@ -68,6 +87,7 @@ void emu_region(int32_t core, uint32_t bank, uint32_t address, uint32_t bytes, u
         copy_to_l1(*region);
         if (machine.sanitized && is_written) mark(owner, address, bytes, WRITTEN, 0);
     }
+    (owner ? owner->regions : machine.dram[bank]).push_back(region.get());
     machine.regions.push_back(std::move(region));
 }
 
@@ -120,17 +140,20 @@ void emu_compute(uint32_t core, int32_t blackhole, int32_t wide, int32_t phases,
     machine.cores[core]->tensix = std::move(engines);
 }
 
+// Whether a kernel may send packets to other chips.
+int32_t emu_uses_fabric(const char* library) {
+    void* handle = load(library);
+    return handle && dlsym(handle, "emu_uses_fabric");
+}
+
 // Returns an error, or null.
 const char* emu_kernel(
     uint32_t core, const char* library, const char* name, uint32_t processor, uint32_t noc, const uint32_t* arguments,
     uint32_t count, const uint32_t* common, uint32_t common_count) {
-    auto& main = loaded[library];
-    if (!main) {
-        void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-        if (!handle) return dlerror();
-        main = reinterpret_cast<void (*)()>(dlsym(handle, "emu_kernel_main"));
-        if (!main) return dlerror();
-    }
+    void* handle = load(library);
+    if (!handle) return dlerror();
+    const auto main = reinterpret_cast<void (*)()>(dlsym(handle, "emu_kernel_main"));
+    if (!main) return dlerror();
     auto fiber = std::make_unique<Fiber>();
     fiber->core = machine.cores[core].get();
     fiber->processor = Processor(processor);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A chip that runs one program: its cores, their memory, and the fibers that execute the kernels.
+// The chips that run a program each: their cores, memory and links, and the fibers that execute the kernels.
 //
 // Two modes. Plain: the NoC copies at once, and a fiber runs until it must wait. Sanitized: a seed decides everything that
 // the hardware leaves open, and each access is checked.
@@ -28,6 +28,10 @@ constexpr uint32_t FIRST_ADDRESS = 0x10000;   // the lowest that kernels use
 constexpr uint32_t SEMAPHORES = FIRST_ADDRESS, SEMAPHORE_STEP = 16, MOST_SEMAPHORES = 16;
 constexpr uint32_t BUFFERS = 64;
 constexpr uint32_t DRAM_X = 63;
+constexpr uint32_t DRAM_STEP = 64;  // of the numbers of DRAM banks, from one chip's first bank to the next
+// The pool of headers of fabric packets, behind the semaphores: a part for each of the two data-movement processors.
+constexpr uint32_t HEADERS = SEMAPHORES + MOST_SEMAPHORES * SEMAPHORE_STEP;
+constexpr uint32_t HEADER_STEP = 144, HEADER_BYTES = 8 * HEADER_STEP;
 constexpr uint32_t TILE = 32, TILE_VALUES = TILE * TILE;
 constexpr uint32_t SIDE = 16;  // of a face
 constexpr uint16_t POISON = 0x7fb0;  // fills memory that nobody has written: NaN in bfloat16 and float32
@@ -40,6 +44,7 @@ enum Shadow : uint8_t {
 };
 
 struct Fiber;
+struct Link;
 
 struct CircularBuffer {
     bool exists = false;
@@ -104,17 +109,19 @@ struct Tensix {
 };
 
 struct Core {
-    uint32_t number, x, y, noc_x, noc_y;
+    uint32_t number, chip, x, y, noc_x, noc_y;
     uint8_t *l1, *shadow;
     CircularBuffer buffers[BUFFERS];
     std::vector<uint32_t> numbers;  // of the buffers that exist
+    std::vector<Region*> regions;
     uint32_t semaphores = 0;
+    uint32_t header_bytes[2] = {};  // that each data-movement processor has taken from the pool
     std::unique_ptr<Tensix> tensix;
 };
 
 enum class Processor : uint32_t { READER, WRITER, COMPUTE, UNPACK, MATH, PACK };
 
-enum class Wait { NOTHING, FREE_PAGES, PAGES, BARRIER, WORD, SOURCES_FREE, SOURCES, DEST_FREE, DEST, TOLD, ENDED };
+enum class Wait { NOTHING, FREE_PAGES, PAGES, BARRIER, WORD, SOURCES_FREE, SOURCES, DEST_FREE, DEST, TOLD, SLOT, ENDED };
 
 constexpr int KINDS = 5;  // of transactions: reads, writes to be sent, writes, atomics, posted writes to be sent
 constexpr uint32_t IDS = 16;
@@ -161,10 +168,31 @@ struct Fiber {
     bool wait_at_least = false;
     int wait_transactions = 0, wait_id = EMU_ANY_ID;
     uint32_t wait_noc = 0;
+    const Link* wait_link = nullptr;
 
     Transactions outstanding[2][KINDS];    // on both NoCs
     Transactions since_barrier[2][KINDS];  // issued since the last barrier of their kind
     Command reads[2], writes[2];
+
+    std::vector<std::pair<uint32_t, uint32_t>> headers;  // groups of the pool: the address of the first, how many
+};
+
+// A channel of a chip's router, by which kernels send packets into the fabric. A kernel writes a packet into the next of
+// the channel's slots, and then tells the router, which sends on the packets of its slots one after the other.
+struct Link {
+    uint32_t chip, channel;
+    std::vector<int32_t> path;         // the chips that a packet passes; -1: not of this mesh
+    uint32_t slot_bytes;
+    std::vector<uint8_t> memory;       // of the slots, and behind them a register that tells of packets
+    Region region;                     // the same
+    uint32_t header_bytes = 0;
+    void (*decode)(const void*, EmuFabricPacket*) = nullptr;
+    Fiber* holder = nullptr;           // who has opened it
+    bool is_open = false;              // completely
+    uint32_t sent = 0, forwarded = 0;  // packets, ever: by kernels, by the router
+    uint32_t awaited = 0;              // slots that the holder knows to be free
+
+    uint32_t free_slots() const;
 };
 
 struct Random {
@@ -179,10 +207,14 @@ struct Random {
 struct Packet;
 
 struct Machine {
+    std::vector<uint32_t> chips;  // their numbers in the mesh
     std::vector<std::unique_ptr<Core>> cores;
-    std::map<uint32_t, Core*> core_at;  // by NoC coordinates
+    std::map<uint32_t, Core*> core_at;  // by chip and NoC coordinates
     std::vector<std::unique_ptr<Fiber>> fibers;
     std::vector<std::unique_ptr<Region>> regions;
+    std::map<uint32_t, std::vector<Region*>> dram;  // by bank
+    std::map<uint32_t, std::unique_ptr<Link>> links;  // by chip and channel
+    uint32_t packet_bytes = 0;                       // of the largest fabric packet, without its header
     int l1_file = -1;
     uint8_t *l1 = nullptr, *shadow = nullptr;
     size_t mapped = 0;
@@ -205,5 +237,8 @@ struct Machine {
 };
 
 extern Machine machine;
+
+// The key of something that each chip has, by its number on the chip.
+inline uint32_t key_on_chip(uint32_t chip, uint32_t number) { return chip << 12 | number; }
 
 }  // namespace runner

@@ -68,8 +68,8 @@ void show_in_window(Core* core) {
 }
 
 Region* find_region(const Core* core, uint32_t bank, uint64_t address, uint64_t bytes) {
-    for (auto& region : machine.regions)
-        if (region->core == core && region->bank == bank && region->holds(address, bytes)) return region.get();
+    for (Region* region : core ? core->regions : machine.dram[bank])
+        if (region->holds(address, bytes)) return region;
     return nullptr;
 }
 
@@ -82,8 +82,9 @@ CircularBuffer* find_buffer(Core* core, uint32_t address) {
 uint32_t number_of(const Core* core, const CircularBuffer* buffer) { return uint32_t(buffer - core->buffers); }
 
 bool is_in_use(const Core* core, uint32_t address, uint32_t bytes) {
-    const uint32_t end = SEMAPHORES + MOST_SEMAPHORES * SEMAPHORE_STEP;
-    return (address >= SEMAPHORES && address + bytes <= end) || find_region(core, 0, address, bytes);
+    const auto is_among = [&](uint32_t start, uint32_t size) { return address >= start && address + bytes <= start + size; };
+    return is_among(SEMAPHORES, MOST_SEMAPHORES * SEMAPHORE_STEP) || is_among(HEADERS, core->header_bytes[0]) ||
+           is_among(HEADERS + HEADER_BYTES, core->header_bytes[1]) || find_region(core, 0, address, bytes);
 }
 
 uint32_t word_at(const Core& core, uint32_t address) {

@@ -6,47 +6,29 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fabric.h"
 #include "fibers.h"
 #include "memory.h"
+#include "packets.h"
 #include "report.h"
 
 using namespace runner;
 
 namespace runner {
 
-// SENT: the part of a write until its source was taken. A posted write is only this part: nobody learns of its arrival.
-enum Kind { READ, SENT, WRITE, ATOMIC, POSTED_SENT };
-enum Lane : uint32_t { UNICAST, MULTICAST, LOOPBACK, FIRST_LONE };
-
-// The source of a write, which all of its destinations share.
-struct Source {
-    uint32_t packets;
-    Kind sent;  // SENT or POSTED_SENT
-    bool is_taken = false;
-    std::vector<uint8_t> data, shadow;
-};
-
-// The far end of a transaction.
-struct Place {
-    Core* core;      // null: DRAM
-    Region* region;  // null: L1 of `core`
-    uint32_t address;
-
-    uint8_t* data() const { return core ? core->l1 + address : region->data + (address - region->address); }
-    uint8_t* shadow() const { return core ? core->shadow + address : region->shadow.data() + (address - region->address); }
-    uint32_t number() const { return core ? core->number : 1000 + region->bank; }
-};
-
-struct Packet {
-    Kind kind;
-    Fiber* from;
-    uint32_t noc, id, local, bytes, value;  // `local`: the address in the sender's L1
-    Place place;
-    Source* source;  // null: a word that the packet carries
-    bool posted;
-    const char* file;
-    int line;
-};
+Found find_place(uint32_t chip, uint64_t address, uint32_t bytes) {
+    const uint32_t xy = uint32_t(address >> 36) & 4095, x = xy & 63, y = xy >> 6, local = uint32_t(address);
+    if (x == DRAM_X) {
+        Region* region = find_region(nullptr, chip * DRAM_STEP + y, local, bytes);
+        if (region) return {{nullptr, region, local}};
+        return {{}, "out of bounds", text("%u bytes at 0x%x of DRAM bank %u, where no tensor lies", bytes, local, y)};
+    }
+    const auto found = machine.core_at.find(key_on_chip(chip, xy));
+    if (found == machine.core_at.end()) return {{}, "no such core", text("the NoC coordinates (%u,%u)", x, y)};
+    if (uint64_t(local) + bytes > L1_STEP || local < FIRST_ADDRESS)
+        return {{}, "out of bounds", text("%u bytes at L1 0x%x of another core", bytes, local)};
+    return {{found->second, nullptr, local}};
+}
 
 namespace {
 
@@ -54,26 +36,14 @@ uint32_t lone = FIRST_LONE;  // reads have no order: each has a lane of its own
 
 uint32_t local_part(uint64_t address) { return uint32_t(address); }
 
+// The far end of a transaction of the running kernel.
 Place far_end(uint64_t address, uint32_t bytes, const char* what) {
-    const uint32_t xy = uint32_t(address >> 36) & 4095, x = xy & 63, y = xy >> 6, local = local_part(address);
-    if (x == DRAM_X) {
-        Region* region = find_region(nullptr, y, local, bytes);
-        if (!region) {
-            report("out of bounds", "%s %u bytes at 0x%x of DRAM bank %u, where no tensor lies", what, bytes, local, y);
-            give_up();
-        }
-        return {nullptr, region, local};
-    }
-    const auto found = machine.core_at.find(xy);
-    if (found == machine.core_at.end()) {
-        report("no such core", "%s the NoC coordinates (%u,%u)", what, x, y);
+    const Found found = find_place(machine.running->core->chip, address, bytes);
+    if (found.rule) {
+        report(found.rule, "%s %s", what, found.error.c_str());
         give_up();
     }
-    if (uint64_t(local) + bytes > L1_STEP || local < FIRST_ADDRESS) {
-        report("out of bounds", "%s %u bytes at L1 0x%x of another core", what, bytes, local);
-        give_up();
-    }
-    return {found->second, nullptr, local};
+    return found.place;
 }
 
 void check_alignment(const Place& place, uint32_t local, bool reads) {
@@ -139,11 +109,15 @@ void check_landing(const Packet& packet) {
         report_of(packet.from, at, "never written", "a semaphore that was never set is counted up in %s", place().c_str());
 }
 
+}  // namespace
+
 void arrive(Packet* packet) {
     Fiber* from = packet->from;
     const uint32_t bytes = packet->bytes;
-    uint8_t *data = packet->place.data(), *shadow = packet->place.shadow();
-    if (packet->kind == READ) {
+    uint8_t *const data = packet->place.data(), *const shadow = packet->place.shadow();
+    if (packet->kind == FORWARD) {
+        deliver(*packet);
+    } else if (packet->kind == READ) {
         memcpy(from->core->l1 + packet->local, data, bytes);
         uint8_t* own = from->core->shadow + packet->local;
         for (uint32_t i = 0; i < bytes; i++) own[i] = uint8_t((shadow[i] & WRITTEN) | (own[i] & LEAVING));
@@ -165,13 +139,22 @@ void arrive(Packet* packet) {
         }
     }
     if (!packet->posted) from->outstanding[packet->noc][packet->kind].remove(packet->id);
+    if (packet->kind == WRITE && packet->link) forward(*packet);
     if (packet->source && --packet->source->packets == 0) delete packet->source;
     delete packet;
 }
 
+namespace {
+
 void count(Fiber* fiber, Kind kind, uint32_t noc, uint32_t id) {
     fiber->outstanding[noc][kind].add(id);
     fiber->since_barrier[noc][kind].add(id);
+}
+
+}  // namespace
+
+void put(const Packet& packet, uint32_t sender, uint32_t lane) {
+    machine.lanes[{sender, packet.noc, packet.place.number(), packet.kind, lane}].push_back(new Packet(packet));
 }
 
 void send(Packet packet, uint32_t lane) {
@@ -179,11 +162,9 @@ void send(Packet packet, uint32_t lane) {
     packet.file = fiber->file;
     packet.line = fiber->line;
     if (!packet.posted) count(fiber, packet.kind, packet.noc, packet.id);
-    const uint32_t sender = fiber->core->number * 8 + uint32_t(fiber->processor);
-    machine.lanes[{sender, packet.noc, packet.place.number(), packet.kind, lane}].push_back(new Packet(packet));
+    put(packet, fiber->core->number * 8 + uint32_t(fiber->processor), lane);
 }
 
-// A write of memory, to one place or to many.
 void send_write(
     uint32_t from, uint32_t bytes, bool posted, uint32_t noc, const std::vector<std::pair<Place, Lane>>& places) {
     Fiber* fiber = machine.running;
@@ -205,6 +186,8 @@ void send_write(
     for (const auto& [place, lane] : places)
         send({WRITE, fiber, noc, id, from, bytes, 0, place, source, posted, "", 0}, lane);
 }
+
+namespace {
 
 void send_read(const Place& place, uint32_t to, uint32_t bytes, uint32_t noc) {
     Fiber* fiber = machine.running;
@@ -244,11 +227,13 @@ std::vector<std::pair<Place, Lane>> rectangle(
             xy >> 12 & 63, xy >> 18 & 63, noc, noc ? "bottom right" : "top left");
         give_up();
     }
+    const uint32_t chip = machine.running->core->chip;
     std::vector<std::pair<Place, Lane>> places;
     for (uint32_t y = y0; y <= y1; y++)
         for (uint32_t x = x0; x <= x1; x++) {
             const bool is_corner = (x == x0 || x == x1) && (y == y0 || y == y1);
-            if (!is_corner && !machine.core_at.count(x | y << 6)) continue;  // DRAM and others between worker cores
+            const bool is_worker = machine.core_at.count(key_on_chip(chip, x | y << 6));
+            if (!is_corner && !is_worker) continue;  // DRAM and others between worker cores
             const Place place = far_end(uint64_t(x | y << 6) << 36 | local_part(to), bytes, "a multicast of");
             if (place.core != machine.running->core || to_sender) places.push_back({place, MULTICAST});
         }
@@ -273,6 +258,7 @@ void note_barrier(Fiber* fiber, int transactions, int id, uint32_t noc) {
 // Whether somebody waits for this packet.
 bool is_wanted(const Packet& packet) {
     const Fiber* fiber = packet.from;
+    if (packet.kind == FORWARD) return fiber->wait == Wait::SLOT && fiber->wait_link == packet.link;
     const int transactions = packet.kind == READ     ? EMU_READS
                              : packet.kind == ATOMIC ? EMU_ATOMICS
                              : packet.posted         ? EMU_POSTED_SENT
@@ -300,7 +286,9 @@ bool move_packets(double odds, bool force) {
         }
         if (lane->second.empty()) lanes.erase(lane);
     }
-    if (moved || !force || lanes.empty()) return moved;
+    if (moved || !force) return moved;
+    std::erase_if(lanes, [](const auto& lane) { return lane.second.empty(); });
+    if (lanes.empty()) return false;
     auto lane = std::next(lanes.begin(), machine.random.below(uint32_t(lanes.size())));
     if (odds == 0)  // as late as can be: one that somebody waits for
         for (size_t i = 0; i < lanes.size() && !is_wanted(*lane->second.front()); i++)

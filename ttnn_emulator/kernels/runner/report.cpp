@@ -29,7 +29,7 @@ void add(
     if (fiber) {
         key += place + fiber->name;
         where = text(
-            " [%s, core (%u,%u), %sat %s]", fiber->name.c_str(), fiber->core->x, fiber->core->y, call.c_str(), place.c_str());
+            " [%s, %s, %sat %s]", fiber->name.c_str(), name_of(fiber->core).c_str(), call.c_str(), place.c_str());
     }
     if (machine.seen[key]++ == 0) machine.errors.push_back(std::string(rule) + ": " + what + where);
 }
@@ -64,6 +64,11 @@ void report_of(const Fiber* fiber, const char* file_and_line, const char* rule, 
     va_end(list);
 }
 
+std::string name_of(const Core* core) {
+    const std::string name = text("core (%u,%u)", core->x, core->y);
+    return machine.chips.size() == 1 ? name : name + text(" of chip %u", machine.chips[core->chip]);
+}
+
 void give_up() {
     machine.given_up = true;
     to_scheduler();
@@ -72,11 +77,11 @@ void give_up() {
 
 std::string describe(Core* core, uint32_t address) {
     const CircularBuffer* buffer = find_buffer(core, address);
-    if (!buffer) return text("L1 0x%x of core (%u,%u)", address, core->x, core->y);
+    if (!buffer) return text("L1 0x%x of %s", address, name_of(core).c_str());
     const uint32_t offset = address - buffer->address;
     return text(
-        "buffer %u page %u + %u of core (%u,%u)", number_of(core, buffer), offset / buffer->page, offset % buffer->page,
-        core->x, core->y);
+        "buffer %u page %u + %u of %s", number_of(core, buffer), offset / buffer->page, offset % buffer->page,
+        name_of(core).c_str());
 }
 
 }  // namespace runner

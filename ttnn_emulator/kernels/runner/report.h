@@ -24,6 +24,9 @@ __attribute__((format(printf, 4, 5))) void report_of(
 const char* base_name(const char* path);
 std::string text(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
+// A core, and its chip where programs of several chips run.
+std::string name_of(const Core* core);
+
 // An address of L1, as the circular buffer and page that it lies in.
 std::string describe(Core* core, uint32_t address);
 

@@ -95,6 +95,7 @@ std::string what_it_waits_for(const Fiber* fiber) {
                 value);
         }
         case Wait::BARRIER: return "waits for a barrier";
+        case Wait::SLOT: return text("waits for a free slot of fabric channel %u", fiber->wait_link->channel);
         case Wait::SOURCES_FREE: return "waits for the math unit, which takes no operand";
         case Wait::SOURCES: return "waits for an operand from the unpacker";
         case Wait::DEST_FREE: return "waits for a part of the destination register that the packer has released";
@@ -121,7 +122,7 @@ void report_stuck(bool is_endless) {
     size_t count = 0;
     for (const auto& [line, cores] : alike) {
         if (count++ == MOST) break;
-        lines += text("\n    core (%u,%u)", cores[0]->x, cores[0]->y);
+        lines += "\n    " + name_of(cores[0]);
         if (cores.size() > 1) lines += text(" and %zu others", cores.size() - 1);
         lines += ": " + line;
     }
@@ -139,12 +140,12 @@ void run(uint64_t seed, uint64_t most_switches) {
     size_t next = 0;
     while (!machine.given_up && machine.switches < most_switches) {
         Fiber* fiber = machine.sanitized ? any_fiber() : next_in_turn(next);
-        if (!fiber) break;
+        if (!fiber || machine.given_up) break;
         resume(fiber);
     }
     if (machine.given_up) return;
     report_stuck(machine.switches >= most_switches);
-    while (move_packets(1, true)) {  // what is still on its way
+    while (!machine.given_up && move_packets(1, true)) {  // what is still on its way
     }
 }
 

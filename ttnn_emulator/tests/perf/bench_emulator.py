@@ -3,7 +3,7 @@
 """How fast the emulation itself is, on this CPU: `python -m pytest ttnn_emulator/tests/perf/bench_emulator.py`.
 
 Benchmarks, not tests: nothing here fails for being slow, and the suite does not collect this file by itself. None of
-it is a time on a card. Compare within a group: an operation with its torch computation, the model with transformers.
+it is a time on a card. Compare within a group: an operation with its torch computation.
 """
 
 import statistics
@@ -15,9 +15,6 @@ import pytest
 import torch
 
 import ttnn
-from models.bitnet.perf.random_model import cheap_state
-from models.bitnet.tests import shipped
-from models.bitnet.tests.perf.test_against_transformers import MODEL, ROUNDS, STEPS, our_step, packed, transformers_step
 from ttnn_emulator.device.registry import VALUES
 from ttnn_emulator.install import emulated_device
 from ttnn_emulator.tests.subprocesses import emulator
@@ -25,21 +22,9 @@ from ttnn_emulator.tests.subprocesses import emulator
 TILE = ttnn.TILE_LAYOUT
 
 
-def speeds_in_turns(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Return median tokens/s. Other load on the machine affects all steps, because they take turns."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(ROUNDS + 2):
-        for name, step in steps.items():
-            started = time.perf_counter()
-            step()
-            if round_ >= 2:  # the first two rounds compile and capture
-                times[name].append(time.perf_counter() - started)
-    return {name: 1 / statistics.median(seconds) for name, seconds in times.items()}
-
-
 @pytest.fixture
 def device_params():
-    return {"trace_region_size": shipped.TRACE_REGION}
+    return {"trace_region_size": 8 << 20}
 
 
 def upload(device, value, dtype=ttnn.bfloat16):
@@ -139,33 +124,6 @@ def test_ternary_matmul(benchmark, device, way):
 
     run()
     benchmark(run)
-
-
-def test_shipped_model_against_transformers(device, capsys):
-    """Decode steps of the shipped model for one user, in turns with transformers' own BitLinear on the same weights."""
-    config, weights = shipped.config(), shipped.state()
-    tied = {"lm_head.weight": weights["model.embed_tokens.weight"]} if config.tie_word_embeddings else {}
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        steps = {"transformers": transformers_step(packed(config, weights | tied, torch.float32))}
-        for precision in ("fused", "accuracy", "performance"):
-            steps[f"emulated, {precision}"] = our_step(device, config, weights, precision)
-        show(speeds_in_turns(steps), "transformers", capsys)
-
-
-def test_four_full_width_layers_against_transformers(device, capsys):
-    """Decode steps of four layers of the 2B-4T's width with random weights, in turns with each form of transformers."""
-    weights = cheap_state(MODEL)
-    with torch.no_grad(), torch.compiler.set_stance("force_eager"):
-        steps = {name: make(device, weights) for name, make in STEPS.items()}
-        show(speeds_in_turns(steps), "transformers, dense bfloat16", capsys)
-
-
-def show(speeds: dict[str, float], unit: str, capsys: pytest.CaptureFixture) -> None:
-    """Print speeds, and each as a multiple of the speed of `unit`."""
-    with capsys.disabled():
-        print()
-        for name, speed in speeds.items():
-            print(f"{name:<32}{speed:8.1f} tokens/s  {speed / speeds[unit]:6.2f}")
 
 
 @pytest.mark.benchmark(group="start")

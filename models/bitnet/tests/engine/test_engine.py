@@ -56,7 +56,7 @@ def check_books(engine: Engine) -> None:
     """No block lost, none in two places, shared ones counted, and nobody writes into a shared one."""
     running = {job.id for job in engine.scheduler.running}
     waiting = {job.id for job in engine.scheduler.waiting}
-    assert running.isdisjoint(waiting) and running | waiting == set(engine._jobs)
+    assert running.isdisjoint(waiting) and running | waiting == set(engine.answers.jobs)
     pool = engine.pool
     held = [block for row in pool._owned for block in row]
     if pool.contiguous:
@@ -134,20 +134,20 @@ class Serving(RuleBasedStateMachine):
     def add_wrong(self, number):
         """Nothing is left of it: neither a number nor a place in the queue."""
         case = WRONG_CASES[number]
-        jobs, next_id = dict(self.engine._jobs), self.engine._next_id
+        jobs, next_id = dict(self.engine.answers.jobs), self.engine._next_id
         with pytest.raises((TypeError, ValueError), match=case[0]):
             self.engine.add(wrong_request(*case))
         with pytest.raises(TypeError, match="must be a Request"):
             self.engine.add(case[1])
-        assert self.engine._jobs == jobs and self.engine._next_id == next_id
+        assert self.engine.answers.jobs == jobs and self.engine._next_id == next_id
 
-    @precondition(lambda self: self.engine._jobs)
+    @precondition(lambda self: self.engine.answers.jobs)
     @rule(data=st.data(), place=st.sampled_from(["prefill", "draws", "text", "NaN"]))
     def spoil(self, data, place):
         """Make this request fail by itself from now on, if it gets there."""
         running = [job.id for job in self.engine.scheduler.running]
-        number = data.draw(st.sampled_from(running or sorted(self.engine._jobs)))
-        job = self.engine._jobs[number]
+        number = data.draw(st.sampled_from(running or sorted(self.engine.answers.jobs)))
+        job = self.engine.answers.jobs[number]
         self.spoiled.add((number, place))
 
         def spoiled(*_):
@@ -178,7 +178,9 @@ class Serving(RuleBasedStateMachine):
     @rule(data=st.data())
     def abort(self, data):
         number = data.draw(st.sampled_from(sorted(self.requests)))
-        lives = number in self.engine._jobs  # else its last event came in a step that failed, and was not told yet
+        lives = (
+            number in self.engine.answers.jobs
+        )  # else its last event came in a step that failed, and was not told yet
         assert self.engine.abort(number) == lives
         self.observe(self.engine.take_events())
 
@@ -298,7 +300,7 @@ def test_admission_leaves_room_for_the_next_token():
     engine = make(users=2, blocks=5)
     elder, newcomer = Request(text(60), 20), Request(text(2 * BLOCK, 9), 5)
     numbers = [engine.add(elder)]
-    while engine._jobs[numbers[0]].computed < 2 * BLOCK:
+    while engine.answers.jobs[numbers[0]].computed < 2 * BLOCK:
         engine.step()
     numbers.append(engine.add(newcomer))
     engine.scheduler.admit()
@@ -555,11 +557,11 @@ def test_a_token_of_any_size_is_outside_the_vocabulary():
 
 
 def spoil_draws(engine, number):
-    engine._jobs[number].draws = raise_it
+    engine.answers.jobs[number].draws = raise_it
 
 
 def spoil_text(engine, number):
-    engine._jobs[number].stream.add = raise_it
+    engine.answers.jobs[number].stream.add = raise_it
 
 
 def spoil_prefill(engine, number):
@@ -646,7 +648,7 @@ def test_an_abort_while_a_step_ahead_is_under_way(gone):
     for _ in range(3):
         engine.step()
     assert engine._ahead is not None
-    counts = [len(engine._jobs[number].completion.tokens) for number in numbers]
+    counts = [len(engine.answers.jobs[number].completion.tokens) for number in numbers]
     for place in gone:
         assert engine.abort(numbers[place])
     numbers.append(engine.add(requests[2]))
@@ -715,7 +717,7 @@ def test_logits_that_are_nan_end_their_request_alone(after):
     row = engine.pool.row(1)
     for _ in range(after):
         engine.step()
-    written = len(engine._jobs[numbers[1]].completion.tokens)
+    written = len(engine.answers.jobs[numbers[1]].completion.tokens)
     assert bool(written) == bool(after)
     written += engine._ahead is not None  # this step was computed before the logits become NaN
     engine.generator.is_nan = lambda blocks: torch.equal(blocks, row)

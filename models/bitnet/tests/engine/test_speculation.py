@@ -76,7 +76,7 @@ def test_accepted_drafts_are_tokens_of_fewer_steps(sampling):
     """A step gives one token more for each accepted draft, and the counters say so."""
     engine = speculating()
     number = engine.add(Request(REPEATING[:60], 120, sampling))
-    job = engine._jobs[number]
+    job = engine.answers.jobs[number]
     steps = steps_of(engine)
     assert all(tokens == 1 + accepted <= 1 + drafted <= 5 for tokens, drafted, accepted in steps)
     assert sum(tokens for tokens, _, _ in steps) == len(job.completion.tokens) - 1 == 119
@@ -139,7 +139,7 @@ def test_no_draft_lies_behind_the_end_of_the_answer(count):
 def accepted_run(engine: Engine, request: Request) -> tuple[int, int]:
     """The first and the last place, among a request's tokens, of a step in which three or more drafts were right."""
     engine.add(request)
-    (job,) = engine._jobs.values()
+    (job,) = engine.answers.jobs.values()
     found = None
     while engine.busy:
         before = len(job.completion.tokens)
@@ -180,7 +180,7 @@ def test_an_abort_between_verified_steps():
     numbers = [engine.add(request) for request in requests[:2]]
     while not engine.metrics.accepted_tokens:
         engine.step()
-    written = len(engine._jobs[numbers[0]].completion.tokens)
+    written = len(engine.answers.jobs[numbers[0]].completion.tokens)
     assert engine.abort(numbers[0])
     numbers.append(engine.add(requests[2]))
     completions = finish(engine)

@@ -18,6 +18,7 @@ from models.bitnet.perf.decode_profile import DecodeProfile, profile
 from models.bitnet.perf.links import LINKS, OF_A_LAYER, OF_A_TOKEN, is_collective
 from models.bitnet.perf.programs import capture
 from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
+from models.bitnet.perf.random_weights import EmptyWeights
 from models.bitnet.tests.mesh.rows import row_of
 from models.bitnet.tests.perf import test_recorded_figures as one_chip
 
@@ -29,7 +30,7 @@ state = functools.cache(lambda: cheap_state(MODEL))
 
 
 def model_on(device: ttnn.MeshDevice, precision: str) -> SteppingModel:
-    return SteppingModel(device, precision, model=MODEL, state=state())
+    return SteppingModel(device, precision, model=MODEL, state=state(), weights=EmptyWeights(device))
 
 
 ROWS = [

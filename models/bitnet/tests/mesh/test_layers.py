@@ -26,7 +26,7 @@ class WatchedRows:
     """The `rows` of a ternary product, which calls `look(integer sums, rows)` before it rescales the sums."""
 
     def __init__(self, rows, look):
-        self.quantise, self._rescale, self._look = rows.quantise, rows.rescale, look
+        self._rescale, self._look = rows.rescale, look
 
     def rescale(self, y: ttnn.Tensor, rows: Rows, *options) -> ttnn.Tensor:
         self._look(y, rows)
@@ -126,6 +126,13 @@ def test_accuracy_is_one_chips_bit_by_bit(chips, name):
 @pytest.mark.parametrize("chips", [2, 4])
 def test_performance(chips, name):
     check(*run(chips, MODELS[name], "performance"))
+
+
+@stock_precision
+def test_a_layer_without_sub_norms(precision):
+    """A chip has its columns of gate and up. The factor of o's and of down's result is applied to whole rows."""
+    model = replace(MODELS["idle"], sub_norms=False, hidden_act="silu")
+    check(*run(2, model, precision, LENGTHS[:1]))
 
 
 @stock_precision

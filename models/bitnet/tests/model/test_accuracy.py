@@ -15,7 +15,7 @@ from models.bitnet.demo.evaluation import Case, Scores, Windows, agreement, cut,
 from models.bitnet.demo.layer_errors import device_stream, layer_errors, plot, ranked_table, reference_stream
 from models.bitnet.tests.common import every_precision
 from models.bitnet.tt.bitnet import BitNet
-from models.bitnet.tt.weights.state_dict import content_hash
+from models.bitnet.tt.weights.checkpoint import content_hash
 
 WINDOWS = 4
 REFERENCE_OUTPUTS = evaluate.SHIPPED_MODEL.parent / "tiny_reference.safetensors"

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from models.bitnet.demo import bench as bench_module
 from models.bitnet.demo import demo as demo_module
+from models.bitnet.demo.arguments import DEFAULT_PROMPT, parse_arguments, read_prompts
 from models.bitnet.tests import shipped
 
 SCRIPT = shipped.DEMO / "demo.py"
@@ -137,10 +139,17 @@ def test_bad_arguments(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "no/such-model"], "no/such-model is neither a folder nor a model that the hub gives"),
+        (["--model", "no/such-model"], "no/such-model is neither a folder nor a GGUF file nor on the hub"),
         (["--prompts", "no-such-file.json"], "no-such-file.json"),
         (["--prompts", str(shipped.FOLDER / "config.json")], "is not a JSON list"),
-        ([PROMPT, "--prompts", "x.json"], "give a prompt or --prompts, not both"),
+        ([PROMPT, "--prompts", "x.json"], "argument --prompts: not allowed with argument prompt"),
+        ([PROMPT, "--chat"], "argument --chat: not allowed with argument prompt"),
+        (["-f", "x.txt", "--bench"], "argument --bench: not allowed with argument -f/--file"),
+        (["-f", "no-such-file.txt"], "no-such-file.txt cannot be read as text"),
+        (["-f", "/dev/null"], "/dev/null is empty; give a text to continue"),
+        (["--bench", "--json"], "--json is for prompts"),
+        (["--bench", "--speculate", "4"], "--bench times steps without drafts"),
+        (["--system", "Be brief."], "--system is for --chat"),
         (["--max-new-tokens", "0"], "--max-new-tokens"),
         (["--speculate", "many"], "--speculate"),
         (["--stop", ""], "--stop"),
@@ -183,13 +192,53 @@ def test_a_bad_file_of_prompts(tmp_path, monkeypatch, capsys, content, message):
 
 
 def test_chat_without_a_template(tmp_path, monkeypatch, capsys):
-    """--chat is refused before the weights are read: the folder has no weights."""
+    """--chat is refused before the weights are read, with what to do instead: the folder has no weights."""
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_text((shipped.FOLDER / name).read_text())
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
     settings.pop("chat_template", None)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
-    assert "has no chat template" in refusal(monkeypatch, capsys, "--chat", "--model", str(tmp_path), opens=True)
+    message = refusal(monkeypatch, capsys, "--chat", "--model", str(tmp_path), opens=True)
+    assert "has no chat template: it only continues text. Give it the beginning of a text" in message
+
+
+def test_prompts_from_a_file_and_from_standard_input(tmp_path, traced, monkeypatch):
+    """The last line break is not a part of the prompt."""
+    file = tmp_path / "prompt.txt"
+    file.write_bytes(f"{PROMPT}\r\n".encode())
+    monkeypatch.setattr(sys, "argv", ["demo.py", "-f", str(file)])
+    assert read_prompts(parse_arguments("")) == [PROMPT]
+    command = [sys.executable, str(SCRIPT), "-", "--json", "--max-new-tokens", "24"]
+    done = subprocess.run(command, cwd=ROOT, input=f"{PROMPT}\n", capture_output=True, text=True, timeout=300)
+    assert result(done)["tokens"] == traced[0]["tokens"]
+
+
+def test_standard_input_is_left_alone(monkeypatch):
+    """A script whose standard input is a pipe that nobody closes gets the default prompt."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reading))
+    monkeypatch.setattr(sys, "argv", ["demo.py"])
+    assert read_prompts(parse_arguments("")) == [DEFAULT_PROMPT]
+    os.close(writing)
+
+
+def test_bench(monkeypatch, capsys):
+    """The table has a row for each test. The line below says whose times they are."""
+    monkeypatch.setattr(bench_module, "PROMPT", 32)
+    monkeypatch.setattr(bench_module, "NEW", 4)
+    monkeypatch.setattr(bench_module, "REPEATS", 2)
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--bench"])
+    assert demo_module.main() == 0
+    head, line, *rows, _, about = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (head, *rows)]
+    assert cells[0] == ["model", "size", "params", "board", "precision", "test", "t/s"]
+    size = (shipped.FOLDER / "model.safetensors").stat().st_size / 2**20
+    weights = sum(t.numel() for name, t in shipped.state().items() if not name.endswith("_scale"))
+    for row, test in zip(cells[1:], ("pp32", "tg4"), strict=True):
+        assert row[:3] == ["tiny", f"{size:.2f} MiB", f"{weights / 1e6:.2f} M"] and row[4:6] == ["fused", test]
+        mean, spread = map(float, row[6].split(" ± "))
+        assert mean > 0 and spread >= 0
+        assert ("emulated" in row[3]) == about.startswith("Times of the emulation on this machine's CPU, not a card's.")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def choose(model: BitNet, logits: torch.Tensor, length: int, params: SamplingPar
         sampler.greedy(given, tokens)
     else:
         inputs = SamplerInputs(device, 1)
-        inputs.set([params], [Draws.from_seed(params.seed).at(length - 1)])
+        inputs.set_params([params])
+        inputs.set_draws([Draws.from_seed(params.seed).at(length - 1)])
         sampler.sample(given, inputs, tokens)
     return ttnn.to_torch(tokens).item()
 

@@ -48,7 +48,8 @@ def chi_square(observed: torch.Tensor, expected: torch.Tensor) -> float:
 def draw(sampler: Sampler, device, values: torch.Tensor, params: list, draws: list[Draws], steps: int) -> torch.Tensor:
     """Draw tokens [steps, rows], one step after the other, from the same logits."""
     inputs, tokens = SamplerInputs(device, len(params)), to_tokens(device, len(params))
-    inputs.set(params, draws)
+    inputs.set_params(params)
+    inputs.set_draws(draws)
     drawn = []
     for _ in range(steps):
         sampler.sample(to_logits(values, device), inputs, tokens)
@@ -145,7 +146,8 @@ def test_greedy_is_the_first_largest(sampler, open_device, dtype):
     greedy = ttnn.to_torch(tokens).flatten().long()
     assert torch.equal(greedy, torch.stack([(row == row.max()).nonzero()[0, 0] for row in values]))
     inputs = SamplerInputs(open_device, ROWS)
-    inputs.set([GREEDY] * ROWS, [Draws() for _ in range(ROWS)])
+    inputs.set_params([GREEDY] * ROWS)
+    inputs.set_draws([Draws() for _ in range(ROWS)])
     sampler.sample(to_logits(values, open_device, dtype), inputs, tokens)
     among_others = ttnn.to_torch(tokens).flatten().long()
     assert torch.equal(among_others, greedy)
@@ -200,7 +202,8 @@ def test_a_draw_on_the_edge_of_two_candidates(sampler, open_device, two_candidat
     monkeypatch.setattr(sampler, "draw", lambda state: constant)
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
     logits, params = two_candidates
-    inputs.set([params], [Draws()])
+    inputs.set_params([params])
+    inputs.set_draws([Draws()])
     sampler.sample(logits, inputs, tokens)
     assert ttnn.to_torch(tokens).item() == (90 if number else 70)
 
@@ -209,7 +212,8 @@ def test_top_p_that_is_just_reached(sampler, open_device, two_candidates):
     """If the probabilities of the likeliest tokens reach p, the next token is excluded."""
     inputs, tokens = SamplerInputs(open_device, 1), to_tokens(open_device, 1)
     logits, params = two_candidates
-    inputs.set([replace(params, top_p=0.5)], [Draws.from_seed(0)])
+    inputs.set_params([replace(params, top_p=0.5)])
+    inputs.set_draws([Draws.from_seed(0)])
     drawn = set()
     for _ in range(8):
         sampler.sample(ttnn.clone(logits), inputs, tokens)
@@ -229,7 +233,8 @@ def test_a_draw_next_to_one_stays_below_the_candidates_sum(sampler, open_device)
     inverses = [pow(a, -1, m) for a, m in zip((171, 172, 170), (30269, 30307, 30323))]
     draws = [Draws(tuple(s * i % m for s, i, m in zip(row, inverses, (30269, 30307, 30323)))) for row in after]
     inputs = SamplerInputs(open_device, ROWS)
-    inputs.set([SamplingParams(1.0)] * ROWS, draws)
+    inputs.set_params([SamplingParams(1.0)] * ROWS)
+    inputs.set_draws(draws)
     drawn = ttnn.to_torch(sampler.draw(inputs.tensors["state"])).flatten()
     # the sums of 32 probabilities, in two orders, differ by less than that
     assert drawn[drawn > 0.5].max() < 1 - 2**-21 and (drawn > 0.5).any()

@@ -27,10 +27,10 @@ def main(board: str | None) -> None:
 def of_one_chip(device: Any) -> dict[str, dict[str, int]]:
     from models.bitnet.perf.decode_profile import profile
     from models.bitnet.perf.random_model import SteppingModel, cheap_state, sizes
-    from models.bitnet.perf.random_weights import SharedWeights
+    from models.bitnet.perf.random_weights import EmptyWeights
     from models.bitnet.tests.perf.test_recorded_figures import CASES, CONTEXT, GUARDED
 
-    state, weights, figures = cheap_state(sizes()), SharedWeights(device), {}
+    state, weights, figures = cheap_state(sizes()), EmptyWeights(device), {}
     for precision, users in CASES:
         model = SteppingModel(device, precision, users, state=state, weights=weights)
         counted = profile(model, CONTEXT - 1).figures()

@@ -60,6 +60,20 @@ def test_fused_products_move_less_than_stock_ones_of_the_same_arithmetic(models)
     assert total(own, "flops") == pytest.approx(total(stock, "flops"), rel=1e-3)
 
 
+@pytest.mark.board
+@pytest.mark.parametrize("length", [32, 704, 1024])
+def test_codes_stay_in_l1_between_two_fused_programs(models, length):
+    """Of a layer's four pairs of programs. The library refuses a program whose buffers lie over a tensor in L1."""
+    programs = layer_programs(models["fused"], length)
+    pairs = [pair for pair in zip(programs, programs[1:]) if pair[0].name == "prefill_codes"]
+    assert [product.name for _, product in pairs] == 4 * ["prefill_product"]
+    for codes, product in pairs:
+        results = (*codes.inputs[2:], *codes.outputs)  # the graph has the first of two results among the inputs
+        assert (
+            [tensor.in_dram for tensor in results] == [tensor.in_dram for tensor in product.inputs[:2]] == 2 * [False]
+        )
+
+
 def test_no_host_traffic_inside(models, monkeypatch):
     """The inputs of a chunk are uploaded before. The layers then make no transfers with the host."""
     model = models["performance"]

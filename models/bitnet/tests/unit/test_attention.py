@@ -20,6 +20,7 @@ from models.bitnet.tests.common import (
     assert_level,
     decode_bars,
     empty_cache,
+    every_other_family,
     every_precision,
     every_scaling,
     faint_stream,
@@ -41,8 +42,9 @@ class Case(LayerCase):
     def __init__(self, device, model, precision, users, state, weights=None):
         super().__init__(device, model, precision, users)
         self.state = state
-        gamma, scales = state[f"{NORM}.weight"], fold_scales(model, state, 0)
-        self.block = Attention(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
+        self.block = Attention(
+            self.config, weights or SharedWeights(device), state, PREFIX, fold_scales(model, state, 0)
+        )
         self.norm, self.bare = ReferenceNorm(model, state, NORM), ReferenceAttention(model, state, PREFIX)
         with_float_weights(self.bare)
         self.random_rows = lambda rows: faint_stream(rows, model, state)
@@ -108,6 +110,18 @@ def test_attention_prefill_and_decode_where_eps_counts(device, reset_seeds, prec
     assert_level(precision, "sub-block", golden[:length], case.prefill(x[:length], pages, cache))
     step = case.decode(x[length:], pages, cache, [length])
     assert_level(decode_bars(precision, TINY), "decode", golden[length:], step)
+
+
+@pytest.mark.board
+@every_precision
+@every_other_family
+def test_attention_prefill_and_decode_of_other_families(device, reset_seeds, model, precision):
+    case, length = Case(device, model, precision, 1, random_state(model)), 33
+    pages, x = Pages(1, length + 1), case.random_rows(length + 1)
+    cache, (golden, _) = empty_cache(case.config, pages), case.golden(x)
+    assert_level(precision, "sub-block", golden[:length], case.prefill(x[:length], pages, cache))
+    step = case.decode(x[length:], pages, cache, [length])
+    assert_level(decode_bars(precision, model), "decode", golden[length:], step)
 
 
 @every_precision

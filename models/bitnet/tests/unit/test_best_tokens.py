@@ -7,6 +7,7 @@ import torch
 
 import ttnn
 from models.bitnet.tests.common import BATCHES
+from models.bitnet.tests.ternary import to_device
 from models.bitnet.tt.generation.sampling import CANDIDATES
 from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN, BestTokens, best_token, candidates
 from models.bitnet.tt.layout import Chip
@@ -18,13 +19,13 @@ every_batch = pytest.mark.parametrize("rows", BATCHES)
 every_width = pytest.mark.parametrize("width", [32, 320, 4128])
 
 
-def check(device, values: torch.Tensor, dtype: ttnn.DataType) -> None:
-    """Check the greedy choice and the candidates for logits `values` [rows, width]."""
+def check(device, values: torch.Tensor, dtype: ttnn.DataType, padding: float = 0.0) -> None:
+    """Check the greedy choice and the candidates for logits `values` [rows, width]. `padding` fills the last tile."""
     if dtype == ttnn.bfloat16:
         # the upper half of the bits where torch would give every NaN the same ones
         nan_bits = (values.view(torch.int32) >> 16 << 16).view(torch.float32)
         values = torch.where(values.isnan(), nan_bits, values.bfloat16().float())
-    logits = ttnn.from_torch(values[None, None], dtype=dtype, layout=ttnn.TILE_LAYOUT, device=device)
+    logits = to_device(values[None, None], device, dtype, pad_value=padding)
     sorted_values, order = values.sort(dim=-1, descending=True, stable=True)
     for row, numbers in enumerate(values.tolist()):
         if not all(number <= MOST for number in numbers):
@@ -159,10 +160,23 @@ def test_other_logits_in_the_same_program(device, reset_seeds):
         assert torch.equal(ttnn.to_torch(tokens).long()[0, 0], values.argmax(-1))
 
 
-def test_a_width_that_is_no_whole_tiles(device):
-    logits = ttnn.from_torch(torch.zeros(1, 1, 1, 33), dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT, device=device)
-    with pytest.raises(ValueError, match="the vocabulary of 33 is no multiple of 32"):
-        BestTokens.of(logits, 1, Chip.of(device).grid)
+@every_dtype
+@pytest.mark.parametrize("padding", [1e20, torch.inf, torch.nan])
+@pytest.mark.parametrize("width", [33, 47, 4097])
+def test_padding_is_never_chosen(device, reset_seeds, width, padding, dtype):
+    """A vocabulary need not fill its last tile. What lies behind it is no logit."""
+    check(device, -1 - torch.rand(7, width), dtype, padding)
+
+
+def test_groups_of_a_width_that_is_no_whole_tiles(device, reset_seeds):
+    values = -1 - torch.rand(7, 32002)
+    logits = to_device(values[None, None], device, pad_value=torch.inf)
+    program = BestTokens.of(logits, 256, Chip.of(device).grid)
+    assert torch.equal(torch.cat(program.columns_of_groups).sort().values, torch.arange(32002))
+    tokens, _ = candidates(logits, program=program)
+    best = values.topk(CANDIDATES).indices
+    for row, chosen in enumerate(ttnn.to_torch(tokens)[0, 0].long().tolist()):
+        assert set(best[row].tolist()) <= set(chosen) and max(chosen) < 32002
 
 
 def test_more_candidates_than_tokens(device):

@@ -102,12 +102,12 @@ class Case:
 
     def prefill(self, x):
         """Run the projection in prefill. Returns (codes, results)."""
-        rows = self.linear.rows.quantise(to_prefill(x, self.config), ttnn.DRAM_MEMORY_CONFIG)
+        rows = self.linear.rows.take(to_prefill(x, self.config), ttnn.DRAM_MEMORY_CONFIG)
         return to_rows(rows.values, len(x)), to_rows(self.linear.forward_prefill(rows), len(x))
 
     def decode(self, x):
         memory = input_memory(self.config, self.name)
-        rows = self.linear.rows.quantise(to_decode(x, self.config, memory), memory)
+        rows = self.linear.rows.take(to_decode(x, self.config, memory), memory)
         return to_rows(rows.values, len(x)), to_rows(self.linear.forward_decode(rows), len(x))
 
 

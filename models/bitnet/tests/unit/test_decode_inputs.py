@@ -41,6 +41,11 @@ def states(inputs: DecodeInputs) -> list[tuple[int, ...]]:
     return [tuple(map(int, row)) for row in ttnn.to_torch(inputs.sampling.tensors["state"])[0, 0].tolist()]
 
 
+def parameter(inputs: DecodeInputs, name: str) -> list[float]:
+    """A parameter of each row, as a draw reads it."""
+    return ttnn.to_torch(inputs.sampling.tensors[name]).flatten().tolist()
+
+
 def test_what_the_caller_changes_afterwards_is_uploaded(inputs):
     """A caller may keep its tensors and write new values into them. The new values are uploaded."""
     tokens, positions, table = TOKENS.int(), POSITIONS.int(), TABLE.clone()
@@ -90,22 +95,63 @@ def test_other_draws_with_the_same_parameters_are_uploaded(inputs):
         assert states(inputs) == [draw.state for draw in draws]
 
 
-def test_draws_cut_short_are_uploaded_again(inputs, monkeypatch):
+@pytest.mark.parametrize("name", ["set_params", "set_draws"])
+def test_draws_cut_short_are_uploaded_again(inputs, monkeypatch, name):
     inputs.set(TOKENS, POSITIONS)
     first, second = ([Draws.from_seed(seed + user) for user in range(USERS)] for seed in (0, 9))
     inputs.set_sampling(PARAMS, first)
-    upload = inputs.sampling.set
+    upload = getattr(inputs.sampling, name)
 
     def cut_short(*args):
         upload(*args)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(inputs.sampling, "set", cut_short)
+        patch.setattr(inputs.sampling, name, cut_short)
         with pytest.raises(KeyboardInterrupt):
-            inputs.set_sampling(PARAMS, second)
+            inputs.set_sampling([SamplingParams(0.5)] * USERS, second)
     inputs.set_sampling(PARAMS, first)
     assert states(inputs) == [draw.state for draw in first]
+    assert parameter(inputs, "sharpness") == USERS * [1.0]
+
+
+def test_draws_and_parameters_are_uploaded_apart(inputs):
+    """New draws are 12 bytes a row, new parameters 136. A row that was idle finds the parameters that it had."""
+    draws = [[Draws.from_seed(seed + user) for user in range(USERS)] for seed in (0, 9, 18)]
+    inputs.set(TOKENS, POSITIONS)
+    inputs.set_sampling(PARAMS, draws[0])
+    uploads = []
+    for params, given, last_is_idle in (
+        (PARAMS, draws[1], False),
+        ([SamplingParams(0.5)] * USERS, draws[1], False),
+        ([SamplingParams(0.5)] * (USERS - 1) + [GREEDY], draws[2], True),
+        ([SamplingParams(0.5)] * USERS, draws[2], False),
+    ):
+        inputs.set(TOKENS, torch.where(torch.arange(USERS) == USERS - last_is_idle, IDLE, POSITIONS))
+        inputs.uploaded_bytes = 0
+        inputs.set_sampling(params, given)
+        uploads.append(inputs.uploaded_bytes)
+    assert uploads == [USERS * 12, USERS * 136, USERS * 12, USERS * 12]
+
+
+def test_a_row_draws_as_it_was_told_whatever_the_rows_did_before(inputs, reset_seeds):
+    """Rows join and leave, draw and choose greedily, and a step advances the draws of all of them."""
+    kinds = [GREEDY, SamplingParams(0.5), SamplingParams(0.5, top_p=0.25)]
+    draws = [Draws.from_seed(seed) for seed in range(3)]
+    for _ in range(200):
+        positions = torch.where(torch.rand(USERS) < 0.3, IDLE, POSITIONS)
+        params = [kinds[kind] for kind in torch.randint(3, (USERS,))]
+        given = [draws[number] for number in torch.randint(len(draws), (USERS,))]
+        inputs.set(TOKENS, positions)
+        inputs.set_sampling(params, given)
+        sharpness, top_p, now = parameter(inputs, "sharpness"), parameter(inputs, "top_p"), states(inputs)
+        for row in (positions != IDLE).nonzero().flatten().tolist():
+            assert params[row].greedy or now[row] == given[row].state
+            assert sharpness[row] == (1.0 if params[row].greedy else 2.0) and top_p[row] == params[row].top_p
+        if torch.rand(()) < 0.6:
+            inputs.sampling.set_draws([Draws(state).next() for state in now])  # as a step does it on the device
+            inputs.after_step(chose=True, drew=True, counted=False)
+            draws = [draws[0].next(), *draws[:2]]
 
 
 def test_nothing_is_uploaded_twice(inputs):
@@ -130,7 +176,7 @@ def test_draws_that_the_caller_keeps_are_the_ones_before_the_step(inputs):
     inputs.set_sampling(params, [draw.at(1) if row % 2 == 0 else Draws() for row, draw in enumerate(draws)])
     assert inputs.uploaded_bytes == 0
     inputs.set_sampling(params, draws)
-    assert inputs.uploaded_bytes > 0 and inputs.held().draws == draws
+    assert inputs.uploaded_bytes > 0 and states(inputs)[::2] == [draw.state for draw in draws[::2]]
 
 
 def test_idle_rows(inputs):

@@ -23,6 +23,7 @@ from models.bitnet.tests.common import (
     decode_bars,
     decode_rotation,
     empty_cache,
+    every_other_family,
     every_precision,
     random_past,
     random_stream,
@@ -32,7 +33,7 @@ from models.bitnet.tests.common import (
     with_float_weights,
 )
 from models.bitnet.tests.unit.layer_case import CONTEXT, LayerCase, mixed_positions
-from models.bitnet.tt.decode_layers import StockDecodeLayers, decode_layers
+from models.bitnet.tt.decode_layers import SeparateDecodeLayers, decode_layers
 from models.bitnet.tt.decoder import DecoderLayer
 
 # At full width the ordinary run has badly scaled weights, which show lost scales besides all other errors.
@@ -110,6 +111,17 @@ def test_decoder_decode(device, reset_seeds, model, precision, badly_scaled):
         check_decode(device, model, precision, users, state, weights)
 
 
+@pytest.mark.board
+@every_precision
+@every_other_family
+def test_decoder_of_other_families(device, reset_seeds, model, precision):
+    state, weights = random_state(model), SharedWeights(device)
+    case = Case(device, model, precision, 1, state, weights)
+    case.check_prefill(case.stream(65), Pages(1, 65), empty_cache(case.config, Pages(1, 65)))
+    for users in BATCHES:
+        check_decode(device, model, precision, users, state, weights)
+
+
 def check_decode(device, model, precision, users, state, weights):
     """Check a decode step of a batch. When this returns, the batch's reference is freed."""
     case = Case(device, model, precision, users, state, weights)
@@ -156,7 +168,7 @@ def test_a_step_through_all_layers_is_one_layer_after_the_other(device, reset_se
     config, pages, positions = cases[0].config, Pages(users, CONTEXT), mixed_positions(users)
     table, at = to_integers(pages.table, device), to_integers(torch.tensor(positions), device)
     x, results = random_stream(users, model, state), []
-    for layers in (StockDecodeLayers, partial(decode_layers, config)):
+    for layers in (SeparateDecodeLayers, partial(decode_layers, config)):
         torch.manual_seed(7)  # the same noise in the caches
         caches = [empty_cache(config, pages) for _ in range(count)]
         rotation, row = decode_rotation(cases[0].rope, positions), to_decode(x, config, config.residual_memory)

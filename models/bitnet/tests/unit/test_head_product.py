@@ -35,7 +35,7 @@ def product(
     """
     chip = Chip.of(device)
     inner, width = weight.shape
-    program = HeadProduct(len(x), inner // TILE, width // TILE, chip.dram_banks, chip.grid, dtype, held_as)
+    program = HeadProduct(len(x), inner // TILE, width, chip.dram_banks, chip.grid, dtype, held_as)
     memory = columns(inner, chip).memory_config() if sharded else ttnn.DRAM_MEMORY_CONFIG
     rows = to_device(x[None, None], device, dtype, memory)
     matrix = to_device(weight[None, None], device, held_as, dram_sharded(inner, width, chip))
@@ -57,6 +57,12 @@ def test_integers(device, reset_seeds, inner, width, sharded, rows):
     weight = torch.randint(-1, 2, (inner * TILE, width * TILE)) * 2.0 ** (torch.arange(width * TILE) // 16 % 40 - 20)
     expected = (x.double() @ weight.double()).float()
     assert torch.equal(product(device, x, weight, ttnn.float32, sharded), expected)
+
+
+@pytest.mark.parametrize("width", [33, 415, 32002])
+def test_a_width_that_is_no_whole_tiles(device, reset_seeds, width):
+    x, weight = torch.randint(-EXACT, EXACT + 1, (7, 32)).float(), torch.randint(-1, 2, (32, width)).float()
+    assert torch.equal(product(device, x, weight, ttnn.float32, True), x @ weight)
 
 
 @pytest.mark.parametrize("rows", [1, 9])
@@ -90,6 +96,6 @@ def test_fractions(device, reset_seeds, inner, dtype):
 
 def test_the_buffers_take_less_than_half_of_l1(device):
     """The width is that of BitNet b1.58 2B4T."""
-    program = HeadProduct(32, 80, 4008, 12, (8, 7), ttnn.float32, ttnn.bfloat8_b)
+    program = HeadProduct(32, 80, 128256, 12, (8, 7), ttnn.float32, ttnn.bfloat8_b)
     assert program.l1_bytes == 80 * 4096 + 2 * 8 * 4 * 1088 + 2 * 4 * 4096
     assert program.l1_bytes < free_l1_bytes(device) / 2

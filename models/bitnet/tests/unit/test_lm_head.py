@@ -21,7 +21,8 @@ from models.bitnet.tests.common import (
     to_prefill,
     to_rows,
 )
-from models.bitnet.tt.layout import Chip
+from models.bitnet.tt.generation.likeliest import Likeliest
+from models.bitnet.tt.layout import TILE, Chip
 from models.bitnet.tt.lm_head import StockLMHead, lm_head
 from models.bitnet.tt.model_config import ModelConfig
 from models.bitnet.tt.precision import FUSED, HEAD_WEIGHTS
@@ -79,12 +80,28 @@ def test_lm_head_prefill_and_decode_of_badly_scaled_words(device, reset_seeds, p
         assert_level(precision, "module", golden, to_rows(case.head(rows), 7) / sizes.T)
 
 
+@every_precision
+@pytest.mark.parametrize("vocabulary", [162, 9631])
+def test_the_likeliest_tokens_of_a_vocabulary_that_is_no_multiple_of_a_tile(device, reset_seeds, precision, vocabulary):
+    """All logits of tokens are negative, and those of padding are 0. No padding is among the likeliest tokens."""
+    model = replace(TINY, vocab_size=vocabulary)
+    weight = -torch.rand(vocabulary, model.hidden_size).bfloat16() - 1
+    case, x = Case(device, model, precision, 7, weight), torch.rand(7, model.hidden_size) + 1
+    logits = case.head(to_decode(x, case.config, case.config.residual_memory))
+    golden = to_rows(logits, 7)
+    tokens, values = (to_rows(found, 7) for found in Likeliest(case.config.chip.grid).candidates(logits))
+    assert golden.shape == (7, vocabulary) and golden.max() < 0
+    assert torch.equal(values, golden.topk(TILE).values)
+    assert torch.equal(golden.gather(1, tokens.long()), values)
+
+
 @pytest.mark.board
 @pytest.mark.parametrize("precision", ["accuracy", "performance"])
 def test_lm_head_prefill_and_decode_in_pieces(device, reset_seeds, precision):
-    """The vocabulary has several pieces, of which the last is narrower. Every column is in its place."""
+    """The vocabulary has several pieces, of which the last is narrower and ends inside a tile. Every column is in its
+    place."""
     tiles = Chip.of(device).cores * 2 + 5
-    case = Case(device, shape(4, 2, 32, 64, vocab=32 * tiles), precision, 7)
+    case = Case(device, shape(4, 2, 32, 64, vocab=32 * tiles - 7), precision, 7)
     case.head = StockLMHead(case.config, SharedWeights(device), case.weight, tiles_per_core=1)
     assert len(case.head.pieces) == 3
     case.check_prefill(torch.randn(32, 128))
@@ -107,14 +124,14 @@ def test_lm_head_decode_of_the_whole_vocabulary(device, reset_seeds, model):
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     heads=st.integers(1, 12),
-    vocab=st.integers(1, 150),
+    vocab=st.integers(32, 4800),
     users=st.integers(1, 32),
     precision=st.sampled_from(["accuracy", "performance", "fused"]),
     seed=st.integers(0, 1000),
 )
 def test_lm_head_prefill_and_decode_of_any_shape(device, heads, vocab, users, precision, seed):
     torch.manual_seed(seed)
-    case = Case(device, shape(heads, 1, 32, 64, vocab=32 * vocab), precision, users)
+    case = Case(device, shape(heads, 1, 32, 64, vocab=vocab), precision, users)
     case.check_prefill(torch.randn(32, 32 * heads))
     case.check_decode(torch.randn(users, 32 * heads))
 

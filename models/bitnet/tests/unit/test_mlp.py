@@ -13,8 +13,10 @@ from models.bitnet.reference.rms_norm import RMSNorm as ReferenceNorm
 from models.bitnet.tests.common import (
     BATCHES,
     LENGTHS,
+    OTHER_FAMILIES,
     SMALL,
     assert_level,
+    every_other_family,
     every_precision,
     every_scaling,
     faint_stream,
@@ -33,8 +35,7 @@ PREFIX, NORM = "model.layers.0.mlp", "model.layers.0.post_attention_layernorm"
 class Case:
     def __init__(self, device, model, precision, users, state, weights=None):
         self.config = ModelConfig(model, device, precision, users, max_seq_len=64)
-        gamma, scales = state[f"{NORM}.weight"], fold_scales(model, state, 0)
-        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, gamma, scales)
+        self.mlp = MLP(self.config, weights or SharedWeights(device), state, PREFIX, fold_scales(model, state, 0))
         self.parts = ReferenceNorm(model, state, NORM), ReferenceMLP(model, state, PREFIX)
         self.random_rows = lambda rows: faint_stream(rows, model, state)
 
@@ -85,6 +86,30 @@ def test_mlp_prefill_and_decode_where_eps_counts(device, reset_seeds, precision)
     x = case.random_rows(7)
     for run in (case.prefill, case.decode):
         assert_level(precision, "sub-block", case.reference(x), run(x))
+
+
+@pytest.mark.board
+@every_precision
+@every_other_family
+def test_mlp_prefill_and_decode_of_other_families(device, reset_seeds, model, precision):
+    case = Case(device, model, precision, 7, random_state(model))
+    for run in (case.prefill, case.decode):
+        x = case.random_rows(7)
+        assert_level(precision, "sub-block", case.reference(x), run(x))
+
+
+@every_precision
+def test_down_without_a_norm_keeps_its_input(device, reset_seeds, precision):
+    """The caller frees the hidden rows, which the product reads as they are."""
+    model = OTHER_FAMILIES["falcon3"]
+    case = Case(device, model, precision, 7, random_state(model))
+    x = case.random_rows(7)
+    hidden = case.mlp.gate_up.forward_prefill(to_prefill(x, case.config))
+    case.mlp.down.forward_prefill(hidden, to_prefill(x, case.config))
+    assert hidden.is_allocated()
+    hidden = case.mlp.gate_up.forward_decode(to_decode(x, case.config, case.config.residual_memory))
+    case.mlp.down.forward_decode(hidden, to_decode(x, case.config, case.config.residual_memory))
+    assert hidden.is_allocated()
 
 
 @every_precision

@@ -279,6 +279,7 @@ def test_prefill_attention_takes_whole_blocks(chip, rows, cache_block, block):
         (TINY, N150, {"max_seq_len": 4097}, "max_seq_len 4097 is past the model's context of 4096"),
         (shape(64, 1, 32, 64), N150, {}, "66 query, key and value heads do not fit 64 cores"),
         (shape(32, 32, 32, 64), P150, {}, "96 query, key and value heads do not fit 80 cores"),
+        (replace(TINY, vocab_size=31), N150, {}, "vocab_size is 31, must be at least the 32 candidates of a draw"),
         (TINY, Chip((5, 5), 4), {"users": 16}, "batch 16: queries and keys need 32 cores, there are 25"),
         (TINY, N150, {"precision": "fast"}, "unknown precision 'fast'; choose one of accuracy, performance"),
     ],
@@ -414,7 +415,7 @@ def test_the_default_is_fused_where_it_fits(chip, model, logged):
         (shape(40, 8, 32, 224), "fused joins up to 32 heads, the model has 40"),
         (
             shape(4, 2, 32, 32 * 1200),
-            "fused: decode's program of o, gate_up, down, qkv, 38400 wide, needs 3...... bytes of a core's L1",
+            "fused: decode's program of o, gate_up, down, qkv, 38400 wide, needs 1...... bytes of a core's L1",
         ),
         (shape(32, 1, 512, 224), "fused rotates heads up to 256 wide, the model's are 512 wide"),
     ],

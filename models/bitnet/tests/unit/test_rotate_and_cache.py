@@ -107,6 +107,7 @@ SHAPES = {
     "full batch": (32, 4, 1, 64, 64),
     "widest heads": (17, 3, 3, 256, 128),
     "most heads": (5, 32, 8, 32, 32),
+    "three tiles a head": (9, 16, 16, 96, 32),
 }
 every_shape = pytest.mark.parametrize("sizes", SHAPES.values(), ids=SHAPES)
 

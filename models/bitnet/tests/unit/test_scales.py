@@ -14,11 +14,17 @@ import torch
 
 from models.bitnet.perf.random_weights import random_state, spread
 from models.bitnet.tests.common import TINY
-from models.bitnet.tt.weights.scales import LayerScales, fold_scales
+from models.bitnet.tt.weights.scales import LayerScales, NoNorm, Norm, fold_scales
 
 PREFIX = "model.layers.0"
 PROJECTIONS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
 PROJECTIONS += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+KINDS = {
+    f"{act}, {'' if sub_norms else 'no '}sub-norms": replace(TINY, hidden_act=act, sub_norms=sub_norms)
+    for act in ("relu2", "silu")
+    for sub_norms in (True, False)
+}
+every_kind = pytest.mark.parametrize("model", KINDS.values(), ids=KINDS)
 ROUNDED = 1e-6  # the folded gammas and the softmax scale are float32
 ROWS = 9
 
@@ -26,8 +32,9 @@ ROWS = 9
 class Layer:
     """The parts of a layer in float64. If `quantised`, rows are quantised to int8 before every projection."""
 
-    def __init__(self, state, quantised=False):
-        self.state, self.quantised = state, quantised
+    def __init__(self, state, quantised=False, model=TINY):
+        self.state, self.quantised, self.model = state, quantised, model
+        self.act = torch.nn.functional.silu if model.hidden_act == "silu" else lambda g: g.relu().square()
 
     def scale(self, name):
         return self.state[f"{PREFIX}.{name}.weight_scale"].double()
@@ -45,6 +52,18 @@ class Layer:
     def scaled(self, x, name):
         return self.bare(x, name) * self.scale(name)
 
+    def normed(self, x, name):
+        return norm(x, self.gamma(name), self.model.rms_norm_eps)
+
+    def sub_normed(self, x, name):
+        return self.normed(x, name) if self.model.sub_norms else x
+
+    def folded(self, x, before, name):
+        """The product of x with a ternary matrix, with what the device has before it."""
+        if isinstance(before, NoNorm):
+            return self.bare(x, name) * before.factor
+        return self.bare(norm(x, before.gamma.double(), before.eps), name)
+
 
 def norm(x, gamma, eps):
     return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + eps) * gamma
@@ -59,25 +78,26 @@ def attend(q, k, v, scale):
 
 
 def plain_attention(layer, x):
-    q, k, v = (layer.scaled(x, f"self_attn.{name}_proj") for name in "qkv")
+    n = layer.normed(x, "input_layernorm")
+    q, k, v = (layer.scaled(n, f"self_attn.{name}_proj") for name in "qkv")
     a = attend(q, k, v, 1 / math.sqrt(TINY.head_dim))
-    return layer.scaled(norm(a, layer.gamma("self_attn.attn_sub_norm"), TINY.rms_norm_eps), "self_attn.o_proj")
+    return layer.scaled(layer.sub_normed(a, "self_attn.attn_sub_norm"), "self_attn.o_proj")
 
 
 def folded_attention(layer, x, scales: LayerScales):
-    q, k, v = (layer.bare(x, f"self_attn.{name}_proj") for name in "qkv")
-    a = attend(q, k, v, scales.softmax)
-    return layer.bare(norm(a, scales.attention_gamma.double(), scales.attention_eps), "self_attn.o_proj")
+    q, k, v = (layer.folded(x, scales.qkv, f"self_attn.{name}_proj") for name in "qkv")
+    return layer.folded(attend(q, k, v, scales.softmax), scales.o, "self_attn.o_proj")
 
 
 def plain_mlp(layer, x):
-    hidden = layer.scaled(x, "mlp.gate_proj").relu().square() * layer.scaled(x, "mlp.up_proj")
-    return layer.scaled(norm(hidden, layer.gamma("mlp.ffn_sub_norm"), TINY.rms_norm_eps), "mlp.down_proj")
+    n = layer.normed(x, "post_attention_layernorm")
+    hidden = layer.act(layer.scaled(n, "mlp.gate_proj")) * layer.scaled(n, "mlp.up_proj")
+    return layer.scaled(layer.sub_normed(hidden, "mlp.ffn_sub_norm"), "mlp.down_proj")
 
 
 def folded_mlp(layer, x, scales: LayerScales):
-    hidden = layer.bare(x, "mlp.gate_proj").relu().square() * layer.bare(x, "mlp.up_proj")
-    return layer.bare(norm(hidden, scales.hidden_gamma.double(), scales.hidden_eps), "mlp.down_proj")
+    gate, up = (layer.folded(x, scales.gate_up, f"mlp.{name}_proj") for name in ("gate", "up"))
+    return layer.folded(layer.act(gate) * up, scales.down, "mlp.down_proj")
 
 
 def error(golden, calculated):
@@ -118,9 +138,9 @@ def test_attention_eps_takes_the_scale_of_v(v):
     layer, scales = Layer(state), fold_scales(TINY, state, 0)
     a = torch.randn(ROWS, TINY.hidden_size).double() * row_sizes(layer.scale("self_attn.v_proj"))
     plain = norm(v * a, layer.gamma("self_attn.attn_sub_norm"), TINY.rms_norm_eps)
-    assert error(plain, norm(a, scales.attention_gamma.double(), scales.attention_eps)) < ROUNDED
+    assert error(plain, norm(a, scales.o.gamma.double(), scales.o.eps)) < ROUNDED
     if v != 1.0:
-        assert error(plain, norm(a, scales.attention_gamma.double(), TINY.rms_norm_eps)) > 0.1
+        assert error(plain, norm(a, scales.o.gamma.double(), TINY.rms_norm_eps)) > 0.1
 
 
 @pytest.mark.parametrize("gate", [1e-3, 0.1, 1.0, 1e3])
@@ -132,7 +152,7 @@ def test_hidden_eps_takes_those_of_gate_and_up(gate, up):
     product = layer.scale("mlp.gate_proj") ** 2 * layer.scale("mlp.up_proj")
     hidden = torch.randn(ROWS, TINY.intermediate_size).double() * row_sizes(product)
     plain = norm(product * hidden, layer.gamma("mlp.ffn_sub_norm"), TINY.rms_norm_eps)
-    assert error(plain, norm(hidden, scales.hidden_gamma.double(), scales.hidden_eps)) < ROUNDED
+    assert error(plain, norm(hidden, scales.down.gamma.double(), scales.down.eps)) < ROUNDED
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -142,8 +162,8 @@ def test_gammas_take_the_scales_of_o_and_down(scale, quantised):
     state = with_scales(random_state(TINY), **{"self_attn.o_proj": scale, "mlp.down_proj": scale})
     layer, scales = Layer(state, quantised), fold_scales(TINY, state, 0)
     for name, width, gamma_name, folded in (
-        ("self_attn.o_proj", TINY.hidden_size, "self_attn.attn_sub_norm", scales.attention_gamma),
-        ("mlp.down_proj", TINY.intermediate_size, "mlp.ffn_sub_norm", scales.hidden_gamma),
+        ("self_attn.o_proj", TINY.hidden_size, "self_attn.attn_sub_norm", scales.o.gamma),
+        ("mlp.down_proj", TINY.intermediate_size, "mlp.ffn_sub_norm", scales.down.gamma),
     ):
         x = torch.randn(ROWS, width).double()
         plain = layer.scaled(x * layer.gamma(gamma_name), name)
@@ -152,27 +172,36 @@ def test_gammas_take_the_scales_of_o_and_down(scale, quantised):
 
 @pytest.mark.parametrize("quantised", [False, True], ids=["plain", "int8"])
 @pytest.mark.parametrize("seed", range(6))
-def test_blocks_with_folded_scales_are_the_blocks(seed, quantised):
+@every_kind
+def test_blocks_with_folded_scales_are_the_blocks(model, seed, quantised):
     """All scales are folded at once. They are from 1e-3 to 1e3. An int8 code next to a rounding boundary may flip."""
     torch.manual_seed(seed)
-    layer = Layer(random_state(TINY, badly_scaled=True), quantised)
-    scales = fold_scales(TINY, layer.state, 0)
+    layer = Layer(random_state(model, badly_scaled=True), quantised, model)
+    scales = fold_scales(model, layer.state, 0)
     x = torch.randn(ROWS, TINY.hidden_size).double()
     assert error(plain_attention(layer, x), folded_attention(layer, x, scales)) < (5e-3 if quantised else 1e-5)
     assert error(plain_mlp(layer, x), folded_mlp(layer, x, scales)) < (5e-3 if quantised else 1e-5)
 
 
+@every_kind
+def test_places_have_norms_as_the_config_says(model):
+    scales = fold_scales(model, random_state(model), 0)
+    assert isinstance(scales.qkv, Norm) and isinstance(scales.gate_up, Norm)
+    assert isinstance(scales.o, Norm if model.sub_norms else NoNorm) and type(scales.down) is type(scales.o)
+
+
 @pytest.mark.parametrize("lost", PROJECTIONS)
-def test_a_lost_scale_shows(lost):
+@every_kind
+def test_a_lost_scale_shows(model, lost):
     """Every scale has a size at which it matters. Without one of the scales, the rows are at least 5 % off."""
-    scales = {"self_attn.q_proj": 0.25, "self_attn.k_proj": 0.05, "self_attn.v_proj": 3e-3, "self_attn.o_proj": 40.0}
-    scales |= {"mlp.gate_proj": 2e-2, "mlp.up_proj": 3e-2, "mlp.down_proj": 1e-2}
-    state = with_scales(random_state(TINY), **scales)
-    layer, without = Layer(state), fold_scales(TINY, with_scales(state, **{lost: 1.0}), 0)
+    scales = {"self_attn.q_proj": 0.25, "self_attn.k_proj": 0.05, "self_attn.v_proj": 1e-3, "self_attn.o_proj": 40.0}
+    scales |= {"mlp.gate_proj": 2e-2, "mlp.up_proj": 5e-3, "mlp.down_proj": 1e-2}
+    state = with_scales(random_state(model), **scales)
+    layer, without = Layer(state, model=model), fold_scales(model, with_scales(state, **{lost: 1.0}), 0)
     x = torch.randn(ROWS, TINY.hidden_size).double() * 0.3
     plain, folded = (plain_mlp, folded_mlp) if lost.startswith("mlp") else (plain_attention, folded_attention)
     golden = plain(layer, x)
-    assert error(golden, folded(layer, x, fold_scales(TINY, state, 0))) < 1e-5
+    assert error(golden, folded(layer, x, fold_scales(model, state, 0))) < 1e-5
     assert error(golden, folded(layer, x, without)) > 0.05
 
 
@@ -181,5 +210,5 @@ def test_folding_takes_the_layer_asked_for():
     state = random_state(model, badly_scaled=True)
     first, second = fold_scales(model, state, 0), fold_scales(model, state, 1)
     o = state["model.layers.1.self_attn.o_proj.weight_scale"]
-    assert torch.equal(second.attention_gamma, state["model.layers.1.self_attn.attn_sub_norm.weight"] * o)
-    assert first.hidden_eps != second.hidden_eps
+    assert torch.equal(second.o.gamma, state["model.layers.1.self_attn.attn_sub_norm.weight"] * o)
+    assert first.down.eps != second.down.eps

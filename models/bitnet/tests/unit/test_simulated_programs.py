@@ -23,7 +23,15 @@ from safetensors.torch import save_file
 import ttnn
 from models.bitnet.perf.random_weights import spread
 from models.bitnet.tests.common import TINY, to_integers
-from models.bitnet.tests.ternary import EPS, coded_rows, gamma_to_device, powers_of_two, random_values, to_device
+from models.bitnet.tests.ternary import (
+    EPS,
+    FACTOR,
+    coded_rows,
+    gamma_to_device,
+    powers_of_two,
+    random_values,
+    to_device,
+)
 from models.bitnet.tests.unit import (
     test_decode_look_up,
     test_decode_product,
@@ -82,7 +90,8 @@ def decode_product(device, shape, kind, **options):
     residual = added if options.get("epilogue") is Epilogue.RESIDUAL else None
     heads = product.program.head_tiles
     rows = x.unflatten(-1, (-1, heads * TILE)) if heads else x
-    return [x, gamma, product.weight, added], [product(rows, gamma, residual)]
+    constant = EPS if product.program.stages[-1].normed else FACTOR
+    return [x, gamma, product.weight, added], [product(rows, gamma, residual, constant)]
 
 
 def decode_stages(device, chain, **options):
@@ -92,16 +101,17 @@ def decode_stages(device, chain, **options):
     return [*entering, *chain.gammas, *chain.weights], chain(x, residual)
 
 
-def head_product(device, dtype, inner, sharded, held_as):
+def head_product(device, dtype, inner, sharded, held_as, width=416):
     """Rows of many magnitudes."""
-    x, weight = torch.randn(7, inner * TILE) * 10.0 ** torch.linspace(-6, 6, 7)[:, None], torch.randn(inner * TILE, 416)
+    x = torch.randn(7, inner * TILE) * 10.0 ** torch.linspace(-6, 6, 7)[:, None]
+    weight = torch.randn(inner * TILE, width)
     return [x, weight], [test_head_product.product(device, x, weight, dtype, sharded, held_as)]
 
 
-def best_tokens(device, rows, dtype):
+def best_tokens(device, rows, dtype, width=4128):
     """Equal logits, minus infinity, and a row without a best token."""
-    logits = torch.randn(rows, 4128) * 4
-    logits[0] = torch.randint(-2, 3, (4128,))
+    logits = torch.randn(rows, width) * 4
+    logits[0] = torch.randint(-2, 3, (width,))
     logits[1] = -torch.inf
     logits[2, 77] = torch.nan
     on_device, grid = to_device(logits[None, None], device, dtype), Chip.of(device).grid
@@ -126,11 +136,12 @@ def second_pass(device, rows, inner, length):
     return [it.x, it.table, it.shortlist], [best.int(), likeliest.int(), values]
 
 
-def prefill_codes(device, shape, kind, dtype=ttnn.float32):
+def prefill_codes(device, shape, kind, dtype=ttnn.float32, memory=ttnn.DRAM_MEMORY_CONFIG, **options):
     token_tiles, inner, _ = shape
     x, gamma = values(kind, token_tiles * TILE, inner * TILE)
-    program = PrefillCodes(*shape)
-    codes, steps = program(to_device(x[None, None], device, dtype), gamma_to_device(gamma, device), eps=EPS)
+    program = PrefillCodes(*shape, memory, **options)
+    of_norm, constant = (gamma_to_device(gamma, device), EPS) if program.normed else (None, FACTOR)
+    codes, steps = program(to_device(x[None, None], device, dtype), of_norm, constant=constant)
     return [x, gamma], [ttnn.to_torch(codes).to(torch.int8), ttnn.to_torch(steps)[..., :1]]
 
 
@@ -152,7 +163,7 @@ def values(kind: str, rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor
 for precision, users in (("fused", 7), ("performance", 32)):
     case(f"decode look up/{precision}, {users} users", look_up, precision, users)
 
-for name in ("one user", "2B-4T", "full batch"):
+for name in ("one user", "2B-4T", "full batch", "widest heads", "three tiles a head"):
     for dtype in test_rotate_and_cache.DTYPES:
         sizes = *test_rotate_and_cache.SHAPES[name], dtype
         case(f"rotate and cache/{name}, {dtype.name.lower()}", rotate_and_cache, *sizes)
@@ -160,11 +171,15 @@ for name in ("one user", "2B-4T", "full batch"):
 SHAPES = test_decode_product.SHAPES
 for name, shape in SHAPES.items():
     case(f"decode product/{name}", decode_product, shape, "normal")
-for kind in ("codes", "twenty binades", "below the smallest peak", "around the smallest peak", "ties"):
+_KINDS = "codes", "twenty binades", "below the smallest peak", "around the smallest peak", "ties"
+for kind in _KINDS:
     case(f"decode product/uneven, {kind}", decode_product, SHAPES["uneven"], kind)
 case("decode product/residual", decode_product, SHAPES["uneven"], "normal", epilogue=Epilogue.RESIDUAL)
 for name in ("uneven", "more parts than a tile has rows"):
-    case(f"decode product/gated, {name}", decode_product, SHAPES[name], "normal", epilogue=Epilogue.GATED)
+    case(f"decode product/gated, {name}", decode_product, SHAPES[name], "normal", epilogue=Epilogue.RELU2_GATED)
+    case(f"decode product/silu, {name}", decode_product, SHAPES[name], "normal", epilogue=Epilogue.SILU_GATED)
+for kind in ("normal", *_KINDS):
+    case(f"decode product/no norm, {kind}", decode_product, SHAPES["uneven"], kind, normed=False)
 case("decode product/bfloat16", decode_product, SHAPES["uneven"], "normal", dtype=ttnn.bfloat16)
 for users, heads, head_tiles in ((8, 20, 1), (17, 3, 2)):
     joined = users, heads * head_tiles, 2, 2
@@ -174,6 +189,9 @@ for name, chain in test_decode_product.CHAINS.items():
     case(f"decode product/stages, {name}", decode_stages, chain)
 chain, options = test_decode_product.TO_NEXT_LAYER, {"dtype": ttnn.bfloat16, "leaving": 2}
 case("decode product/stages, to the next layer", decode_stages, chain, **options)
+for users in (9, 32):
+    chain = users, 0, *test_decode_product.IN_TURNS
+    case(f"decode product/stages, little L1, {users} users", decode_stages, chain, l1_limit=0)
 
 for dtype in test_head_product.DTYPES:
     for inner in (4, 80):
@@ -183,7 +201,10 @@ for held_as in test_head_product.HEAD_WEIGHTS:
     name = f"head product/weights in {held_as.name.lower()}"
     case(name, head_product, ttnn.float32, 3, sharded=False, held_as=held_as)
 
+case("head product/415 wide", head_product, ttnn.float32, 3, sharded=True, held_as=ttnn.bfloat8_b, width=415)
+
 for dtype in test_head_product.DTYPES:
+    case(f"best tokens/{dtype.name.lower()}, 4097 wide", best_tokens, 7, dtype, width=4097)
     for rows in (7, 32):
         case(f"best tokens/{dtype.name.lower()}, {rows} rows", best_tokens, rows, dtype)
 
@@ -196,16 +217,26 @@ CODES, PRODUCTS = test_prefill_programs.CODES, test_prefill_programs.PRODUCTS
 _SMALL = "one core", "uneven", "uneven teams", "more parts than a tile has rows"
 for name in (*_SMALL, "a last part that does not divide the others"):
     case(f"prefill codes/{name}", prefill_codes, CODES[name], "normal")
-for kind in ("codes", "twenty binades", "below the smallest peak", "around the smallest peak", "ties"):
+for held_as in test_prefill_programs.CODES_HELD_AS:
+    for kind in ("normal", *_KINDS):
+        name = f"prefill codes/no norm, {kind}, in {held_as.name.lower()}"
+        case(name, prefill_codes, CODES["uneven"], kind, normed=False, codes=held_as)
+for kind in _KINDS:
     case(f"prefill codes/uneven, {kind}", prefill_codes, CODES["uneven"], kind)
 case("prefill codes/bfloat16", prefill_codes, CODES["uneven"], "normal", dtype=ttnn.bfloat16)
+
+case("prefill codes/in L1", prefill_codes, CODES["uneven teams"], "normal", memory=ttnn.L1_MEMORY_CONFIG)
 
 for name, shape in PRODUCTS.items():
     case(f"prefill product/{name}", prefill_product, shape)
 FEW = test_prefill_programs.FEW
 case("prefill product/residual", prefill_product, FEW, epilogue=Epilogue.RESIDUAL)
-case("prefill product/gated", prefill_product, FEW, epilogue=Epilogue.GATED)
+case("prefill product/gated", prefill_product, FEW, epilogue=Epilogue.RELU2_GATED)
+case("prefill product/silu", prefill_product, FEW, epilogue=Epilogue.SILU_GATED)
+shape = PRODUCTS["five token tiles in passes of two"]
+case("prefill product/codes in bfloat8_b", prefill_product, shape, held_as=ttnn.bfloat8_b)
 case("prefill product/bfloat16", prefill_product, PRODUCTS["uneven rows"], dtype=ttnn.bfloat16)
+case("prefill product/codes in L1", prefill_product, PRODUCTS["uneven rows"], memory=ttnn.L1_MEMORY_CONFIG)
 
 
 # --- what they give --------------------------------------------------------------------------------------------------

@@ -5,16 +5,23 @@
 Such a step verifies drafts. It must compute what as many steps of one row compute, bit for bit.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import ttnn
 from models.bitnet.perf.random_model import SteppingModel
 from models.bitnet.perf.random_weights import random_state, shape
+from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.generator import IDLE
 from models.bitnet.tt.kv_cache import LayerCache
 
 MODEL = shape(4, 2, 32, 224)
+OTHER_FAMILIES = {
+    "no sub-norms": replace(shape(2, 1, 64, 224), sub_norms=False, hidden_act="silu"),
+    "silu": replace(shape(2, 2, 96, 224, vocab=333), hidden_act="silu"),
+}
 CONTEXT = 64
 TOKENS = torch.tensor([9, 40, 3, 77])
 
@@ -22,10 +29,11 @@ TOKENS = torch.tensor([9, 40, 3, 77])
 class Case:
     """A model of one layer, whose rows all have the blocks of one text. The text's past is random."""
 
-    def __init__(self, device, rows: int):
+    def __init__(self, device, rows: int, model: BitNetConfig = MODEL):
         self.device, self.rows = device, rows
-        self.model = SteppingModel(device, "fused", rows, MODEL, random_state(MODEL), CONTEXT)
-        self.past = [torch.randn(self.model.paging.max_num_blocks, 2, 32, 32) for _ in "kv"]
+        self.model = SteppingModel(device, "fused", rows, model, random_state(model), CONTEXT)
+        _, kv_heads, block_size, width = self.model.cache[0].keys.shape
+        self.past = [torch.randn(self.model.paging.max_num_blocks, kv_heads, block_size, width) for _ in "kv"]
 
     def fill(self) -> None:
         """Write the text's past into the cache."""
@@ -59,7 +67,16 @@ class Case:
 )
 def test_rows_of_one_text_are_steps_one_after_the_other(device, reset_seeds, rows, places, first):
     """The step of all rows comes first, because the first run of a program is the one that is sanitized."""
-    case = Case(device, rows)
+    check(Case(device, rows), places, first)
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("model", OTHER_FAMILIES.values(), ids=OTHER_FAMILIES)
+def test_other_families(device, reset_seeds, model):
+    check(Case(device, 3, model), {0: 0, 2: 1, 1: 2}, 31)
+
+
+def check(case, places, first):
     case.fill()
     at_once, pools, one_by_one = case.logits(places, first), case.pools(), {}
     case.fill()

@@ -20,6 +20,8 @@ from transformers.integrations import bitnet as hf_bitnet
 from models.bitnet.reference.bit_linear import quantise_weight
 from models.bitnet.reference.model import Model
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.weights.checkpoint import content_hash
+from models.bitnet.tt.weights.entry import CheckpointError
 from models.bitnet.tt.weights.packing import (
     fuse_qkv,
     pack_ternary,
@@ -27,14 +29,7 @@ from models.bitnet.tt.weights.packing import (
     ternarise,
     unpack_ternary,
 )
-from models.bitnet.tt.weights.state_dict import (
-    CheckpointError,
-    content_hash,
-    load_state_dict,
-    projection_names,
-    save_packed,
-    tensor_shapes,
-)
+from models.bitnet.tt.weights.state_dict import load_state_dict, projection_names, save_packed, tensor_shapes
 
 CONFIG = BitNetConfig(
     hidden_size=64,
@@ -620,14 +615,15 @@ def test_config_is_frozen_and_hashable():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"model_type": "llama"}, "model_type is 'llama', must be 'bitnet'"),
+        ({"model_type": "llama"}, "model_type is 'llama' and nothing says that its weights are ternary"),
+        ({"model_type": "qwen3"}, "model_type is 'qwen3', must be 'bitnet' or 'llama'"),
         ({"model_type": None}, "model_type is None"),
-        ({"hidden_act": "silu"}, "hidden_act is 'silu'"),
+        ({"hidden_act": "gelu"}, "hidden_act is 'gelu', must be 'relu2' or 'silu'"),
         ({"attention_bias": True}, "attention_bias"),
         ({"hidden_size": None}, "hidden_size is missing"),
         ({"rope_theta": None}, "rope_theta is missing"),
         ({"intermediate_size": 100}, "intermediate_size is 100, must be a positive multiple of 32"),
-        ({"vocab_size": 0}, "vocab_size is 0, must be"),
+        ({"vocab_size": 0}, "vocab_size is 0, must be a positive whole number"),
         ({"head_dim": 16, "num_attention_heads": 4}, "head_dim is 16, must be"),
         ({"num_hidden_layers": 0}, "num_hidden_layers is 0"),
         ({"num_attention_heads": 0, "head_dim": None}, "num_attention_heads is 0, must be a positive"),
@@ -650,6 +646,7 @@ def test_config_is_frozen_and_hashable():
         ({"bos_token_id": 1.5}, "1.5 is no token"),
         ({"tie_word_embeddings": "false"}, "tie_word_embeddings is 'false', must be true or false"),
         ({"quantization_config": {"linear_class": "linear"}}, "linear_class is 'linear'"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "quant_method is 'gptq', must be 'bitnet'"),
         ({"quantization_config": {"use_rms_norm": True}}, "use_rms_norm"),
     ],
 )

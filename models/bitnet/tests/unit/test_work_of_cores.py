@@ -12,11 +12,11 @@ from typing import NamedTuple
 import pytest
 
 import ttnn
-from models.bitnet.perf.random_weights import FULL
+from models.bitnet.perf.random_weights import FULL, OTHER_MODELS
 from models.bitnet.tests.common import BATCHES, SMALL, TINY
 from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.fused_programs import LAST_LAYER, TO_NEXT_LAYER, FusedPrograms
-from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache
+from models.bitnet.tt.kernels.decode import decode_product, look_up, rotate_and_cache, stages
 from models.bitnet.tt.kernels.head import best_tokens, head_product, second_pass
 from models.bitnet.tt.kernels.prefill import prefill_codes, prefill_product
 from models.bitnet.tt.layout import TILE, Chip, columns, first_cores, free_l1_bytes, users_memory_config
@@ -25,7 +25,8 @@ pytestmark = pytest.mark.board
 
 PROJECTIONS = ("qkv", "o", "gate_up", "down")
 PROGRAMS = (*((which,) for which in PROJECTIONS), LAST_LAYER, TO_NEXT_LAYER)  # of decode
-every_model = pytest.mark.parametrize("model", [TINY, SMALL, FULL], ids=["tiny", "small", "2b"])
+MODELS = {"tiny": TINY, "small": SMALL, "2b": FULL, **OTHER_MODELS}
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 every_projection = pytest.mark.parametrize("which", PROJECTIONS)
 
 
@@ -80,12 +81,12 @@ def test_decode_product(device, model, names, users):
     assert [core.leads for core in cores] == [1] + [0] * (len(cores) - 1)
     assert len(program.stages) == len(names)
     for number, stage in enumerate(program.stages):
-        works = [of_stage(core.stage_arguments, decode_product.StageArguments, number) for core in cores]
+        works = [of_stage(core.stage_arguments, stages.StageArguments, number) for core in cores]
         assert spans([(core.part_first, core.part_tiles) for core in works]) == list(range(stage.pages.inner))
         width, of_a_group = (count // stage.pages.matrices for count in (stage.pages.width, stage.pages.group))
         assert spans([(core.first_column, core.columns) for core in works]) == list(range(width))
         for core, (_, (numbers,)) in zip(works, told(reader, PageNumbers), strict=True):
-            read = of_stage(numbers, decode_product.PageArguments, number)
+            read = of_stage(numbers, stages.PageArguments, number)
             groups = range(core.first_column // of_a_group, (core.first_column + core.columns) // of_a_group)
             pages = spans([(group * stage.pages.pages_of_a_group, stage.pages.pages_of_a_group) for group in groups])
             assert spans([(read.first_page, read.pages)]) == pages
@@ -129,7 +130,8 @@ def test_head_product(device, model):
     """Every column of the vocabulary, by a core that reads it from its bank."""
     program = programs_of(model, device).head[False]
     weights, rows, compute = program.described(*[empty(device)] * 2).kernels
-    of_a_bank, written = -(-program.columns // program.banks), []
+    tile_columns = -(-model.vocab_size // TILE)
+    of_a_bank, written = -(-tile_columns // program.banks), []
     for (_, read), (_, row), (_, counted) in zip(
         told(weights, head_product.WeightsArguments),
         told(rows, head_product.RowsArguments),
@@ -141,19 +143,21 @@ def test_head_product(device, model):
             assert row.first_column == read.bank * of_a_bank + read.first_column
             assert read.first_column + read.columns <= of_a_bank
         written += spans([(row.first_column, row.columns)])
-    assert sorted(written) == list(range(program.columns))
+    assert sorted(written) == list(range(tile_columns))
 
 
 @pytest.mark.parametrize("rows", BATCHES)
-@pytest.mark.parametrize("width, count", [(32, 1), (32, TILE), (320, 256), (128256, 1), (128256, TILE), (128256, 128)])
+@pytest.mark.parametrize(
+    "width, count", [(32, 1), (33, TILE), (320, 256), (32002, 1), (128256, 1), (128256, TILE), (128256, 128)]
+)
 def test_best_tokens(device, rows, width, count):
     """Every tile column by one processor. The first cores merge, and all processors know their places."""
-    program = best_tokens.BestTokens(rows, width // TILE, ttnn.float32, count, Chip.of(device).grid)
+    program = best_tokens.BestTokens(rows, width, ttnn.float32, count, Chip.of(device).grid)
     kernels = program.described(empty(device), [empty(device)] * 2).kernels
     processors = [(core, scans) for kernel in kernels for core, scans in told(kernel, best_tokens.ScannerArguments)]
     ordered = sorted((scans for _, scans in processors), key=lambda scans: scans.scanner)
     assert [scans.scanner for scans in ordered] == list(range(len(processors)))
-    assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(width // TILE))
+    assert spans([(scans.first_tile, scans.tile_count) for scans in ordered]) == list(range(-(-width // TILE)))
     merges = rows * program.groups
     merging = {scans.merger: core for core, scans in processors if scans.merger < merges}
     assert sorted(scans.merger for _, scans in processors if scans.merger < merges) == list(range(len(merging)))
@@ -239,7 +243,7 @@ def test_no_core_has_gaps_in_the_numbers_of_its_buffers(device, model, users):
     programs, chip = programs_of(model, device, users), Chip.of(device)
     rows = columns(model.hidden_size, chip).memory_config()
     by_user = users_memory_config(2 * users, model.head_dim, first_cores(2 * users, chip))
-    logits = best_tokens.BestTokens(users, model.vocab_size // TILE, ttnn.float32, TILE, chip.grid)
+    logits = best_tokens.BestTokens(users, model.vocab_size, ttnn.float32, TILE, chip.grid)
     second = second_pass.SecondPass(users, 80, 128, model.vocab_size, TILE, chip.grid)
     descriptors = [
         *(programs.decode(*names).described(*[empty(device)] * 6) for names in PROGRAMS),

@@ -27,11 +27,7 @@ The pool takes its blocks back at once. This is safe because the device runs in 
 written after the second step.
 """
 
-import logging
 import time
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +35,7 @@ import torch
 
 import ttnn
 from models.bitnet.tt.checks import shown
+from models.bitnet.tt.engine.answers import Answers
 from models.bitnet.tt.engine.blocks import BlockPool, prefix_keys
 from models.bitnet.tt.engine.metrics import Metrics
 from models.bitnet.tt.engine.request import DecodeStep, Event, Job, Request
@@ -48,9 +45,7 @@ from models.bitnet.tt.engine.step_plan import StepPlan
 from models.bitnet.tt.engine.text import TextStream
 from models.bitnet.tt.generation.decode_steps import StepEnd
 from models.bitnet.tt.generator import Generator
-from models.bitnet.tt.kernels.head.best_tokens import NO_TOKEN
 
-_log = logging.getLogger(__name__)
 PREFILL_BUDGET = 256  # prompt tokens a step while others decode
 
 
@@ -83,18 +78,17 @@ class Engine:
         self.last_step: DecodeStep | None = None  # None if the last step did not decode
         config = generator.config
         self.scheduler = Scheduler(pool, config.max_seq_len)
+        self.answers = Answers(self.scheduler, self.metrics, config.model.eos_token_ids)
         self.speculation = Speculation(speculate, config.users, self.scheduler.context)
         # what a block's content depends on besides the tokens
         self._content = f"{config.model} {config.precision} {config.cache_dtype}"
-        self._jobs: dict[int, Job] = {}
-        self._events: list[Event] = []
         self._next_id = 0
         self._ahead: _Submitted | None = None  # the step after the last one whose tokens were read
 
     @property
     def busy(self) -> bool:
         """Whether a request is unfinished, or an event was not taken yet."""
-        return bool(self._jobs or self._events)
+        return self.answers.missing
 
     def add(self, request: Request) -> int:
         """Queue a request, and return the number that its events carry. A request that can never run on this model ends
@@ -107,20 +101,20 @@ class Engine:
         if job.completion.error is None and not self.pool.contiguous:
             job.keys = prefix_keys(self._content, request.prompt, self.pool.block_size)
         self._next_id += 1
-        self._jobs[number] = job
+        self.answers.jobs[number] = job
         if job.completion.error is None:
             self.speculation.begin(job)
             self.scheduler.add(job)
         else:
-            self._finish(job, "error")
+            self.answers.finish(job, "error")
         return number
 
     def abort(self, number: int, reason: str = "aborted") -> bool:
         """End a request. Its slot and blocks are free at once. Return False if it has ended already."""
-        job = self._jobs.get(number)
+        job = self.answers.jobs.get(number)
         if job is None:
             return False
-        self._leave(job, reason)
+        self.answers.leave(job, reason)
         return True
 
     def step(self) -> list[Event]:
@@ -138,8 +132,7 @@ class Engine:
 
     def take_events(self) -> list[Event]:
         """Return the events that nobody has taken yet."""
-        events, self._events = self._events, []
-        return events
+        return self.answers.take_events()
 
     def _why_never(self, request: Request) -> str | None:
         """Return why this model can never run the request, or None if it can."""
@@ -164,7 +157,7 @@ class Engine:
                 start, stop = self.generator.prefill.passes(job.computed, len(job.prompt), budget)[0]
                 if stop - start > budget and budget < most:
                     return  # a whole block is more than what is left
-                with self._alone(job):
+                with self.answers.alone(job):
                     self._prefill_pass(job, start, stop)
                 budget -= stop - start
 
@@ -178,7 +171,7 @@ class Engine:
         job.computed = stop
         self.pool.learn(job.slot, job.keys[: stop // self.pool.block_size])
         if token is not None:
-            self._take(job, token)
+            self.answers.add(job, token)
 
     def _decode(self) -> None:
         """Take one token for every request whose prompt is in the cache."""
@@ -228,8 +221,8 @@ class Engine:
         """Record that the cache has one more position of a job, and take the token that follows, if it is new."""
         job.computed += 1
         if job.computed == job.known:
-            with self._alone(job):
-                self._take(job, token)
+            with self.answers.alone(job):
+                self.answers.add(job, token)
         else:
             self.metrics.replayed_tokens += 1
 
@@ -245,7 +238,7 @@ class Engine:
         plan = StepPlan(self.generator.config.users, prefilled)
         jobs = []
         for job, drafts in zip(prefilled, self.speculation.drafts(prefilled)):
-            with self._alone(job):
+            with self.answers.alone(job):
                 plan.add(job, drafts[: self.scheduler.extend(job, len(drafts))])
                 jobs.append(job)
         if not jobs:
@@ -285,56 +278,3 @@ class Engine:
         for job in step.jobs:
             pool.reserve(job.slot, job.computed + 2)
         return True
-
-    def _take(self, job: Job, token: int) -> None:
-        """Give a job its new token. End the job if this was its last."""
-        completion, now = job.completion, time.perf_counter()
-        if token >= NO_TOKEN:
-            completion.error = f"the logits that follow {job.known} tokens are NaN or infinite"
-            self._leave(job, "error")
-            return
-        if completion.tokens:
-            self.metrics.gap.add(now - job.newest)
-        else:
-            completion.ttft_s = now - job.arrived
-            self.metrics.prompt_tokens += len(job.prompt)
-            self.metrics.shared_tokens += completion.shared_tokens
-        job.newest = now
-        if token in self.generator.config.model.eos_token_ids:
-            self._leave(job, "stop")
-            return
-        completion.tokens.append(token)
-        if job.drafter is not None:
-            job.drafter.add(token)
-        self.metrics.generated_tokens += 1
-        text = job.stream.add(token)
-        if text:
-            self._events.append(Event(job.id, text))
-        if job.stream.stopped:
-            self._leave(job, "stop")
-        elif len(completion.tokens) == job.request.max_new_tokens:
-            self._leave(job, "length")
-        elif job.computed >= self.scheduler.context:
-            completion.error = f"the context of {self.scheduler.context} tokens is full"
-            self._leave(job, "length")
-
-    @contextmanager
-    def _alone(self, job: Job) -> Iterator[None]:
-        """Run work that is for this job alone. An error in it ends the job, and the step goes on."""
-        try:
-            yield
-        except Exception as error:
-            _log.warning("request %d ended with an error", job.id, exc_info=error)
-            job.completion.error = "".join(traceback.format_exception_only(error)).strip()
-            self._leave(job, "error")
-
-    def _leave(self, job: Job, reason: str) -> None:
-        self.scheduler.remove(job)
-        self._finish(job, reason)
-
-    def _finish(self, job: Job, reason: str) -> None:
-        """Write the completion and the last event of a job that neither waits nor runs."""
-        del self._jobs[job.id]
-        text = job.stream.finish()
-        job.completion.text, job.completion.finish_reason = job.stream.text, reason
-        self._events.append(Event(job.id, text, job.completion))

@@ -6,6 +6,7 @@ A step rewrites its own inputs: the next tokens, positions, random numbers and c
 record without a download. So setting the inputs to values that they already hold uploads nothing.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -46,7 +47,7 @@ class DecodeInputs:
         self._page_table = torch.zeros(self.users, blocks_per_user, dtype=torch.int32)
         self._table_padding = table_width(blocks_per_user, block_size) - blocks_per_user
         self._params: list[SamplingParams] = []
-        self._draws: list[Draws] = []  # as the device has them; those of greedy rows are not kept up
+        self._draws: list[Draws] = []
         self._penalties: list[SamplingParams] = []
         self._texts: list[Text | None] = []  # that the device has counted; None for a row without penalties
         self.uploaded_bytes = 0  # since the beginning
@@ -103,12 +104,19 @@ class DecodeInputs:
 
     def set_sampling(self, params: list[SamplingParams], draws: list[Draws]) -> None:
         """Make the device draw each row's token like this. A greedy row's draws do not matter, and nothing of an idle
-        row does."""
+        row does: it keeps what it has."""
         self._check_lengths(sampling_params=params, draws=draws)
-        if self._drawing(params, draws) != self._drawing(self._params, self._draws):
+        is_active = (self._positions != IDLE).tolist()
+        is_drawn = [active and not row.greedy for row, active in zip(params, is_active)]
+        params, draws = _chosen(is_active, params, self._params), _chosen(is_drawn, draws, self._draws)
+        if params != self._params:
             self._params = []
-            self.uploaded_bytes += self.sampling.set(params, draws)
-            self._params, self._draws = list(params), list(draws)
+            self.uploaded_bytes += self.sampling.set_params(params)
+            self._params = params
+        if draws != self._draws:
+            self._draws = []
+            self.uploaded_bytes += self.sampling.set_draws(draws)
+            self._draws = draws
 
     def set_penalties(self, params: list[SamplingParams], texts: list[Text]) -> None:
         """Make the device penalise each row like this, and count the row's text. `texts` are the tokens before those
@@ -127,7 +135,7 @@ class DecodeInputs:
             self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._positions = torch.where(self._positions == IDLE, IDLE, self._positions + 1)
         if drew:
-            self._draws = [draws if params.greedy else draws.next() for params, draws in zip(self._params, self._draws)]
+            self._draws = [draws.next() for draws in self._draws]
 
     def tokens_read(self, tokens: torch.Tensor) -> None:
         """Record the device's tokens, which were downloaded."""
@@ -137,7 +145,7 @@ class DecodeInputs:
         """Record that what the device holds is unknown: a step was run only for its programs, or was cut short."""
         self._tokens = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
         self._positions = torch.full((self.users,), _UNKNOWN, dtype=torch.int32)
-        self._params, self._penalties, self._texts = [], [], []
+        self._params, self._draws, self._penalties, self._texts = [], [], [], []
 
     def held(self) -> Held:
         """Return the record that `restore` takes."""
@@ -146,7 +154,7 @@ class DecodeInputs:
     def restore(self, held: Held) -> None:
         """Make the device hold again what it held when `held` returned this."""
         self.set(held.tokens, held.positions)
-        if held.params:
+        if held.params and held.draws:
             self.set_sampling(held.params, held.draws)
         if held.penalties and held.texts:
             self._hold_penalties(held.penalties, held.texts)
@@ -174,12 +182,6 @@ class DecodeInputs:
             if len(values) != self.users:
                 raise ValueError(f"{name} has {len(values)} entries for {self.users} users")
 
-    def _drawing(self, params: list[SamplingParams], draws: list[Draws]) -> list[tuple[SamplingParams, Draws | None]]:
-        """Return the parameters of the rows that are not idle, with the draws of those that are not greedy."""
-        active = (self._positions != IDLE).tolist()
-        rows = zip(params, draws, active)
-        return [(row, None if row.greedy else draw) for row, draw, is_active in rows if is_active]
-
     def _whole_chunks(self, page_table: torch.Tensor) -> torch.Tensor:
         """Return the table as the device has it. Attention masks what it reads in the columns added here."""
         return torch.nn.functional.pad(page_table, (0, self._table_padding))
@@ -188,3 +190,8 @@ class DecodeInputs:
         host = ttnn.from_torch(values.to(torch.int32), dtype=target.dtype)
         ttnn.copy_host_to_device_tensor(host, target)
         self.uploaded_bytes += values.numel() * 4
+
+
+def _chosen(is_given: Sequence[bool], given: list, held: list) -> list:
+    """The given value of some rows, and the held one of the others, if it is known."""
+    return [new if chosen else old for chosen, new, old in zip(is_given, given, held or given)]

@@ -10,6 +10,7 @@ seed gives the same tokens whatever else runs in the batch and in whatever row t
 import hashlib
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -120,35 +121,44 @@ class SamplerInputs:
 
     def __init__(self, device: ttnn.MeshDevice, rows: int):
         self._device, self._rows = device, rows
-        params, draws = [SamplingParams()] * rows, [Draws()] * rows
-        host = self._host(params, draws)
+        host = _params_on_host([SamplingParams()] * rows) | _draws_on_host([Draws()] * rows)
         self.tensors = {name: ttnn.to_device(tensor, device) for name, tensor in host.items()}
 
-    def set(self, params: list[SamplingParams], draws: list[Draws]) -> int:
-        """Upload the parameters and draws of each row. Return the number of bytes."""
-        host = self._host(params, draws)
-        for name, tensor in host.items():
-            ttnn.copy_host_to_device_tensor(tensor, self.tensors[name])
-        return sum(tensor.logical_volume() * 4 for tensor in host.values())
+    def set_params(self, params: list[SamplingParams]) -> int:
+        """Upload the parameters of each row. Return the number of bytes."""
+        return self._upload(_params_on_host(params))
+
+    def set_draws(self, draws: list[Draws]) -> int:
+        """Upload the draws of each row. Return the number of bytes."""
+        return self._upload(_draws_on_host(draws))
 
     def deallocate(self) -> None:
         for tensor in self.tensors.values():
             ttnn.deallocate(tensor)
 
-    def _host(self, params: list[SamplingParams], draws: list[Draws]) -> dict[str, ttnn.Tensor]:
-        ranks = torch.arange(CANDIDATES)
-        # a greedy row among others that draw has one candidate
-        kept = torch.tensor([1 if p.greedy else p.top_k or CANDIDATES for p in params])
-        values = {
-            "sharpness": torch.tensor([[1.0 if p.greedy else min(1 / p.temperature, _SHARPEST)] for p in params]),
-            "excluded": torch.where(ranks < kept[:, None], 0.0, _NEVER),
-            "top_p": torch.tensor([[p.top_p] for p in params]),
-            "state": torch.tensor([draw.state for draw in draws]),
-        }
-        return {
-            name: ttnn.from_torch(value.float()[None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT)
-            for name, value in values.items()
-        }
+    def _upload(self, host: dict[str, ttnn.Tensor]) -> int:
+        for name, tensor in host.items():
+            ttnn.copy_host_to_device_tensor(tensor, self.tensors[name])
+        return sum(tensor.logical_volume() * 4 for tensor in host.values())
+
+
+def _params_on_host(params: list[SamplingParams]) -> dict[str, ttnn.Tensor]:
+    ranks = torch.arange(CANDIDATES)
+    # a greedy row among others that draw has one candidate
+    kept = torch.tensor([1 if p.greedy else p.top_k or CANDIDATES for p in params])
+    return {
+        "sharpness": _on_host([[1.0 if p.greedy else min(1 / p.temperature, _SHARPEST)] for p in params]),
+        "excluded": _on_host(torch.where(ranks < kept[:, None], 0.0, _NEVER)),
+        "top_p": _on_host([[p.top_p] for p in params]),
+    }
+
+
+def _draws_on_host(draws: list[Draws]) -> dict[str, ttnn.Tensor]:
+    return {"state": _on_host([draw.state for draw in draws])}
+
+
+def _on_host(rows: Any) -> ttnn.Tensor:
+    return ttnn.from_torch(torch.as_tensor(rows).float()[None, None], dtype=ttnn.float32, layout=ttnn.TILE_LAYOUT)
 
 
 class Sampler:

@@ -5,6 +5,8 @@
 
 import torch
 
+I2_S_BLOCK = 128  # values of a block of the i2_s format
+
 
 def ternarise(master: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A full-precision matrix [out, in] -> (int8 in {-1, 0, +1}, float32 0-d scale that multiplies it).
@@ -52,6 +54,12 @@ def permute_rows_for_device_rope(weight: torch.Tensor, num_heads: int, head_dim:
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
+def rows_in_halves(weight: torch.Tensor, num_heads: int) -> torch.Tensor:
+    """The inverse of `permute_rows_for_device_rope`: the rows of adjacent pairs in Hugging Face's order."""
+    pairs = weight.unflatten(0, (num_heads, -1, 2))
+    return pairs.transpose(1, 2).reshape(weight.shape)
+
+
 def fuse_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kv_heads: int, chips: int = 1) -> torch.Tensor:
     """One ternary matrix for q, k and v: for each chip its rows of q, then of k, then of v.
 
@@ -66,3 +74,15 @@ def fuse_qkv(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kv_heads: int, c
         return torch.nn.functional.pad(rows, (0, 0, 0, missing)).chunk(chips)
 
     return torch.cat([part for chip in zip(shards(q), shards(k), shards(v)) for part in chip])
+
+
+def unpack_i2_s(packed: torch.Tensor, shape: tuple[int, int], block: int = I2_S_BLOCK) -> torch.Tensor:
+    """The codes of a GGUF file's i2_s matrix, uint8 [out * in / 4] -> ternary int8 `shape`, [out, in].
+
+    A block of values, in the order of the rows, lies in block / 4 bytes. A byte holds values of the four quarters of
+    the block, the first in its highest bits. The code of a value is the value plus one.
+    """
+    if (packed & packed >> 1 & 0b01010101).any():
+        raise ValueError("code 3 occurs, which stands for no ternary value")
+    quarters = packed.reshape(-1, 1, block // 4) >> torch.tensor([[6], [4], [2], [0]], dtype=torch.uint8)
+    return (quarters & 3).to(torch.int8).reshape(shape) - 1

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Reads checkpoint files into a checked state dict of ternary weights and scales, and writes them.
+"""Reads a checkpoint into a checked state dict of ternary weights and scales, and writes them.
 
 The state dict has one normalised form for every form of checkpoint. It has Hugging Face's tensor names:
 
@@ -12,82 +12,108 @@ The state dict has one normalised form for every form of checkpoint. It has Hugg
 `lm_head.weight` is in the state dict only if the checkpoint has it. Otherwise the embedding is the output matrix too.
 """
 
-import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm import tqdm
 
 from models.bitnet.tt.config import BitNetConfig
+from models.bitnet.tt.weights.checkpoint import open_tensors, read_config
+from models.bitnet.tt.weights.entry import CheckpointError, Entry
 from models.bitnet.tt.weights.packing import is_ternary, pack_ternary, ternarise, unpack_ternary
 
-# A part of content_hash. Raise it whenever the conversion makes other device tensors from the same checkpoint.
-PACKING_VERSION = 1
+# The sub-norms of 1bitLLM's checkpoints, and their names here
+_OTHER_NAMES = {".self_attn.inner_attn_ln.": ".self_attn.attn_sub_norm.", ".mlp.ffn_layernorm.": ".mlp.ffn_sub_norm."}
+_FREQUENCIES = "rotary_emb.inv_freq"
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)
 
 
-class CheckpointError(ValueError):
-    """A checkpoint cannot be used. The message is one line that names the file and the tensor."""
+class StateDict(Mapping[str, torch.Tensor]):
+    """A checkpoint in the normalised form that the top of this file describes.
+
+    A tensor is read and checked when it is asked for. The projections of one layer are kept until another layer's are
+    asked for, so a model that is loaded layer by layer needs the memory of a layer.
+    """
+
+    def __init__(self, origin: str, entries: Mapping[str, Entry], config: BitNetConfig):
+        """Raises CheckpointError for a missing or unknown tensor."""
+        entries = dict(entries)
+        _take_frequencies(entries, config)
+        entries = _under_our_names(entries)
+        self._entries, self._config = entries, config
+        self._shapes = tensor_shapes(config)
+        if config.tie_word_embeddings and "lm_head.weight" not in entries:
+            del self._shapes["lm_head.weight"]
+        self._projections = projection_names(config)
+        _check_names(origin, entries, self._shapes, self._projections)
+        scales = {f"{name}.weight": f"{name}.weight_scale" for name in self._projections}
+        self._names = [part for name in self._shapes for part in (name, scales.get(name)) if part]
+        self._layer = ""
+        self._kept: dict[str, torch.Tensor] = {}
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        """Raises CheckpointError if the stored tensor is none of this model."""
+        if name not in self:
+            raise KeyError(name)
+        weight = name.removesuffix("_scale")
+        prefix = weight.removesuffix(".weight")
+        if prefix not in self._projections:
+            return _read_float(self._entries[name], self._shapes[name])
+        layer = prefix.rsplit(".", 2)[0]
+        if layer != self._layer:
+            self._layer, self._kept = layer, {}
+        if name not in self._kept:
+            scale = self._entries.get(f"{weight}_scale")
+            read = _read_projection(self._entries[weight], scale, self._shapes[weight], self._config)
+            self._kept[weight], self._kept[f"{weight}_scale"] = read
+        return self._kept[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One stored tensor: its file, its name and a function that reads it."""
+def open_state_dict(source: str | Path | Mapping[str, torch.Tensor], config: BitNetConfig | None = None) -> StateDict:
+    """Open a checkpoint, whose tensors are read one by one.
 
-    origin: str
-    name: str
-    read: Callable[[], torch.Tensor]
+    source: a Hugging Face folder (`config.json`, and `model.safetensors` or shards with an index), a GGUF file, or a
+    state dict. A state dict needs `config`. Projections may be stored in full precision, packed four to a byte, or
+    already ternary.
 
-    def fail(self, problem: str) -> NoReturn:
-        raise CheckpointError(f"{self.origin}: {self.name}: {problem}")
+    Raises CheckpointError for any error in the checkpoint, and ValueError for an error in its config.
+    """
+    if not isinstance(source, Mapping):
+        config = config or read_config(source)
+        return StateDict(str(source), open_tensors(source), config)
+    if config is None:
+        raise ValueError("a state dict does not say the model's shape: pass a BitNetConfig")
+    origin = "state dict"
+    entries = {name: Entry(origin, name, lambda tensor=tensor: tensor) for name, tensor in source.items()}
+    return StateDict(origin, entries, config)
 
 
 def load_state_dict(
     source: str | Path | Mapping[str, torch.Tensor], config: BitNetConfig | None = None, progress: bool = True
 ) -> dict[str, torch.Tensor]:
-    """Read a checkpoint into the normalised form that the top of this file describes.
+    """Read a whole checkpoint into memory. The source and the errors are those of `open_state_dict`.
 
-    source: a Hugging Face folder (`config.json`, and `model.safetensors` or shards with an index), or a state dict. A
-    state dict needs `config`. Projections may be stored in full precision, packed four to a byte, or already ternary.
     progress: show a progress bar on a terminal's stderr if loading takes more than a second.
-
-    Raises CheckpointError for any error in the checkpoint, and ValueError for an error in its config.
     """
-    if isinstance(source, Mapping):
-        if config is None:
-            raise ValueError("a state dict does not say the model's shape: pass a BitNetConfig")
-        origin = "state dict"
-        entries = {name: _Entry(origin, name, lambda tensor=tensor: tensor) for name, tensor in source.items()}
-    else:
-        config = config or BitNetConfig.from_pretrained(source)
-        origin = str(source)
-        entries = _open_folder(Path(source))
-
-    shapes = tensor_shapes(config)
-    if config.tie_word_embeddings and "lm_head.weight" not in entries:
-        del shapes["lm_head.weight"]
-    projections = projection_names(config)
-    _check_names(origin, entries, shapes, projections)
-
-    state = {}
+    state = open_state_dict(source, config)
     hidden = None if progress else True  # None: hidden unless stderr is a terminal
-    for name, shape in tqdm(shapes.items(), "loading weights", unit="tensor", delay=1, disable=hidden):
-        prefix = name.removesuffix(".weight")
-        if prefix in projections:
-            scale = entries.get(f"{prefix}.weight_scale")
-            state[name], state[f"{prefix}.weight_scale"] = _read_projection(entries[name], scale, shape, config)
-        else:
-            state[name] = _read_float(entries[name], shape)
-    return state
+    return {name: state[name] for name in tqdm(state, "loading weights", unit="tensor", delay=1, disable=hidden)}
 
 
 def projection_names(config: BitNetConfig) -> list[str]:
@@ -115,6 +141,8 @@ def tensor_shapes(config: BitNetConfig) -> dict[str, tuple[int, ...]]:
             f"{prefix}.mlp.ffn_sub_norm.weight": (wide,),
             f"{prefix}.mlp.down_proj.weight": (hidden, wide),
         }
+        if not config.sub_norms:
+            del shapes[f"{prefix}.self_attn.attn_sub_norm.weight"], shapes[f"{prefix}.mlp.ffn_sub_norm.weight"]
     return shapes | {"model.norm.weight": (hidden,), "lm_head.weight": (config.vocab_size, hidden)}
 
 
@@ -142,54 +170,30 @@ def save_packed(folder: str | Path, config: BitNetConfig, state: Mapping[str, to
             os.replace(Path(unfinished) / name, folder / name)
 
 
-def content_hash(folder: str | Path) -> str:
-    """A hex digest of everything that device tensors are made from: the weights, the config and PACKING_VERSION."""
-    folder = Path(folder)
-    digest = hashlib.sha256(f"{PACKING_VERSION} {BitNetConfig.from_pretrained(folder)}".encode())
-    for path in sorted(_checkpoint_files(folder)):
-        file_digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                file_digest.update(block)
-        digest.update(file_digest.digest())
-    return digest.hexdigest()
+def _take_frequencies(entries: dict[str, Entry], config: BitNetConfig) -> None:
+    """Remove the rotary frequencies that older checkpoints store. They must be those of the config."""
+    expected = config.rope_theta ** (-torch.arange(0, config.head_dim, 2).double() / config.head_dim)
+    for name in [name for name in entries if name.endswith(_FREQUENCIES)]:
+        entry = entries.pop(name)
+        stored = _read_float(entry, tuple(expected.shape)).double()
+        # within the rounding of bfloat16, and of the smallest float16
+        if not torch.allclose(stored, expected, rtol=2**-8, atol=2**-24):
+            entry.fail(f"differs from the frequencies of rope_theta {config.rope_theta}")
 
 
-def _checkpoint_files(folder: Path) -> dict[Path, set[str] | None]:
-    """The safetensors files of a folder, each with the names of its tensors in the index (None without an index)."""
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
-    if single.is_file():
-        return {single: None}
-    if not index.is_file():
-        raise CheckpointError(f"{folder}: no model.safetensors and no {index.name} (pickled weights are never read)")
-    files: dict[Path, set[str] | None] = {}
-    try:
-        for name, file_name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
-            if Path(file_name).name != file_name:
-                raise ValueError(f"{name} is in {file_name!r}, which is not a file of this folder")
-            files.setdefault(folder / file_name, set()).add(name)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index}: not an index of safetensors files ({error})") from error
-    return files
+def _under_our_names(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """The entries, with 1bitLLM's names replaced by ours. Errors still show the names in the file."""
+    renamed: dict[str, Entry] = {}
+    for name, entry in entries.items():
+        for other, ours in _OTHER_NAMES.items():
+            name = name.replace(other, ours)
+        if name in renamed:
+            entry.fail(f"the checkpoint has {renamed[name].name} too, which is another name of the same tensor")
+        renamed[name] = entry
+    return renamed
 
 
-def _open_folder(folder: Path) -> dict[str, _Entry]:
-    """Every tensor of a checkpoint folder, opened but not read."""
-    entries = {}
-    for path, promised in _checkpoint_files(folder).items():
-        try:
-            file = safe_open(path, framework="pt")
-            names = set(file.keys())
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path}: truncated, missing or not safetensors ({error})") from error
-        for name in sorted(names ^ (names if promised is None else promised)):
-            raise CheckpointError(f"{path}: {name}: {'not in the index' if name in names else 'missing tensor'}")
-        for name in names:
-            entries[name] = _Entry(str(path), name, lambda file=file, name=name: file.get_tensor(name))
-    return entries
-
-
-def _check_names(origin: str, entries: dict[str, _Entry], shapes: dict[str, tuple], projections: list[str]) -> None:
+def _check_names(origin: str, entries: dict[str, Entry], shapes: dict[str, tuple], projections: list[str]) -> None:
     """Raise CheckpointError for missing and unknown tensors. Either every projection has a weight_scale or none has."""
     scales = {f"{name}.weight_scale" for name in projections}
     required = list(shapes) + (sorted(scales) if not scales.isdisjoint(entries) else [])
@@ -202,7 +206,7 @@ def _check_names(origin: str, entries: dict[str, _Entry], shapes: dict[str, tupl
             raise CheckpointError(f"{origin}: {names[0]}: {problem}{more}")
 
 
-def _read_float(entry: _Entry, shape: tuple[int, ...]) -> torch.Tensor:
+def _read_float(entry: Entry, shape: tuple[int, ...]) -> torch.Tensor:
     """Read a floating-point tensor. Raises CheckpointError if its shape is another or a value is not finite."""
     tensor = entry.read()
     if tensor.dtype not in _FLOATS:
@@ -214,7 +218,7 @@ def _read_float(entry: _Entry, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _read_projection(
-    weight: _Entry, scale: _Entry | None, shape: tuple[int, ...], config: BitNetConfig
+    weight: Entry, scale: Entry | None, shape: tuple[int, ...], config: BitNetConfig
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Read one projection in any stored form -> (ternary int8 [out, in], float32 0-d scale that multiplies)."""
     if scale is None:
@@ -241,7 +245,7 @@ def _read_projection(
     return ternary, _read_scale(scale, linear_class)
 
 
-def _read_scale(entry: _Entry, linear_class: str | None) -> torch.Tensor:
+def _read_scale(entry: Entry, linear_class: str | None) -> torch.Tensor:
     """Read a weight_scale and convert it to the scale that multiplies."""
     if linear_class is None:
         entry.fail("the config's quantization_config does not say whether this multiplies or divides")
@@ -257,6 +261,6 @@ def _read_scale(entry: _Entry, linear_class: str | None) -> torch.Tensor:
     return scale
 
 
-def _check_shape(entry: _Entry, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
+def _check_shape(entry: Entry, tensor: torch.Tensor, shape: tuple[int, ...]) -> None:
     if tuple(tensor.shape) != shape:
         entry.fail(f"wrong shape {tuple(tensor.shape)}, must be {shape}")

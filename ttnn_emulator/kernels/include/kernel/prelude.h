@@ -28,6 +28,8 @@ typedef unsigned int uint;
 #define KERNEL_BUILD
 #define NOC_MODE 0
 #define NUM_NOCS 2
+#define COORDINATE_VIRTUALIZATION_ENABLED 1
+#define FABRIC_1D_PKT_HDR_EXTENSION_WORDS 0  // packets pass up to 16 chips
 
 // Where a call stands, as the last parameters of a function of the API.
 #define AT const char *file = __builtin_FILE(), int line = __builtin_LINE()

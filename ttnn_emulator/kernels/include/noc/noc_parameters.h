@@ -9,6 +9,15 @@
     ((uint64_t(uint32_t(x0) | uint32_t(y0) << 6 | uint32_t(x1) << 12 | uint32_t(y1) << 18) << 36) | uint64_t(uint32_t(a)))
 #define DYNAMIC_NOC_X(noc, x) (x)
 #define DYNAMIC_NOC_Y(noc, y) (y)
+#define NOC_0_X_PHYS_COORD(noc, size, x) (x)
+#define NOC_0_Y_PHYS_COORD(noc, size, y) (y)
+#ifdef ARCH_BLACKHOLE
+#define VIRTUAL_TENSIX_START_X 1
+#define VIRTUAL_TENSIX_START_Y 2
+#else
+#define VIRTUAL_TENSIX_START_X 18
+#define VIRTUAL_TENSIX_START_Y 18
+#endif
 #define NOC_X(x) (x)
 #define NOC_Y(y) (y)
 #define NOC_UNICAST_ADDR_X(a) (uint32_t((a) >> 36) & 63)

@@ -16,7 +16,7 @@ constexpr uint32_t GAMMA = get_named_compile_time_arg_val("GAMMA");
 constexpr uint32_t WEIGHTS = get_named_compile_time_arg_val("WEIGHTS");
 // What is added to a core's results.
 constexpr uint32_t RESIDUAL = get_named_compile_time_arg_val("RESIDUAL");
-// A core's measurements: a tile of sums, a tile of peaks; see measurements.h.
+// A core's measurements: a tile of peaks, a tile of sums; see measurements.h.
 constexpr uint32_t PARTIALS = get_named_compile_time_arg_val("PARTIALS");
 // The leader's: the measurements of all parts; see measurements.h.
 constexpr uint32_t GATHERED = get_named_compile_time_arg_val("GATHERED");

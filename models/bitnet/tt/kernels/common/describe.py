@@ -34,11 +34,12 @@ class Role(Enum):
 _NO_BUFFER = 255  # the number of a role that a program has no buffer for
 _KERNELS = Path(__file__).parents[1]
 VALUE_BYTES = {ttnn.float32: 4, ttnn.bfloat16: 2}
+_BLOCK_FLOAT_TILES = {ttnn.bfloat8_b: 1088, ttnn.bfloat4_b: 576}  # bytes, with the exponents
 
 
 def tile_bytes(dtype: ttnn.DataType) -> int:
-    """The size of a tile of float32 or bfloat16."""
-    return TILE * TILE * VALUE_BYTES[dtype]
+    """The size of a tile."""
+    return _BLOCK_FLOAT_TILES.get(dtype) or TILE * TILE * VALUE_BYTES[dtype]
 
 
 def tile_rows(rows: int) -> int:
@@ -62,7 +63,7 @@ class Buffer:
 
     @classmethod
     def of_rows(cls, dtype: ttnn.DataType, rows: int, tiles: int) -> "Buffer":
-        """A buffer of tiles of `rows` rows: 8, 16 or 32."""
+        """A buffer of tiles of `rows` rows: 8, 16 or 32. Block floats have 32."""
         return cls(dtype, tile_bytes(dtype) * rows // TILE, tiles, ttnn.TileDescriptor(rows, TILE))
 
     @property

@@ -15,14 +15,23 @@ from models.bitnet.tt.layout import TILE
 _PIECE = 4096  # columns of a weight that become float32 at a time
 
 
-def codes_of(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """RMS norm and int8 codes of rows [.., K] -> (codes in float32, steps [.., 1]: what one code of a row is worth)."""
-    x, gamma = x.float(), gamma.float().flatten()
-    rstd = torch.rsqrt(x.square().sum(-1, keepdim=True) * (1 / x.shape[-1]) + eps)
-    weighted = x * gamma
-    peak = (weighted.abs().amax(-1, keepdim=True) * rstd).clamp(min=SMALLEST_PEAK)
-    step = peak * (1 / LARGEST_CODE)
+def codes_of(x: torch.Tensor, gamma: torch.Tensor | None, constant: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Int8 codes of rows [.., K] -> (codes in float32, steps [.., 1]: what one code of a row is worth).
+
+    With `gamma` an RMS norm comes first, and `constant` is its eps. Without, `constant` is a factor of the steps.
+    """
+    x = x.float()
+    if gamma is None:
+        step = _step(x.abs().amax(-1, keepdim=True))
+        return torch.round(x * (1 / step)), step * constant
+    weighted = x * gamma.float().flatten()
+    rstd = torch.rsqrt(x.square().sum(-1, keepdim=True) * (1 / x.shape[-1]) + constant)
+    step = _step(weighted.abs().amax(-1, keepdim=True) * rstd)
     return torch.round(weighted * (rstd * (1 / step))), step
+
+
+def _step(peak: torch.Tensor) -> torch.Tensor:
+    return peak.clamp(min=SMALLEST_PEAK) * (1 / LARGEST_CODE)
 
 
 def as_source(x: torch.Tensor) -> torch.Tensor:
@@ -62,13 +71,16 @@ def results(
     sums = torch._int_mm(codes.flatten(0, -2).to(torch.int8), weight).unflatten(0, codes.shape[:-1]) * step
     if epilogue is Epilogue.RESIDUAL:
         return sums + residual
-    return gated(sums) if epilogue is Epilogue.GATED else sums
+    if not epilogue.is_gated:
+        return sums
+    gate, up = sums.chunk(2, dim=-1)  # a row holds all columns of gate, then all of up
+    return (silu(gate) if epilogue is Epilogue.SILU_GATED else torch.relu(gate).square()) * up
 
 
-def gated(sums: torch.Tensor) -> torch.Tensor:
-    """relu(gate)^2 * up. A row of `sums` holds all columns of gate, then all of up."""
-    gate, up = sums.chunk(2, dim=-1)
-    return torch.relu(gate).square() * up
+def silu(x: torch.Tensor) -> torch.Tensor:
+    """x / (1 + e^-x), exact but for one rounding. As on the vector unit, a reciprocal below the normal numbers is 0."""
+    sigmoid = 1 / (1 + torch.exp(-x.double()))
+    return (x * sigmoid.where(sigmoid >= torch.finfo(torch.float32).tiny, 0.0)).float()
 
 
 def bfloat16(x: torch.Tensor) -> torch.Tensor:

@@ -32,6 +32,17 @@ ALWI void square(uint32_t tile) {
     square_tile(tile);
 }
 
+ALWI void squared_relu(uint32_t tile) {
+    relu_tile_init();
+    relu_tile(tile);
+    square(tile);
+}
+
+ALWI void silu(uint32_t tile) {
+    silu_tile_init();
+    silu_tile(tile);
+}
+
 ALWI void magnitude(uint32_t tile) {
     abs_tile_init();
     abs_tile(tile);

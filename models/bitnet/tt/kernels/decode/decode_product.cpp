@@ -1,27 +1,27 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: one or several stages. A stage is a norm, its int8 codes, their product with ternary columns, and the
+// Compute: one or several stages. A stage is a norm or none, int8 codes, their product with ternary columns, and the
 // epilogue (see epilogue.h). Every core measures and quantises its part of the rows. The leader joins the measurements.
 // Then every core has the codes of whole rows and multiplies them by its own columns. The results of a stage are the
 // rows of the next, and a core's columns are its part there. So they stay in the L1 of the core.
 //
-// | buffer      | what it holds                                            | pushed by                | waited for by |
-// popped by   |
-// |-------------|----------------------------------------------------------|--------------------------|---------------|-------------|
-// | rows[0]     | ROWS: the part's tiles of the rows that enter            | decode_rows              | this kernel   |
-// nobody      | | rows[s > 0] | the part's tiles of the results of stage s - 1           | this kernel              |
-// this kernel   | nobody      | | GAMMA       | the norm's weights of the parts of all stages            | decode_rows
-// | this kernel   | nobody      | | RESIDUAL    | this core's columns of the residual stream that enters   |
-// decode_rows              | this kernel   | nobody      | | WEIGHTS     | all ternary tiles of this core's columns,
-// stage by stage | decode_weights           | this kernel   | this kernel | | PARTIALS    | this core's measurements |
-// this kernel              | decode_rows   | decode_rows | | GATHERED    | the leader's: all measurements | the
-// leader's decode_rows | this kernel   | this kernel | | FACTORS     | the leader's: what becomes SCALES | this kernel
-// | decode_rows   | decode_rows | | SCALES      | the two factors of every row                             |
-// decode_rows              | this kernel   | this kernel | | CODES       | the part's codes | this kernel | decode_rows
-// | decode_rows | | ALL_CODES   | the codes of whole rows                                  | decode_rows              |
-// this kernel   | this kernel | | LEAVING     | this core's results of the stage `leaving_stage`         | this kernel
-// | decode_rows   | decode_rows | | RESULT      | a group's columns of the last stage's results, twice     | this
-// kernel              | decode_rows   | decode_rows |
+// | buffer      | what it holds                                           | pushed by   | waited for by | popped by   |
+// |-------------|---------------------------------------------------------|-------------|---------------|-------------|
+// | rows[0]     | ROWS: the part's tiles of the rows that enter           | decode_rows | this kernel   | nobody      |
+// | rows[s > 0] | the part's tiles of the results of stage s - 1          | this kernel | this kernel   | nobody      |
+// | GAMMA       | the norms' weights of the parts of all stages           | decode_rows | this kernel   | nobody      |
+// | RESIDUAL    | this core's columns of the residual stream that enters  | decode_rows | this kernel   | nobody      |
+// | WEIGHTS     | ternary tiles of this core's columns, stage by stage    | the reader  | this kernel   | this kernel |
+// | PARTIALS    | this core's measurements                                | this kernel | decode_rows   | decode_rows |
+// | GATHERED    | the leader's: all measurements                          | decode_rows | this kernel   | this kernel |
+// | FACTORS     | the leader's: what becomes SCALES                       | this kernel | decode_rows   | decode_rows |
+// | SCALES      | the two factors of every row                            | decode_rows | this kernel   | this kernel |
+// | CODES       | the part's codes                                        | this kernel | decode_rows   | decode_rows |
+// | ALL_CODES   | the codes of whole rows                                 | decode_rows | this kernel   | this kernel |
+// | LEAVING     | this core's results of the stage `leaving_stage`        | this kernel | decode_rows   | decode_rows |
+// | RESULT      | a group's columns of the last stage's results, twice    | this kernel | decode_rows   | decode_rows |
+//
+// The reader is decode_weights. The leader's decode_rows alone pushes GATHERED.
 //
 // The program handles one tile of rows. So what is never popped is used until the program ends. From PARTIALS to
 // ALL_CODES, a stage takes and gives back whole buffers, so that they begin at the same address on all cores in every
@@ -41,18 +41,19 @@ constexpr auto inverse_width = of_stages("inverse_width");  // 1 / K, float32 bi
 constexpr auto block = of_stages("block");                  // tiles of K in a page of weights
 constexpr auto group = of_stages("group");                  // tile columns that are multiplied together
 constexpr auto which = of_stages("epilogue");
-constexpr auto rows = of_stages("rows");                                          // the buffer of a stage's rows
-constexpr auto first_gamma = of_stages("first_gamma");                            // the first tile of a stage in GAMMA
-constexpr auto residual = of_stages("residual");                                  // the buffer that the epilogue adds
-constexpr auto results_in = of_stages("results_in");                              // the buffer of a stage's results
-constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");         // tiles of sums in GATHERED
+constexpr bool by_silu = which.contains(epilogue::SILU_GATED);             // all gates of a program have one function
+constexpr auto rows = of_stages("rows");                                   // the buffer of a stage's rows
+constexpr auto first_gamma = of_stages("first_gamma");                     // the first tile of a stage in GAMMA
+constexpr auto residual = of_stages("residual");                           // the buffer that the epilogue adds
+constexpr auto results_in = of_stages("results_in");                       // the buffer of a stage's results
+constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
 constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
 constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
 
 // A stage before the last whose results leave the program too. `stages` if there is none.
 constexpr uint32_t leaving_stage = get_named_compile_time_arg_val("leaving_stage");
 
-enum ComputeArguments : uint32_t { EPS_BITS };  // of each stage, of a float32
+enum ComputeArguments : uint32_t { CONSTANT_BITS };  // of each stage, of a float32; see `quantise::factors`
 
 ALWI void multiply(uint32_t stage) {
     const uint32_t wide = group[stage], k_tiles = inner[stage], page_tiles = block[stage] * wide;
@@ -77,8 +78,8 @@ ALWI void finish(uint32_t stage, uint32_t column) {
         cb_wait_front(residual[stage], column + group[stage]);
         epilogue::add_residual(group[stage], 0, residual[stage], column, scratch);
     }
-    if (which[stage] == epilogue::GATED) {
-        epilogue::gate(group[stage], 0);
+    if (epilogue::is_gated(which[stage])) {
+        epilogue::gate<by_silu>(group[stage], 0);
     }
 }
 
@@ -114,14 +115,15 @@ void kernel_main() {
     for (uint32_t stage = 0; stage < stages; stage++) {
         const uint32_t part_tiles = get_arg_val<uint32_t>(argument(stage, PART_TILES));
         if (part_tiles) {
-            quantise::measure(rows[stage], first_gamma[stage], part_tiles);
+            quantise::measure(is_normed(stage), rows[stage], first_gamma[stage], part_tiles);
         }
         if (leads) {
-            quantise::factors(gathered, inverse_width[stage], get_common_arg_val<uint32_t>(EPS_BITS + stage));
+            const uint32_t constant = get_common_arg_val<uint32_t>(CONSTANT_BITS + stage);
+            quantise::factors(is_normed(stage), gathered, inverse_width[stage], constant);
             cb_pop_front(buffers::GATHERED, 2 * gathered);
         }
         if (part_tiles) {
-            quantise::codes(rows[stage], first_gamma[stage], part_tiles, code_tiles);
+            quantise::codes(is_normed(stage), rows[stage], first_gamma[stage], part_tiles, code_tiles);
         }
         cb_wait_front(buffers::SCALES, 2);
         cb_wait_front(buffers::ALL_CODES, all_codes);

@@ -1,14 +1,17 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The fused program of decode's projections: norm, int8 codes, ternary product and epilogue for one tile of users.
+"""The fused program of decode's projections: norm (or none), int8 codes, ternary product and epilogue for one tile of
+users.
 
 A program has one stage or several. A stage is a projection, and its results are the rows of the next stage. All cores
 of the program form a team. A core measures and quantises its part: some tile columns of the users' rows. Then it
 computes some tile columns of the results, which are its part in the next stage. So results stay in its L1 between the
 stages. The ternary weights of its columns in all stages fit its L1 whole, so that they stream in while users' rows are
-quantised, and while the stages before are computed. See decode_product.cpp for the steps.
+quantised, and while the stages before are computed. Of a model too wide for that, L1 holds the weights that come next,
+as many as fit. See decode_product.cpp for the steps.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,10 +22,9 @@ import torch
 
 import ttnn
 from models.bitnet.tt.kernels.common import describe, golden, int8_codes
-from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described, Role
-from models.bitnet.tt.kernels.common.epilogue import Epilogue
-from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES, TernaryPages
+from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES
+from models.bitnet.tt.kernels.decode.stages import Stage, StageArguments
 from models.bitnet.tt.layout import TILE, WIDE, largest_divisor
 
 _PAGES_AT_ONCE = 8  # reads in flight
@@ -34,22 +36,6 @@ class CoreArguments(NamedTuple):
     core: int
     leads: int
     stage_arguments: tuple[int, ...]
-
-
-class StageArguments(NamedTuple):
-    """What every core is told of a stage; see stages.h."""
-
-    part_first: int
-    part_tiles: int
-    first_column: int
-    columns: int
-
-
-class PageArguments(NamedTuple):
-    """The weight pages that a core reads in a stage."""
-
-    first_page: int
-    pages: int
 
 
 class WeightsAddresses(NamedTuple):
@@ -65,7 +51,7 @@ class RowsAddresses(NamedTuple):
 
 
 class ComputeArguments(NamedTuple):
-    eps_bits: tuple[int, ...]
+    constant_bits: tuple[int, ...]
 
 
 class Semaphores(IntEnum):
@@ -78,41 +64,6 @@ class Semaphores(IntEnum):
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One projection of a program."""
-
-    parts: CoreAssignment  # tile columns of the stage's rows that a core measures and quantises
-    columns: CoreAssignment  # tile columns of the stage's results that a core computes
-    pages: TernaryPages
-    epilogue: Epilogue
-    # What the epilogue RESIDUAL adds: the rows of the stage of this number. None: a tensor that enters the program.
-    adds_rows_of: int | None = None
-    # Where the results of a stage before the last leave the program, besides being the next one's rows. None: nowhere.
-    leaves_in: ttnn.MemoryConfig | None = None
-
-    @property
-    def adds_tensor(self) -> bool:
-        return self.epilogue is Epilogue.RESIDUAL and self.adds_rows_of is None
-
-    @property
-    def results_at_once(self) -> int:
-        """Result tiles that a group of tile columns becomes."""
-        return self.pages.group // self.pages.matrices
-
-    @property
-    def weight_tiles(self) -> int:
-        """The most ternary tiles of a core."""
-        return self.columns.per_core * self.pages.matrices * self.pages.inner
-
-    def pages_of(self, core: int) -> PageArguments:
-        first, columns = self.columns.of(core)
-        each = self.pages.pages_of_a_group
-        return PageArguments(
-            first_page=first // self.results_at_once * each, pages=columns // self.results_at_once * each
-        )
-
-
-@dataclass(frozen=True)
 class DecodeProduct(Described):
     """The program of some stages. The results of the last one are `users` rows in `result_memory`."""
 
@@ -122,6 +73,8 @@ class DecodeProduct(Described):
     result_memory: ttnn.MemoryConfig
     # Tile columns of a head, where users' rows arrive as attention leaves them, by user and head. 0: whole rows arrive.
     head_tiles: int = 0
+    # The bytes of a core's L1 that the program may take. It takes more if its smallest buffers do not fit.
+    l1_limit: int = 1 << 20
 
     def __post_init__(self) -> None:
         for before, stage in zip(self.stages, self.stages[1:]):
@@ -143,15 +96,16 @@ class DecodeProduct(Described):
         weights: Sequence[ttnn.Tensor],
         residual: ttnn.Tensor | None = None,
         *,
-        eps: Sequence[float],
+        constants: Sequence[float],
     ) -> list[ttnn.Tensor]:
         """[1, 1, users, K] -> [1, 1, users, N] of every stage whose results leave the program, the last one's last.
 
-        Keeps all. With `head_tiles`, x is [1, users, heads, head width] in L1. gammas, weights and eps are those of
-        each stage. A gamma is float32 [.., K / 32, 32], row-major; weights are `pages` of a K by N matrix; residual:
-        float32, as the results of the stage that adds it.
+        Keeps all. With `head_tiles`, x is [1, users, heads, head width] in L1. weights and constants are those of each
+        stage, gammas those of each stage with a norm. The constant is the norm's eps, or a factor of the product if
+        there is no norm. A gamma is float32 [.., K / 32, 32], row-major; weights are `pages` of a K by N matrix;
+        residual: float32, as the results of the stage that adds it.
         """
-        return decode_product(x, list(gammas), list(weights), residual, program=self, eps=tuple(eps))
+        return decode_product(x, list(gammas), list(weights), residual, program=self, constants=tuple(constants))
 
     def run(
         self,
@@ -159,7 +113,7 @@ class DecodeProduct(Described):
         gammas: Sequence[ttnn.Tensor],
         weights: Sequence[ttnn.Tensor],
         residual: ttnn.Tensor | None,
-        eps: Sequence[float],
+        constants: Sequence[float],
     ) -> list[ttnn.Tensor]:
         def result(stage: Stage, dtype: ttnn.DataType, memory: ttnn.MemoryConfig) -> ttnn.Tensor:
             shape = ttnn.Shape([1, 1, self.users, stage.columns.tiles * TILE])
@@ -168,8 +122,9 @@ class DecodeProduct(Described):
         results = [result(stage, ttnn.float32, stage.leaves_in) for stage in self.stages if stage.leaves_in]
         results.append(result(self.stages[-1], self.result_dtype, self.result_memory))
         leaving, last = results[0], results[-1]
-        added = last if residual is None else residual  # a program without a residual never reads its address
-        descriptor = self.described(x, gammas[0], weights[0], added, leaving, last)
+        # A program without a residual, or without a norm, never reads its address.
+        added, of_norms = last if residual is None else residual, iter(gammas)
+        descriptor = self.described(x, gammas[0] if gammas else x, weights[0], added, leaving, last)
         reader, writer, compute = descriptor.kernels
         reader.common_runtime_args = describe.flat(WeightsAddresses(tuple(w.buffer_address() for w in weights)))
         writer.common_runtime_args = describe.flat(
@@ -178,10 +133,10 @@ class DecodeProduct(Described):
                 residual_at=added.buffer_address(),
                 leaving_at=leaving.buffer_address(),
                 result_at=last.buffer_address(),
-                gamma_at=tuple(gamma.buffer_address() for gamma in gammas),
+                gamma_at=tuple(next(of_norms).buffer_address() if stage.normed else 0 for stage in self.stages),
             )
         )
-        compute.common_runtime_args = describe.flat(ComputeArguments(tuple(map(describe.bits, eps))))
+        compute.common_runtime_args = describe.flat(ComputeArguments(tuple(map(describe.bits, constants))))
         entering = [x, *gammas, *weights] if residual is None else [x, *gammas, *weights, residual]
         ttnn.generic_op([*entering, *results], descriptor)
         return results
@@ -201,60 +156,107 @@ class DecodeProduct(Described):
         """Rows of a tile of codes."""
         return describe.tile_rows(self.users)
 
+    @property
+    def _all_weight_tiles(self) -> int:
+        """The most ternary tiles of a core in all stages."""
+        return sum(stage.weight_tiles for stage in self.stages)
+
+    @property
+    def _common_pages(self) -> int:
+        """Pages that are read together in all stages, if L1 does not hold the weights of all.
+
+        Then the buffer is used round and round, and no read may go over its end.
+        """
+        return largest_divisor(math.gcd(*(stage.pages.pages_of_a_group for stage in self.stages)), _PAGES_AT_ONCE)
+
+    @property
+    def _fewest_weight_tiles(self) -> int:
+        """The ternary tiles that L1 must hold at once: those that are multiplied, and those that are read."""
+        page_tiles = {stage.pages.page_tiles for stage in self.stages}
+        if len(page_tiles) > 1:
+            return self._all_weight_tiles
+        return min(2 * self._common_pages * page_tiles.pop(), self._all_weight_tiles)
+
+    @cached_property
+    def _codes(self) -> ttnn.DataType:
+        """bfloat16, or bfloat8_b if bfloat16 does not fit. Both hold int8 codes exactly."""
+        fits = self._bytes_with(ttnn.bfloat16, self._fewest_weight_tiles) <= self.l1_limit
+        return ttnn.bfloat16 if fits or self._code_rows < TILE else ttnn.bfloat8_b
+
+    @cached_property
+    def _weight_tiles(self) -> int:
+        """The ternary tiles that L1 holds at once: all, or a multiple of the fewest."""
+        fit, fewest = (self.l1_limit - self._bytes_with(self._codes, 0)) // TILE_BYTES, self._fewest_weight_tiles
+        return self._all_weight_tiles if fit >= self._all_weight_tiles else max(fit // fewest, 1) * fewest
+
+    def _bytes_with(self, codes: ttnn.DataType, weight_tiles: int) -> int:
+        return sum(buffer.bytes for buffer in [*self._buffers_with(codes, weight_tiles).values(), *self._kept_rows])
+
+    @property
+    def _kept_rows(self) -> list[Buffer]:
+        """The rows of all stages but the first, which are results of the one before."""
+        return [Buffer.of(ttnn.float32, stage.parts.per_core) for stage in self.stages[1:]]
+
     @cached_property
     def _buffers(self) -> dict[Role, Buffer]:
+        return self._buffers_with(self._codes, self._weight_tiles)
+
+    @cached_property
+    def _all_buffers(self) -> list[Buffer]:
+        """The buffers with roles, then `_kept_rows`."""
+        return [*self._buffers.values(), *self._kept_rows]
+
+    def _buffers_with(self, codes: ttnn.DataType, weight_tiles: int) -> dict[Role, Buffer]:
         bf16, fp32 = ttnn.bfloat16, ttnn.float32
         first, last = self.stages[0], self.stages[-1]
         most = max(stage.parts.per_core for stage in self.stages)
         added = sum(stage.columns.per_core for stage in self.stages if stage.adds_tensor)
         leaving = sum(stage.columns.per_core for stage in self.stages if stage.leaves_in)
+        gamma = sum(stage.gamma_tiles for stage in self.stages)
         return {
             Role.ROWS: Buffer.of(bf16 if self.head_tiles else fp32, first.parts.per_core),
-            Role.GAMMA: Buffer.of(fp32, sum(stage.parts.per_core for stage in self.stages)),
-            Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, sum(stage.weight_tiles for stage in self.stages)),
+            **({Role.GAMMA: Buffer.of(fp32, gamma)} if gamma else {}),
+            Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, weight_tiles),
             **({Role.RESIDUAL: Buffer.of(fp32, added)} if added else {}),
             Role.PARTIALS: Buffer.of(fp32, 2),
             Role.GATHERED: Buffer.of(fp32, 2 * self._gathered),
             Role.FACTORS: Buffer.of(fp32, 2),
             Role.SCALES: Buffer.of(fp32, 2),
-            Role.CODES: Buffer.of(bf16, most),
-            Role.ALL_CODES: Buffer.of_rows(bf16, self._code_rows, max(stage.pages.inner for stage in self.stages)),
+            Role.CODES: Buffer.of(codes, most),
+            Role.ALL_CODES: Buffer.of_rows(codes, self._code_rows, max(stage.pages.inner for stage in self.stages)),
             **({Role.LEAVING: Buffer.of(fp32, leaving)} if leaving else {}),
             Role.RESULT: Buffer.of(self.result_dtype, 2 * last.results_at_once),
         }
-
-    @cached_property
-    def _all_buffers(self) -> list[Buffer]:
-        """The buffers with roles, then the rows of all stages but the first, which are results of the one before."""
-        kept = [Buffer.of(ttnn.float32, stage.parts.per_core) for stage in self.stages[1:]]
-        return [*self._buffers.values(), *kept]
 
     def _constants(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
         """The named compile-time arguments of reader, writer and compute, but for the place of the team."""
         roles, count = describe.role_numbers(self._buffers), len(self.stages)
         rows = [roles[Role.ROWS.name], *range(len(self._buffers), len(self._all_buffers))]
-        first_gammas = [sum(stage.parts.per_core for stage in self.stages[:s]) for s in range(count)]
-        common = {**roles, "stages": count}
-        tiles = {name: self._buffers[Role[name]].tiles for name in ("GAMMA", "CODES", "ALL_CODES")}
+        first_gammas = [sum(stage.gamma_tiles for stage in self.stages[:s]) for s in range(count)]
+        common = {**roles, "stages": count, **_numbered("normed", [int(stage.normed) for stage in self.stages])}
+        all_codes = self._buffers[Role.ALL_CODES]
         exchange = {
             "gathered": self._gathered,
-            "code_tiles": tiles["CODES"],
-            "all_code_tiles": tiles["ALL_CODES"],
+            "code_tiles": self._buffers[Role.CODES].tiles,
+            "all_code_tiles": all_codes.tiles,
             "leaving_stage": next((s for s, stage in enumerate(self.stages) if stage.leaves_in), count),
             **_numbered("first_gamma", first_gammas),
         }
         pages = [stage.pages for stage in self.stages]
+        at_once = [largest_divisor(of.pages_of_a_group, _PAGES_AT_ONCE) for of in pages]
+        at_once = at_once if self._weight_tiles == self._all_weight_tiles else [self._common_pages] * count
         reader = {
             **common,
             **_numbered("page_tiles", [of.page_tiles for of in pages]),
             **_numbered("page_bytes", [of.page_bytes for of in pages]),
-            **_numbered("pages_at_once", [largest_divisor(of.pages_of_a_group, _PAGES_AT_ONCE) for of in pages]),
+            **_numbered("pages_at_once", at_once),
         }
         writer = {
             **common,
             **exchange,
-            "gamma_tiles": tiles["GAMMA"],
+            "gamma_tiles": sum(stage.gamma_tiles for stage in self.stages),
             "code_rows": self._code_rows,
+            "all_codes_tile_bytes": all_codes.tile_bytes,
             "users": self.users,
             "head_tiles": self.head_tiles,
             "residual_stage": next((s for s, stage in enumerate(self.stages) if stage.adds_tensor), count),
@@ -334,11 +336,11 @@ def _golden(
     residual: torch.Tensor | None = None,
     *,
     program: DecodeProduct,
-    eps: Sequence[float],
+    constants: Sequence[float],
 ) -> list[torch.Tensor]:
-    rows = [x.reshape(1, 1, program.users, -1)]  # of each stage
-    for stage, gamma, words, of_norm in zip(program.stages, gammas, weights, eps):
-        codes, step = golden.codes_of(rows[-1], gamma, of_norm)
+    rows, of_norms = [x.reshape(1, 1, program.users, -1)], iter(gammas)  # rows of each stage
+    for stage, words, constant in zip(program.stages, weights, constants):
+        codes, step = golden.codes_of(rows[-1], next(of_norms) if stage.normed else None, constant)
         added = residual if stage.adds_rows_of is None else rows[stage.adds_rows_of]
         rows.append(golden.results(codes, step, golden.unpacked(words, stage.pages), added, stage.epilogue))
     return [*(row for stage, row in zip(program.stages, rows[1:]) if stage.leaves_in), rows[-1]]
@@ -352,7 +354,7 @@ def decode_product(
     residual: ttnn.Tensor | None = None,
     *,
     program: DecodeProduct,
-    eps: Sequence[float],
+    constants: Sequence[float],
 ) -> list[ttnn.Tensor]:
     """Runs `program`. See `DecodeProduct.__call__`."""
-    return program.run(x, gammas, weights, residual, eps)
+    return program.run(x, gammas, weights, residual, constants)

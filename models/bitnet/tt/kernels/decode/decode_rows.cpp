@@ -3,21 +3,21 @@
 // Writer: reads what enters the program, exchanges measurements and codes with the other cores in every stage, and
 // writes the results that leave the program: those of the last stage, and of one before it if there is such a stage.
 //
-// | buffer    | what it holds                                          | pushed by           | waited for by  | popped
-// by      |
-// |-----------|--------------------------------------------------------|---------------------|----------------|----------------|
-// | ROWS      | the first part's tiles of the rows that enter          | this kernel         | decode_product | nobody
-// | | GAMMA     | the norm's weights of the parts of all stages          | this kernel         | decode_product |
-// nobody         | | RESIDUAL  | this core's columns of the residual stream that enters | this kernel         |
-// decode_product | nobody         | | PARTIALS  | this core's measurements                               |
-// decode_product      | this kernel    | this kernel    | | GATHERED  | the leader's: all measurements | the leader's
-// kernel | decode_product | decode_product | | FACTORS   | the leader's: what becomes SCALES                      |
-// decode_product      | this kernel    | this kernel    | | SCALES    | the two factors of every row | this kernel |
-// decode_product | decode_product | | CODES     | the part's codes                                       |
-// decode_product      | this kernel    | this kernel    | | ALL_CODES | the codes of whole rows | this kernel         |
-// decode_product | decode_product | | LEAVING   | this core's results of the stage `leaving_stage`       |
-// decode_product      | this kernel    | this kernel    | | RESULT    | a group's columns of the last stage's results,
-// twice   | decode_product      | this kernel    | this kernel    |
+// | buffer    | what it holds                                          | pushed by   | waited for by | popped by   |
+// |-----------|--------------------------------------------------------|-------------|---------------|-------------|
+// | ROWS      | the first part's tiles of the rows that enter          | this kernel | compute       | nobody      |
+// | GAMMA     | the norms' weights of the parts of all stages          | this kernel | compute       | nobody      |
+// | RESIDUAL  | this core's columns of the residual stream that enters | this kernel | compute       | nobody      |
+// | PARTIALS  | this core's measurements                               | compute     | this kernel   | this kernel |
+// | GATHERED  | the leader's: all measurements                         | this kernel | compute       | compute     |
+// | FACTORS   | the leader's: what becomes SCALES                      | compute     | this kernel   | this kernel |
+// | SCALES    | the two factors of every row                           | this kernel | compute       | compute     |
+// | CODES     | the part's codes                                       | compute     | this kernel   | this kernel |
+// | ALL_CODES | the codes of whole rows                                | this kernel | compute       | compute     |
+// | LEAVING   | this core's results of the stage `leaving_stage`       | compute     | this kernel   | this kernel |
+// | RESULT    | a group's columns of the last stage's results, twice   | compute     | this kernel   | this kernel |
+//
+// `compute` is decode_product. The leader alone pushes GATHERED.
 //
 // | semaphore   | meaning                           | set by                                | waited for by |
 // |-------------|-----------------------------------|---------------------------------------|---------------|
@@ -45,6 +45,7 @@ constexpr auto first_gamma = of_stages("first_gamma");                       // 
 constexpr uint32_t gamma_tiles = get_named_compile_time_arg_val("gamma_tiles");
 constexpr uint32_t code_tiles = get_named_compile_time_arg_val("code_tiles");     // of CODES
 constexpr uint32_t all_codes = get_named_compile_time_arg_val("all_code_tiles");  // of ALL_CODES
+constexpr uint32_t all_codes_tile_bytes = get_named_compile_time_arg_val("all_codes_tile_bytes");
 // The stage to which the residual stream is added that enters the program. `stages` if it is added to none.
 constexpr uint32_t residual_stage = get_named_compile_time_arg_val("residual_stage");
 // A stage before the last whose results leave the program too. `stages` if there is none.
@@ -104,9 +105,11 @@ void read_rows(uint32_t first, uint32_t count) {
 
 void read_norms() {
     for (uint32_t stage = 0; stage < stages; stage++) {
-        const auto weights = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT + stage));
-        const uint32_t to = get_write_ptr(buffers::GAMMA) + first_gamma[stage] * FLOAT_TILE;
-        measurements::read_gamma(weights, told(stage, PART_FIRST), told(stage, PART_TILES), to);
+        if (is_normed(stage)) {
+            const auto weights = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT + stage));
+            const uint32_t to = get_write_ptr(buffers::GAMMA) + first_gamma[stage] * FLOAT_TILE;
+            measurements::read_gamma(weights, told(stage, PART_FIRST), told(stage, PART_TILES), to);
+        }
     }
 }
 
@@ -122,9 +125,11 @@ void read_residual(uint32_t first, uint32_t count) {
 void read_entering() {
     const uint32_t part_tiles = told(0, PART_TILES);
     cb_reserve_back(buffers::ROWS, part_tiles);
-    cb_reserve_back(buffers::GAMMA, gamma_tiles);
     read_rows(told(0, PART_FIRST), part_tiles);
-    read_norms();
+    if constexpr (normed.contains(1)) {
+        cb_reserve_back(buffers::GAMMA, gamma_tiles);
+        read_norms();
+    }
     if constexpr (residual_stage < stages) {
         const uint32_t columns = told(residual_stage, COLUMNS);
         cb_reserve_back(buffers::RESIDUAL, columns);
@@ -132,7 +137,9 @@ void read_entering() {
     }
     noc_async_read_barrier();
     cb_push_back(buffers::ROWS, part_tiles);
-    cb_push_back(buffers::GAMMA, gamma_tiles);
+    if constexpr (normed.contains(1)) {
+        cb_push_back(buffers::GAMMA, gamma_tiles);
+    }
     if constexpr (residual_stage < stages) {
         cb_push_back(buffers::RESIDUAL, told(residual_stage, COLUMNS));
     }
@@ -140,7 +147,7 @@ void read_entering() {
 
 // The leader calls this: it joins the measurements of all cores and sends the factors. It has reserved GATHERED.
 void send_scales(uint32_t stage, uint32_t measured) {
-    measurements::clear_unused_rows(parts[stage], gathered);
+    measurements::clear_unused_rows(parts[stage], gathered, measurements::kinds_of(is_normed(stage)));
     wait_for(measured, cores);
     cb_push_back(buffers::GATHERED, 2 * gathered);
     cb_wait_front(buffers::FACTORS, 2);
@@ -148,10 +155,11 @@ void send_scales(uint32_t stage, uint32_t measured) {
     team.send_to_all(get_read_ptr(buffers::FACTORS), get_write_ptr(buffers::SCALES), 2 * FLOAT_TILE);
 }
 
-// Sends the part's codes to all cores. CODES has whole tiles, ALL_CODES tiles of `code_rows` rows.
+// Sends the part's codes to all cores. CODES has whole tiles, ALL_CODES tiles of `code_rows` rows. A tile of block
+// floats has all rows, and is one piece. The pieces of other tiles are those of bfloat16.
 void send_codes(uint32_t first, uint32_t count) {
-    constexpr uint32_t tile_bytes = faces::tile_bytes(faces::BFLOAT16), face_bytes = faces::face_bytes(faces::BFLOAT16);
-    constexpr uint32_t pieces = faces::pieces(code_rows), bytes = faces::piece_bytes(code_rows, faces::BFLOAT16);
+    constexpr uint32_t tile_bytes = get_tile_size(buffers::CODES), face_bytes = faces::face_bytes(faces::BFLOAT16);
+    constexpr uint32_t pieces = faces::pieces(code_rows), bytes = all_codes_tile_bytes / pieces;
     cb_wait_front(buffers::CODES, code_tiles);
     uint32_t from = get_read_ptr(buffers::CODES), to = get_write_ptr(buffers::ALL_CODES) + first * pieces * bytes;
     for (uint32_t k = 0; k < count; k++, from += tile_bytes) {
@@ -185,7 +193,7 @@ void exchange(uint32_t stage) {
     cb_reserve_back(buffers::SCALES, 2);
     cb_reserve_back(buffers::ALL_CODES, all_codes);
     if (part_tiles) {
-        measurements::send(team, get_arg_val<uint32_t>(CORE), gathered);
+        measurements::send(team, get_arg_val<uint32_t>(CORE), gathered, measurements::kinds_of(is_normed(stage)));
     }
     team.tell_leader(measured);
     if (leads) {

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Reader: streams the ternary pages of this core's columns from DRAM, stage after stage. The buffer holds the pages of
-// all stages, so that the reader never waits. It reads a stage's pages while the cores still work on the stages before,
-// and while they exchange measurements and codes.
+// Reader: streams the ternary pages of this core's columns from DRAM, stage after stage. If L1 has room, the buffer
+// holds the pages of all stages, and the reader never waits. Otherwise it holds the pages that come next. Then all
+// stages read as many tiles at once, and the buffer's size is a multiple of these, so that no read goes over its end.
+// The reader reads a stage's pages while the cores still work on the stages before, and while they exchange
+// measurements and codes.
 //
-// | buffer  | what it holds                                           | pushed by   | waited for by  | popped by      |
-// |---------|---------------------------------------------------------|-------------|----------------|----------------|
-// | WEIGHTS | all ternary tiles of this core's columns, stage by stage | this kernel | decode_product | decode_product
-// |
+// | buffer  | what it holds                                      | pushed by   | waited for by  | popped by      |
+// |---------|----------------------------------------------------|-------------|----------------|----------------|
+// | WEIGHTS | the ternary tiles of this core's columns, by stage | this kernel | decode_product | decode_product |
 //
 // Semaphores: none.
 #include "api/dataflow/dataflow_api.h"

@@ -16,6 +16,16 @@ struct OfStages {
     uint32_t values[stages];
 
     constexpr uint32_t operator[](uint32_t stage) const { return values[stage]; }
+
+    // Whether this is the constant of any stage.
+    constexpr bool contains(uint32_t value) const {
+        for (uint32_t of_stage : values) {
+            if (of_stage == value) {
+                return true;
+            }
+        }
+        return false;
+    }
 };
 
 // The named compile-time arguments whose names are `name` and the number of a stage.
@@ -30,7 +40,13 @@ constexpr OfStages of_stages(std::string_view name) {
     return constants;
 }
 
-// `CoreArguments` and `StageArguments` in decode_product.py have the same order.
+// 1 for a stage with a norm before its product, 0 for a stage without one.
+constexpr auto normed = of_stages("normed");
+
+// Whether a stage has a norm. Where all have one, or none has, the compiler knows it.
+constexpr bool is_normed(uint32_t stage) { return normed.contains(1) && (!normed.contains(0) || normed[stage]); }
+
+// `CoreArguments` in decode_product.py and `StageArguments` in stages.py have the same order.
 enum CoreArguments : uint32_t {
     CORE,             // the core's number in the team, and the number of its parts
     LEADS,            // 1 for the leader

@@ -6,13 +6,12 @@
 // who have the same position in the same block, the last one stays. A user with a negative position is idle and is
 // skipped.
 //
-// | buffer | what it holds                                                          | pushed by   | waited for by |
-// popped by |
-// |--------|------------------------------------------------------------------------|-------------|---------------|-----------|
-// | CACHED | the head in the cache's format, users in rows                          | rotate_head | this kernel   |
-// nobody    | | PLACES | the positions; a piece of each user's page table; exponents to be sent | nobody      | nobody
-// | nobody    |
+// | buffer | what it holds                                   | pushed by   | waited for by | popped by |
+// |--------|-------------------------------------------------|-------------|---------------|-----------|
+// | CACHED | the head in the cache's format, users in rows   | rotate_head | this kernel   | nobody    |
+// | PLACES | positions, pieces of page tables, and exponents | nobody      | nobody        | nobody    |
 //
+// Of every user's page table there is one piece. The exponents are those that the kernel sends to the cache.
 // PLACES serves this kernel alone, as memory.
 // Semaphores: none.
 #include "faces.h"

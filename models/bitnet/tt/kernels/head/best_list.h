@@ -9,7 +9,9 @@
 #include "faces.h"
 #include "words.h"
 
-constexpr uint32_t count = get_named_compile_time_arg_val("count");  // pairs in a list
+// `list_constants` in best_tokens.py gives these.
+constexpr uint32_t count = get_named_compile_time_arg_val("count");            // pairs in a list
+constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");  // from a list to the one behind it
 constexpr uint32_t no_token = get_named_compile_time_arg_val("no_token");
 constexpr uint32_t largest = get_named_compile_time_arg_val("largest");  // the bits of a float32
 

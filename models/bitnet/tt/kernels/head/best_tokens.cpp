@@ -21,9 +21,9 @@
 #include "rows_in_use.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
+constexpr uint32_t width = get_named_compile_time_arg_val("width");  // of a row; padding follows up to a whole tile
 constexpr uint32_t groups = get_named_compile_time_arg_val("groups");
 constexpr uint32_t mergers = get_named_compile_time_arg_val("mergers");  // cores that merge
-constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");
 constexpr uint32_t scanners = get_named_compile_time_arg_val("scanners");
 constexpr uint32_t value_bytes = get_named_compile_time_arg_val("value_bytes");  // of a logit
 constexpr uint32_t at_once = get_named_compile_time_arg_val("at_once");          // tiles that are read together
@@ -58,7 +58,7 @@ void scan(List list, uint32_t row, uint32_t from, uint32_t tiles, uint32_t colum
     int32_t least = list.least();
     const auto consider = [&](uint32_t bits, uint32_t at) {
         const int32_t key = key_of(bits);
-        if (key > least) {
+        if (key > least && at < width) {
             list.insert(key, at);
             least = list.least();
         }

@@ -54,15 +54,30 @@ class Semaphores(IntEnum):
     ARRIVED = 0
 
 
+def list_bytes(pairs: int) -> int:
+    """The size of a list of logits and their tokens in memory."""
+    return -(-8 * pairs // _ALIGNMENT) * _ALIGNMENT
+
+
+def list_constants(pairs: int) -> dict[str, int]:
+    """The named compile-time arguments of best_list.h."""
+    return {
+        "count": pairs,
+        "list_bytes": list_bytes(pairs),
+        "no_token": NO_TOKEN,
+        "largest": describe.bits(LARGEST),
+    }
+
+
 @dataclass(frozen=True)
 class BestTokens(Described):
-    """Finds `count` largest logits of each of `rows` rows, which have `tiles` tile columns.
+    """Finds `count` largest logits of each of `rows` rows, which are `width` wide. Columns of padding are not searched.
 
     `count` is 1, or TILE for each group of scanners. The cores are those of `grid` (columns, rows).
     """
 
     rows: int
-    tiles: int
+    width: int
     dtype: ttnn.DataType
     count: int
     grid: tuple[int, int]
@@ -70,13 +85,11 @@ class BestTokens(Described):
     @classmethod
     def of(cls, logits: ttnn.Tensor, count: int, grid: tuple[int, int]) -> "BestTokens":
         rows, width = logits.shape[2], logits.shape[3]
-        if width % TILE:
-            raise ValueError(f"the vocabulary of {width} is no multiple of {TILE}")
         if width > NO_TOKEN:
             raise ValueError(f"the vocabulary of {width} is larger than {NO_TOKEN}")
         if count > width:
             raise ValueError(f"{count} candidates are more than the vocabulary of {width}")
-        return cls(rows, width // TILE, logits.dtype, count, grid)
+        return cls(rows, width, logits.dtype, count, grid)
 
     def run(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> None:
         """Writes `results`: the best tokens, row-major; or the tokens of candidates and their logits, both in tiles."""
@@ -105,7 +118,7 @@ class BestTokens(Described):
     @property
     def columns_of_groups(self) -> list[torch.Tensor]:
         """The columns that the scanners of each group look through."""
-        columns = torch.arange(self.tiles * TILE)
+        columns = torch.arange(self.width)
         scanners = columns // (self._scanners.per_core * TILE)
         return [columns[scanners % self.groups == group] for group in range(self.groups)]
 
@@ -113,7 +126,7 @@ class BestTokens(Described):
     def _scanners(self) -> CoreAssignment:
         """The tile columns of each scanner."""
         wide, high = self.grid
-        return CoreAssignment.over(self.tiles, _PROCESSORS * wide * high)
+        return CoreAssignment.over(-(-self.width // TILE), _PROCESSORS * wide * high)
 
     def _describe(self, logits: ttnn.Tensor, results: list[ttnn.Tensor]) -> ttnn.ProgramDescriptor:
         wide, high = self.grid
@@ -124,23 +137,20 @@ class BestTokens(Described):
         merging = [logits.device().worker_core_from_logical_core(core) for core in cores[:merges]]
         mergers = tuple(number for core in merging for number in (core.x, core.y))
         assignment, pairs = self._scanners, min(self.count, TILE)
-        list_bytes = -(-8 * pairs // _ALIGNMENT) * _ALIGNMENT
         gathered = -(-merges // len(merging)) * -(-assignment.cores // self.groups)
 
         # of each processor its tiles, of each its lists, and those that a core gathers
         sizes = [2 * _AT_ONCE * describe.tile_bytes(self.dtype)] * _PROCESSORS
-        sizes += [self.rows * list_bytes] * _PROCESSORS + [gathered * list_bytes]
+        sizes += [self.rows * list_bytes(pairs)] * _PROCESSORS + [gathered * list_bytes(pairs)]
         constants = {
             "rows": self.rows,
+            "width": self.width,
             "groups": self.groups,
             "mergers": len(merging),
-            "count": pairs,
-            "list_bytes": list_bytes,
+            **list_constants(pairs),
             "scanners": assignment.cores,
             "value_bytes": describe.VALUE_BYTES[self.dtype],
             "at_once": _AT_ONCE,
-            "no_token": NO_TOKEN,
-            "largest": describe.bits(LARGEST),
             "gathered_buffer": 2 * _PROCESSORS,
         }
         kernels = []

@@ -22,7 +22,6 @@ from models.bitnet.tt.layout import TILE, largest_divisor
 
 _GROUP = 4  # tile columns that are multiplied together: a run of them is 4 kB long in bfloat8_b
 _RUNS_AT_ONCE = 8  # reads in flight
-_WEIGHT_TILE = {ttnn.bfloat4_b: 576, ttnn.bfloat8_b: 1088, ttnn.bfloat16: 2048}  # bytes
 
 
 class WeightsArguments(NamedTuple):
@@ -62,14 +61,14 @@ class HeadSemaphores(IntEnum):
 
 @dataclass(frozen=True)
 class HeadProduct(Described):
-    """`rows` rows of `inner` tiles times a matrix of `columns` tile columns in `banks` DRAM banks.
+    """`rows` rows of `inner` tiles times a matrix `width` columns wide, whose tile columns lie in `banks` DRAM banks.
 
-    The cores are those of `grid` (columns, rows).
+    The cores are those of `grid` (columns, rows). The last tile column may be padded.
     """
 
     rows: int
     inner: int
-    columns: int
+    width: int
     banks: int
     grid: tuple[int, int]
     rows_dtype: ttnn.DataType
@@ -83,7 +82,7 @@ class HeadProduct(Described):
         return head_product(x, weight, program=self)
 
     def run(self, x: ttnn.Tensor, weight: ttnn.Tensor) -> ttnn.Tensor:
-        shape = ttnn.Shape([1, 1, self.rows, self.columns * TILE])
+        shape = ttnn.Shape([1, 1, self.rows, self.width])
         result = ttnn.allocate_tensor_on_device(
             shape, self.rows_dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG
         )
@@ -111,14 +110,14 @@ class HeadProduct(Described):
     def _buffers(self) -> dict[Role, Buffer]:
         weights = 2 * self._runs * _GROUP
         return {
-            Role.WEIGHTS: Buffer(self.weight_dtype, _WEIGHT_TILE[self.weight_dtype], weights),
+            Role.WEIGHTS: Buffer.of(self.weight_dtype, weights),
             Role.ROWS: Buffer.of_rows(self.rows_dtype, self._tile_rows, self.inner),
             Role.RESULT: Buffer.of(self.rows_dtype, 2 * _GROUP),
         }
 
     def _describe(self, x: ttnn.Tensor, result: ttnn.Tensor) -> ttnn.ProgramDescriptor:
         wide, high = self.grid
-        in_bank = CoreAssignment.over(self.columns, self.banks)
+        in_bank = CoreAssignment.over(-(-self.width // TILE), self.banks)
         in_core = CoreAssignment.over(in_bank.per_core, wide * high // self.banks)
         team = describe.rectangle(0, 0, wide, high)
         core_ranges = ttnn.CoreRangeSet([team])
@@ -146,7 +145,7 @@ class HeadProduct(Described):
             "bottom": corners[1].y,
             "cores": wide * high,
         }
-        stride = {"bank_columns": in_bank.per_core, "tile_bytes": _WEIGHT_TILE[self.weight_dtype]}
+        stride = {"bank_columns": in_bank.per_core, "tile_bytes": describe.tile_bytes(self.weight_dtype)}
         # HiFi4 multiplies all bits that the sources have. It costs nothing, because reading the weights takes longer.
         compute = ttnn.ComputeConfigDescriptor(
             math_fidelity=ttnn.MathFidelity.HiFi4, fp32_dest_acc_en=True, dst_full_sync_en=True

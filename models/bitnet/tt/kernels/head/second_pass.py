@@ -19,7 +19,7 @@ import ttnn
 from models.bitnet.tt.kernels.common import describe
 from models.bitnet.tt.kernels.common.core_assignment import CoreAssignment
 from models.bitnet.tt.kernels.common.describe import Buffer, Described
-from models.bitnet.tt.kernels.head.best_tokens import LARGEST, NO_TOKEN, best_of
+from models.bitnet.tt.kernels.head.best_tokens import best_of, list_bytes, list_constants
 from models.bitnet.tt.layout import TILE
 
 _AT_ONCE = 2  # candidates whose weights a core holds
@@ -99,10 +99,6 @@ class SecondPass(Described):
         """Tiles that the values of a row fill, in their order."""
         return -(-self.inner // TILE)
 
-    @property
-    def _list_bytes(self) -> int:
-        return _aligned(8 * self.count)
-
     @cached_property
     def _buffers(self) -> dict[str, Buffer]:
         shortlist = Buffer(ttnn.float32, _aligned(4 * self.length), 1)
@@ -115,7 +111,7 @@ class SecondPass(Described):
             "SENT": shortlist,
             "GATHERED": shortlist,
             # the list, and what is written out: its tokens and their logits
-            "BEST": Buffer(ttnn.float32, 2 * self._list_bytes, 1),
+            "BEST": Buffer(ttnn.float32, 2 * list_bytes(self.count), 1),
         }
 
     def _describe(
@@ -135,13 +131,7 @@ class SecondPass(Described):
         numbers = describe.numbers(self._buffers)
         shape = {**numbers, "length": self.length, "pieces": self._pieces}
         table_rows = {"table_rows": self.tokens}
-        listed = {
-            "rows": self.rows,
-            "count": self.count,
-            "list_bytes": self._list_bytes,
-            "no_token": NO_TOKEN,
-            "largest": describe.bits(LARGEST),
-        }
+        listed = {"rows": self.rows, **list_constants(self.count)}
         compute = describe.compute_config(self._buffers.values())
         kernels = [
             describe.kernel(

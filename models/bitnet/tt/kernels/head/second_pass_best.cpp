@@ -21,7 +21,6 @@
 #include "shortlist.h"
 
 constexpr uint32_t rows = get_named_compile_time_arg_val("rows");
-constexpr uint32_t list_bytes = get_named_compile_time_arg_val("list_bytes");
 constexpr uint32_t table_rows = get_named_compile_time_arg_val("table_rows");  // tokens
 constexpr uint32_t LOGITS = get_named_compile_time_arg_val("LOGITS");
 constexpr uint32_t TOKENS = get_named_compile_time_arg_val("BEST_TOKENS");

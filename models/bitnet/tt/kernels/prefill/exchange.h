@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Data movement: an exchange between cores that need the same pages of a tensor. Each core reads some of them from DRAM
+// Data movement: an exchange between cores that need the same pages of a tensor. Each core reads some of them
 // and multicasts these to the others, into a buffer that has the same address on all. Touches no circular buffer of its
 // own. The caller reserves the buffer before `fill` and pushes it afterwards.
 //
@@ -25,8 +25,8 @@ struct Exchange {
     uint32_t ready, arrived;  // semaphores, 0 when the program starts
     uint32_t rounds = 0;
 
-    // Fills `to` on all cores with `count` pages from `first` on, which lie in DRAM. All cores of the exchange call
-    // this, each when its `to` is free.
+    // Fills `to` on all cores with `count` pages of a tensor, from `first` on. All cores of the exchange call this,
+    // each when its `to` is free.
     template <typename Tensor>
     void fill(const Tensor& tensor, uint32_t first, uint32_t count, uint32_t page_bytes, uint32_t to) {
         const uint32_t each = (count + wide * high - 1) / (wide * high);

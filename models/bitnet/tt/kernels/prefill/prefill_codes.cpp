@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 // SPDX-License-Identifier: Apache-2.0
-// Compute: norm and int8 codes of this core's part, one token tile after the other. See quantise.h. The reader is
-// prefill_codes_rows, the writer is prefill_codes_exchange.
+// Compute: norm (or none) and int8 codes of this core's part, one token tile after the other. See quantise.h. The
+// reader is prefill_codes_rows, the writer is prefill_codes_exchange.
 //
 // | buffer   | what it holds                           | pushed by   | waited for by | popped by   |
 // |----------|-----------------------------------------|-------------|---------------|-------------|
@@ -24,7 +24,9 @@ constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");       
 constexpr uint32_t part = get_named_compile_time_arg_val("part");                    // tiles of the largest part
 constexpr uint32_t inverse_width = get_named_compile_time_arg_val("inverse_width");  // 1 / K, float32 bits
 
-enum CodesComputeArguments : uint32_t { EPS_BITS };  // of a float32
+constexpr bool normed = get_named_compile_time_arg_val("normed");
+
+enum CodesComputeArguments : uint32_t { CONSTANT_BITS };  // of a float32; see `quantise::factors`
 
 void kernel_main() {
     const uint32_t part_tiles = get_arg_val<uint32_t>(PART_TILES);
@@ -33,15 +35,15 @@ void kernel_main() {
     }
     const uint32_t token_tiles = get_arg_val<uint32_t>(TOKEN_TILES);
     const bool leads = get_arg_val<uint32_t>(CORE) == 0;
-    compute_kernel_hw_startup(buffers::ROWS, buffers::GAMMA, buffers::PARTIALS);
+    compute_kernel_hw_startup(buffers::ROWS, buffers::ROWS, buffers::PARTIALS);
     for (uint32_t i = 0; i < token_tiles; i++) {
         cb_wait_front(buffers::ROWS, part);
-        quantise::measure(buffers::ROWS, 0, part_tiles);
+        quantise::measure(normed, buffers::ROWS, 0, part_tiles);
         if (leads) {
-            quantise::factors(gathered, inverse_width, get_common_arg_val<uint32_t>(EPS_BITS));
+            quantise::factors(normed, gathered, inverse_width, get_common_arg_val<uint32_t>(CONSTANT_BITS));
             cb_pop_front(buffers::GATHERED, 2 * gathered);
         }
-        quantise::codes(buffers::ROWS, 0, part_tiles, part);
+        quantise::codes(normed, buffers::ROWS, 0, part_tiles, part);
         cb_pop_front(buffers::ROWS, part);
         cb_pop_front(buffers::SCALES, 2);
     }

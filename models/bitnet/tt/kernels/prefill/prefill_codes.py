@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Prefill's first fused program: norm and int8 codes of many tokens. Several products may then use the same codes.
+"""Prefill's first fused program: norm (or none) and int8 codes of many tokens. Several products may then use the same
+codes.
 
 Cores work in teams, and each team works on its own token tiles. A token tile is a row of tiles: 32 tokens. A core
 measures and quantises its part: some tile columns of the team's token tiles. The team exchanges the measurements of a
@@ -9,6 +10,7 @@ token tile before it makes the codes. See prefill_codes_exchange.cpp for the ste
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -48,7 +50,7 @@ class ExchangeAddresses(NamedTuple):
 
 
 class CodesComputeArguments(NamedTuple):
-    eps_bits: int
+    constant_bits: int
 
 
 class CodesSemaphores(IntEnum):
@@ -106,55 +108,101 @@ class Teams:
 
 @dataclass(frozen=True)
 class PrefillCodes(Described):
-    """Quantises `token_tiles` token tiles of `inner` tile columns, on the cores of `grid` (columns, rows)."""
+    """Quantises `token_tiles` token tiles of `inner` tile columns, on the cores of `grid` (columns, rows).
+
+    The results lie in `memory`: interleaved in DRAM or in the L1 of all cores. `codes` is the dtype that holds the
+    codes: bfloat16 or bfloat8_b. Both hold them exactly.
+    """
 
     token_tiles: int
     inner: int
     grid: tuple[int, int]
+    memory: ttnn.MemoryConfig
+    normed: bool = True  # whether a norm comes first
+    codes: ttnn.DataType = ttnn.bfloat16
 
-    def __call__(self, x: ttnn.Tensor, gamma: ttnn.Tensor, *, eps: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
-        """[1, 1, tokens, K] -> (codes in bfloat16 [1, 1, tokens, K], steps in float32 [1, 1, tokens, 32]). Keeps both.
+    def __call__(
+        self, x: ttnn.Tensor, gamma: ttnn.Tensor | None, *, constant: float
+    ) -> tuple[ttnn.Tensor, ttnn.Tensor]:
+        """[1, 1, tokens, K] -> (codes [1, 1, tokens, K], steps in float32 [1, 1, tokens, 32]). Keeps both.
 
-        x: float32 or bfloat16, in tiles; gamma: float32 [.., K / 32, 32], row-major. A step is what one code of a row
-        is worth; it lies in the first column.
+        x: float32 or bfloat16, in tiles; gamma: float32 [.., K / 32, 32], row-major, or None if there is no norm. The
+        constant is the norm's eps, or a factor of the steps if there is no norm. A step is what one code of a row is
+        worth; it lies in the first column.
         """
-        return prefill_codes(x, gamma, program=self, eps=eps)
+        return prefill_codes(x, gamma, program=self, constant=constant)
 
-    def run(self, x: ttnn.Tensor, gamma: ttnn.Tensor, eps: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
+    def run(self, x: ttnn.Tensor, gamma: ttnn.Tensor | None, constant: float) -> tuple[ttnn.Tensor, ttnn.Tensor]:
         def result(width: int, dtype: ttnn.DataType) -> ttnn.Tensor:
             shape = ttnn.Shape([1, 1, self.token_tiles * TILE, width])
-            return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), ttnn.DRAM_MEMORY_CONFIG)
+            return ttnn.allocate_tensor_on_device(shape, dtype, ttnn.TILE_LAYOUT, x.device(), self.memory)
 
-        codes, steps = result(self.inner * TILE, ttnn.bfloat16), result(TILE, ttnn.float32)
-        descriptor = self.described(x, gamma, codes, steps)
+        codes, steps = result(self.inner * TILE, self.codes), result(TILE, ttnn.float32)
+        weights = x if gamma is None else gamma  # a program without a norm never reads them
+        descriptor = self.described(x, weights, codes, steps)
         reader, writer, compute = descriptor.kernels
-        reader.common_runtime_args = RowsAddresses(rows_at=x.buffer_address(), gamma_at=gamma.buffer_address())
+        reader.common_runtime_args = RowsAddresses(rows_at=x.buffer_address(), gamma_at=weights.buffer_address())
         writer.common_runtime_args = ExchangeAddresses(codes_at=codes.buffer_address(), steps_at=steps.buffer_address())
-        compute.common_runtime_args = CodesComputeArguments(eps_bits=describe.bits(eps))
-        ttnn.generic_op([x, gamma, codes, steps], descriptor)
+        compute.common_runtime_args = CodesComputeArguments(constant_bits=describe.bits(constant))
+        ttnn.generic_op([x, codes, steps] if gamma is None else [x, gamma, codes, steps], descriptor)
         return codes, steps
+
+    @property
+    def l1_bytes(self) -> int:
+        """The most bytes of the circular buffers on every core: those for rows in float32."""
+        return sum(buffer.bytes for buffer in self._buffers(ttnn.float32).values())
+
+    @property
+    def result_bytes(self) -> int:
+        """Bytes of the codes and steps."""
+        return self._result_bytes(cores=1)
+
+    @property
+    def result_l1_bytes(self) -> int:
+        """Bytes of the codes and steps on the fullest core, if `grid` is the whole chip. 0 if they lie in DRAM."""
+        in_l1 = self.memory.buffer_type == ttnn.BufferType.L1
+        return self._result_bytes(cores=self.grid[0] * self.grid[1]) if in_l1 else 0
+
+    def _result_bytes(self, cores: int) -> int:
+        """Bytes of the codes and steps on one of `cores` cores that hold them together."""
+        codes, steps = self.token_tiles * self.inner, self.token_tiles
+        return sum(
+            -(-tiles // cores) * describe.tile_bytes(dtype)
+            for tiles, dtype in ((codes, self.codes), (steps, ttnn.float32))
+        )
+
+    @cached_property
+    def _teams(self) -> Teams:
+        return Teams.on(self.grid, self.token_tiles, self.inner)
+
+    @property
+    def _gathered(self) -> int:
+        """Tiles that have a row for every part."""
+        return -(-self._teams.parts.cores // TILE)
+
+    def _buffers(self, rows: ttnn.DataType) -> dict[Role, Buffer]:
+        part = self._teams.parts.per_core
+        return {
+            Role.ROWS: Buffer.of(rows, 2 * part),
+            **({Role.GAMMA: Buffer.of(ttnn.float32, part)} if self.normed else {}),
+            Role.PARTIALS: Buffer.of(ttnn.float32, 2),
+            Role.GATHERED: Buffer.of(ttnn.float32, 2 * self._gathered),
+            Role.FACTORS: Buffer.of(ttnn.float32, 2),
+            Role.SCALES: Buffer.of(ttnn.float32, 2),
+            Role.CODES: Buffer.of(self.codes, part),
+        }
 
     def _describe(
         self, x: ttnn.Tensor, gamma: ttnn.Tensor, codes: ttnn.Tensor, steps: ttnn.Tensor
     ) -> ttnn.ProgramDescriptor:
-        teams = Teams.on(self.grid, self.token_tiles, self.inner)
-        part, gathered = teams.parts.per_core, -(-teams.parts.cores // TILE)
+        teams, gathered, buffers = self._teams, self._gathered, self._buffers(x.dtype)
         cores = ttnn.CoreRangeSet(teams.rectangles)
-        buffers = {
-            Role.ROWS: Buffer.of(x.dtype, 2 * part),
-            Role.GAMMA: Buffer.of(ttnn.float32, part),
-            Role.PARTIALS: Buffer.of(ttnn.float32, 2),
-            Role.GATHERED: Buffer.of(ttnn.float32, 2 * gathered),
-            Role.FACTORS: Buffer.of(ttnn.float32, 2),
-            Role.SCALES: Buffer.of(ttnn.float32, 2),
-            Role.CODES: Buffer.of(ttnn.bfloat16, part),
-        }
         of_teams = range(teams.token_tiles.cores)
         arguments = [core for team in of_teams for core in _core_arguments(teams, team, x.device())]
         numbers = describe.role_numbers(buffers)
         # A part may have fewer tiles than its share of the buffers. All rounds take the whole share, so that none ends
         # behind the end of a buffer.
-        shared = {**numbers, "part": part}
+        shared = {**numbers, "part": teams.parts.per_core, "normed": int(self.normed)}
         rows = {**shared, "inner": self.inner}
         exchange = {
             **shared,
@@ -205,15 +253,17 @@ def _core_arguments(teams: Teams, team: int, device: ttnn.MeshDevice) -> list[tu
     return arguments
 
 
-def _golden(x: torch.Tensor, gamma: torch.Tensor, *, program: PrefillCodes, eps: float) -> tuple[torch.Tensor, ...]:
-    codes, step = golden.codes_of(x, gamma, eps)
+def _golden(
+    x: torch.Tensor, gamma: torch.Tensor | None, *, program: PrefillCodes, constant: float
+) -> tuple[torch.Tensor, ...]:
+    codes, step = golden.codes_of(x, gamma, constant)
     unspecified = torch.full((*step.shape[:-1], TILE - 1), torch.nan)  # only the first column has a step
     return codes, torch.cat([step, unspecified], dim=-1)
 
 
 @ttnn.register_python_operation(name="ttnn.bitnet.prefill_codes", golden_function=_golden)
 def prefill_codes(
-    x: ttnn.Tensor, gamma: ttnn.Tensor, *, program: PrefillCodes, eps: float
+    x: ttnn.Tensor, gamma: ttnn.Tensor | None, *, program: PrefillCodes, constant: float
 ) -> tuple[ttnn.Tensor, ttnn.Tensor]:
     """Runs `program`. See `PrefillCodes.__call__`."""
-    return program.run(x, gamma, eps)
+    return program.run(x, gamma, constant)

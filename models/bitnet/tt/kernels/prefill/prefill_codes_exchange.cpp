@@ -31,6 +31,7 @@ constexpr uint32_t cores = get_named_compile_time_arg_val("cores");        // co
 constexpr uint32_t parts = get_named_compile_time_arg_val("parts");        // cores of a team that have a part
 constexpr uint32_t part = get_named_compile_time_arg_val("part");          // tiles of the largest part
 constexpr uint32_t gathered = get_named_compile_time_arg_val("gathered");  // tiles of sums in GATHERED
+constexpr uint32_t kinds = measurements::kinds_of(get_named_compile_time_arg_val("normed"));  // of measurements
 constexpr auto codes_layout = TensorAccessorArgs<0>();
 constexpr auto steps_layout = TensorAccessorArgs<codes_layout.next_compile_time_args_offset()>();
 
@@ -56,7 +57,7 @@ void write_codes(uint32_t page, uint32_t count) {
 void send_scales(
     const Team& team, uint32_t token_tile, uint32_t count, bool is_last, uint32_t measured, uint32_t scales_sent) {
     const auto steps = TensorAccessor(steps_layout, get_common_arg_val<uint32_t>(STEPS_AT));
-    measurements::clear_unused_rows(parts, gathered);
+    measurements::clear_unused_rows(parts, gathered, kinds);
     noc_semaphore_wait_min(words(measured), count * parts);
     cb_push_back(buffers::GATHERED, 2 * gathered);
     cb_wait_front(buffers::FACTORS, 2);
@@ -91,7 +92,7 @@ void kernel_main() {
     for (uint32_t count = 1; count <= token_tiles; count++) {
         const uint32_t token_tile = first_token_tile + count - 1;
         cb_reserve_back(buffers::SCALES, 2);
-        measurements::send(team, core, gathered);
+        measurements::send(team, core, gathered, kinds);
         team.tell_leader(measured);
         if (core == 0) {
             send_scales(team, token_tile, count, count == token_tiles, measured, scales_sent);

@@ -13,6 +13,7 @@
 
 constexpr uint32_t inner = get_named_compile_time_arg_val("inner");  // tiles of K
 constexpr uint32_t part = get_named_compile_time_arg_val("part");    // tiles of the largest part
+constexpr bool normed = get_named_compile_time_arg_val("normed");
 constexpr auto rows_layout = TensorAccessorArgs<0>();
 constexpr auto gamma_layout = TensorAccessorArgs<rows_layout.next_compile_time_args_offset()>();
 
@@ -26,11 +27,13 @@ void kernel_main() {
         return;
     }
     const auto rows = TensorAccessor(rows_layout, get_common_arg_val<uint32_t>(ROWS_AT));
-    const auto gamma = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT));
     constexpr uint32_t tile_bytes = get_tile_size(buffers::ROWS);
 
-    cb_reserve_back(buffers::GAMMA, part_tiles);
-    measurements::read_gamma(gamma, first, part_tiles, get_write_ptr(buffers::GAMMA));
+    if constexpr (normed) {
+        const auto gamma = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT));
+        cb_reserve_back(buffers::GAMMA, part_tiles);
+        measurements::read_gamma(gamma, first, part_tiles, get_write_ptr(buffers::GAMMA));
+    }
     for (uint32_t token_tile = first_token_tile; token_tile < end_token_tile; token_tile++) {
         cb_reserve_back(buffers::ROWS, part);
         uint32_t to = get_write_ptr(buffers::ROWS);
@@ -40,7 +43,7 @@ void kernel_main() {
         }
         noc_async_read_barrier();
         cb_push_back(buffers::ROWS, part);
-        if (token_tile == first_token_tile) {
+        if (normed && token_tile == first_token_tile) {
             cb_push_back(buffers::GAMMA, part_tiles);
         }
     }

@@ -55,8 +55,8 @@ ALWI void block(uint32_t token_tile, uint32_t count) {
             epilogue::add_residual(group, first, buffers::RESIDUAL, 0, SCRATCH);
             cb_pop_front(buffers::RESIDUAL, group);
         }
-        if constexpr (which == epilogue::GATED) {
-            epilogue::gate(group, first);
+        if constexpr (epilogue::is_gated(which)) {
+            epilogue::gate<which == epilogue::SILU_GATED>(group, first);
         }
     }
     tile_regs_commit();

@@ -4,10 +4,11 @@
 
 A token tile is a row of tiles: 32 tokens. A core multiplies some token tiles by some groups of tile columns. It holds
 the codes of whole token tiles in L1, as many as fit, and takes its columns group by group. With more token tiles it
-passes over its columns again. A page that several cores need is read from DRAM by one of them, which multicasts it to
-the others. See prefill_product.cpp for the steps.
+passes over its columns again. A page that several cores need is read by one of them, which multicasts it to the others.
+See prefill_product.cpp for the steps.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -24,7 +25,6 @@ from models.bitnet.tt.kernels.common.ternary_tiles import TILE_BYTES, TernaryPag
 from models.bitnet.tt.layout import TILE
 
 _SUMS = 7  # float32 tiles of the destination register that hold sums; the eighth is scratch
-_L1 = 1_200_000  # bytes of a core for codes and weights; the other buffers are small
 
 
 class ProductArguments(NamedTuple):
@@ -96,20 +96,27 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class PrefillProduct(Described):
-    """The product of `token_tiles` token tiles with the matrix in `pages`, on the cores of `grid` (columns, rows)."""
+    """The product of `token_tiles` token tiles with the matrix in `pages`, on the cores of `grid` (columns, rows).
+
+    The buffers take at most `most_l1_bytes` of a core's L1, unless those for a single token tile take more. `codes` is
+    the dtype that holds the codes: bfloat16 or bfloat8_b.
+    """
 
     token_tiles: int
     pages: TernaryPages
     epilogue: Epilogue
     result_dtype: ttnn.DataType
     grid: tuple[int, int]
+    most_l1_bytes: int
+    codes: ttnn.DataType = ttnn.bfloat16
 
     def __call__(
         self, codes: ttnn.Tensor, steps: ttnn.Tensor, weights: ttnn.Tensor, residual: ttnn.Tensor | None = None
     ) -> ttnn.Tensor:
         """[1, 1, tokens, K] -> [1, 1, tokens, N] in DRAM. N is the width of one matrix. Keeps all.
 
-        codes, steps: as PrefillCodes makes them; weights: `pages` of the matrix; residual: float32 [1, 1, tokens, N].
+        codes, steps: as PrefillCodes makes them, in DRAM or L1; weights: `pages` of the matrix; residual: float32
+        [1, 1, tokens, N].
         """
         return prefill_product(codes, steps, weights, residual, program=self)
 
@@ -136,7 +143,12 @@ class PrefillProduct(Described):
     @property
     def l1_bytes(self) -> int:
         """Bytes of the circular buffers on every core."""
-        return sum(buffer.bytes for buffer in self._buffers.values())
+        return _bytes(self._buffers)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that the program reads, in all passes."""
+        return self._passes * self.pages.inner * self.pages.width * TILE_BYTES
 
     @cached_property
     def _arrangement(self) -> Arrangement:
@@ -147,6 +159,17 @@ class PrefillProduct(Described):
         """Result tiles that a group of tile columns becomes."""
         return self.pages.group // self.pages.matrices
 
+    @cached_property
+    def _passes(self) -> int:
+        """Passes over a core's token tiles: as few as `most_l1_bytes` allow."""
+        token_tiles = self._arrangement.token_tiles.per_core
+        fitting = (n for n in range(1, token_tiles) if _bytes(self._buffers_of(n)) <= self.most_l1_bytes)
+        return next(fitting, token_tiles)
+
+    def _tiles_of_pass(self, passes: int) -> int:
+        """Token tiles of one pass."""
+        return -(-self._arrangement.token_tiles.per_core // passes)
+
     @property
     def _tiles_at_once(self) -> int:
         """Token tiles that are multiplied together."""
@@ -154,12 +177,15 @@ class PrefillProduct(Described):
 
     @cached_property
     def _buffers(self) -> dict[Role, Buffer]:
-        pages, (_, tiles_of_pass) = self.pages, _passes(self._arrangement.token_tiles.per_core, self.pages)
+        return self._buffers_of(self._passes)
+
+    def _buffers_of(self, passes: int) -> dict[Role, Buffer]:
+        pages, tiles_of_pass = self.pages, self._tiles_of_pass(passes)
         return {
             Role.WEIGHTS: Buffer(ttnn.bfloat4_b, TILE_BYTES, 2 * pages.inner * pages.group),
             Role.RESIDUAL: Buffer.of(ttnn.float32, 2 * self._results),
             Role.SCALES: Buffer.of(ttnn.float32, tiles_of_pass),
-            Role.ALL_CODES: Buffer.of(ttnn.bfloat16, tiles_of_pass * pages.inner),
+            Role.ALL_CODES: Buffer.of(self.codes, tiles_of_pass * pages.inner),
             Role.RESULT: Buffer.of(self.result_dtype, 2 * self._tiles_at_once * self._results),
         }
 
@@ -172,11 +198,10 @@ class PrefillProduct(Described):
         result: ttnn.Tensor,
     ) -> ttnn.ProgramDescriptor:
         pages, arrangement = self.pages, self._arrangement
-        passes, tiles_of_pass = _passes(arrangement.token_tiles.per_core, pages)
         cores = ttnn.CoreRangeSet([describe.rectangle(0, 0, arrangement.wide, arrangement.high)])
         arguments = _core_arguments(arrangement, codes.device())
         grid = {"wide": arrangement.wide, "band_rows": arrangement.band_rows}
-        token_tiles = {"tiles_of_pass": tiles_of_pass, "tiles_at_once": self._tiles_at_once}
+        token_tiles = {"tiles_of_pass": self._tiles_of_pass(self._passes), "tiles_at_once": self._tiles_at_once}
         numbers = describe.role_numbers(self._buffers)
         reader = {
             **numbers,
@@ -184,7 +209,7 @@ class PrefillProduct(Described):
             "page_tiles": pages.page_tiles,
             "page_bytes": pages.page_bytes,
             "pages": pages.pages_of_a_group,
-            "passes": passes,
+            "passes": self._passes,
         }
         writer = {
             **numbers,
@@ -201,7 +226,7 @@ class PrefillProduct(Described):
             **token_tiles,
             "inner": pages.inner,
             "group": pages.group,
-            "passes": passes,
+            "passes": self._passes,
             "epilogue": self.epilogue,
         }
         kernels = [
@@ -216,12 +241,8 @@ class PrefillProduct(Described):
         )
 
 
-def _passes(token_tiles: int, pages: TernaryPages) -> tuple[int, int]:
-    """(passes over a core's token tiles, token tiles of one pass), as L1 allows."""
-    code_bytes = pages.inner * describe.tile_bytes(ttnn.bfloat16)  # of a token tile
-    most = max(1, (_L1 - 2 * pages.inner * pages.group * TILE_BYTES) // code_bytes)
-    passes = -(-token_tiles // most)
-    return passes, -(-token_tiles // passes)
+def _bytes(buffers: Mapping[Role, Buffer]) -> int:
+    return sum(buffer.bytes for buffer in buffers.values())
 
 
 def _core_arguments(arrangement: Arrangement, device: ttnn.MeshDevice) -> list[tuple[ttnn.CoreCoord, ProductArguments]]:

@@ -1,0 +1,4 @@
+// SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
+// SPDX-License-Identifier: Apache-2.0
+// Command buffers of the NoC. The runner has none.
+#pragma once
