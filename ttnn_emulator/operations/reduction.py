@@ -21,7 +21,7 @@ from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Output
 from ttnn_emulator.operations.support import VECTOR, compute_config, convert, goldens, loaded, on_blackhole, widen
 
-_TILE = 32
+_TILE, _FACE = 32, 16
 
 goldens({"input_tensor; dim keepdim scalar correction": "std var"}, only=VECTOR)
 goldens(
@@ -72,7 +72,7 @@ class _Unit:
             result = sum_of_products(x, self._keep(factors).mT, self.compute)
         elif dim == x.ndim - 2 or not leading_first:  # the library transposes a leading dimension
             rows = x.transpose(dim, -2)
-            result = sum_of_products(self._keep(factors), rows, self.compute).transpose(dim, -2)
+            result = sum_by_faces(self._keep(factors), rows, self.compute).transpose(dim, -2)
         else:
             result = add_in_turn(x, dim, self.compute.wide) * factor
         return torch.where(unwritten, torch.nan, result)
@@ -80,6 +80,14 @@ class _Unit:
     def _keep(self, factors: torch.Tensor) -> torch.Tensor:
         """Return factors as they lie in a tile of bfloat16: truncated."""
         return truncate(factors, 8)
+
+
+def sum_by_faces(factors: torch.Tensor, rows: torch.Tensor, compute: ComputeConfig) -> torch.Tensor:
+    """Return factors @ rows. A sum over rows takes all phases of one face before the next face, unlike a product."""
+    total = None
+    for some, face in zip(factors.split(_FACE, -1), rows.split(_FACE, -2)):
+        total = sum_of_products(some, face, compute, before=total)
+    return total
 
 
 def add_in_turn(x: torch.Tensor, dim: int, wide: bool) -> torch.Tensor:

@@ -9,12 +9,13 @@ import torch
 import ttnn
 from ttnn_emulator.arithmetic.compute_config import ComputeConfig
 from ttnn_emulator.arithmetic.formats import round_to_bfloat16
-from ttnn_emulator.arithmetic.sums import products, sum_of_products
+from ttnn_emulator.arithmetic.sums import products
 from ttnn_emulator.arithmetic.units import matrix_add
 from ttnn_emulator.device.registry import value
 from ttnn_emulator.device.step import Operand, Output
+from ttnn_emulator.operations.reduction import sum_by_faces
 
-_TILE, _FACE = 32, 16
+_TILE = 32
 
 
 @value("experimental.repeat_and_interleave_eltwise_mul")
@@ -57,12 +58,9 @@ def prefix_scan(
 def hc_sum_reduce(
     input: torch.Tensor, *, dtype: ttnn.DataType | None = None, math_fidelity: Any = None
 ) -> torch.Tensor:
-    """Sum the columns of each tile, face after face."""
-    compute, ones = _compute(math_fidelity), torch.ones(1, _FACE)
-    total = None
-    for face in input.unflatten(-1, (-1, _TILE)).mT.split(_FACE, -2):
-        total = sum_of_products(ones, face, compute, before=total)
-    return total.squeeze(-2)
+    """Sum the columns of each tile."""
+    tiles = input.unflatten(-1, (-1, _TILE)).mT
+    return sum_by_faces(torch.ones(1, _TILE), tiles, _compute(math_fidelity)).squeeze(-2)
 
 
 def _compute(fidelity: Any) -> ComputeConfig:

@@ -30,6 +30,13 @@ def _reductions() -> None:
             )
         case(f"reduction/cumsum {kind}", lambda x, d=dtype: ttnn.cumsum(x.normal(d), dim=-1), bar)
     case("reduction/sum fp32 mixed signs", lambda x: ttnn.sum(x.normal(ttnn.float32), dim=-1), "pcc=0.99999")
+    for fidelity in ("LoFi", "HiFi4"):
+        case(
+            f"reduction/sum over rows, bf16 sums {fidelity}",
+            lambda x, f=fidelity: ttnn.sum(
+                x.normal(shape=(1, 1, 64, 64)), dim=-2, compute_kernel_config=compute(x, f, False)
+            ),
+        )
     case("reduction/argmax", lambda x: ttnn.argmax(x.normal(layout=ttnn.ROW_MAJOR_LAYOUT), dim=-1))
     case("reduction/topk", lambda x: ttnn.topk(x.put(x.shuffled(1, 1, 32, 64).float()), 32, dim=-1))
 
