@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shipped model from a GGUF file writes what it writes from its folder. The host holds one layer at a time."""
 
-import gc
 import weakref
 from collections.abc import Iterator, Mapping
 
@@ -59,7 +58,6 @@ class Watched(Mapping):
     def __getitem__(self, name: str) -> torch.Tensor:
         tensor = self.state[name]
         self.given[name] = weakref.ref(tensor)
-        gc.collect()
         held = {
             name.split(".")[2]
             for name, given in self.given.items()
