@@ -58,7 +58,7 @@ class PlainLayer:
 
     def _attention(self, x, cache, page_table, positions):
         attention, config = self.layer.attention, self.config
-        rows = attention.qkv.norm.forward_decode(x)
+        rows = attention.qkv.rows.norm.forward_decode(x)
         qkv = ttnn.multiply(self._project(attention.qkv.linears[0], rows), 1.0)
         qkv = ttnn.sharded_to_interleaved(qkv, _INTERLEAVED)
         q, k, v = ttnn.experimental.nlp_create_qkv_heads_decode(
@@ -89,16 +89,16 @@ class PlainLayer:
         joined = ttnn.to_memory_config(joined, _INTERLEAVED)
         joined = ttnn.reshape(joined, (1, 1, users, width), (1, 1, joined.shape[2], width))
         joined = ttnn.to_memory_config(joined, config.programs.heads_norm.memory)
-        y = ttnn.multiply(self._project(attention.o.linears[0], attention.o.norm.forward_decode(joined)), 1.0)
+        y = ttnn.multiply(self._project(attention.o.linears[0], attention.o.rows.norm.forward_decode(joined)), 1.0)
         return self._home(y)
 
     def _mlp(self, x):
         mlp = self.layer.mlp
-        rows = mlp.gate_up.norm.forward_decode(x)
+        rows = mlp.gate_up.rows.norm.forward_decode(x)
         gate, up = (ttnn.multiply(self._project(linear, rows), 1.0) for linear in mlp.gate_up.linears)
         memory = self.config.programs.hidden_memory
         hidden = ttnn.multiply(gate, up, input_tensor_a_activations=_RELU_SQUARED, memory_config=memory)
-        y = ttnn.multiply(self._project(mlp.down.linears[0], mlp.down.norm.forward_decode(hidden)), 1.0)
+        y = ttnn.multiply(self._project(mlp.down.linears[0], mlp.down.rows.norm.forward_decode(hidden)), 1.0)
         return self._home(y)
 
     @staticmethod

@@ -16,13 +16,8 @@ from safetensors.torch import load_file, save_file
 from models.bitnet.reference.model import Model
 from models.bitnet.tests.families import FAMILIES, every_family
 from models.bitnet.tt.config import BitNetConfig
-from models.bitnet.tt.weights.state_dict import (
-    CheckpointError,
-    content_hash,
-    load_state_dict,
-    projection_names,
-    save_packed,
-)
+from models.bitnet.tt.weights.checkpoint import content_hash
+from models.bitnet.tt.weights.state_dict import CheckpointError, load_state_dict, projection_names, save_packed
 
 PROMPT, LENGTH = 11, 19
 NORM = "model.layers.1.self_attn.inner_attn_ln.weight"
