@@ -31,8 +31,8 @@ LACKING = {
     AttributeError: re.compile(
         r"(module|type object) '(ttnn|ttl)?[\w.]*' has no attribute|'ttnn\.[\w.]*' object has no"
     ),
-    ImportError: re.compile(r"cannot import name|No module named"),
-    TypeError: re.compile(r"incompatible (function|constructor) arguments|unexpected keyword argument"),
+    ImportError: re.compile(r"cannot import name .* from '(ttnn|ttl)\b|No module named '(ttnn|ttl)\b"),
+    TypeError: re.compile(r"incompatible (function|constructor) arguments"),
 }
 PCC = re.compile(r"PCC\W{1,4}([01]\.\d+)", re.I)
 
@@ -59,6 +59,8 @@ def classify_error(error: BaseException) -> str:
         return "error of the emulator"
     if any(isinstance(error, kind) and words.search(str(error)) for kind, words in LACKING.items()):
         return "not in the wheel"
+    if isinstance(error, ImportError):
+        return "another package or version"
     if "TT_FATAL" in str(error) or "TT_THROW" in str(error):
         return "refused by the library"
     return "failed on values" if isinstance(error, AssertionError) else "other error"
