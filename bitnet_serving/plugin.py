@@ -26,10 +26,15 @@ from vllm.v1.engine.input_processor import InputProcessor
 import ttnn_emulator
 from bitnet_serving.admission import check, check_texts, fold_seed
 from bitnet_serving.grammars import end_only_the_request
+from models.bitnet.tt.config import BitNetConfig
 
 _SIGNAL_AT_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
 _ARCHITECTURES = ("BitNetForCausalLM", "TTBitNetForCausalLM")  # the checkpoint's name, and vLLM's plugin's for it
+_OTHER_NAMES = (
+    "LlamaForCausalLM",
+    "BitnetForCausalLM",
+)  # names of other ternary checkpoints, and of full-precision ones
 
 
 class BitNetQuantization(QuantizationConfig):
@@ -72,7 +77,41 @@ def register() -> None:
     register_quantization_config("bitnet")(BitNetQuantization)
     for name in _ARCHITECTURES:
         ModelRegistry.register_model(name, _CLASS)
+    _name_ternary_models()
     _prepare_at_configuration()
+
+
+def _name_ternary_models() -> None:
+    """Patch vLLM so that a ternary checkpoint under another architecture's name gets this model's name.
+
+    vLLM asks for the model's sizes as soon as it has read a config, and looks the class up behind that.
+    """
+    get_sizes = ModelConfig.get_model_arch_config
+
+    def get_model_arch_config(self: ModelConfig) -> Any:
+        if _runs_on_tenstorrent() and _is_other_ternary_model(self.hf_config):
+            self.hf_config.architectures = [_ARCHITECTURES[0]]
+        return get_sizes(self)
+
+    ModelConfig.get_model_arch_config = get_model_arch_config
+
+
+def _runs_on_tenstorrent() -> bool:
+    from vllm.platforms import current_platform
+    from vllm_tt_plugin.platform import TTPlatform
+
+    return isinstance(current_platform, TTPlatform)
+
+
+def _is_other_ternary_model(hf_config: Any) -> bool:
+    """Whether this is a model that BitNetConfig reads, under one of the other names."""
+    if not any(name in _OTHER_NAMES for name in getattr(hf_config, "architectures", None) or ()):
+        return False
+    try:
+        BitNetConfig.from_hf(hf_config)
+    except ValueError:
+        return False
+    return True
 
 
 def _prepare_at_configuration() -> None:

@@ -10,6 +10,9 @@ import subprocess
 import sys
 
 import pytest
+import transformers
+
+from models.bitnet.tests.families import FAMILIES, every_family
 
 # prints what a process is like after it was given the configuration of a model of the first argument's architecture
 PROCESS = """
@@ -40,6 +43,22 @@ assert checked == [config, config]
 board = ttnn_emulator.installed_board()
 print(board and board.name, [getattr(*place) is not old for place, old in zip(patched, before)])
 """
+# prints which class vLLM takes for the checkpoint folder of the first argument, on the platform of the second argument
+MODEL_OF_A_FOLDER = """
+import sys
+
+from vllm import platforms
+from vllm.config import ModelConfig
+from vllm.platforms.cpu import CpuPlatform
+from vllm_tt_plugin.platform import TTPlatform
+
+from bitnet_serving.plugin import register
+
+platforms._current_platform = {"tt": TTPlatform, "cpu": CpuPlatform}[sys.argv[2]]()
+register()
+config = ModelConfig(sys.argv[1], skip_tokenizer_init=True, enforce_eager=True)
+print(config.architecture, config.hf_config.architectures)
+"""
 ELSEWHERE = """
 import sys
 from unittest import mock
@@ -69,6 +88,23 @@ def test_a_process_that_serves_this_model_is_prepared_once(architecture):
 
 def test_a_process_that_serves_another_model_stays_as_it_is():
     assert last_line(PROCESS, "TTLlamaForCausalLM") == "None [False, False, False]"
+
+
+@every_family
+def test_a_ternary_checkpoint_under_another_name_gets_this_model(tmp_path, family):
+    FAMILIES[family](tmp_path)
+    assert last_line(MODEL_OF_A_FOLDER, str(tmp_path), "tt") == "BitNetForCausalLM ['BitNetForCausalLM']"
+
+
+def test_a_full_precision_llama_stays_one(tmp_path):
+    config = transformers.LlamaConfig(hidden_size=64, num_attention_heads=2, architectures=["LlamaForCausalLM"])
+    config.save_pretrained(tmp_path)
+    assert last_line(MODEL_OF_A_FOLDER, str(tmp_path), "tt") == "LlamaForCausalLM ['LlamaForCausalLM']"
+
+
+def test_a_ternary_checkpoint_on_another_platform_stays_as_it_is(tmp_path):
+    FAMILIES["llama"](tmp_path)
+    assert last_line(MODEL_OF_A_FOLDER, str(tmp_path), "cpu") == "LlamaForCausalLM ['LlamaForCausalLM']"
 
 
 def test_a_vllm_without_the_tenstorrent_plugin_gets_no_model():

@@ -34,13 +34,14 @@ def shape(
 
 
 FULL = shape(20, 5, 128, 6912)  # one layer of the 2B-4T
-# One layer of other ternary models, by their names: Falcon3's 10B has the layers of the 7B.
+# Other ternary models, by their names
 OTHER_MODELS = {
-    "bitnet_b1_58-large": replace(shape(16, 16, 96, 4096, 32002), hidden_act="silu"),
-    "Falcon3-1B": replace(shape(8, 4, 256, 8192, 131072), sub_norms=False, hidden_act="silu"),
-    "Falcon3-3B": replace(shape(12, 4, 256, 9216, 131072), sub_norms=False, hidden_act="silu"),
-    "Falcon3-7B": replace(shape(12, 4, 256, 23040, 131072), sub_norms=False, hidden_act="silu"),
-    "Llama3-8B-1.58": replace(shape(32, 8, 128, 14336, 128256), sub_norms=False, hidden_act="silu"),
+    "bitnet_b1_58-large": replace(shape(16, 16, 96, 4096, 32002, 24), hidden_act="silu", tie_word_embeddings=True),
+    "Falcon3-1B": replace(shape(8, 4, 256, 8192, 131072, 18), sub_norms=False, hidden_act="silu"),
+    "Falcon3-3B": replace(shape(12, 4, 256, 9216, 131072, 22), sub_norms=False, hidden_act="silu"),
+    "Falcon3-7B": replace(shape(12, 4, 256, 23040, 131072, 28), sub_norms=False, hidden_act="silu"),
+    "Falcon3-10B": replace(shape(12, 4, 256, 23040, 131072, 40), sub_norms=False, hidden_act="silu"),
+    "Llama3-8B-1.58": replace(shape(32, 8, 128, 14336, 128256, 32), sub_norms=False, hidden_act="silu"),
 }
 
 
@@ -102,6 +103,15 @@ def random_state(model: BitNetConfig, badly_scaled: bool = False) -> dict[str, t
             o = state[f"{prefix}.self_attn.o_proj.weight_scale"]
             state[f"{prefix}.mlp.down_proj.weight_scale"] = o * (hidden / inner) ** 0.5 * spread(low=0.7, high=1.4)
     return state
+
+
+def empty_state(model: BitNetConfig) -> dict[str, torch.Tensor]:
+    """A state dict whose tensors have the right shapes and repeat one value, which takes no memory."""
+    with torch.device("meta"):
+        shapes = random_state(model)
+    if model.tie_word_embeddings:
+        del shapes["lm_head.weight"]
+    return {name: torch.ones((), dtype=tensor.dtype).expand(tensor.shape) for name, tensor in shapes.items()}
 
 
 class SharedWeights(DeviceWeights):

@@ -4,19 +4,25 @@
 
 import weakref
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from models.bitnet.demo.evaluation import Case
 from models.bitnet.tests import shipped
+from models.bitnet.tests.families import FAMILIES
 from models.bitnet.tests.gguf_files import metadata, tokenizer_values, write_gguf
 from models.bitnet.tt.bitnet import BitNet
+from models.bitnet.tt.config import BitNetConfig
 from models.bitnet.tt.model import BitNetModel
 from models.bitnet.tt.model_config import ModelConfig
-from models.bitnet.tt.weights.state_dict import open_state_dict
+from models.bitnet.tt.weights.checkpoint import read_config
+from models.bitnet.tt.weights.state_dict import load_state_dict, open_state_dict
 from models.bitnet.tt.weights.upload import DeviceWeights
 
+NO_TEXT = SimpleNamespace(decode=lambda tokens, **options: "")  # a tokenizer of tokens without text
 PROMPTS = ["And it came to pass", "In the beginning"]
 
 
@@ -37,6 +43,23 @@ def test_the_same_text(open_device, gguf, tmp_path):
     expected = texts(shipped.FOLDER)
     assert texts(gguf) == expected and all(len(tokens) == 16 for _, tokens in expected)
     assert texts(gguf.parent) == expected
+
+
+def test_a_llama_of_the_same_tokens(open_device, tmp_path):
+    """A file of architecture llama, which stores the rows of q and k in another order, and the model's folder."""
+    FAMILIES["llama"](tmp_path)
+    config, state = BitNetConfig.from_pretrained(tmp_path), load_state_dict(tmp_path)
+    values = metadata(replace(config, bos_token_id=1, eos_token_ids=(2,)), "llama")
+    path = write_gguf(tmp_path / "m.gguf", values, state, "llama", "BF16")
+
+    def tokens(config: BitNetConfig, state: Mapping[str, torch.Tensor]) -> list[list[int]]:
+        config = replace(config, eos_token_ids=())
+        with BitNet(ModelConfig(config, open_device, "fused", 2, 64), state, NO_TEXT) as model:
+            return [done.tokens for done in model.generate([[5, 300, 7, 11], [250, 3]], 6)]
+
+    expected = tokens(config, state)
+    assert all(len(set(text)) > 1 for text in expected)
+    assert tokens(read_config(path), open_state_dict(path)) == expected
 
 
 def test_the_same_reference(gguf):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A whole decoder layer on the device against the reference, one user at a time."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ttnn
-from models.bitnet.perf.random_weights import FULL, SharedWeights, random_state, shape
+from models.bitnet.perf.random_weights import FULL, OTHER_MODELS, SharedWeights, random_state, shape
 from models.bitnet.reference.decoder import DecoderLayer as ReferenceLayer
 from models.bitnet.tests.common import (
     BATCHES,
@@ -120,6 +121,17 @@ def test_decoder_of_other_families(device, reset_seeds, model, precision):
     case.check_prefill(case.stream(65), Pages(1, 65), empty_cache(case.config, Pages(1, 65)))
     for users in BATCHES:
         check_decode(device, model, precision, users, state, weights)
+
+
+@pytest.mark.slow
+@pytest.mark.board
+@pytest.mark.parametrize("model", OTHER_MODELS.values(), ids=OTHER_MODELS)
+def test_decoder_of_the_widths_of_other_models(device, reset_seeds, model):
+    model = replace(model, num_hidden_layers=1, vocab_size=320)
+    state, weights = random_state(model), SharedWeights(device)
+    case = Case(device, model, "fused", 1, state, weights)
+    case.check_prefill(case.stream(33), Pages(1, 33), empty_cache(case.config, Pages(1, 33)))
+    check_decode(device, model, "fused", 7, state, weights)
 
 
 def check_decode(device, model, precision, users, state, weights):
