@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""The port and the emulated device are separate distributions, so each has the figures of the cards. They must agree."""
+"""The port and the emulated device are distributions of their own, with the same figures of cards."""
 
 import pytest
 
