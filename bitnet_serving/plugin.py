@@ -31,10 +31,7 @@ from models.bitnet.tt.config import BitNetConfig
 _SIGNAL_AT_PARENTS_DEATH = 1  # prctl's PR_SET_PDEATHSIG
 _CLASS = "models.bitnet.tt.generator_vllm:BitNetForCausalLM"
 _ARCHITECTURES = ("BitNetForCausalLM", "TTBitNetForCausalLM")  # the checkpoint's name, and vLLM's plugin's for it
-_OTHER_NAMES = (
-    "LlamaForCausalLM",
-    "BitnetForCausalLM",
-)  # names of other ternary checkpoints, and of full-precision ones
+_OTHER_NAMES = ("LlamaForCausalLM", "BitnetForCausalLM")  # ternary checkpoints have them, and full-precision ones too
 
 
 class BitNetQuantization(QuantizationConfig):
