@@ -245,5 +245,5 @@ def _nothing(key: tuple, owner: int, tensor: ttnn.Tensor) -> Buffer:
 
 
 def unwritten(dtype: ttnn.DataType, shape: tuple[int, ...]) -> torch.Tensor:
-    """Return what memory reads as before anything was written: NaN, or an absurd integer."""
-    return torch.full(shape, float("nan") if is_float(dtype) else _POISON, dtype=storage_dtype(dtype))
+    """Return what memory reads as before anything was written: one repeated number, NaN or an absurd integer."""
+    return torch.tensor(float("nan") if is_float(dtype) else _POISON, dtype=storage_dtype(dtype)).expand(shape)

@@ -122,8 +122,7 @@ def test_requests_of_different_lengths_share_the_batch(batch, single, monkeypatc
     full = alone(single, prompts, 16)
     # some of these texts reach these end tokens, at different steps
     ends = {full[0][5], full[3][2], full[6][11]}
-    changed = dataclasses.replace(batch.config.model, eos_token_ids=tuple(ends))
-    monkeypatch.setattr(batch.config, "model", changed)
+    monkeypatch.setattr(batch.engine.answers, "ends", tuple(ends))
     completions = batch.generate(prompts, 16)
     assert len({len(c.tokens) for c in completions}) >= 3, "the test wants them to end at different steps"
     for tokens, completion in zip(full, completions):
@@ -371,8 +370,7 @@ def test_any_end_token_stops(single, monkeypatch):
     full = alone(single, [prompt], 16)[0]
     for place in (0, 4, 9):
         others = tuple({0, 1, 2} - set(full))
-        changed = dataclasses.replace(single.config.model, eos_token_ids=(*others, full[place]))
-        monkeypatch.setattr(single.config, "model", changed)
+        monkeypatch.setattr(single.engine.answers, "ends", (*others, full[place]))
         completion = single.generate([prompt], 16)[0]
         assert completion.finish_reason == "stop" and completion.error is None
         assert completion.tokens == full[: full.index(full[place])]

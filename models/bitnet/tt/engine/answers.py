@@ -23,7 +23,7 @@ class Answers:
     """
 
     def __init__(self, scheduler: Scheduler, metrics: Metrics, ends: tuple[int, ...]):
-        self._scheduler, self._metrics, self._ends = scheduler, metrics, ends
+        self._scheduler, self._metrics, self.ends = scheduler, metrics, ends
         self.jobs: dict[int, Job] = {}
         self._events: list[Event] = []
 
@@ -51,7 +51,7 @@ class Answers:
             self._metrics.prompt_tokens += len(job.prompt)
             self._metrics.shared_tokens += completion.shared_tokens
         job.newest = now
-        if token in self._ends:
+        if token in self.ends:
             self.leave(job, "stop")
             return
         completion.tokens.append(token)
