@@ -29,8 +29,8 @@ def loads():
     """A list with one entry for each load of the checkpoint. Only its first layers are loaded."""
     short, made = dataclasses.replace(shipped.config(), num_hidden_layers=LAYERS), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generator_vllm, "BitNetConfig", SimpleNamespace(from_pretrained=lambda _: short))
-        patch.setattr(generator_vllm, "load_state_dict", lambda *_, **__: made.append(short) or shipped.state())
+        patch.setattr(generator_vllm, "read_config", lambda _: short)
+        patch.setattr(generator_vllm, "open_state_dict", lambda *_: made.append(short) or shipped.state())
         yield made
 
 
