@@ -103,12 +103,17 @@ void read_rows(uint32_t first, uint32_t count) {
 }
 #endif
 
+// A program without a norm has another tensor in the place of gamma. A template is not compiled for it.
+template <bool any>
 void read_norms() {
-    for (uint32_t stage = 0; stage < stages; stage++) {
-        if (is_normed(stage)) {
-            const auto weights = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT + stage));
-            const uint32_t to = get_write_ptr(buffers::GAMMA) + first_gamma[stage] * FLOAT_TILE;
-            measurements::read_gamma(weights, told(stage, PART_FIRST), told(stage, PART_TILES), to);
+    if constexpr (any) {
+        cb_reserve_back(buffers::GAMMA, gamma_tiles);
+        for (uint32_t stage = 0; stage < stages; stage++) {
+            if (is_normed(stage)) {
+                const auto weights = TensorAccessor(gamma_layout, get_common_arg_val<uint32_t>(GAMMA_AT + stage));
+                const uint32_t to = get_write_ptr(buffers::GAMMA) + first_gamma[stage] * FLOAT_TILE;
+                measurements::read_gamma(weights, told(stage, PART_FIRST), told(stage, PART_TILES), to);
+            }
         }
     }
 }
@@ -126,10 +131,7 @@ void read_entering() {
     const uint32_t part_tiles = told(0, PART_TILES);
     cb_reserve_back(buffers::ROWS, part_tiles);
     read_rows(told(0, PART_FIRST), part_tiles);
-    if constexpr (normed.contains(1)) {
-        cb_reserve_back(buffers::GAMMA, gamma_tiles);
-        read_norms();
-    }
+    read_norms<normed.contains(1)>();
     if constexpr (residual_stage < stages) {
         const uint32_t columns = told(residual_stage, COLUMNS);
         cb_reserve_back(buffers::RESIDUAL, columns);
