@@ -162,15 +162,15 @@ def conv_transpose2d(
         lambda w, d: transposed_filters(w, groups, d, mirror_kernel),
     )
     images = _images(input_tensor, batch_size, input_height, input_width, in_channels)
-    spread = images.new_zeros(
+    spaced = images.new_zeros(
         batch_size, (input_height - 1) * stride[0] + 1, (input_width - 1) * stride[1] + 1, in_channels
     )
-    spread[:, :: stride[0], :: stride[1]] = images
+    spaced[:, :: stride[0], :: stride[1]] = images
     (down, across), (left, right, top, bottom) = (d * (k - 1) for d, k in zip(dilation, kernel_size)), sides(padding)
     around = (across - left, across - right + output_padding[1], down - top, down - bottom + output_padding[0])
     bias = _bias(bias_tensor, config, weight_tensor, out_channels)
     program = _ConvolutionProgram.of(programs, tuple(kernel_size), groups, outputs[0])
-    result = program.run(functional.pad(spread, (0, 0, *around)), weights, bias, (1, 1), dilation, config.activation)
+    result = program.run(functional.pad(spaced, (0, 0, *around)), weights, bias, (1, 1), dilation, config.activation)
     return _results(as_rows(result, outputs[0]), weights, bias, outputs)
 
 

@@ -49,7 +49,7 @@ def _nearest(size: int, scale: float) -> torch.Tensor:
 
 
 class _Places:
-    """Where the pixels of a result lie between two neighbours: the neighbours, and how far behind the first."""
+    """The two pixels between which each pixel of a result lies, and how far it lies behind the first of them."""
 
     def __init__(self, first: torch.Tensor, second: torch.Tensor, part: torch.Tensor):
         self.first, self.second, self.part = first, second, part  # the part is in 1 / _ONE

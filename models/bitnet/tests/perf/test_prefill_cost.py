@@ -63,7 +63,7 @@ def test_fused_products_move_less_than_stock_ones_of_the_same_arithmetic(models)
 @pytest.mark.board
 @pytest.mark.parametrize("length", [32, 704, 1024])
 def test_codes_stay_in_l1_between_two_fused_programs(models, length):
-    """Of a layer's four pairs of programs. The library refuses a program whose buffers lie over a tensor in L1."""
+    """Each of the four projections has two programs. The library refuses one whose buffers lie over a tensor in L1."""
     programs = layer_programs(models["fused"], length)
     pairs = [pair for pair in zip(programs, programs[1:]) if pair[0].name == "prefill_codes"]
     assert [product.name for _, product in pairs] == 4 * ["prefill_product"]

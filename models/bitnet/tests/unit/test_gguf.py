@@ -172,7 +172,7 @@ def test_words_of_llama_3(tmp_path, pre):
 
 
 def test_a_word_that_no_merges_make(tmp_path):
-    """In Llama 3's vocabulary a word that is a token is one token."""
+    """The tokenizer of Llama 3 takes a word of its vocabulary as one token, even if no merges make the word."""
     values = metadata(shipped.config()) | tokenizer_values(shipped.tokenizer(), "llama-bpe")
     values["tokenizer.ggml.tokens"][-1] = "Ġzqx"
     values["tokenizer.ggml.merges"].pop()  # it made the last token

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: © 2026 The BitNet on Tenstorrent authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which files of the hub a name stands for. A stand-in hub has models as folders and records what is downloaded."""
+"""A model's name stands for some files of the hub. A stand-in hub has models as folders and records downloads."""
 
 import fnmatch
 import shutil
@@ -56,7 +56,7 @@ def downloaded(folder: Path) -> list[str]:
 
 
 def test_a_model_with_safetensors(hub):
-    """Its other forms are not downloaded."""
+    """The GGUF file and the pickled weights of the model are not downloaded."""
     folder = hub("a/b", "config.json", "model.safetensors", "tokenizer.json", "m.gguf", "pytorch_model.bin")
     assert find_checkpoint("a/b") == folder
     assert downloaded(folder) == ["config.json", "model.safetensors", "tokenizer.json"]

@@ -335,7 +335,7 @@ def loads_or_is_refused(path: Path, damaged: Path) -> None:
 @fixed
 @given(data=st.data())
 def test_bytes_of_a_gguf_file(tmp_path_factory, data):
-    """With any bytes changed, or cut anywhere, a file is loaded or refused. No other error comes."""
+    """A GGUF file with any bytes changed, or cut anywhere, is loaded or refused. No other error comes."""
     path = tmp_path_factory.getbasetemp() / "damaged.gguf"
     write_gguf(path, metadata(CONFIG), STATE)
     damage(data, path)

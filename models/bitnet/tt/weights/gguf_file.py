@@ -29,7 +29,7 @@ _I2_S_TAIL = 32  # bytes behind the codes; the first four are the scale
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies in the file, and how it is stored. `shape` is in torch's order: [out, in] for a matrix."""
+    """The place and the form of a tensor in the file. `shape` is in torch's order: [out, in] for a matrix."""
 
     type: int
     type_name: str
