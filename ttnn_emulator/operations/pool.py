@@ -39,10 +39,10 @@ def max_pool2d(
 ) -> torch.Tensor:
     if return_indices:
         raise UnsupportedOperation("ttnn.max_pool2d: return_indices is not emulated")
-    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    images = _images(input_tensor, batch_size, input_h, input_w, channels)
     images = torch.nn.functional.pad(images, sides(padding), value=-torch.inf)
     pooled = torch.nn.functional.max_pool2d(images, kernel_size, stride, 0, dilation, ceil_mode)
-    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
+    return _rows(pooled, outputs[0])
 
 
 @value("avg_pool2d", only=FULL)
@@ -70,11 +70,11 @@ def avg_pool2d(
     left, right, top, bottom = sides(padding)
     if (left, top) != (right, bottom):
         raise UnsupportedOperation("ttnn.avg_pool2d: padding that differs between two sides is not emulated")
-    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    images = _images(input_tensor, batch_size, input_h, input_w, channels)
     pooled = torch.nn.functional.avg_pool2d(
         images, kernel_size, stride, (top, left), ceil_mode, count_include_pad, divisor_override
     )
-    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
+    return _rows(pooled, outputs[0])
 
 
 @value("adaptive_max_pool2d")
@@ -93,9 +93,9 @@ def adaptive_max_pool2d(
     outputs: list[Output],
 ) -> torch.Tensor:
     """Pool windows that are as equal as possible. The library refuses sizes for which they are not torch's."""
-    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    images = _images(input_tensor, batch_size, input_h, input_w, channels)
     pooled = torch.nn.functional.adaptive_max_pool2d(images, output_size)
-    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
+    return _rows(pooled, outputs[0])
 
 
 @value("adaptive_avg_pool2d", only=FULL)
@@ -114,6 +114,16 @@ def adaptive_avg_pool2d(
     outputs: list[Output],
 ) -> torch.Tensor:
     """Average the windows of `adaptive_max_pool2d`."""
-    images = pixels(input_tensor, batch_size, input_h, input_w, channels).float().permute(0, 3, 1, 2)
+    images = _images(input_tensor, batch_size, input_h, input_w, channels)
     pooled = torch.nn.functional.adaptive_avg_pool2d(images, output_size)
-    return as_rows(pooled.permute(0, 2, 3, 1), outputs[0])
+    return _rows(pooled, outputs[0])
+
+
+def _images(rows: torch.Tensor, batch: int, height: int, width: int, channels: int) -> torch.Tensor:
+    """Return the images of `rows` as torch pools them: float32 [N, C, H, W]."""
+    return pixels(rows, batch, height, width, channels).float().permute(0, 3, 1, 2)
+
+
+def _rows(images: torch.Tensor, output: Output) -> torch.Tensor:
+    """Return images [N, C, H, W] as the rows of a result."""
+    return as_rows(images.permute(0, 2, 3, 1), output)
